@@ -1,0 +1,65 @@
+/* sluice.c -- `sluice NAME ARGS` runs the program `sluice-NAME` that lies beside it. */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct {
+    const char *name, *help;
+} commands[] = {
+    /* clang-format off */
+    { "write", "convert a dataset into a .sluice file" },
+    { "info", "what a .sluice file holds" },
+    { "verify", "check every checksum of a file" },
+    { "bench", "how fast a file loads, and what limits it" },
+    { "train", "train a network from a recipe" },
+    { "eval", "accuracy, per-class table and predictions of a trained run" },
+    { NULL, NULL },
+    /* clang-format on */
+};
+
+static void print_help(FILE *to)
+{
+    fputs("usage: sluice COMMAND [options] ...\n\n"
+          "Packed image datasets, fast loading, training.\n\ncommands:\n",
+          to);
+    for (int i = 0; commands[i].name; i++)
+        fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].help);
+    fputs("\n`sluice COMMAND --help` tells more.\n", to);
+}
+
+int main(int argc, char **argv)
+{
+    char path[PATH_MAX];
+    ssize_t length;
+    int found = 0;
+    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        print_help(argc < 2 ? stderr : stdout);
+        return argc < 2 ? 2 : 0;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        puts("sluice " SLUICE_VERSION);
+        return 0;
+    }
+    while (commands[found].name && strcmp(commands[found].name, argv[1]) != 0)
+        found++;
+    if (!commands[found].name) {
+        fprintf(stderr, "sluice: no command '%s' (see sluice --help)\n", argv[1]);
+        return 2;
+    }
+    length = readlink("/proc/self/exe", path, sizeof(path));
+    char *slash = length > 0 && length < (ssize_t)sizeof(path) - 32
+                      ? memrchr(path, '/', (size_t)length)
+                      : NULL;
+    if (!slash) {
+        fprintf(stderr, "sluice: /proc/self/exe: %s\n", strerror(errno));
+        return 3;
+    }
+    snprintf(slash + 1, 32, "sluice-%s", argv[1]);
+    argv[1] = path;
+    execv(path, argv + 1);
+    fprintf(stderr, "sluice: %s: %s\n", path, strerror(errno));
+    return 3;
+}

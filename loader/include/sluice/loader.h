@@ -1,0 +1,130 @@
+/* sluice/loader.h -- batches of images from a .sluice file, read ahead of need.
+ *
+ *     struct sluice_error err;
+ *     struct sluice_loader *ld = NULL;
+ *     const struct sluice_batch *b;
+ *     int n = sluice_loader_open(&ld, "train.sluice",
+ *                 &(struct sluice_loader_options){ .batch_size = 512, .seed = 1 },
+ * &err); while (n >= 0 && (n = sluice_loader_next(ld, &b, &err)) > 0) { step(b);
+ *         sluice_loader_release(ld, b);
+ *     }
+ *     sluice_loader_close(ld);
+ *
+ * A batch is a pure function of (file, options, seed, epoch, batch number): the number
+ * of threads, the I/O backend and where an earlier run stopped change nothing in it.
+ *
+ * Errors:    a negative return is a SLUICE_E* code and *err says which file and sample.
+ *            An error in any thread reaches the next sluice_loader_next. After an error
+ *            the loader can only be closed. On a failed open *out is NULL.
+ * Ownership: a batch belongs to the consumer until sluice_loader_release. At most
+ *            `batches` batches exist; while the consumer holds them all,
+ *            sluice_loader_next is SLUICE_EINVAL (it could only wait for ever).
+ * Threads:   next, release and the getters may be called from any thread; open, seek
+ *            and close from one at a time. The transform runs in the loader's threads.
+ * Caveats:   the file must not change while it is open (an append by sluice is fine);
+ *            after fork() only the parent may use the loader. */
+#ifndef SLUICE_LOADER_H
+#define SLUICE_LOADER_H
+
+#include <stdbool.h>
+
+#include <sluice/error.h>
+#include <sluice/format.h>
+#include <sluice/image.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct sluice_loader;
+
+enum sluice_order {
+    SLUICE_RANDOM = 0,     /* a keyed permutation of all samples, new each epoch */
+    SLUICE_SEQUENTIAL = 1, /* 0, 1, 2, ... */
+};
+
+enum sluice_io {
+    SLUICE_IO_AUTO = 0,     /* probe, choose, and say why: sluice_loader_io_reason */
+    SLUICE_IO_RESIDENT = 1, /* the payload is kept in memory */
+    SLUICE_IO_URING = 2,    /* io_uring, through the page cache */
+    SLUICE_IO_DIRECT = 3,   /* io_uring with O_DIRECT, past the page cache */
+    SLUICE_IO_PREAD = 4,    /* a pool of threads that call pread */
+};
+
+/* Memory for batches, for a consumer that wants it pinned. */
+struct sluice_allocator {
+    void *(*allocate)(void *ctx, size_t size); /* 64-byte aligned, or NULL */
+    void (*release)(void *ctx, void *memory, size_t size);
+    void *ctx;
+};
+
+/* Zero in any field means the default, which stands behind the colon. */
+struct sluice_loader_options {
+    int batch_size;          /* images per batch: 256 */
+    int batches;             /* batches in existence, lent ones included: 4 */
+    int threads;             /* worker threads: one per online CPU */
+    uint64_t seed;           /* of order and draws */
+    enum sluice_order order; /* RANDOM */
+    enum sluice_io io;       /* AUTO */
+    int queue_depth;         /* reads in flight: 64 */
+    size_t memory_budget;    /* bytes of payload that RESIDENT may hold: a quarter
+                                of the memory free at open */
+    bool drop_last;          /* leave out a short last batch: keep it */
+    int rank, world;         /* this consumer's share of every epoch: 0 of 1 */
+    const uint64_t *subset;  /* (subset_count) sample numbers to use, copied: all */
+    uint64_t subset_count;
+    const char *image_field;           /* name of the image field: the first one */
+    struct sluice_transform transform; /* copy u8 HWC */
+    struct sluice_allocator allocator; /* malloc */
+};
+
+int sluice_loader_open(struct sluice_loader **out, const char *path,
+                       const struct sluice_loader_options *options,
+                       struct sluice_error *err);
+void sluice_loader_close(struct sluice_loader *ld); /* NULL is fine; stops mid-epoch */
+
+/* The next batch of this epoch. Returns the images in it, 0 at the end of the epoch, or
+ * an error. Blocks until a batch is ready. The last batch may be short. */
+int sluice_loader_next(struct sluice_loader *ld, const struct sluice_batch **out,
+                       struct sluice_error *err);
+void sluice_loader_release(struct sluice_loader *ld, const struct sluice_batch *batch);
+
+/* Continue with batch `batch` of epoch `epoch`, in time that does not depend on either.
+ * May be called mid-epoch; every batch must have been released. A fresh loader stands
+ * at (0, 0); after the end of an epoch, seek to (epoch + 1, 0). */
+int sluice_loader_seek(struct sluice_loader *ld, uint32_t epoch, uint64_t batch,
+                       struct sluice_error *err);
+
+/* Batches and samples in every epoch, for this rank. */
+uint64_t sluice_loader_batches(const struct sluice_loader *ld);
+uint64_t sluice_loader_samples(const struct sluice_loader *ld);
+/* The open file: schema, class names, statistics. */
+const struct sluice_dataset *sluice_loader_dataset(const struct sluice_loader *ld);
+/* Shape of the images as they lie in the file (u8, NHWC). */
+struct sluice_shape sluice_loader_source(const struct sluice_loader *ld);
+
+/* What was chosen and how it went, since opening. */
+struct sluice_loader_stats {
+    enum sluice_io io;
+    char io_reason[160]; /* one line */
+    int threads;
+    size_t memory; /* bytes held: batches, buffers, resident payload, metadata */
+    uint64_t batches, samples, bytes_read;
+    double read_seconds;      /* summed over threads: waiting for and doing I/O */
+    double transform_seconds; /* summed over threads: checksum, decode, transform */
+    double wait_seconds;      /* the consumer waited in sluice_loader_next */
+    double idle_seconds; /* workers waited for a free batch: the consumer is slower */
+};
+void sluice_loader_stats(struct sluice_loader *ld, struct sluice_loader_stats *out);
+const char *sluice_io_name(enum sluice_io io); /* "resident", "uring", ... */
+
+/* One sample by its number, decoded to u8 HWC into `pixels` (as many bytes as
+ * `capacity`, checked): map-style access, beside the batches. `out` may be NULL. */
+int sluice_loader_read(struct sluice_loader *ld, uint64_t sample, void *pixels,
+                       size_t capacity, struct sluice_image *out,
+                       struct sluice_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

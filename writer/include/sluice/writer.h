@@ -1,0 +1,66 @@
+/* sluice/writer.h -- write a .sluice file, sample by sample, atomically.
+ *
+ *     struct sluice_writer *w;
+ *     struct sluice_schema schema = { .fields = fields, .field_count = 2, ... };
+ *     int rc = sluice_writer_begin(&w, "train.sluice", &schema, &err);
+ *     while (rc >= 0 && more)
+ *         rc = sluice_writer_append(w, (struct sluice_value[]){
+ *                  { .data = pixels, .size = 3072 }, { .integer = label } }, &err);
+ *     rc = rc < 0 ? rc : sluice_writer_finish(w, &err);
+ *     sluice_writer_abandon(w);
+ *
+ * The file appears under its name only when finish has returned 0: it is written to a
+ * temporary file in the same folder, synced and renamed; until then an older file of
+ * that name stays as it was.
+ *
+ * Errors:    a negative return is a SLUICE_E* code; afterwards only abandon is allowed.
+ * Ownership: what is passed in is copied or written before the call returns.
+ * Threads:   one writer, one thread at a time. */
+#ifndef SLUICE_WRITER_H
+#define SLUICE_WRITER_H
+
+#include <sluice/error.h>
+#include <sluice/format.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct sluice_writer;
+
+/* Everything but the samples. Pointers are borrowed for the length of begin. */
+struct sluice_schema {
+    const struct sluice_field *fields;
+    int field_count;
+    /* Names of the classes of one integer scalar field, or NULL. */
+    const char *const *classes; /* (class_count) */
+    int class_count;
+    const char *class_field; /* the field that they name: the first integer scalar */
+    const char *provenance;  /* JSON text: where the data came from; NULL: {} */
+};
+
+/* One sample's value of one field. */
+struct sluice_value {
+    const void *data; /* payload fields */
+    size_t size;
+    int64_t integer; /* integer scalars */
+    double real;     /* float scalars */
+    enum sluice_codec codec;
+    uint32_t height, width, channels; /* IMAGE of varying size */
+};
+
+int sluice_writer_begin(struct sluice_writer **out, const char *path,
+                        const struct sluice_schema *schema, struct sluice_error *err);
+/* `values` has one entry per field, in the schema's order. */
+int sluice_writer_append(struct sluice_writer *w, const struct sluice_value *values,
+                         struct sluice_error *err);
+/* Write metadata (per-channel mean and deviation of raw images included), sync, rename.
+ * The writer is still to be passed to abandon. */
+int sluice_writer_finish(struct sluice_writer *w, struct sluice_error *err);
+/* Free the writer; what was not finished leaves nothing behind. NULL is fine. */
+void sluice_writer_abandon(struct sluice_writer *w);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

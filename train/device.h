@@ -1,0 +1,37 @@
+/* device.h -- where a network runs, and in which precision.
+ *
+ *   ref   the plain C of each operator, float: slow, and the truth
+ *   cpu   oneDNN and own kernels; bf16 activations with float parameters, statistics
+ *         and sums where the CPU has AMX-BF16 or AVX512-BF16, float elsewhere
+ *   cuda  cuDNN and own kernels
+ */
+#ifndef SLUICE_DEVICE_H
+#define SLUICE_DEVICE_H
+
+#include <sluice/error.h>
+#include <sluice/image.h>
+
+enum device_kind {
+    DEVICE_REF = 0,
+    DEVICE_CPU = 1,
+    DEVICE_CUDA = 2,
+    DEVICE_KINDS = 3,
+};
+
+struct device {
+    enum device_kind kind;
+    enum sluice_dtype compute; /* of activations: F32 or BF16 */
+    int threads;
+    char about[200]; /* one line for the log: library, instruction set, precision,
+                        threads */
+    void *impl;      /* engine and stream of the library */
+};
+
+/* kind: "ref", "cpu", "cuda" or "auto" (the fastest there is). precision: "f32", "bf16"
+ * or "auto". threads 0: one per online CPU. What this build or machine lacks is
+ * SLUICE_EUNBUILT with the reason. */
+int device_open(struct device **out, const char *kind, const char *precision,
+                int threads, struct sluice_error *err);
+void device_close(struct device *dev); /* NULL is fine */
+
+#endif

@@ -1,0 +1,117 @@
+/* op.h -- the contract of an operator.
+ *
+ * A network is an array of operators in order; forward is a loop over it, backward the
+ * same loop downward. There is no graph: a tensor has one producer and one consumer,
+ * and where a network forks an explicit `fork` op hands out two tensors; its backward
+ * is the only place where gradients are summed.
+ *
+ * backward OVERWRITES in[i]->grad and param[i]->grad (never accumulates), and skips
+ * those that are NULL. An operator may read in->data, out->data, out->grad and its own
+ * state in backward; nothing else is kept.
+ *
+ * Each operator has one folder entry: <op>.c holds the definition and the reference in
+ * plain loops (device ref); <op>_onednn.c, <op>_cpu.c, <op>_cudnn.c, <op>.cu hold the
+ * fast ones. A backend that is NULL is not there, and the build of the network says so.
+ */
+#ifndef SLUICE_OP_H
+#define SLUICE_OP_H
+
+#include <stdint.h>
+
+#include "../device.h"
+#include "../tensor.h"
+
+/* One pass over one batch. */
+struct pass {
+    bool training; /* batch statistics, dropout */
+    uint64_t seed; /* of dropout and other draws */
+    uint64_t step; /* optimizer steps so far: the draws' counter */
+    const int64_t
+        *labels; /* class of image i at labels[i * label_stride]; NULL: no loss */
+    int label_stride;
+    /* Filled by the loss operator's forward. */
+    double loss; /* mean over the batch */
+    int correct; /* images whose largest logit is their label */
+};
+
+enum activation {
+    ACT_NONE = 0,
+    ACT_RELU = 1,
+    ACT_GELU = 2, /* exact: x/2 (1 + erf(x / sqrt 2)) */
+};
+
+/* What distinguishes two operators of one kind. Unused members are zero. */
+struct op_attr {
+    int out_channels;        /* conv2d, linear */
+    int kernel, stride, pad; /* conv2d, maxpool, avgpool */
+    bool bias;               /* conv2d, linear */
+    enum activation act;     /* batchnorm (fused behind it), activation */
+    bool affine_scale_fixed; /* batchnorm: weight stays 1 and is not a parameter */
+    float eps,
+        momentum; /* batchnorm: running = (1-momentum) running + momentum batch */
+    float p;      /* dropout */
+    float scale;  /* scale: out = in * scale */
+    float label_smoothing; /* softmax_xent */
+};
+
+struct op;
+
+struct op_backend {
+    /* Shapes and pointers are final: build primitives into op->state. Called again, on
+     * a fresh state, for each further batch size. */
+    int (*plan)(struct op *op, struct device *dev, struct sluice_error *err);
+    int (*forward)(struct op *op, struct device *dev, struct pass *pass,
+                   struct sluice_error *err);
+    int (*backward)(struct op *op, struct device *dev, struct pass *pass,
+                    struct sluice_error *err);
+    void (*release)(struct op *op); /* op->state; NULL: nothing to do */
+    /* Parameters changed (an optimizer step, a checkpoint): refresh packed copies of
+     * them. NULL: it reads them afresh. */
+    void (*params_changed)(struct op *op);
+};
+
+/* Shapes that the tests try: see tests/train/cases. */
+struct op_case {
+    const char *name;
+    int n, h, w, c; /* of the input(s) */
+    struct op_attr attr;
+};
+
+struct op_def {
+    const char *name, *help;
+    int inputs, outputs; /* 1 or 2 */
+    bool alias;          /* out[i]->data is in[0]->data: forward moves nothing */
+    /* Check attr and inputs; fill out[]->shape, and the shapes of params and buffers
+     * (rank 0: none). Names ("weight", "bias", "running_mean") go into their name. */
+    int (*shape)(struct op *op, struct sluice_error *err);
+    const struct op_backend *on[DEVICE_KINDS];
+    const struct op_case *cases; /* ends with a NULL name */
+};
+
+enum {
+    OP_PARAMS = 2,
+    OP_BUFFERS = 2,
+};
+
+struct op {
+    const struct op_def *def;
+    struct op_attr attr;
+    char name[48]; /* prefix of its parameters' names: "layer1.0.conv1" */
+    int number;    /* place in the network: part of a draw's counter */
+    struct tensor *in[2], *out[2];
+    struct tensor *param[OP_PARAMS];   /* NULL: none */
+    struct tensor *buffer[OP_BUFFERS]; /* float state that is saved but not trained */
+    void *state;                       /* the backend's, for the present batch size */
+};
+
+/* Every operator, for the tests and for lookup. NULL ends the list. */
+extern const struct op_def *const op_registry[];
+
+extern const struct op_def op_conv2d, op_linear, op_batchnorm, op_activation,
+    op_maxpool, op_avgpool, op_globalmax, op_globalavg, op_add, op_fork, op_dropout,
+    op_scale, op_softmax_xent;
+
+/* softmax_xent's out[0] holds the class probabilities (n, 1, 1, classes), float. Its
+ * backward needs no out->grad: it starts from d loss / d loss = 1. */
+
+#endif

@@ -1,0 +1,37 @@
+/* optim.h -- optimizers: one loop over the parameters. */
+#ifndef SLUICE_OPTIM_H
+#define SLUICE_OPTIM_H
+
+#include "net.h"
+
+struct optim;
+
+struct optim_config {
+    const char *name; /* "sgd", "adam", "adamw" */
+    double lr; /* base rate, of which schedules give a multiple or absolute value */
+    double momentum;          /* sgd */
+    bool nesterov;            /* sgd */
+    double beta1, beta2, eps; /* adam, adamw */
+    double weight_decay;
+    double clip; /* global L2 norm of all gradients at most; 0: off */
+};
+
+/* Moments are allocated here, contiguous. An unknown name lists what exists. */
+int optim_create(struct optim **out, struct net *net, const struct optim_config *config,
+                 struct sluice_error *err);
+void optim_free(struct optim *opt);
+
+/* One update of all trainable parameters from their gradients, with the rate and, where
+ * the optimizer has one, the momentum (or beta1) of this step. Calls
+ * net_params_changed. Formulas: PyTorch's torch.optim. Returns the gradients' norm if
+ * clipping is on, else 0. */
+double optim_step(struct optim *opt, double lr, double momentum);
+
+/* For checkpoints: state tensors by name ("sgd.momentum.conv1.weight"), and the count
+ * of steps that bias correction needs. */
+int optim_state_count(const struct optim *opt);
+struct tensor *optim_state(struct optim *opt, int i);
+uint64_t optim_steps(const struct optim *opt);
+void optim_set_steps(struct optim *opt, uint64_t steps);
+
+#endif

@@ -39,4 +39,7 @@ static inline size_t tensor_bytes(const struct tensor *t)
     return tensor_elements(t) * sluice_dtype_size(t->dtype);
 }
 
+/* "64x3x3x3", for messages. */
+const char *tensor_shape_text(char buf[64], const struct tensor *t);
+
 #endif

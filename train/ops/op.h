@@ -7,7 +7,7 @@
  *
  * backward OVERWRITES in[i]->grad and param[i]->grad (never accumulates), and skips
  * those that are NULL. An operator may read in->data, out->data, out->grad and its own
- * state in backward; nothing else is kept.
+ * state in backward; nothing else is kept. It never writes out->data or out->grad.
  *
  * Each operator has one folder entry: <op>.c holds the definition and the reference in
  * plain loops (device ref); <op>_onednn.c, <op>_cpu.c, <op>_cudnn.c, <op>.cu hold the
@@ -65,8 +65,10 @@ struct op_backend {
     int (*backward)(struct op *op, struct device *dev, struct pass *pass,
                     struct sluice_error *err);
     void (*release)(struct op *op); /* op->state; NULL: nothing to do */
-    /* Parameters changed (an optimizer step, a checkpoint): refresh packed copies of
-     * them. NULL: it reads them afresh. */
+    /* Parameters changed (an optimizer step, a checkpoint): packed copies of them are
+     * stale and are made anew by the next forward, so calling it often costs nothing.
+     * Whoever keeps several states of one operator calls it, too, when another one is
+     * put in place. A fresh state is stale. NULL: it reads them afresh. */
     void (*params_changed)(struct op *op);
 };
 
@@ -81,8 +83,11 @@ struct op_def {
     const char *name, *help;
     int inputs, outputs; /* 1 or 2 */
     bool alias;          /* out[i]->data is in[0]->data: forward moves nothing */
-    /* Check attr and inputs; fill out[]->shape, and the shapes of params and buffers
-     * (rank 0: none). Names ("weight", "bias", "running_mean") go into their name. */
+    bool alias_grad; /* in[i]->grad may be out[0]->grad: then backward moves nothing */
+    /* Check and complete attr (zero eps, momentum and stride mean their defaults) and
+     * check inputs, which are (n, h, w, c); fill out[]->rank, shape and dtype, and
+     * those of params and buffers (rank 0: none). All of these tensors exist when it is
+     * called. "weight", "bias", "running_mean", "running_var" go into their name. */
     int (*shape)(struct op *op, struct sluice_error *err);
     const struct op_backend *on[DEVICE_KINDS];
     const struct op_case *cases; /* ends with a NULL name */
@@ -99,9 +104,9 @@ struct op {
     char name[48]; /* prefix of its parameters' names: "layer1.0.conv1" */
     int number;    /* place in the network: part of a draw's counter */
     struct tensor *in[2], *out[2];
-    struct tensor *param[OP_PARAMS];   /* NULL: none */
+    struct tensor *param[OP_PARAMS];   /* weight, bias; NULL: none */
     struct tensor *buffer[OP_BUFFERS]; /* float state that is saved but not trained */
-    void *state;                       /* the backend's, for the present batch size */
+    void *state; /* the backend's, for the present batch size; NULL before plan */
 };
 
 /* Every operator, for the tests and for lookup. NULL ends the list. */

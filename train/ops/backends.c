@@ -1,0 +1,52 @@
+/* backends.c -- what the operators' definitions share: shapes and their checks. */
+#include <stdio.h>
+#include <string.h>
+
+#include "backends.h"
+
+void op_shape_activation(struct tensor *t, int n, int h, int w, int c,
+                         enum sluice_dtype dtype)
+{
+    const int shape[4] = { n, h, w, c };
+    t->rank = 4;
+    memcpy(t->shape, shape, sizeof shape);
+    t->dtype = dtype;
+}
+
+void op_shape_like(struct tensor *t, const struct tensor *like)
+{
+    t->rank = like->rank;
+    memcpy(t->shape, like->shape, sizeof t->shape);
+    t->dtype = like->dtype;
+}
+
+void op_shape_vector(struct tensor *t, const char *name, int length)
+{
+    t->rank = 1;
+    t->shape[0] = length;
+    t->dtype = SLUICE_F32;
+    snprintf(t->name, sizeof t->name, "%s", name);
+}
+
+void op_shape_none(struct tensor *t)
+{
+    if (t)
+        t->rank = 0;
+}
+
+int op_check_input(const struct op *op, struct sluice_error *err)
+{
+    char text[64];
+    for (int i = 0; i < op->def->inputs; i++) {
+        const struct tensor *t = op->in[i];
+        bool good = t->rank == 4;
+        for (int d = 0; good && d < 4; d++)
+            good = t->shape[d] >= 1;
+        if (!good)
+            return sluice_fail(err, SLUICE_EINVAL,
+                               "%s %s: input is %s, expected images x height x width "
+                               "x channels",
+                               op->def->name, op->name, tensor_shape_text(text, t));
+    }
+    return 0;
+}

@@ -1,0 +1,47 @@
+/* backends.h -- helpers of the operators' definitions: table entries of backends that
+ * a build may lack, and the filling in of shapes. */
+#ifndef SLUICE_BACKENDS_H
+#define SLUICE_BACKENDS_H
+
+#include "op.h"
+
+/* Device cpu stands on oneDNN: without it, its entries are NULL. */
+#ifdef SLUICE_HAVE_ONEDNN
+#define IF_ONEDNN(backend) (backend)
+#else
+#define IF_ONEDNN(backend) NULL
+#endif
+
+/* A (n, h, w, c) activation of the given type. */
+void op_shape_activation(struct tensor *t, int n, int h, int w, int c,
+                         enum sluice_dtype dtype);
+/* Same shape and type as `like`. */
+void op_shape_like(struct tensor *t, const struct tensor *like);
+/* A float vector parameter or buffer. */
+void op_shape_vector(struct tensor *t, const char *name, int length);
+void op_shape_none(struct tensor *t); /* NULL is fine */
+
+/* Every activation is (n, h, w, c) with positive sizes. */
+int op_check_input(const struct op *op, struct sluice_error *err);
+
+/* Images of the present batch, and their pixels. */
+static inline int op_batch(const struct op *op)
+{
+    return op->in[0]->shape[0];
+}
+static inline size_t op_pixels(const struct tensor *t)
+{
+    return (size_t)t->shape[0] * (size_t)t->shape[1] * (size_t)t->shape[2];
+}
+static inline int op_channels(const struct tensor *t)
+{
+    return t->shape[3];
+}
+
+/* Device cpu, one per operator: <op>_cpu.c or <op>_onednn.c. */
+extern const struct op_backend op_conv2d_cpu, op_linear_cpu, op_batchnorm_cpu,
+    op_activation_cpu, op_maxpool_cpu, op_avgpool_cpu, op_globalmax_cpu,
+    op_globalavg_cpu, op_add_cpu, op_fork_cpu, op_dropout_cpu, op_scale_cpu,
+    op_softmax_xent_cpu;
+
+#endif

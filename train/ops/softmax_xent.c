@@ -1,0 +1,134 @@
+/* softmax_xent.c -- softmax and cross-entropy with label smoothing: definition and
+ * reference.
+ *
+ *     p = softmax(x)      t = (1 - s) onehot(label) + s / classes
+ *     loss = mean over images of -sum t log p      dx = (p - t) / images
+ *
+ * The output is p, float whatever the input's type is. Without labels only p is made.
+ */
+#include <inttypes.h>
+#include <math.h>
+
+#include "softmax_xent.h"
+
+static int shape(struct op *op, struct sluice_error *err)
+{
+    const float s = op->attr.label_smoothing;
+    char text[64];
+    int rc = op_check_input(op, err);
+    if (rc < 0)
+        return rc;
+    const struct tensor *x = op->in[0];
+    if (x->shape[1] != 1 || x->shape[2] != 1)
+        return sluice_fail(
+            err, SLUICE_EINVAL,
+            "softmax_xent %s: input is %s, expected one pixel of classes", op->name,
+            tensor_shape_text(text, x));
+    if (!(s >= 0 && s < 1))
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "softmax_xent %s: label smoothing %g, expected 0 <= s < 1",
+                           op->name, (double)s);
+    op_shape_activation(op->out[0], x->shape[0], 1, 1, x->shape[3], SLUICE_F32);
+    return 0;
+}
+
+int xent_label(const struct op *op, const struct pass *pass, int n,
+               struct sluice_error *err)
+{
+    const int64_t label = pass->labels[(size_t)n * (size_t)pass->label_stride];
+    const int classes = op_channels(op->in[0]);
+    if (label < 0 || label >= classes)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "image %d of the batch: label %" PRId64
+                           ", but the network has classes 0 to %d",
+                           n, label, classes - 1);
+    return (int)label;
+}
+
+/* One image: probabilities out; returns log of the sum of exp(x). */
+static double softmax(const float *x, float *p, int classes, int *largest)
+{
+    double sum = 0;
+    *largest = 0;
+    for (int k = 1; k < classes; k++)
+        if (x[k] > x[*largest])
+            *largest = k;
+    const double top = (double)x[*largest];
+    for (int k = 0; k < classes; k++)
+        sum += exp((double)x[k] - top);
+    for (int k = 0; k < classes; k++)
+        p[k] = (float)(exp((double)x[k] - top) / sum);
+    return top + log(sum);
+}
+
+static int forward(struct op *op, struct device *dev, struct pass *pass,
+                   struct sluice_error *err)
+{
+    (void)dev;
+    const int classes = op_channels(op->in[0]);
+    const double smoothing = (double)op->attr.label_smoothing;
+    const float *x = op->in[0]->data;
+    float *p = op->out[0]->data;
+    double loss = 0;
+    int correct = 0;
+    for (int n = 0; n < op_batch(op); n++, x += classes, p += classes) {
+        int largest;
+        const double lse = softmax(x, p, classes, &largest);
+        if (!pass->labels)
+            continue;
+        const int label = xent_label(op, pass, n, err);
+        if (label < 0)
+            return label;
+        for (int k = 0; k < classes; k++)
+            loss += xent_target(smoothing, classes, label, k) * (lse - (double)x[k]);
+        correct += largest == label;
+    }
+    pass->loss = loss / op_batch(op);
+    pass->correct = correct;
+    return 0;
+}
+
+static int backward(struct op *op, struct device *dev, struct pass *pass,
+                    struct sluice_error *err)
+{
+    (void)dev;
+    const int classes = op_channels(op->in[0]);
+    const double smoothing = (double)op->attr.label_smoothing;
+    const float *p = op->out[0]->data;
+    float *dx = op->in[0]->grad;
+    if (!dx)
+        return 0;
+    if (!pass->labels)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "softmax_xent %s: backward without labels", op->name);
+    for (int n = 0; n < op_batch(op); n++, p += classes, dx += classes) {
+        const int label = xent_label(op, pass, n, err);
+        if (label < 0)
+            return label;
+        for (int k = 0; k < classes; k++)
+            dx[k] = (float)(((double)p[k] - xent_target(smoothing, classes, label, k)) /
+                            op_batch(op));
+    }
+    return 0;
+}
+
+static const struct op_backend ref = { .forward = forward, .backward = backward };
+
+static const struct op_case cases[] = {
+    { "ten", 5, 1, 1, 10, { 0 } },
+    { "ten smoothed", 7, 1, 1, 10, { .label_smoothing = 0.1F } },
+    { "hundred", 3, 1, 1, 100, { .label_smoothing = 0.2F } },
+    { "two", 1, 1, 1, 2, { 0 } },
+    { "one class", 2, 1, 1, 1, { 0 } },
+    { 0 },
+};
+
+const struct op_def op_softmax_xent = {
+    .name = "softmax_xent",
+    .help = "softmax and cross-entropy with label smoothing",
+    .inputs = 1,
+    .outputs = 1,
+    .shape = shape,
+    .on = { [DEVICE_REF] = &ref, [DEVICE_CPU] = IF_ONEDNN(&op_softmax_xent_cpu) },
+    .cases = cases,
+};

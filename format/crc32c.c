@@ -1,4 +1,4 @@
-/* crc32c.c -- CRC-32C by the SSE4.2 instruction, three streams at a time, or by
+/* crc32c.c -- CRC-32C by the SSE4.2 instruction, or by
  * table. */
 #include <pthread.h>
 #include <string.h>

@@ -1,0 +1,482 @@
+/* dataset.c -- an open file: choose the commit, read the directory and the resident
+ * tables, answer where samples are. */
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sluice/crc32c.h>
+
+#include "bytes.h"
+#include "directory.h"
+#include "layout.h"
+
+/* One field of one segment. */
+struct table {
+    const struct sluice_store *store;
+    uint8_t *bytes; /* column, checksums or index: what store says */
+};
+
+struct sluice_dataset {
+    char *name;
+    struct sluice_commit commit;
+    struct sluice_directory dir;
+    uint64_t *first;      /* (segments + 1): number of each segment's first sample */
+    struct table *tables; /* (segments, fields) */
+    size_t memory;
+};
+
+static bool sealed(const uint8_t *block)
+{
+    return sluice_crc32c(0, block, BLOCK_CRC) == get_u32(block + BLOCK_CRC);
+}
+
+static int check_superblock(const char *name, const uint8_t *b,
+                            struct sluice_error *err)
+{
+    if (memcmp(b, superblock_magic, sizeof(superblock_magic)) != 0)
+        return sluice_fail(err, SLUICE_ECORRUPT, "%s: not a .sluice file", name);
+    if (!sealed(b))
+        return sluice_fail(err, SLUICE_ECORRUPT,
+                           "%s: header is damaged: checksum differs", name);
+    if (get_u16(b + SUPER_MAJOR) != VERSION_MAJOR || get_u64(b + SUPER_INCOMPATIBLE))
+        return sluice_fail(err, SLUICE_EVERSION,
+                           "%s: format version %d.%d with features %#" PRIx64
+                           "; this is a reader of version %d",
+                           name, get_u16(b + SUPER_MAJOR), get_u16(b + SUPER_MINOR),
+                           get_u64(b + SUPER_INCOMPATIBLE), VERSION_MAJOR);
+    if (get_u32(b + SUPER_BLOCK_SIZE) != SLUICE_BLOCK_SIZE)
+        return sluice_fail(err, SLUICE_ECORRUPT, "%s: block size %u, expected %d", name,
+                           get_u32(b + SUPER_BLOCK_SIZE), SLUICE_BLOCK_SIZE);
+    return 0;
+}
+
+/* False: no commit was ever finished in this slot. */
+static bool parse_commit(struct sluice_commit *c, const uint8_t *b)
+{
+    if (memcmp(b, commit_magic, sizeof(commit_magic)) != 0 || !sealed(b))
+        return false;
+    c->sequence = get_u64(b + COMMIT_SEQUENCE);
+    c->directory_offset = get_u64(b + COMMIT_DIR_OFFSET);
+    c->directory_size = get_u64(b + COMMIT_DIR_SIZE);
+    c->directory_crc = get_u32(b + COMMIT_DIR_CRC);
+    c->file_length = get_u64(b + COMMIT_FILE_LENGTH);
+    c->samples = get_u64(b + COMMIT_SAMPLES);
+    return true;
+}
+
+static int read_directory(struct sluice_dataset *ds, uint64_t file_size,
+                          sluice_read_at read, void *ctx, struct sluice_error *err)
+{
+    const struct sluice_commit *c = &ds->commit;
+    if (c->file_length > file_size)
+        return sluice_fail(err, SLUICE_ECORRUPT,
+                           "%s: file is truncated: %" PRIu64
+                           " bytes, expected %" PRIu64,
+                           ds->name, file_size, c->file_length);
+    if (c->directory_size > c->file_length ||
+        c->directory_offset > c->file_length - c->directory_size)
+        return sluice_fail(err, SLUICE_ECORRUPT, "%s: directory lies outside the file",
+                           ds->name);
+    uint8_t *bytes = malloc(c->directory_size ? c->directory_size : 1);
+    if (!bytes)
+        return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", ds->name);
+    int rc = read(ctx, bytes, c->directory_size, c->directory_offset, err);
+    if (rc == 0 && sluice_crc32c(0, bytes, c->directory_size) != c->directory_crc)
+        rc = sluice_fail(err, SLUICE_ECORRUPT,
+                         "%s: directory at %" PRIu64 " is damaged: checksum differs",
+                         ds->name, c->directory_offset);
+    if (rc == 0)
+        rc = sluice_directory_parse(&ds->dir, ds->name, bytes, c->directory_size,
+                                    c->file_length, err);
+    free(bytes);
+    return rc;
+}
+
+/* Bytes of the table that is resident. */
+static uint64_t table_size(const struct sluice_store *s, uint64_t samples)
+{
+    return s->type == SLUICE_STORE_COLUMN  ? s->data_size
+           : s->type == SLUICE_STORE_FIXED ? samples * 4
+                                           : samples * SLUICE_INDEX_ENTRY;
+}
+
+static int check_index(const struct sluice_dataset *ds, const struct table *t,
+                       const struct sluice_field *f, uint64_t samples,
+                       struct sluice_error *err)
+{
+    const struct sluice_store *s = t->store;
+    const uint64_t end = s->data_offset + s->data_size;
+    for (uint64_t i = 0; i < samples; i++) {
+        const uint8_t *e = t->bytes + i * SLUICE_INDEX_ENTRY;
+        const uint64_t offset = get_u64(e + ENTRY_OFFSET),
+                       size = get_u32(e + ENTRY_SIZE);
+        const uint64_t pixels =
+            (uint64_t)get_u32(e + ENTRY_HEIGHT) * get_u32(e + ENTRY_WIDTH);
+        const uint16_t codec = get_u16(e + ENTRY_CODEC);
+        if (offset < s->data_offset || offset > end || size > end - offset ||
+            codec > SLUICE_CODEC_JPEG ||
+            (f->kind == SLUICE_KIND_IMAGE && codec == SLUICE_CODEC_RAW &&
+             (pixels > UINT32_MAX || pixels * get_u16(e + ENTRY_CHANNELS) != size)))
+            return sluice_fail(err, SLUICE_ECORRUPT,
+                               "%s: field %s: index entry %" PRIu64
+                               " of its segment is impossible",
+                               ds->name, f->name, i);
+    }
+    return 0;
+}
+
+static int read_table(struct sluice_dataset *ds, struct table *t,
+                      const struct sluice_field *f, uint64_t samples,
+                      sluice_read_at read, void *ctx, struct sluice_error *err)
+{
+    const struct sluice_store *s = t->store;
+    const uint64_t size = table_size(s, samples);
+    t->bytes = malloc(size ? size : 1); /* no larger than the file: store_sound */
+    if (!t->bytes)
+        return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory for %" PRIu64 " bytes",
+                           ds->name, size);
+    ds->memory += size;
+    const uint64_t at =
+        s->type == SLUICE_STORE_COLUMN ? s->data_offset : s->table_offset;
+    int rc = read(ctx, t->bytes, size, at, err);
+    if (rc < 0)
+        return rc;
+    if (sluice_crc32c(0, t->bytes, size) != s->table_crc)
+        return sluice_fail(err, SLUICE_ECORRUPT,
+                           "%s: field %s: %s at %" PRIu64
+                           " is damaged: checksum differs",
+                           ds->name, f->name,
+                           s->type == SLUICE_STORE_COLUMN  ? "column"
+                           : s->type == SLUICE_STORE_FIXED ? "checksum table"
+                                                           : "index",
+                           at);
+    return s->type == SLUICE_STORE_INDEXED ? check_index(ds, t, f, samples, err) : 0;
+}
+
+static int read_tables(struct sluice_dataset *ds, sluice_read_at read, void *ctx,
+                       struct sluice_error *err)
+{
+    const struct sluice_directory *dir = &ds->dir;
+    const size_t fields = (size_t)dir->field_count;
+    uint64_t count = 0;
+    ds->first = calloc((size_t)dir->segment_count + 1, sizeof(*ds->first));
+    ds->tables = calloc((size_t)dir->segment_count * fields + 1, sizeof(*ds->tables));
+    if (!ds->first || !ds->tables)
+        return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", ds->name);
+    for (int g = 0; g < dir->segment_count; g++) {
+        const struct sluice_segment *segment = &dir->segments[g];
+        for (size_t i = 0; i < fields; i++) {
+            struct table *t = &ds->tables[(size_t)g * fields + i];
+            t->store = &segment->stores[i];
+            int rc =
+                read_table(ds, t, &dir->fields[i], segment->samples, read, ctx, err);
+            if (rc < 0)
+                return rc;
+        }
+        if (__builtin_add_overflow(count, segment->samples, &count))
+            return sluice_fail(err, SLUICE_ECORRUPT, "%s: too many samples", ds->name);
+        ds->first[g + 1] = count;
+    }
+    if (count != ds->commit.samples)
+        return sluice_fail(err, SLUICE_ECORRUPT,
+                           "%s: segments hold %" PRIu64
+                           " samples, the commit says %" PRIu64,
+                           ds->name, count, ds->commit.samples);
+    return 0;
+}
+
+/* Drop what a failed attempt at one commit left. */
+static void clear(struct sluice_dataset *ds)
+{
+    const size_t tables = (size_t)ds->dir.segment_count * (size_t)ds->dir.field_count;
+    for (size_t i = 0; ds->tables && i < tables; i++)
+        free(ds->tables[i].bytes);
+    free(ds->tables);
+    free(ds->first);
+    ds->tables = NULL;
+    ds->first = NULL;
+    ds->memory = 0;
+    sluice_directory_clear(&ds->dir);
+}
+
+static int open_commit(struct sluice_dataset *ds, uint64_t file_size,
+                       sluice_read_at read, void *ctx, struct sluice_error *err)
+{
+    int rc = read_directory(ds, file_size, read, ctx, err);
+    return rc < 0 ? rc : read_tables(ds, read, ctx, err);
+}
+
+static int open_blocks(struct sluice_dataset *ds, uint64_t file_size,
+                       sluice_read_at read, void *ctx, struct sluice_error *err)
+{
+    uint8_t blocks[3 * SLUICE_BLOCK_SIZE];
+    struct sluice_commit slot[2];
+    if (file_size < sizeof(blocks)) {
+        uint8_t start[sizeof(superblock_magic)] = { 0 };
+        if (file_size >= sizeof(start)) {
+            int got = read(ctx, start, sizeof(start), 0, err);
+            if (got < 0)
+                return got;
+        }
+        const bool ours = memcmp(start, superblock_magic, sizeof(start)) == 0;
+        return sluice_fail(
+            err, SLUICE_ECORRUPT,
+            ours ? "%s: file is truncated: %" PRIu64 " bytes, expected at least %zu"
+                 : "%s: not a .sluice file (%" PRIu64 " bytes; the shortest has %zu)",
+            ds->name, file_size, sizeof(blocks));
+    }
+    int rc = read(ctx, blocks, sizeof(blocks), 0, err);
+    if (rc == 0)
+        rc = check_superblock(ds->name, blocks, err);
+    if (rc < 0)
+        return rc;
+    const bool have[2] = { parse_commit(&slot[0], blocks + SLUICE_COMMIT_AT),
+                           parse_commit(&slot[1], blocks + 2 * SLUICE_BLOCK_SIZE) };
+    if (!have[0] && !have[1])
+        return sluice_fail(err, SLUICE_ECORRUPT,
+                           "%s: no valid commit record: never finished, or damaged",
+                           ds->name);
+    /* The later commit counts. An earlier one is not fallen back to when the later
+     * one's record is whole but its data are not: that is damage, and is said. */
+    const int latest = !have[0] || (have[1] && slot[1].sequence > slot[0].sequence);
+    ds->commit = slot[latest];
+    return open_commit(ds, file_size, read, ctx, err);
+}
+
+int sluice_dataset_open(struct sluice_dataset **out, const char *name,
+                        uint64_t file_size, sluice_read_at read, void *ctx,
+                        struct sluice_error *err)
+{
+    struct sluice_dataset *ds = calloc(1, sizeof(*ds));
+    *out = NULL;
+    if (!ds || !(ds->name = strdup(name))) {
+        free(ds);
+        return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", name);
+    }
+    int rc = open_blocks(ds, file_size, read, ctx, err);
+    if (rc < 0) {
+        sluice_dataset_free(ds);
+        return rc;
+    }
+    ds->memory +=
+        sizeof(*ds) + (size_t)ds->dir.segment_count * sizeof(struct sluice_segment);
+    *out = ds;
+    return 0;
+}
+
+void sluice_dataset_free(struct sluice_dataset *ds)
+{
+    if (!ds)
+        return;
+    clear(ds);
+    free(ds->name);
+    free(ds);
+}
+
+const char *sluice_dataset_name(const struct sluice_dataset *ds)
+{
+    return ds->name;
+}
+
+uint64_t sluice_dataset_count(const struct sluice_dataset *ds)
+{
+    return ds->commit.samples;
+}
+
+int sluice_dataset_segments(const struct sluice_dataset *ds)
+{
+    return ds->dir.segment_count;
+}
+
+int sluice_dataset_field_count(const struct sluice_dataset *ds)
+{
+    return ds->dir.field_count;
+}
+
+const struct sluice_field *sluice_dataset_field(const struct sluice_dataset *ds,
+                                                int field)
+{
+    assert(field >= 0 && field < ds->dir.field_count);
+    return &ds->dir.fields[field];
+}
+
+int sluice_dataset_find(const struct sluice_dataset *ds, const char *name)
+{
+    for (int i = 0; i < ds->dir.field_count; i++)
+        if (strcmp(ds->dir.fields[i].name, name) == 0)
+            return i;
+    return -1;
+}
+
+int sluice_dataset_find_kind(const struct sluice_dataset *ds, enum sluice_kind kind)
+{
+    for (int i = 0; i < ds->dir.field_count; i++)
+        if (ds->dir.fields[i].kind == kind)
+            return i;
+    return -1;
+}
+
+/* The segment of a sample: the last one whose first sample is not above it. */
+static int segment_of(const struct sluice_dataset *ds, uint64_t sample)
+{
+    int low = 0, high = ds->dir.segment_count - 1;
+    while (low < high) {
+        const int middle = (low + high + 1) / 2;
+        if (ds->first[middle] <= sample)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return low;
+}
+
+static const struct table *table_of(const struct sluice_dataset *ds, int field,
+                                    uint64_t *sample)
+{
+    const int g = segment_of(ds, *sample);
+    *sample -= ds->first[g];
+    return &ds->tables[(size_t)g * (size_t)ds->dir.field_count + (size_t)field];
+}
+
+int sluice_dataset_locate(const struct sluice_dataset *ds, int field, uint64_t sample,
+                          struct sluice_extent *out, struct sluice_error *err)
+{
+    if (field < 0 || field >= ds->dir.field_count ||
+        ds->dir.fields[field].kind == SLUICE_KIND_SCALAR)
+        return sluice_fail(err, SLUICE_EINVAL, "%s: field %d has no payload", ds->name,
+                           field);
+    if (sample >= ds->commit.samples)
+        return sluice_fail(err, SLUICE_EINVAL, "%s: sample %" PRIu64 " of %" PRIu64,
+                           ds->name, sample, ds->commit.samples);
+    const struct sluice_field *f = &ds->dir.fields[field];
+    const struct table *t = table_of(ds, field, &sample);
+    if (t->store->type == SLUICE_STORE_FIXED) {
+        const bool image = f->kind == SLUICE_KIND_IMAGE;
+        *out = (struct sluice_extent){
+            .offset = t->store->data_offset + sample * t->store->stride,
+            .size = (uint32_t)t->store->stride,
+            .crc = get_u32(t->bytes + sample * 4),
+            .codec = t->store->codec,
+            .height = image ? f->shape[0] : 0,
+            .width = image ? f->shape[1] : 0,
+            .channels = image ? f->shape[2] : 0,
+        };
+        return 0;
+    }
+    const uint8_t *e = t->bytes + sample * SLUICE_INDEX_ENTRY;
+    *out = (struct sluice_extent){
+        .offset = get_u64(e + ENTRY_OFFSET),
+        .size = get_u32(e + ENTRY_SIZE),
+        .crc = get_u32(e + ENTRY_CRC),
+        .codec = get_u16(e + ENTRY_CODEC),
+        .height = get_u32(e + ENTRY_HEIGHT),
+        .width = get_u32(e + ENTRY_WIDTH),
+        .channels = get_u16(e + ENTRY_CHANNELS),
+    };
+    return 0;
+}
+
+static const uint8_t *scalar_at(const struct sluice_dataset *ds, int field,
+                                uint64_t sample)
+{
+    assert(field >= 0 && field < ds->dir.field_count && sample < ds->commit.samples);
+    assert(ds->dir.fields[field].kind == SLUICE_KIND_SCALAR);
+    const struct table *t = table_of(ds, field, &sample);
+    return t->bytes + sample * t->store->stride;
+}
+
+int64_t sluice_dataset_integer(const struct sluice_dataset *ds, int field,
+                               uint64_t sample)
+{
+    const uint8_t *p = scalar_at(ds, field, sample);
+    switch (ds->dir.fields[field].dtype) {
+    case SLUICE_U8:
+        return p[0];
+    case SLUICE_I8:
+        return (int8_t)p[0];
+    case SLUICE_I16:
+        return (int16_t)get_u16(p);
+    case SLUICE_I32:
+        return (int32_t)get_u32(p);
+    case SLUICE_I64:
+        return (int64_t)get_u64(p);
+    default:
+        assert(!"an integer field");
+        return 0;
+    }
+}
+
+static double from_f16(uint16_t h)
+{
+    const int exponent = h >> 10 & 31, fraction = h & 1023;
+    const double size = exponent == 31
+                            ? (fraction ? __builtin_nan("") : __builtin_inf())
+                        : exponent ? __builtin_ldexp(1024 + fraction, exponent - 25)
+                                   : __builtin_ldexp(fraction, -24);
+    return h >> 15 ? -size : size;
+}
+
+double sluice_dataset_real(const struct sluice_dataset *ds, int field, uint64_t sample)
+{
+    const uint8_t *p = scalar_at(ds, field, sample);
+    uint32_t word;
+    float f;
+    switch (ds->dir.fields[field].dtype) {
+    case SLUICE_F64:
+        return get_f64(p);
+    case SLUICE_F32:
+        memcpy(&f, p, sizeof(f));
+        return (double)f;
+    case SLUICE_BF16:
+        word = (uint32_t)get_u16(p) << 16;
+        memcpy(&f, &word, sizeof(f));
+        return (double)f;
+    case SLUICE_F16:
+        return from_f16(get_u16(p));
+    default:
+        return (double)sluice_dataset_integer(ds, field, sample);
+    }
+}
+
+int sluice_dataset_classes(const struct sluice_dataset *ds, int field)
+{
+    return field == ds->dir.class_field ? ds->dir.class_count : 0;
+}
+
+const char *sluice_dataset_class_name(const struct sluice_dataset *ds, int field,
+                                      int label)
+{
+    const bool known = label >= 0 && label < sluice_dataset_classes(ds, field);
+    return known ? ds->dir.classes[label] : NULL;
+}
+
+const double *sluice_dataset_mean(const struct sluice_dataset *ds)
+{
+    return ds->dir.stats_channels ? ds->dir.mean : NULL;
+}
+
+const double *sluice_dataset_std(const struct sluice_dataset *ds)
+{
+    return ds->dir.stats_channels ? ds->dir.std : NULL;
+}
+
+const char *sluice_dataset_provenance(const struct sluice_dataset *ds)
+{
+    return ds->dir.provenance ? ds->dir.provenance : "{}";
+}
+
+size_t sluice_dataset_memory(const struct sluice_dataset *ds)
+{
+    return ds->memory;
+}
+
+const struct sluice_directory *sluice_dataset_directory(const struct sluice_dataset *ds)
+{
+    return &ds->dir;
+}
+
+const struct sluice_commit *sluice_dataset_commit(const struct sluice_dataset *ds)
+{
+    return &ds->commit;
+}

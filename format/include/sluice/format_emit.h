@@ -1,0 +1,81 @@
+/* sluice/format_emit.h -- the writing side of the format: structs in, bytes out. For
+ * those who write .sluice files themselves; sluice/writer.h is the easy way. FORMAT.md
+ * says what the numbers mean. No I/O here. */
+#ifndef SLUICE_FORMAT_EMIT_H
+#define SLUICE_FORMAT_EMIT_H
+
+#include <sluice/format.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum {
+    SLUICE_SUPERBLOCK_AT = 0,
+    SLUICE_COMMIT_AT = SLUICE_BLOCK_SIZE, /* two slots, one block each */
+    SLUICE_DATA_AT = 3 * SLUICE_BLOCK_SIZE,
+    SLUICE_INDEX_ENTRY = 32, /* bytes */
+    SLUICE_STATS_MAX = 4,    /* channels that have a mean and a deviation */
+};
+
+/* How a segment keeps one field. The numbers are part of the file format. */
+enum sluice_store_type {
+    SLUICE_STORE_COLUMN = 1,  /* scalars, one after the other */
+    SLUICE_STORE_FIXED = 2,   /* payloads of `stride` bytes each */
+    SLUICE_STORE_INDEXED = 3, /* payloads of any size, found through an index */
+};
+
+struct sluice_store {
+    enum sluice_store_type type;
+    enum sluice_codec codec; /* FIXED */
+    uint64_t data_offset, data_size;
+    uint64_t stride;       /* FIXED and COLUMN: bytes per sample */
+    uint64_t table_offset; /* FIXED: checksums, u32 each; INDEXED: index entries */
+    uint32_t table_crc;    /* of that table; COLUMN: of the data */
+};
+
+struct sluice_segment {
+    uint64_t samples;
+    struct sluice_store stores[SLUICE_FIELDS_MAX]; /* one per field */
+};
+
+/* All that a directory holds. */
+struct sluice_directory {
+    struct sluice_field *fields;
+    int field_count;
+    struct sluice_segment *segments;
+    int segment_count;
+    char **classes; /* (class_count) names of the values of field class_field */
+    int class_count, class_field;
+    int stats_channels; /* 0: no statistics */
+    double mean[SLUICE_STATS_MAX], std[SLUICE_STATS_MAX];
+    char *provenance; /* JSON text or NULL */
+};
+
+struct sluice_commit {
+    uint64_t sequence; /* the valid slot with the higher one counts */
+    uint64_t directory_offset, directory_size;
+    uint32_t directory_crc;
+    uint64_t file_length; /* bytes that this commit covers, directory included */
+    uint64_t samples;
+};
+
+/* Fill one block. */
+void sluice_emit_superblock(uint8_t block[SLUICE_BLOCK_SIZE]);
+void sluice_emit_commit(uint8_t block[SLUICE_BLOCK_SIZE],
+                        const struct sluice_commit *commit);
+/* Fill one index entry; `extent` has the payload's place, checksum, codec and size. */
+void sluice_emit_index_entry(uint8_t entry[SLUICE_INDEX_ENTRY],
+                             const struct sluice_extent *extent);
+/* Allocate and fill the directory's bytes; free() them. NULL: no memory. */
+uint8_t *sluice_emit_directory(const struct sluice_directory *dir, size_t *size);
+
+/* The directory of an open file, for those who append to it, and its present commit. */
+const struct sluice_directory *
+sluice_dataset_directory(const struct sluice_dataset *ds);
+const struct sluice_commit *sluice_dataset_commit(const struct sluice_dataset *ds);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

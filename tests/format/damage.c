@@ -1,0 +1,104 @@
+/* damage.c -- every truncation and every flipped bit of a small file is refused, or
+ * changes nothing that is delivered. */
+#include <sluice/crc32c.h>
+#include <sluice/writer.h>
+
+#include "support/files.h"
+
+enum { SAMPLES = 3, SIDE = 2 };
+
+static void write_file(const char *path)
+{
+    static const struct sluice_field fields[] = {
+        { "image", SLUICE_KIND_IMAGE, SLUICE_U8, 0, { SIDE, SIDE, 3 } },
+        { "label", SLUICE_KIND_SCALAR, SLUICE_U8, 0, { 0 } },
+        { "note", SLUICE_KIND_BYTES, SLUICE_U8, 0, { 0 } },
+    };
+    static const char *const classes[] = { "a", "b" };
+    struct sluice_writer *w;
+    struct sluice_error err;
+    REQUIRE(sluice_writer_begin(&w, path,
+                                &(struct sluice_schema){ .fields = fields,
+                                                         .field_count = 3,
+                                                         .classes = classes,
+                                                         .class_count = 2 },
+                                &err) == 0,
+            "%s", err.message);
+    for (int i = 0; i < SAMPLES; i++) {
+        uint8_t pixels[SIDE * SIDE * 3];
+        memset(pixels, 40 * i + 7, sizeof(pixels));
+        struct sluice_value v[3] = { { .data = pixels, .size = sizeof(pixels) },
+                                     { .integer = i % 2 },
+                                     { .data = "hello", .size = (size_t)i } };
+        REQUIRE(sluice_writer_append(w, v, &err) == 0, "%s", err.message);
+    }
+    REQUIRE(sluice_writer_finish(w, &err) == 0, "%s", err.message);
+    sluice_writer_abandon(w);
+}
+
+/* A checksum over all that a reader is given, payloads that fail theirs apart. 0: the
+ * file is refused or a payload is. */
+static uint32_t delivered(const uint8_t *bytes, size_t size)
+{
+    struct memory_file f = { bytes, size };
+    struct sluice_error err = { 0 };
+    struct sluice_dataset *ds;
+    uint32_t sum = 1;
+    int rc = sluice_dataset_open(&ds, "file", size, memory_read, &f, &err);
+    if (rc < 0) {
+        CHECK(!ds && err.code == rc && err.message[0], "an error without words");
+        return 0;
+    }
+    for (uint64_t i = 0; i < sluice_dataset_count(ds) && sum; i++)
+        for (int k = 0; k < sluice_dataset_field_count(ds) && sum; k++) {
+            const struct sluice_field *field = sluice_dataset_field(ds, k);
+            struct sluice_extent x;
+            if (field->kind == SLUICE_KIND_SCALAR) {
+                int64_t v = sluice_dataset_integer(ds, k, i);
+                sum = sluice_crc32c(sum, &v, sizeof(v));
+                continue;
+            }
+            REQUIRE(sluice_dataset_locate(ds, k, i, &x, &err) == 0, "%s", err.message);
+            REQUIRE(x.offset <= size && x.size <= size - x.offset,
+                    "extent past the end");
+            sum = sluice_crc32c(0, bytes + x.offset, x.size) == x.crc
+                      ? sluice_crc32c(sum, bytes + x.offset, x.size)
+                      : 0;
+        }
+    sluice_dataset_free(ds);
+    return sum;
+}
+
+int main(void)
+{
+    char path[128];
+    size_t size;
+    const char *folder = folder_make();
+    snprintf(path, sizeof(path), "%s/a.sluice", folder);
+    write_file(path);
+    uint8_t *bytes = file_read(path, &size);
+    const uint32_t whole = delivered(bytes, size);
+    unsigned refused = 0, harmless = 0;
+    CHECK(whole, "the file itself");
+    for (size_t n = 0; n < size; n++) {
+        uint8_t *cut = malloc(n + 1); /* exact size, so that ASan sees a read past it */
+        REQUIRE(cut, "no memory");
+        memcpy(cut, bytes, n);
+        CHECK(delivered(cut, n) == 0, "truncated to %zu of %zu", n, size);
+        free(cut);
+    }
+    for (size_t i = 0; i < size; i++) {
+        const uint8_t kept = bytes[i];
+        bytes[i] ^= (uint8_t)(1 << (i * 5 + i / 8) % 8);
+        const uint32_t got = delivered(bytes, size);
+        CHECK(got == 0 || got == whole, "byte %zu flipped: other data delivered", i);
+        refused += got == 0;
+        harmless += got == whole;
+        bytes[i] = kept;
+    }
+    /* Padding may change unnoticed; the header, the commit and the data may not. */
+    CHECK(refused > 2 * 4096, "%u refused, %u harmless", refused, harmless);
+    free(bytes);
+    folder_remove(folder);
+    return check_done();
+}

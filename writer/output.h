@@ -1,0 +1,42 @@
+/* output.h -- a file that appears whole or not at all: buffered writes to a temporary
+ * name, then fsync, rename, fsync of the folder. */
+#ifndef SLUICE_OUTPUT_H
+#define SLUICE_OUTPUT_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <sluice/error.h>
+
+/* The system calls used, so that tests can fail the Nth. */
+struct sluice_output_calls {
+    int (*open)(const char *path, int flags, mode_t mode);
+    ssize_t (*write)(int fd, const void *data, size_t size);
+    ssize_t (*pwrite)(int fd, const void *data, size_t size, off_t at);
+    int (*fsync)(int fd);
+    int (*close)(int fd);
+    int (*rename)(const char *from, const char *to);
+    int (*unlink)(const char *path);
+};
+extern struct sluice_output_calls sluice_output_calls;
+
+struct output;
+
+int sluice_output_create(struct output **out, const char *path,
+                         struct sluice_error *err);
+/* Append `size` bytes. */
+int sluice_output_write(struct output *o, const void *data, size_t size,
+                        struct sluice_error *err);
+/* Append zeros up to a multiple of `alignment`. */
+int sluice_output_align(struct output *o, size_t alignment, struct sluice_error *err);
+/* Overwrite bytes already appended. */
+int sluice_output_patch(struct output *o, const void *data, size_t size, uint64_t at,
+                        struct sluice_error *err);
+uint64_t sluice_output_length(const struct output *o); /* bytes appended */
+/* Give the file its name. Afterwards only sluice_output_free is allowed. */
+int sluice_output_commit(struct output *o, struct sluice_error *err);
+/* Free; what was not committed is removed. NULL is fine. */
+void sluice_output_free(struct output *o);
+
+#endif

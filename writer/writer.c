@@ -1,0 +1,462 @@
+/* writer.c -- samples to a file: payloads of the first payload field are written as
+ * they come; columns, checksums and indexes are kept and written at the end. Further
+ * payload fields are spooled in memory too, and a segment is closed whenever the spool
+ * is full, so memory stays bounded: SPOOL bytes and 40 bytes a sample. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sluice/crc32c.h>
+#include <sluice/format_emit.h>
+#include <sluice/writer.h>
+
+#include "output.h"
+#include "stats.h"
+
+enum { SPOOL = 64 << 20 };
+
+/* Bytes that grow. */
+struct bytes {
+    uint8_t *data;
+    size_t size, room;
+};
+
+struct column {
+    enum sluice_store_type type;
+    struct bytes table; /* column values, checksums, or index entries */
+    struct bytes spool; /* payloads that wait: all payload fields but the first */
+    uint64_t start;     /* FIXED, INDEXED: where this segment's data begin */
+    uint64_t written;   /* bytes of payload of this segment */
+};
+
+struct sluice_writer {
+    struct output *out;
+    char *path;
+    struct sluice_directory dir;
+    struct column columns[SLUICE_FIELDS_MAX];
+    uint64_t samples, segment_samples;
+    int streamed; /* the payload field that is written directly; -1: none */
+    int image;    /* the image field that statistics are of; -1: none */
+    struct stats stats;
+    bool stats_whole; /* every image was raw */
+    bool failed, finished;
+};
+
+static int grow(struct sluice_writer *w, struct bytes *b, const void *data, size_t size,
+                struct sluice_error *err)
+{
+    if (!size)
+        return 0; /* data may be NULL */
+    if (b->room - b->size < size) {
+        size_t room = b->room ? b->room * 2 : 64 << 10;
+        while (room - b->size < size)
+            room *= 2;
+        uint8_t *more = realloc(b->data, room);
+        if (!more)
+            return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory for %zu bytes",
+                               w->path, room);
+        b->data = more;
+        b->room = room;
+    }
+    memcpy(b->data + b->size, data, size);
+    b->size += size;
+    return 0;
+}
+
+static uint64_t payload_size(const struct sluice_field *f)
+{
+    uint64_t size = sluice_dtype_size(f->dtype);
+    const int axes = f->kind == SLUICE_KIND_IMAGE ? 3 : f->rank;
+    if (f->kind != SLUICE_KIND_IMAGE && f->kind != SLUICE_KIND_TENSOR)
+        return 0;
+    for (int i = 0; i < axes && size; i++)
+        size = size > UINT32_MAX / (f->shape[i] ? f->shape[i] : 1) ? 0
+                                                                   : size * f->shape[i];
+    return size;
+}
+
+static int check_schema(const char *path, const struct sluice_schema *s,
+                        struct sluice_error *err)
+{
+    if (s->field_count < 1 || s->field_count > SLUICE_FIELDS_MAX)
+        return sluice_fail(err, SLUICE_EINVAL, "%s: %d fields, expected 1 to %d", path,
+                           s->field_count, SLUICE_FIELDS_MAX);
+    for (int i = 0; i < s->field_count; i++) {
+        const struct sluice_field *f = &s->fields[i];
+        if (!f->name[0] || memchr(f->name, 0, sizeof(f->name)) == NULL ||
+            !sluice_dtype_size(f->dtype) || f->kind < SLUICE_KIND_SCALAR ||
+            f->kind > SLUICE_KIND_JSON || f->rank < 0 || f->rank > SLUICE_RANK_MAX ||
+            (f->kind == SLUICE_KIND_TENSOR && !payload_size(f)))
+            return sluice_fail(err, SLUICE_EINVAL, "%s: field %d is not well formed",
+                               path, i);
+        for (int k = 0; k < i; k++)
+            if (strcmp(s->fields[k].name, f->name) == 0)
+                return sluice_fail(err, SLUICE_EINVAL, "%s: two fields are called %s",
+                                   path, f->name);
+    }
+    return 0;
+}
+
+static bool integer_scalar(const struct sluice_field *f)
+{
+    return f->kind == SLUICE_KIND_SCALAR && f->dtype <= SLUICE_I64;
+}
+
+static int copy_schema(struct sluice_writer *w, const struct sluice_schema *s,
+                       struct sluice_error *err)
+{
+    struct sluice_directory *dir = &w->dir;
+    dir->fields = malloc((size_t)s->field_count * sizeof(*dir->fields));
+    dir->classes = calloc((size_t)s->class_count + 1, sizeof(*dir->classes));
+    dir->provenance = strdup(s->provenance ? s->provenance : "{}");
+    if (!dir->fields || !dir->classes || !dir->provenance)
+        return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", w->path);
+    memcpy(dir->fields, s->fields, (size_t)s->field_count * sizeof(*dir->fields));
+    dir->field_count = s->field_count;
+    dir->class_field = -1;
+    for (int i = s->field_count - 1; i >= 0; i--)
+        if (integer_scalar(&s->fields[i]) &&
+            (!s->class_field || strcmp(s->class_field, s->fields[i].name) == 0))
+            dir->class_field = i;
+    if (s->class_count && dir->class_field < 0)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "%s: class names, but no integer field %s", w->path,
+                           s->class_field ? s->class_field : "");
+    for (; dir->class_count < s->class_count; dir->class_count++)
+        if (!(dir->classes[dir->class_count] = strdup(s->classes[dir->class_count])))
+            return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", w->path);
+    w->streamed = w->image = -1;
+    for (int i = dir->field_count - 1; i >= 0; i--) {
+        const struct sluice_field *f = &dir->fields[i];
+        if (f->kind == SLUICE_KIND_IMAGE)
+            w->image = i;
+        if (f->kind != SLUICE_KIND_SCALAR)
+            w->streamed = i;
+        w->columns[i].type = f->kind == SLUICE_KIND_SCALAR ? SLUICE_STORE_COLUMN
+                             : payload_size(f)             ? SLUICE_STORE_FIXED
+                                                           : SLUICE_STORE_INDEXED;
+    }
+    return 0;
+}
+
+static int begin_segment(struct sluice_writer *w, struct sluice_error *err)
+{
+    int rc = sluice_output_align(w->out, SLUICE_BLOCK_SIZE, err);
+    w->segment_samples = 0;
+    for (int i = 0; i < w->dir.field_count; i++) {
+        struct column *c = &w->columns[i];
+        c->table.size = c->spool.size = 0;
+        c->written = 0;
+        c->start = sluice_output_length(w->out);
+    }
+    return rc;
+}
+
+int sluice_writer_begin(struct sluice_writer **out, const char *path,
+                        const struct sluice_schema *schema, struct sluice_error *err)
+{
+    static const uint8_t blank[SLUICE_DATA_AT];
+    int rc = check_schema(path, schema, err);
+    struct sluice_writer *w = rc < 0 ? NULL : calloc(1, sizeof(*w));
+    *out = NULL;
+    if (rc < 0)
+        return rc;
+    if (!w || !(w->path = strdup(path))) {
+        free(w);
+        return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", path);
+    }
+    w->stats_whole = true;
+    if ((rc = copy_schema(w, schema, err)) < 0 ||
+        (rc = sluice_output_create(&w->out, path, err)) < 0 ||
+        (rc = sluice_output_write(w->out, blank, sizeof(blank), err)) < 0 ||
+        (rc = begin_segment(w, err)) < 0) {
+        sluice_writer_abandon(w);
+        return rc;
+    }
+    *out = w;
+    return 0;
+}
+
+/* ---- one value ---- */
+
+static uint16_t to_bf16(float f)
+{
+    uint32_t u;
+    memcpy(&u, &f, sizeof(u));
+    if (f != f)
+        return 0x7fc0;
+    return (uint16_t)((u + 0x7fff + (u >> 16 & 1)) >> 16);
+}
+
+/* Round to nearest even, through the exponent's own step. */
+static uint16_t to_f16(double v)
+{
+    const uint16_t sign = signbit(v) ? 0x8000 : 0;
+    double size = fabs(v);
+    int exponent;
+    if (v != v)
+        return 0x7e00;
+    if (size >= 65520)
+        return sign | 0x7c00;
+    frexp(size, &exponent);
+    if (size == 0 || exponent < -13)
+        exponent = -13; /* subnormal: the step of the smallest normal number */
+    const unsigned steps = (unsigned)nearbyint(ldexp(size, 11 - exponent));
+    /* steps carries the hidden bit; a carry out of the fraction raises the exponent. */
+    return (uint16_t)(sign | (((unsigned)(exponent + 13) << 10) + steps));
+}
+
+static int append_scalar(struct sluice_writer *w, int field,
+                         const struct sluice_value *v, struct sluice_error *err)
+{
+    static const struct {
+        int64_t low, high;
+    } range[] = { [SLUICE_U8] = { 0, UINT8_MAX },
+                  [SLUICE_I8] = { INT8_MIN, INT8_MAX },
+                  [SLUICE_I16] = { INT16_MIN, INT16_MAX },
+                  [SLUICE_I32] = { INT32_MIN, INT32_MAX },
+                  [SLUICE_I64] = { INT64_MIN, INT64_MAX } };
+    const struct sluice_field *f = &w->dir.fields[field];
+    uint8_t raw[8];
+    float single = (float)v->real;
+    uint16_t half;
+    if (f->dtype <= SLUICE_I64 &&
+        (v->integer < range[f->dtype].low || v->integer > range[f->dtype].high))
+        return sluice_fail(
+            err, SLUICE_EINVAL,
+            "%s: sample %" PRIu64 ", field %s: %" PRId64 " does not fit %s", w->path,
+            w->samples, f->name, v->integer, sluice_dtype_name(f->dtype));
+    switch (f->dtype) {
+    case SLUICE_F64:
+        memcpy(raw, &v->real, 8);
+        break;
+    case SLUICE_F32:
+        memcpy(raw, &single, 4);
+        break;
+    case SLUICE_F16:
+    case SLUICE_BF16:
+        half = f->dtype == SLUICE_F16 ? to_f16(v->real) : to_bf16(single);
+        memcpy(raw, &half, 2);
+        break;
+    default: /* little-endian: the low bytes come first */
+        memcpy(raw, &v->integer, 8);
+    }
+    return grow(w, &w->columns[field].table, raw, sluice_dtype_size(f->dtype), err);
+}
+
+static int check_payload(struct sluice_writer *w, int field,
+                         const struct sluice_value *v, struct sluice_error *err)
+{
+    const struct sluice_field *f = &w->dir.fields[field];
+    const bool raw_image = f->kind == SLUICE_KIND_IMAGE && v->codec == SLUICE_CODEC_RAW;
+    const bool fixed = w->columns[field].type == SLUICE_STORE_FIXED;
+    const uint64_t want = fixed       ? payload_size(f)
+                          : raw_image ? (uint64_t)v->height * v->width * v->channels
+                                      : v->size;
+    if (v->size != want || v->size > UINT32_MAX ||
+        (fixed && v->codec != SLUICE_CODEC_RAW) || v->channels > UINT16_MAX)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "%s: sample %" PRIu64
+                           ", field %s: %zu bytes, expected %" PRIu64,
+                           w->path, w->samples, f->name, v->size, want);
+    return 0;
+}
+
+static int append_payload(struct sluice_writer *w, int field,
+                          const struct sluice_value *v, struct sluice_error *err)
+{
+    struct column *c = &w->columns[field];
+    const uint32_t crc = sluice_crc32c(0, v->data, v->size);
+    int rc = check_payload(w, field, v, err);
+    if (rc < 0)
+        return rc;
+    if (field == w->image && v->codec == SLUICE_CODEC_RAW)
+        stats_add(&w->stats, v->data, v->size,
+                  c->type == SLUICE_STORE_FIXED ? w->dir.fields[field].shape[2]
+                                                : v->channels);
+    else if (field == w->image)
+        w->stats_whole = false;
+    if (c->type == SLUICE_STORE_FIXED) {
+        rc = grow(w, &c->table, &crc, sizeof(crc), err);
+    } else {
+        uint8_t entry[SLUICE_INDEX_ENTRY];
+        /* Offsets are relative to the store until it has its place: see place_store. */
+        sluice_emit_index_entry(entry,
+                                &(struct sluice_extent){ .offset = c->written,
+                                                         .size = (uint32_t)v->size,
+                                                         .crc = crc,
+                                                         .codec = v->codec,
+                                                         .height = v->height,
+                                                         .width = v->width,
+                                                         .channels = v->channels });
+        rc = grow(w, &c->table, entry, sizeof(entry), err);
+    }
+    if (rc < 0)
+        return rc;
+    c->written += v->size;
+    return field == w->streamed ? sluice_output_write(w->out, v->data, v->size, err)
+                                : grow(w, &c->spool, v->data, v->size, err);
+}
+
+/* ---- segments ---- */
+
+/* Index offsets become file offsets. */
+static void rebase_index(struct column *c)
+{
+    for (size_t at = 0; at < c->table.size; at += SLUICE_INDEX_ENTRY) {
+        uint64_t offset;
+        memcpy(&offset, c->table.data + at, sizeof(offset));
+        offset += c->start;
+        memcpy(c->table.data + at, &offset, sizeof(offset));
+    }
+}
+
+/* Write what of this field is still in memory, and describe it. */
+static int place_store(struct sluice_writer *w, int field, struct sluice_store *store,
+                       struct sluice_error *err)
+{
+    struct column *c = &w->columns[field];
+    int rc = 0;
+    if (c->type != SLUICE_STORE_COLUMN && field != w->streamed) {
+        if ((rc = sluice_output_align(w->out, SLUICE_BLOCK_SIZE, err)) < 0)
+            return rc;
+        c->start = sluice_output_length(w->out);
+        if ((rc = sluice_output_write(w->out, c->spool.data, c->spool.size, err)) < 0)
+            return rc;
+    }
+    if (c->type == SLUICE_STORE_INDEXED)
+        rebase_index(c);
+    if ((rc = sluice_output_align(w->out, SLUICE_BLOCK_SIZE, err)) < 0)
+        return rc;
+    const uint64_t table = sluice_output_length(w->out);
+    *store = (struct sluice_store){
+        .type = c->type,
+        .codec = SLUICE_CODEC_RAW,
+        .data_offset = c->start,
+        .data_size = c->written,
+        .stride =
+            c->type == SLUICE_STORE_FIXED ? payload_size(&w->dir.fields[field]) : 0,
+        .table_offset = table,
+        .table_crc = sluice_crc32c(0, c->table.data, c->table.size),
+    };
+    if (c->type == SLUICE_STORE_COLUMN) {
+        store->data_offset = table;
+        store->data_size = c->table.size;
+        store->stride = sluice_dtype_size(w->dir.fields[field].dtype);
+        store->table_offset = 0;
+    }
+    return sluice_output_write(w->out, c->table.data, c->table.size, err);
+}
+
+static int end_segment(struct sluice_writer *w, struct sluice_error *err)
+{
+    struct sluice_directory *dir = &w->dir;
+    struct sluice_segment *more =
+        realloc(dir->segments, ((size_t)dir->segment_count + 1) * sizeof(*more));
+    if (!more)
+        return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", w->path);
+    dir->segments = more;
+    struct sluice_segment *segment = &more[dir->segment_count++];
+    memset(segment, 0, sizeof(*segment));
+    segment->samples = w->segment_samples;
+    int rc = 0;
+    for (int i = 0; i < dir->field_count && rc == 0; i++)
+        rc = place_store(w, i, &segment->stores[i], err);
+    return rc;
+}
+
+static int append_values(struct sluice_writer *w, const struct sluice_value *values,
+                         struct sluice_error *err)
+{
+    size_t spooled = 0;
+    int rc = 0;
+    for (int i = 0; i < w->dir.field_count && rc == 0; i++) {
+        rc = w->columns[i].type == SLUICE_STORE_COLUMN
+                 ? append_scalar(w, i, &values[i], err)
+                 : append_payload(w, i, &values[i], err);
+        spooled += w->columns[i].spool.size;
+    }
+    if (rc < 0)
+        return rc;
+    w->samples++;
+    w->segment_samples++;
+    if (spooled >= SPOOL && (rc = end_segment(w, err)) == 0)
+        rc = begin_segment(w, err);
+    return rc;
+}
+
+int sluice_writer_append(struct sluice_writer *w, const struct sluice_value *values,
+                         struct sluice_error *err)
+{
+    if (w->failed || w->finished)
+        return sluice_fail(err, SLUICE_EINVAL, "%s: the writer has already ended",
+                           w->path);
+    int rc = append_values(w, values, err);
+    w->failed = rc < 0;
+    return rc;
+}
+
+static int write_end(struct sluice_writer *w, struct sluice_error *err)
+{
+    uint8_t block[SLUICE_BLOCK_SIZE];
+    size_t size;
+    int rc = w->segment_samples ? end_segment(w, err) : 0;
+    if (rc < 0)
+        return rc;
+    if (w->image >= 0 && w->stats_whole)
+        w->dir.stats_channels = stats_result(&w->stats, w->dir.mean, w->dir.std);
+    if ((rc = sluice_output_align(w->out, SLUICE_BLOCK_SIZE, err)) < 0)
+        return rc;
+    uint8_t *bytes = sluice_emit_directory(&w->dir, &size);
+    if (!bytes)
+        return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", w->path);
+    struct sluice_commit commit = {
+        .sequence = 1,
+        .directory_offset = sluice_output_length(w->out),
+        .directory_size = size,
+        .directory_crc = sluice_crc32c(0, bytes, size),
+        .samples = w->samples,
+    };
+    rc = sluice_output_write(w->out, bytes, size, err);
+    free(bytes);
+    commit.file_length = sluice_output_length(w->out);
+    sluice_emit_superblock(block);
+    if (rc == 0)
+        rc = sluice_output_patch(w->out, block, sizeof(block), SLUICE_SUPERBLOCK_AT,
+                                 err);
+    sluice_emit_commit(block, &commit);
+    if (rc == 0)
+        rc = sluice_output_patch(w->out, block, sizeof(block), SLUICE_COMMIT_AT, err);
+    return rc < 0 ? rc : sluice_output_commit(w->out, err);
+}
+
+int sluice_writer_finish(struct sluice_writer *w, struct sluice_error *err)
+{
+    if (w->failed || w->finished)
+        return sluice_fail(err, SLUICE_EINVAL, "%s: the writer has already ended",
+                           w->path);
+    int rc = write_end(w, err);
+    w->failed = rc < 0;
+    w->finished = rc == 0;
+    return rc;
+}
+
+void sluice_writer_abandon(struct sluice_writer *w)
+{
+    if (!w)
+        return;
+    sluice_output_free(w->out);
+    for (int i = 0; i < w->dir.field_count; i++) {
+        free(w->columns[i].table.data);
+        free(w->columns[i].spool.data);
+    }
+    for (int i = 0; i < w->dir.class_count; i++)
+        free(w->dir.classes[i]);
+    free(w->dir.classes);
+    free(w->dir.fields);
+    free(w->dir.segments);
+    free(w->dir.provenance);
+    free(w->path);
+    free(w);
+}

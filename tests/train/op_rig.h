@@ -1,0 +1,176 @@
+/* op_rig.h -- one operator by itself on one device: memory around it, and numbers in
+ * it, for the tests that walk the registry and each operator's case table. */
+#ifndef SLUICE_OP_RIG_H
+#define SLUICE_OP_RIG_H
+
+#include <string.h>
+
+#include "check.h"
+#include "ops/op.h"
+
+struct rig {
+    struct op op;
+    struct tensor in[2], out[2], param[OP_PARAMS], buffer[OP_BUFFERS];
+    int64_t labels[64];
+    struct pass pass;
+    struct device *dev;
+    const struct op_backend *be;
+};
+
+static inline float bf16_to_float(uint16_t h)
+{
+    const uint32_t u = (uint32_t)h << 16;
+    float f;
+    memcpy(&f, &u, sizeof f);
+    return f;
+}
+
+static inline uint16_t float_to_bf16(float f)
+{
+    uint32_t u;
+    memcpy(&u, &f, sizeof u);
+    return (uint16_t)((u + 0x7fff + (u >> 16 & 1)) >> 16);
+}
+
+static inline double rig_get(const struct tensor *t, const void *values, size_t i)
+{
+    if (t->dtype == SLUICE_BF16)
+        return (double)bf16_to_float(((const uint16_t *)values)[i]);
+    return (double)((const float *)values)[i];
+}
+
+static inline void rig_put(const struct tensor *t, void *values, size_t i, float v)
+{
+    if (t->dtype == SLUICE_BF16)
+        ((uint16_t *)values)[i] = float_to_bf16(v);
+    else
+        ((float *)values)[i] = v;
+}
+
+/* Uniform in (-1, 1), the same for every type: exact in bf16. */
+static inline void rig_fill(const struct tensor *t, void *values, uint32_t seed)
+{
+    for (size_t i = 0; i < tensor_elements(t); i++) {
+        seed = seed * 1664525U + 1013904223U;
+        const float v = (float)(seed >> 8) * 0x1p-23F - 1;
+        rig_put(t, values, i, bf16_to_float(float_to_bf16(v)));
+    }
+}
+
+static inline void *rig_memory(size_t bytes)
+{
+    void *p = aligned_alloc(64, (bytes + 127) & ~(size_t)63);
+    REQUIRE(p, "no memory");
+    return p;
+}
+
+static inline void rig_allocate(struct tensor *t)
+{
+    t->data = rig_memory(tensor_bytes(t));
+    t->grad = rig_memory(tensor_bytes(t));
+    t->trainable = true;
+}
+
+static inline void rig_shape(struct rig *r, const struct op_def *def,
+                             const struct op_case *c)
+{
+    struct sluice_error err = { 0 };
+    memset(r, 0, sizeof *r);
+    r->op = (struct op){ .def = def, .attr = c->attr, .name = "op", .number = 3 };
+    for (int i = 0; i < def->inputs; i++)
+        r->op.in[i] = &r->in[i];
+    for (int i = 0; i < def->outputs; i++)
+        r->op.out[i] = &r->out[i];
+    for (int i = 0; i < OP_PARAMS; i++)
+        r->op.param[i] = &r->param[i];
+    for (int i = 0; i < OP_BUFFERS; i++)
+        r->op.buffer[i] = &r->buffer[i];
+    for (int i = 0; i < def->inputs; i++) {
+        r->in[i] = (struct tensor){ .rank = 4, .shape = { c->n, c->h, c->w, c->c } };
+        r->in[i].dtype = SLUICE_F32;
+    }
+    REQUIRE(def->shape(&r->op, &err) == 0, "%s %s: %s", def->name, c->name,
+            err.message);
+}
+
+/* The operator of case `c` on dev, its primitives planned and its inputs filled. */
+static inline void rig_open(struct rig *r, const struct op_def *def,
+                            const struct op_case *c, struct device *dev)
+{
+    struct sluice_error err = { 0 };
+    rig_shape(r, def, c);
+    for (int i = 0; i < def->inputs; i++)
+        r->in[i].dtype = dev->compute;
+    REQUIRE(def->shape(&r->op, &err) == 0, "%s %s: %s", def->name, c->name,
+            err.message);
+    for (int i = 0; i < def->inputs; i++) {
+        rig_allocate(&r->in[i]);
+        rig_fill(&r->in[i], r->in[i].data, 1 + (uint32_t)i);
+    }
+    for (int i = 0; i < def->outputs; i++) {
+        rig_allocate(&r->out[i]);
+        rig_fill(&r->out[i], r->out[i].grad, 11 + (uint32_t)i);
+        if (def->alias) {
+            free(r->out[i].data);
+            r->out[i].data = r->in[0].data;
+        }
+    }
+    for (int i = 0; i < OP_PARAMS; i++)
+        if (r->param[i].rank) {
+            rig_allocate(&r->param[i]);
+            rig_fill(&r->param[i], r->param[i].data, 21 + (uint32_t)i);
+        } else {
+            r->op.param[i] = NULL;
+        }
+    for (int i = 0; i < OP_BUFFERS; i++)
+        if (r->buffer[i].rank) {
+            rig_allocate(&r->buffer[i]);
+            for (int k = 0; k < r->buffer[i].shape[0]; k++) /* means 0.25, variances */
+                ((float *)r->buffer[i].data)[k] = 0.25F + (float)(i * (k % 5));
+        } else {
+            r->op.buffer[i] = NULL;
+        }
+    for (int i = 0; i < 64; i++)
+        r->labels[i] = (i * 7 + 3) % c->c;
+    r->pass = (struct pass){
+        .training = true, .seed = 42, .step = 7, .labels = r->labels, .label_stride = 1
+    };
+    r->dev = dev;
+    r->be = def->on[dev->kind];
+    if (r->be->plan)
+        REQUIRE(r->be->plan(&r->op, dev, &err) == 0, "%s %s: %s", def->name, c->name,
+                err.message);
+}
+
+static inline void rig_close(struct rig *r)
+{
+    if (r->be->release)
+        r->be->release(&r->op);
+    for (int i = 0; i < 2; i++) {
+        free(r->in[i].data);
+        free(r->in[i].grad);
+        if (!r->op.def->alias)
+            free(r->out[i].data);
+        free(r->out[i].grad);
+        free(r->param[i].data);
+        free(r->param[i].grad);
+        free(r->buffer[i].data);
+        free(r->buffer[i].grad);
+    }
+}
+
+static inline void rig_forward(struct rig *r, const char *what)
+{
+    struct sluice_error err = { 0 };
+    REQUIRE(r->be->forward(&r->op, r->dev, &r->pass, &err) == 0, "%s: %s", what,
+            err.message);
+}
+
+static inline void rig_backward(struct rig *r, const char *what)
+{
+    struct sluice_error err = { 0 };
+    REQUIRE(r->be->backward(&r->op, r->dev, &r->pass, &err) == 0, "%s: %s", what,
+            err.message);
+}
+
+#endif

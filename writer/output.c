@@ -44,7 +44,7 @@ int sluice_output_create(struct output **out, const char *path,
         return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", path);
     o->fd = -1;
     o->path = strdup(path);
-    o->temporary = malloc(room);
+    o->temporary = calloc(1, room);
     o->buffer = aligned_alloc(4096, BUFFER);
     if (!o->path || !o->temporary || !o->buffer) {
         sluice_output_free(o);

@@ -38,7 +38,7 @@ static inline int folder_entries(const char *path)
 
 static inline void folder_remove(const char *path)
 {
-    char file[512];
+    char file[1024];
     DIR *d = opendir(path);
     if (!d)
         return;

@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# sources.sh BIN_DIR PYTHON_READER_DIR -- convert small archives and folders made here and
+# compare every pixel and label with an independent reader; then damaged ones: each one
+# clear line, the right exit status, nothing left behind.
+set -u
+export PATH=$1:$PATH LC_ALL=C
+here=$(dirname "$(realpath "$0")")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+failures=0
+
+fail() { echo "FAILED: $*" >&2; failures=$((failures + 1)); }
+good() { sluice write "$@" --quiet 2>err || fail "write $*: $(cat err)"; }
+same() { python3 "$here/compare.py" "$@" || fail "compare $*"; }
+# bad STATUS PATTERN ARGS...: refused with one line that says PATTERN, and no output file.
+bad() {
+  local status=$1 pattern=$2
+  shift 2
+  rm -f out.sluice*
+  timeout 20 sluice write "$@" out.sluice 2>err
+  local got=$?
+  [ $got = "$status" ] || fail "write $*: exit status $got, expected $status: $(cat err)"
+  [ "$(wc -l <err)" = 1 ] || fail "write $*: not one line: $(cat err)"
+  grep -q -- "$pattern" err || fail "write $*: expected '$pattern' in: $(cat err)"
+  [ -z "$(find . -name 'out.sluice*')" ] || fail "write $*: left $(ls out.sluice*)"
+}
+
+python3 "$here/make_sources.py" . || exit 1
+
+good cifar10 cifar-10-binary.tar.gz a.sluice
+same cifar10 train cifar-10-batches-bin a.sluice
+good cifar10 cifar-10-batches-bin b.sluice
+cmp a.sluice b.sluice || fail "archive and folder give different files"
+good cifar10 cifar-10-batches-bin t.sluice --split=test
+same cifar10 test cifar-10-batches-bin t.sluice
+good cifar10 cifar-10-batches-bin/data_batch_3.bin one.sluice
+good cifar100 cifar-100-binary.tar.gz c.sluice
+same cifar100 train cifar-100-binary c.sluice
+good mnist mnist m.sluice
+same mnist train mnist m.sluice
+good mnist mnist/t10k-images-idx3-ubyte.gz mt.sluice
+same mnist test mnist mt.sluice
+good cifar10 cifar-10-batches-bin l.sluice --limit=7
+[ "$(sluice write cifar10 cifar-10-batches-bin l.sluice --limit=7 --json | grep -c '"samples": 7,')" = 1 ] ||
+  fail "--limit"
+
+head -c 3000 cifar-10-binary.tar.gz >cut.tar.gz
+bad 5 'runcated' cifar10 cut.tar.gz
+head -c 700 mnist/train-images-idx3-ubyte.gz >cut-images-idx3-ubyte.gz
+cp mnist/train-labels-idx1-ubyte.gz cut-labels-idx1-ubyte.gz
+bad 5 'runcated' mnist cut-images-idx3-ubyte.gz
+bad 5 'data_batch_1.bin is not in it' cifar10 cifar-100-binary.tar.gz
+bad 5 'train-images' mnist cifar-10-batches-bin
+bad 5 'multiple of 3073' cifar10 mnist/train-labels-idx1-ubyte.gz
+bad 3 'No such file' cifar10 nowhere.tar.gz
+bad 2 'no format' cifra10 cifar-10-binary.tar.gz
+cp -r cifar-10-batches-bin damaged
+printf '\x0b' | dd of=damaged/data_batch_2.bin bs=1 seek=3073 conv=notrunc status=none
+bad 5 'data_batch_2.bin: record 1: label 11' cifar10 damaged
+truncate -s -1 damaged/data_batch_1.bin
+bad 5 'data_batch_1.bin: .*multiple' cifar10 damaged
+: >empty-images-idx3-ubyte
+bad 5 'empty' mnist empty-images-idx3-ubyte
+sluice write cifar10 cifar-10-binary.tar.gz /nonexistent/x.sluice 2>err && fail "wrote into nothing"
+grep -q '/nonexistent/x.sluice' err || fail "no name of the output: $(cat err)"
+(ulimit -f 1; sluice write cifar10 cifar-10-binary.tar.gz big.sluice 2>err)
+[ $? = 3 ] || fail "file size limit: $(cat err)"
+[ -z "$(find . -name 'big.sluice*')" ] || fail "file size limit: left something"
+
+[ $failures = 0 ] && echo "all sources good"
+exit $((failures > 0))

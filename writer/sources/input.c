@@ -1,0 +1,199 @@
+/* input.c -- archives and files through libarchive: it knows tar in every dialect and
+ * every compression that publishers use, and says when one is truncated. */
+#include <archive.h>
+#include <archive_entry.h>
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <sluice/crc32c.h>
+
+#include "input.h"
+
+enum { CHUNK = 1 << 20 };
+
+static bool is_folder(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static int archive_fail(struct archive *a, const char *path, const char *member,
+                        struct sluice_error *err)
+{
+    const char *text = archive_error_string(a);
+    return sluice_fail(
+        err, archive_errno(a) == ENOMEM ? SLUICE_ENOMEM : SLUICE_ECORRUPT, "%s%s%s: %s",
+        path, member ? ": " : "", member ? member : "", text ? text : "cannot be read");
+}
+
+/* The present entry's bytes. */
+static int read_entry(struct archive *a, const char *path, struct input_file *f,
+                      size_t limit, struct sluice_error *err)
+{
+    size_t room = 0;
+    f->size = 0;
+    for (;;) {
+        if (f->size == room) {
+            room = room ? room * 2 : CHUNK;
+            uint8_t *more = realloc(f->data, room);
+            if (!more)
+                return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", path);
+            f->data = more;
+        }
+        ssize_t n = archive_read_data(a, f->data + f->size, room - f->size);
+        if (n < 0)
+            return archive_fail(a, path, f->name, err);
+        if (n == 0)
+            return 0;
+        f->size += (size_t)n;
+        if (f->size > limit)
+            return sluice_fail(err, SLUICE_ECORRUPT,
+                               "%s: %s: more than the expected %zu bytes", path,
+                               f->name, limit);
+    }
+}
+
+static int open_archive(struct archive **out, const char *path, bool raw,
+                        struct sluice_error *err)
+{
+    struct archive *a = archive_read_new();
+    *out = NULL;
+    if (!a)
+        return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", path);
+    archive_read_support_filter_all(a);
+    if (raw)
+        archive_read_support_format_raw(a);
+    else
+        archive_read_support_format_tar(a);
+    if (archive_read_open_filename(a, path, CHUNK) != ARCHIVE_OK) {
+        int rc = archive_fail(a, path, NULL, err);
+        archive_read_free(a);
+        return rc;
+    }
+    *out = a;
+    return 0;
+}
+
+/* One file as it is, decompressed. */
+static int load_file(const char *path, struct input_file *f, size_t limit,
+                     struct sluice_error *err)
+{
+    struct archive *a;
+    struct archive_entry *entry;
+    FILE *probe = fopen(path, "rb");
+    if (!probe)
+        return sluice_fail(err, SLUICE_EIO, "%s: %s", path, strerror(errno));
+    const bool empty = fgetc(probe) == EOF;
+    fclose(probe);
+    if (empty)
+        return sluice_fail(err, SLUICE_ECORRUPT, "%s: the file is empty", path);
+    int rc = open_archive(&a, path, true, err);
+    if (rc < 0)
+        return rc;
+    rc = archive_read_next_header(a, &entry) == ARCHIVE_OK
+             ? read_entry(a, path, f, limit, err)
+             : archive_fail(a, path, NULL, err);
+    archive_read_free(a);
+    return rc;
+}
+
+static int load_folder(const char *folder, struct input_file *files, int count,
+                       size_t limit, struct sluice_error *err)
+{
+    static const char *const endings[] = { "", ".gz", NULL };
+    char path[PATH_MAX];
+    struct stat st;
+    for (int i = 0; i < count; i++)
+        for (int k = 0; endings[k] && !files[i].data; k++) {
+            const int n = snprintf(path, sizeof(path), "%s/%s%s", folder, files[i].name,
+                                   endings[k]);
+            if (n >= (int)sizeof(path))
+                return sluice_fail(err, SLUICE_EINVAL, "%s: the path is too long",
+                                   folder);
+            int rc = stat(path, &st) == 0 ? load_file(path, &files[i], limit, err) : 0;
+            if (rc < 0)
+                return rc;
+        }
+    return 0;
+}
+
+static int load_members(struct archive *a, const char *path, struct input_file *files,
+                        int count, size_t limit, struct sluice_error *err)
+{
+    struct archive_entry *entry;
+    int rc;
+    while ((rc = archive_read_next_header(a, &entry)) == ARCHIVE_OK) {
+        const char *name = archive_entry_pathname(entry);
+        const char *slash = name ? strrchr(name, '/') : NULL;
+        name = slash ? slash + 1 : name;
+        for (int i = 0; name && i < count; i++)
+            if (!files[i].data && strcmp(name, files[i].name) == 0) {
+                rc = read_entry(a, path, &files[i], limit, err);
+                if (rc < 0)
+                    return rc;
+                break;
+            }
+    }
+    return rc == ARCHIVE_EOF ? 0 : archive_fail(a, path, NULL, err);
+}
+
+int input_load(const char *path, struct input_file *files, int count, size_t limit,
+               struct sluice_error *err)
+{
+    struct archive *a;
+    struct stat st;
+    if (stat(path, &st) < 0)
+        return sluice_fail(err, SLUICE_EIO, "%s: %s", path, strerror(errno));
+    if (is_folder(path))
+        return load_folder(path, files, count, limit, err);
+    const char *dot = strrchr(path, '.');
+    const bool tar = strstr(path, ".tar") || (dot && strcmp(dot, ".tgz") == 0);
+    if (!tar)
+        return load_file(path, &files[0], limit, err);
+    int rc = open_archive(&a, path, false, err);
+    if (rc < 0)
+        return rc;
+    rc = load_members(a, path, files, count, limit, err);
+    archive_read_free(a);
+    return rc;
+}
+
+void input_free(struct input_file *files, int count)
+{
+    for (int i = 0; i < count; i++) {
+        free(files[i].data);
+        files[i].data = NULL;
+    }
+}
+
+char *input_provenance(const char *source, const char *split,
+                       const struct input_file *files, int count)
+{
+    cJSON *root = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(root, "files");
+    cJSON_AddStringToObject(root, "source", source);
+    cJSON_AddStringToObject(root, "split", split);
+    for (int i = 0; i < count; i++) {
+        char crc[16];
+        cJSON *one = cJSON_CreateObject();
+        if (!files[i].data) {
+            cJSON_Delete(one);
+            continue;
+        }
+        snprintf(crc, sizeof(crc), "%08" PRIx32,
+                 sluice_crc32c(0, files[i].data, files[i].size));
+        cJSON_AddStringToObject(one, "name", files[i].name);
+        cJSON_AddNumberToObject(one, "bytes", (double)files[i].size);
+        cJSON_AddStringToObject(one, "crc32c", crc);
+        cJSON_AddItemToArray(list, one);
+    }
+    char *text = cJSON_PrintUnformatted(root);
+    cJSON_Delete(root);
+    return text;
+}

@@ -1,0 +1,29 @@
+/* input.h -- whole files by name, out of an archive, a folder, or as they are;
+ * compressed ones are decompressed. */
+#ifndef SLUICE_INPUT_H
+#define SLUICE_INPUT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <sluice/error.h>
+
+struct input_file {
+    const char
+        *name;     /* wanted: the last part of its path; "x.gz" is found for "x" too */
+    uint8_t *data; /* NULL: not found */
+    size_t size;
+};
+
+/* Load each wanted file from `path`. If `path` is a plain file that is no archive, it
+ * is what `files[0]` gets. Damage and truncation are errors; a file that is not there
+ * is not: its data stay NULL. Nothing larger than `limit` bytes is accepted. */
+int input_load(const char *path, struct input_file *files, int count, size_t limit,
+               struct sluice_error *err);
+void input_free(struct input_file *files, int count);
+
+/* JSON that says which files with which bytes a dataset was made from; free() it. */
+char *input_provenance(const char *source, const char *split,
+                       const struct input_file *files, int count);
+
+#endif

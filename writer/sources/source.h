@@ -1,0 +1,37 @@
+/* source.h -- what a converter provides: a schema, and one sample after the other. */
+#ifndef SLUICE_SOURCE_H
+#define SLUICE_SOURCE_H
+
+#include <sluice/writer.h>
+
+struct source_options {
+    const char *input; /* archive, folder or file */
+    bool test;         /* the test split instead of the training split */
+    const char *const
+        *class_names; /* (class_count) what the user says they are; NULL */
+    int class_count;
+};
+
+struct source {
+    const struct source_def *def;
+    struct sluice_schema schema; /* provenance included; owned by the source */
+    uint64_t count;              /* samples */
+    void *state;
+};
+
+struct source_def {
+    const char *name, *help;
+    /* On failure nothing is left open. */
+    int (*open)(struct source *src, const struct source_options *opt,
+                struct sluice_error *err);
+    /* Fill one value per field of sample `i` (called with 0, 1, 2, ...); what they
+     * point at is good until the next call. */
+    int (*read)(struct source *src, uint64_t i, struct sluice_value *values,
+                struct sluice_error *err);
+    void (*close)(struct source *src);
+};
+
+extern const struct source_def *const source_registry[]; /* NULL ends the list */
+extern const struct source_def source_cifar10, source_cifar100, source_mnist;
+
+#endif

@@ -1,0 +1,177 @@
+/* write_main.c -- `sluice write`: convert a dataset into a .sluice file. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "options.h"
+#include "progress.h"
+#include "sources/source.h"
+
+static const char program[] = "sluice write";
+
+struct options {
+    int split; /* 0 train, 1 test */
+    uint64_t limit;
+    const char *class_names;
+    bool quiet, json;
+};
+
+static const struct cli_option option_table[] = {
+    /* clang-format off */
+    { "split", CLI_CHOICE, offsetof(struct options, split), 0, 0, "train|test", "which part: train" },
+    { "limit", CLI_UINT64, offsetof(struct options, limit), 1, 1e15, NULL, "only the first N samples: all" },
+    { "class-names", CLI_STRING, offsetof(struct options, class_names), 0, 0, NULL,
+      "names of the classes, joined by commas: the source's own, if it has any" },
+    { "quiet", CLI_FLAG, offsetof(struct options, quiet), 0, 0, NULL, "no progress, no summary" },
+    { "json", CLI_FLAG, offsetof(struct options, json), 0, 0, NULL, "the summary as JSON" },
+    { NULL, 0, 0, 0, 0, NULL, NULL },
+    /* clang-format on */
+};
+
+enum { CLASSES_MAX = 1000 };
+
+/* Cut "a,b,c" up in place. */
+static int split_names(char *text, const char **names, struct sluice_error *err)
+{
+    int n = 0;
+    char *rest = NULL;
+    for (char *name = strtok_r(text, ",", &rest); name;
+         name = strtok_r(NULL, ",", &rest)) {
+        if (n == CLASSES_MAX)
+            return sluice_fail(err, SLUICE_EINVAL, "--class-names: more than %d",
+                               CLASSES_MAX);
+        names[n++] = name;
+    }
+    return n;
+}
+
+static const struct source_def *find_source(const char *name, struct sluice_error *err)
+{
+    char known[256] = "";
+    size_t at = 0;
+    for (int i = 0; source_registry[i]; i++) {
+        if (strcmp(source_registry[i]->name, name) == 0)
+            return source_registry[i];
+        at += (size_t)snprintf(known + at, sizeof(known) - at, "%s%s", i ? ", " : "",
+                               source_registry[i]->name);
+    }
+    sluice_fail(err, SLUICE_EINVAL, "no format '%s'; there are %s", name, known);
+    return NULL;
+}
+
+static int copy_samples(struct source *src, struct sluice_writer *w, uint64_t count,
+                        struct progress *progress, struct sluice_error *err)
+{
+    struct sluice_value values[SLUICE_FIELDS_MAX];
+    for (uint64_t i = 0; i < count; i++) {
+        memset(values, 0, sizeof(*values) * (size_t)src->schema.field_count);
+        int rc = src->def->read(src, i, values, err);
+        if (rc == 0)
+            rc = sluice_writer_append(w, values, err);
+        if (rc < 0)
+            return rc;
+        if (i % 256 == 0) {
+            if (cli_interrupted())
+                return sluice_fail(err, SLUICE_ESTOPPED,
+                                   "interrupted; nothing was written");
+            progress_update(progress, i, NULL);
+        }
+    }
+    return 0;
+}
+
+static void print_summary(const struct options *opt, const char *path, uint64_t count,
+                          double seconds)
+{
+    char samples[32], size[32], rate[32];
+    struct stat st = { 0 };
+    stat(path, &st);
+    if (opt->json) {
+        printf("{\"samples\": %" PRIu64 ", \"bytes\": %lld, \"seconds\": %.3f}\n",
+               count, (long long)st.st_size, seconds);
+        return;
+    }
+    printf("%s: %s samples, %s, in %.2f s (%s samples/s)\n", path,
+           text_count(samples, count), text_bytes(size, (uint64_t)st.st_size), seconds,
+           text_count(rate, (uint64_t)((double)count / (seconds > 0 ? seconds : 1))));
+}
+
+static int convert(const struct options *opt, const char *const *arguments,
+                   struct sluice_error *err)
+{
+    static const char *names[CLASSES_MAX];
+    struct source_options where = { .input = arguments[1], .test = opt->split == 1 };
+    struct source src = { .def = find_source(arguments[0], err) };
+    struct sluice_writer *w = NULL;
+    struct progress progress;
+    const double start = seconds_now();
+    char *name_text = NULL;
+    int rc;
+    if (!src.def)
+        return SLUICE_EINVAL;
+    if (opt->class_names) {
+        name_text = strdup(opt->class_names);
+        if (!name_text)
+            return sluice_fail(err, SLUICE_ENOMEM, "no memory");
+        if ((rc = split_names(name_text, names, err)) < 0) {
+            free(name_text);
+            return rc;
+        }
+        where.class_count = rc;
+        where.class_names = names;
+    }
+    if ((rc = src.def->open(&src, &where, err)) < 0) {
+        free(name_text);
+        return rc;
+    }
+    const uint64_t count =
+        opt->limit && opt->limit < src.count ? opt->limit : src.count;
+    progress_begin(&progress, "writing", "samples", count, opt->quiet);
+    rc = sluice_writer_begin(&w, arguments[2], &src.schema, err);
+    if (rc == 0)
+        rc = copy_samples(&src, w, count, &progress, err);
+    if (rc == 0)
+        rc = sluice_writer_finish(w, err);
+    progress_end(&progress);
+    sluice_writer_abandon(w);
+    src.def->close(&src);
+    free(name_text);
+    if (rc == 0 && !opt->quiet)
+        print_summary(opt, arguments[2], count, seconds_now() - start);
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    char summary[1024] =
+        "Convert a dataset into one .sluice file. FORMAT is one of:\n\n";
+    struct options opt = { 0 };
+    struct sluice_error err = { 0 };
+    const char *arguments[3];
+    size_t at = strlen(summary);
+    for (int i = 0; source_registry[i]; i++)
+        at += (size_t)snprintf(summary + at, sizeof(summary) - at, "  %-10s %s\n",
+                               source_registry[i]->name, source_registry[i]->help);
+    const struct cli_spec spec = {
+        .program = program,
+        .arguments = "FORMAT INPUT OUTPUT",
+        .summary = summary,
+        .options = option_table,
+        .arguments_min = 3,
+        .arguments_max = 3,
+        .epilogue =
+            "  sluice write cifar10 cifar-10-binary.tar.gz train.sluice\n"
+            "  sluice write cifar10 cifar-10-binary.tar.gz test.sluice --split=test\n",
+    };
+    cli_parse(&spec, argc, argv, &opt, arguments);
+    cli_catch_signals();
+    if (convert(&opt, arguments, &err) < 0)
+        return cli_report(program, &err);
+    if (fflush(stdout) != 0) {
+        fprintf(stderr, "%s: standard output: cannot write\n", program);
+        return CLI_IO;
+    }
+    return CLI_OK;
+}

@@ -22,9 +22,10 @@ int optim_create(struct optim **out, struct net *net, const struct optim_config 
 void optim_free(struct optim *opt);
 
 /* One update of all trainable parameters from their gradients, with the rate and, where
- * the optimizer has one, the momentum (or beta1) of this step. Calls
- * net_params_changed. Formulas: PyTorch's torch.optim. Returns the gradients' norm if
- * clipping is on, else 0. */
+ * the optimizer has one, the momentum (or beta1) of this step; below 0: the one of the
+ * configuration. Parameters frozen since keep their state. Calls net_params_changed.
+ * Formulas: PyTorch's torch.optim. Returns the gradients' norm if clipping is on, else
+ * 0. */
 double optim_step(struct optim *opt, double lr, double momentum);
 
 /* For checkpoints: state tensors by name ("sgd.momentum.conv1.weight"), and the count

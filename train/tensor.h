@@ -13,7 +13,7 @@
 #include <sluice/image.h>
 
 struct tensor {
-    char name[64]; /* parameters and buffers: "conv1.weight"; activations: the op's name
+    char name[96]; /* parameters and buffers: "conv1.weight"; activations: the op's name
                     */
     int rank;
     int shape[4];

@@ -1,0 +1,100 @@
+/* model_sizes.c -- every model builds at its usual shapes, with the parameters and
+ * multiply-adds that its publication states. */
+#include "net_rig.h"
+
+struct size {
+    const char *model;
+    struct net_input input;
+    int classes;
+    size_t params;
+    double mflops;      /* 0: not stated */
+    const char *tensor; /* one of PyTorch's names that must be there */
+};
+
+static const struct size sizes[] = {
+    { "resnet9", { 2, 32, 32, 3 }, 10, 2274880, 582.6, "res2.conv1.weight" },
+    { "resnet9", { 2, 32, 32, 3 }, 100, 2286400, 0, "fc.weight" },
+    { "resnet9", { 2, 28, 28, 1 }, 10, 2273728, 0, "bn1.bias" },
+    { "mnist_cnn", { 2, 28, 28, 1 }, 10, 60106, 0, "fc1.bias" },
+    { "mlp", { 2, 28, 28, 1 }, 10, 109386, 0, "fc3.weight" },
+    { "airbench94", { 2, 32, 32, 3 }, 10, 1972792, 236.3, "group1.norm1.weight" },
+    { "cnn_small", { 2, 28, 28, 1 }, 10, 94186, 0, "conv3.weight" },
+};
+
+static int has_param(struct net *net, const char *name)
+{
+    for (int i = 0; i < net_param_count(net); i++)
+        if (strcmp(net_param(net, i)->name, name) == 0)
+            return 1;
+    return 0;
+}
+
+static void check_size(struct device *dev, const struct size *s)
+{
+    struct sluice_error err = { 0 };
+    struct net *net;
+    double options[16];
+    const struct model_def *model = model_find(s->model);
+    REQUIRE(model, "no model %s", s->model);
+    const struct model_config config = { .classes = s->classes,
+                                         .options = rig_options(model, options) };
+    REQUIRE(net_create(&net, dev, &s->input, &err) == 0, "%s", err.message);
+    model->build(net, &config);
+    REQUIRE(net_finish(net, &err) == 0, "%s: %s", s->model, err.message);
+    CHECK(net_param_elements(net) == s->params, "%s with %d classes: %zu parameters",
+          s->model, s->classes, net_param_elements(net));
+    CHECK(s->mflops == 0 || near(net_flops(net) / 1e6, s->mflops, 0.05, 0),
+          "%s: %.1f million operations", s->model, net_flops(net) / 1e6);
+    CHECK(has_param(net, s->tensor), "%s has no %s", s->model, s->tensor);
+    const struct tensor *p = net_probabilities(net);
+    CHECK(p && p->shape[0] == 2 && p->shape[3] == s->classes && p->dtype == SLUICE_F32,
+          "%s: probabilities", s->model);
+    net_free(net);
+}
+
+/* What of airbench94 is trained, and how. */
+static void airbench_scales(struct device *dev)
+{
+    struct rig r = { .dev = dev };
+    double options[16];
+    size_t trainable = 0;
+    rig_options(model_find("airbench94"), options);
+    rig_model(&r, "airbench94", &(struct net_input){ 1, 32, 32, 3 }, options);
+    for (int i = 0; i < net_param_count(r.net); i++) {
+        const struct tensor *t = net_param(r.net, i);
+        const int norm_bias = strstr(t->name, "norm") && strstr(t->name, ".bias");
+        trainable += t->trainable ? tensor_elements(t) : 0;
+        CHECK((t->grad != NULL) == t->trainable, "%s: gradient", t->name);
+        CHECK(near((double)t->lr_scale, norm_bias ? 64 : 1, 0, 0) &&
+                  near((double)(t->decay_scale * t->lr_scale), 1, 1e-6, 0),
+              "%s: rate times %g", t->name, (double)t->lr_scale);
+    }
+    CHECK(trainable == 1971352, "%zu trainable", trainable);
+    net_free(r.net);
+}
+
+static void registry_is_sound(void)
+{
+    for (const struct model_def *const *m = model_registry; *m; m++) {
+        CHECK((*m)->name && (*m)->help && (*m)->build && (*m)->init &&
+                  model_find((*m)->name) == *m,
+              "%s", (*m)->name);
+        for (const struct model_option *o = (*m)->options; o && o->name; o++)
+            CHECK(o->help && o->min <= o->initial && o->initial <= o->max, "%s.%s",
+                  (*m)->name, o->name);
+    }
+    CHECK(!model_find("resnet10"), "a model that is not there");
+}
+
+int main(void)
+{
+    struct sluice_error err;
+    struct device *dev;
+    REQUIRE(device_open(&dev, "ref", "f32", 1, &err) == 0, "%s", err.message);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        check_size(dev, &sizes[i]);
+    airbench_scales(dev);
+    registry_is_sound();
+    device_close(dev);
+    return check_done();
+}

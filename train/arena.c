@@ -1,0 +1,85 @@
+/* arena.c -- offsets by greedy first fit, largest items first.
+ *
+ * Optimal packing of intervals is NP-hard; placing large things first and each at the
+ * lowest offset that is free throughout its life comes within a few percent for the
+ * nested lives of a training step (what is made last in forward dies first in
+ * backward).
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "arena.h"
+
+static int by_size(const void *a, const void *b)
+{
+    const struct arena_item *x = *(struct arena_item *const *)a;
+    const struct arena_item *y = *(struct arena_item *const *)b;
+    if (x->size != y->size)
+        return x->size > y->size ? -1 : 1;
+    return x < y ? -1 : x > y; /* qsort is not stable */
+}
+
+/* Lowest offset from `start` on at which `item` meets none of the `count` placed ones
+ * that live at the same time. Each miss moves beyond one of them, so it ends. */
+static size_t first_fit(struct arena_item *const *placed, int count,
+                        const struct arena_item *item, size_t start)
+{
+    size_t offset = start;
+    for (int i = 0; i < count; i++) {
+        const struct arena_item *p = placed[i];
+        const int together = p->first <= item->last && item->first <= p->last;
+        if (together && p->offset < offset + arena_round(item->size) &&
+            offset < p->offset + arena_round(p->size)) {
+            offset = p->offset + arena_round(p->size);
+            i = -1;
+        }
+    }
+    return offset;
+}
+
+size_t arena_plan(struct arena_item *items, int count, size_t start)
+{
+    struct arena_item **order = calloc((size_t)count + 1, sizeof(*order));
+    size_t end = start = arena_round(start);
+    for (int i = 0; order && i < count; i++)
+        order[i] = &items[i];
+    if (order && count)
+        qsort(order, (size_t)count, sizeof(*order), by_size);
+    for (int i = 0; i < count; i++) {
+        /* Without memory for the order: side by side is right, too. */
+        struct arena_item *item = order ? order[i] : &items[i];
+        item->offset = order ? first_fit(order, i, item, start) : end;
+        if (item->offset + arena_round(item->size) > end)
+            end = item->offset + arena_round(item->size);
+    }
+    free(order);
+    return end;
+}
+
+int arena_open(struct arena *arena, size_t size, struct sluice_error *err)
+{
+    const size_t huge = (size_t)2 << 20;
+    *arena = (struct arena){ 0 };
+    if (size > (size_t)1 << 46)
+        return sluice_fail(err, SLUICE_ENOMEM, "the network needs %.0f GB",
+                           (double)size / 1e9);
+    size = (size + huge - 1) / huge * huge;
+    void *base =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (base == MAP_FAILED)
+        return sluice_fail(err, SLUICE_ENOMEM,
+                           "the network needs %.1f MB, which the system refuses",
+                           (double)size / 1e6);
+    /* Advice only: without huge pages it is slower, not wrong. */
+    (void)madvise(base, size, MADV_HUGEPAGE);
+    *arena = (struct arena){ .base = base, .size = size };
+    return 0;
+}
+
+void arena_close(struct arena *arena)
+{
+    if (arena->base)
+        munmap(arena->base, arena->size);
+    memset(arena, 0, sizeof *arena);
+}

@@ -1,0 +1,15 @@
+# Networks, optimizers, schedules, checkpoints, models.
+target_sources(sluice_train PRIVATE
+  arena.c init.c net.c net_build.c net_layout.c optim.c schedule.c
+  models/registry.c models/airbench94.c models/cnn_small.c models/mlp.c
+  models/mnist_cnn.c models/resnet9.c models/whitening.c)
+# Several threads in the optimizer. ThreadSanitizer does not understand OpenMP's
+# barriers, so it sees one.
+if(NOT SLUICE_SANITIZE MATCHES "thread")
+  find_package(OpenMP COMPONENTS C)
+endif()
+if(OpenMP_C_FOUND)
+  target_link_libraries(sluice_train PRIVATE OpenMP::OpenMP_C)
+else()
+  set_source_files_properties(optim.c PROPERTIES COMPILE_OPTIONS -Wno-unknown-pragmas)
+endif()

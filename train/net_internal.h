@@ -1,0 +1,68 @@
+/* net_internal.h -- what building, planning and running a network share. */
+#ifndef SLUICE_NET_INTERNAL_H
+#define SLUICE_NET_INTERNAL_H
+
+#include "arena.h"
+#include "net.h"
+
+/* An activation: the tensor, and its place in the network. */
+struct node {
+    struct tensor tensor; /* first: a tensor of the network is its node */
+    struct net *net;
+    struct op *producer; /* NULL: the input */
+    struct op *consumer; /* NULL: none yet; at the end only the last operator's */
+    bool wants_grad;
+    struct node *data_of; /* whose memory data and grad lie in: itself, or by alias */
+    struct node *grad_of;
+    int data_item, grad_item; /* of the arena's plan; -1: none */
+};
+
+struct list {
+    void **at;
+    int count, room;
+};
+
+/* The operators' states for one batch size. */
+struct plan_slot {
+    int batch; /* 0: empty */
+    void **state;
+    uint64_t used; /* when, for throwing out the older one */
+};
+
+enum {
+    PLAN_SLOTS = 2, /* the full batch, and the last one of an epoch */
+};
+
+struct net {
+    struct device *dev;
+    struct net_input input;
+    struct sluice_error first_error; /* while building */
+    struct list ops, nodes, params, buffers;
+    struct arena arena;
+    size_t arena_used;
+    struct plan_slot slot[PLAN_SLOTS];
+    int current; /* slot; -1: not finished */
+    int batch;   /* of the present slot */
+    uint64_t clock;
+};
+
+static inline struct op *net_op_of(const struct net *net, int i)
+{
+    return net->ops.at[i];
+}
+
+static inline struct node *net_node_of(const struct net *net, int i)
+{
+    return net->nodes.at[i];
+}
+
+static inline const struct op_backend *net_backend(const struct net *net,
+                                                   const struct op *op)
+{
+    return op->def->on[net->dev->kind];
+}
+
+/* Lay out the arena and point every tensor into it. */
+int net_layout(struct net *net, struct sluice_error *err);
+
+#endif

@@ -1,0 +1,346 @@
+/* optim.c -- optimizers: state beside the parameters, one update function each.
+ *
+ * The parameters are cut into chunks of fixed size that threads share out. Elements do
+ * not depend on each other and the norm is summed chunk by chunk in order, so the
+ * result is the same for any number of threads. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arena.h"
+#include "optim.h"
+
+enum {
+    MOMENTS = 2,
+    CHUNK = 16384, /* elements: all the arrays of one fit in the second-level cache */
+};
+
+/* A beta of 1 would divide by zero in the bias correction. */
+#define BELOW_1 0.9999999
+
+/* The numbers of one step for one parameter. */
+struct rates {
+    float lr, decay, momentum, beta2, eps, grad_scale;
+    float step_size, root2; /* adam: lr / (1 - beta1^t), sqrt(1 - beta2^t) */
+};
+
+struct optim_def {
+    const char *name, *help;
+    int moments;
+    const char *moment[MOMENTS];
+    void (*update)(const struct optim_config *c, const struct rates *r, size_t n,
+                   float *restrict w, const float *restrict g, float *restrict m,
+                   float *restrict v);
+};
+
+/* A stretch of one parameter. */
+struct chunk {
+    struct tensor *param;
+    size_t begin, count;
+    float *moment[MOMENTS];
+};
+
+struct optim {
+    const struct optim_def *def;
+    struct optim_config config;
+    struct net *net;
+    uint64_t steps;
+    struct arena memory;
+    struct tensor *state;
+    int state_count;
+    struct chunk *chunk;
+    double *partial; /* per chunk: sum of squared gradients */
+    int chunk_count;
+};
+
+static void sgd(const struct optim_config *c, const struct rates *r, size_t n,
+                float *restrict w, const float *restrict g, float *restrict m,
+                float *restrict v)
+{
+    const float lr = r->lr, decay = r->decay, keep = r->momentum, scale = r->grad_scale;
+    (void)v;
+    for (size_t i = 0; i < n; i++) {
+        const float grad = g[i] * scale + decay * w[i];
+        const float buf = keep * m[i] + grad;
+        m[i] = buf;
+        w[i] -= lr * (c->nesterov ? grad + keep * buf : buf);
+    }
+}
+
+static void adam_step(const struct rates *r, size_t n, float *restrict w,
+                      const float *restrict g, float *restrict m, float *restrict v,
+                      float l2, float shrink)
+{
+    const float beta1 = r->momentum, beta2 = r->beta2, scale = r->grad_scale;
+    const float size = r->step_size, root2 = r->root2, eps = r->eps;
+    for (size_t i = 0; i < n; i++) {
+        const float grad = g[i] * scale + l2 * w[i];
+        const float first = beta1 * m[i] + (1 - beta1) * grad;
+        const float second = beta2 * v[i] + (1 - beta2) * grad * grad;
+        m[i] = first;
+        v[i] = second;
+        w[i] = w[i] * shrink - size * first / (sqrtf(second) / root2 + eps);
+    }
+}
+
+/* Decay as part of the gradient. */
+static void adam(const struct optim_config *c, const struct rates *r, size_t n,
+                 float *restrict w, const float *restrict g, float *restrict m,
+                 float *restrict v)
+{
+    (void)c;
+    adam_step(r, n, w, g, m, v, r->decay, 1);
+}
+
+/* Decay of the parameter itself. */
+static void adamw(const struct optim_config *c, const struct rates *r, size_t n,
+                  float *restrict w, const float *restrict g, float *restrict m,
+                  float *restrict v)
+{
+    (void)c;
+    adam_step(r, n, w, g, m, v, 0, 1 - r->lr * r->decay);
+}
+
+static const struct optim_def optims[] = {
+    { "sgd", "gradient descent with momentum", 1, { "momentum" }, sgd },
+    { "adam", "Adam, decay in the gradient", 2, { "exp_avg", "exp_avg_sq" }, adam },
+    { "adamw", "Adam, decay of the weights", 2, { "exp_avg", "exp_avg_sq" }, adamw },
+    { 0 },
+};
+
+static const struct optim_def *find(const char *name, struct sluice_error *err)
+{
+    char list[200];
+    int at = 0;
+    for (const struct optim_def *d = optims; d->name; d++) {
+        if (name && strcmp(d->name, name) == 0)
+            return d;
+        at += snprintf(list + at, sizeof list - (size_t)at, "%s%s", at ? ", " : "",
+                       d->name);
+    }
+    sluice_fail(err, SLUICE_EINVAL, "optimizer '%s': there are %s", name ? name : "",
+                list);
+    return NULL;
+}
+
+static int check(const struct optim_config *c, struct sluice_error *err)
+{
+    const struct {
+        const char *name;
+        double value, high;
+    } bounds[] = {
+        { "lr", c->lr, 1e6 },           { "momentum", c->momentum, 1 },
+        { "beta1", c->beta1, BELOW_1 }, { "beta2", c->beta2, BELOW_1 },
+        { "eps", c->eps, 1 },           { "weight_decay", c->weight_decay, 1e6 },
+        { "clip", c->clip, 1e12 },
+    };
+    for (size_t i = 0; i < sizeof bounds / sizeof *bounds; i++)
+        if (!(bounds[i].value >= 0 && bounds[i].value <= bounds[i].high))
+            return sluice_fail(err, SLUICE_EINVAL,
+                               "optimizer %s: %s is %g, expected 0 to %g", c->name,
+                               bounds[i].name, bounds[i].value, bounds[i].high);
+    return 0;
+}
+
+static bool updated(const struct tensor *t)
+{
+    return t->grad != NULL;
+}
+
+static void count(struct optim *opt, size_t *bytes)
+{
+    *bytes = 0;
+    for (int i = 0; i < net_param_count(opt->net); i++) {
+        const struct tensor *t = net_param(opt->net, i);
+        if (!updated(t))
+            continue;
+        opt->state_count += opt->def->moments;
+        opt->chunk_count += (int)((tensor_elements(t) + CHUNK - 1) / CHUNK);
+        *bytes += (size_t)opt->def->moments * arena_round(tensor_bytes(t));
+    }
+}
+
+/* State k of parameter t, at `data`. */
+static int describe_state(const struct optim *opt, struct tensor *state, int k,
+                          const struct tensor *t, void *data, struct sluice_error *err)
+{
+    char name[sizeof t->name + 40];
+    snprintf(name, sizeof name, "%s.%s.%s", opt->def->name, opt->def->moment[k],
+             t->name);
+    if (strlen(name) >= sizeof state->name)
+        return sluice_fail(err, SLUICE_EINVAL, "the name '%s' is too long", name);
+    *state = *t;
+    memcpy(state->name, name, strlen(name) + 1);
+    state->data = data;
+    state->grad = NULL;
+    return 0;
+}
+
+static void cut(struct optim *opt, int *at, struct tensor *t, struct tensor *states)
+{
+    const size_t all = tensor_elements(t);
+    for (size_t begin = 0; begin < all; begin += CHUNK) {
+        struct chunk *c = &opt->chunk[(*at)++];
+        c->param = t;
+        c->begin = begin;
+        c->count = all - begin < CHUNK ? all - begin : CHUNK;
+        for (int k = 0; k < opt->def->moments; k++)
+            c->moment[k] = (float *)states[k].data + begin;
+    }
+}
+
+static int lay_out(struct optim *opt, struct sluice_error *err)
+{
+    unsigned char *data = opt->memory.base;
+    int state = 0, at = 0, rc = 0;
+    for (int i = 0; i < net_param_count(opt->net); i++) {
+        struct tensor *t = net_param(opt->net, i);
+        if (!updated(t))
+            continue;
+        for (int k = 0; k < opt->def->moments && rc == 0; k++) {
+            rc = describe_state(opt, &opt->state[state + k], k, t, data, err);
+            data += arena_round(tensor_bytes(t));
+        }
+        if (rc < 0)
+            return rc;
+        cut(opt, &at, t, &opt->state[state]);
+        state += opt->def->moments;
+    }
+    return 0;
+}
+
+int optim_create(struct optim **out, struct net *net, const struct optim_config *config,
+                 struct sluice_error *err)
+{
+    size_t bytes;
+    int rc;
+    *out = NULL;
+    const struct optim_def *def = find(config->name, err);
+    if (!def)
+        return SLUICE_EINVAL;
+    if ((rc = check(config, err)) < 0)
+        return rc;
+    struct optim *opt = calloc(1, sizeof *opt);
+    if (!opt)
+        return sluice_fail(err, SLUICE_ENOMEM, "no memory for the optimizer");
+    opt->def = def;
+    opt->config = *config;
+    opt->net = net;
+    count(opt, &bytes);
+    opt->state = calloc((size_t)opt->state_count + 1, sizeof *opt->state);
+    opt->chunk = calloc((size_t)opt->chunk_count + 1, sizeof *opt->chunk);
+    opt->partial = calloc((size_t)opt->chunk_count + 1, sizeof *opt->partial);
+    if (!opt->state || !opt->chunk || !opt->partial)
+        rc = sluice_fail(err, SLUICE_ENOMEM, "no memory for the optimizer");
+    if (rc == 0)
+        rc = arena_open(&opt->memory, bytes + ARENA_ALIGN, err);
+    if (rc == 0)
+        rc = lay_out(opt, err);
+    if (rc < 0) {
+        optim_free(opt);
+        return rc;
+    }
+    *out = opt;
+    return 0;
+}
+
+void optim_free(struct optim *opt)
+{
+    if (!opt)
+        return;
+    arena_close(&opt->memory);
+    free(opt->state);
+    free(opt->chunk);
+    free(opt->partial);
+    free(opt);
+}
+
+static double sum_of_squares(const float *g, size_t n)
+{
+    double lane[8] = { 0 }, sum = 0;
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        for (int k = 0; k < 8; k++)
+            lane[k] += (double)g[i + k] * (double)g[i + k];
+    for (; i < n; i++)
+        sum += (double)g[i] * (double)g[i];
+    for (int k = 0; k < 8; k++)
+        sum += lane[k];
+    return sum;
+}
+
+static double gradient_norm(struct optim *opt)
+{
+    double sum = 0;
+#pragma omp parallel for schedule(static) num_threads(net_device(opt->net)->threads)
+    for (int i = 0; i < opt->chunk_count; i++) {
+        const struct chunk *c = &opt->chunk[i];
+        const float *g = (const float *)c->param->grad + c->begin;
+        opt->partial[i] = c->param->trainable ? sum_of_squares(g, c->count) : 0;
+    }
+    for (int i = 0; i < opt->chunk_count; i++)
+        sum += opt->partial[i];
+    return sqrt(sum);
+}
+
+static void update_chunk(const struct optim *opt, const struct chunk *c,
+                         const struct rates *all)
+{
+    struct rates r = *all;
+    r.lr *= c->param->lr_scale;
+    r.step_size *= c->param->lr_scale;
+    r.decay *= c->param->decay_scale;
+    opt->def->update(&opt->config, &r, c->count, (float *)c->param->data + c->begin,
+                     (const float *)c->param->grad + c->begin, c->moment[0],
+                     c->moment[1]);
+}
+
+double optim_step(struct optim *opt, double lr, double momentum)
+{
+    const struct optim_config *config = &opt->config;
+    const double usual = opt->def->moments == 1 ? config->momentum : config->beta1;
+    const double beta1 = momentum < 0 ? usual : momentum;
+    const double t = (double)++opt->steps;
+    double norm = 0, scale = 1;
+    if (config->clip > 0) {
+        norm = gradient_norm(opt);
+        scale = fmin(1, config->clip / (norm + 1e-6));
+    }
+    const struct rates rates = {
+        .lr = (float)lr,
+        .decay = (float)config->weight_decay,
+        .momentum = (float)beta1,
+        .beta2 = (float)config->beta2,
+        .eps = (float)config->eps,
+        .grad_scale = (float)scale,
+        .step_size = (float)(lr / (1 - pow(beta1, t))),
+        .root2 = (float)sqrt(1 - pow(config->beta2, t)),
+    };
+#pragma omp parallel for schedule(static) num_threads(net_device(opt->net)->threads)
+    for (int i = 0; i < opt->chunk_count; i++)
+        if (opt->chunk[i].param->trainable)
+            update_chunk(opt, &opt->chunk[i], &rates);
+    net_params_changed(opt->net);
+    return norm;
+}
+
+int optim_state_count(const struct optim *opt)
+{
+    return opt->state_count;
+}
+
+struct tensor *optim_state(struct optim *opt, int i)
+{
+    return &opt->state[i];
+}
+
+uint64_t optim_steps(const struct optim *opt)
+{
+    return opt->steps;
+}
+
+void optim_set_steps(struct optim *opt, uint64_t steps)
+{
+    opt->steps = steps;
+}

@@ -1,0 +1,300 @@
+/* recipe.c -- recipes: YAML, groups, overrides, bounds, and the record of a run that
+ * reads back to the same configuration. */
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "config.h"
+#include "models/model.h"
+#include "recipe.h"
+#include "run_config.h"
+#include "yaml_read.h"
+
+static char folder[64] = "/tmp/sluice-recipe-XXXXXX";
+
+static void write_file(const char *name, const char *text)
+{
+    char path[256];
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    FILE *f = fopen(path, "w");
+    REQUIRE(f, "%s", path);
+    fputs(text, f);
+    fclose(f);
+}
+
+static void make_files(void)
+{
+    char path[256];
+    REQUIRE(mkdtemp(folder), "%s", folder);
+    setenv("SLUICE_RECIPES", folder, 1);
+    snprintf(path, sizeof(path), "%s/dataset", folder);
+    mkdir(path, 0777);
+    write_file("dataset/small.yaml", "data:\n  train: small.sluice\n  mean: [1, 2.5]\n"
+                                     "  std: [3, 4]\n");
+    write_file("dataset/large.yaml", "data: {train: large.sluice}\n");
+    write_file("base.yaml",
+               "training: {epochs: 3, batch_size: 7}\noptimizer.lr: 0.5\n");
+    write_file("top.yaml", "# A recipe for tests\n"
+                           "defaults:\n  - base\n  - dataset: small\n"
+                           "training:\n  epochs: 4\n"
+                           "data:\n  augment:\n    - flip\n"
+                           "    - translate: {pad: 2, fill: [125, 122, 113]}\n"
+                           "    - normalize\n");
+    write_file("self_first.yaml",
+               "defaults: [_self_, base]\ntraining: {epochs: 9}\nseed: 3\n");
+    write_file("loop.yaml", "defaults: [loop]\n");
+}
+
+static void remove_files(void)
+{
+    static const char *const names[] = { "dataset/small.yaml", "dataset/large.yaml",
+                                         "base.yaml",          "top.yaml",
+                                         "self_first.yaml",    "loop.yaml",
+                                         "config.yaml",        "bad.yaml" };
+    char path[256];
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
+        unlink(path);
+    }
+    snprintf(path, sizeof(path), "%s/dataset", folder);
+    rmdir(path);
+    rmdir(folder);
+}
+
+static struct config load(const char *const *args)
+{
+    struct sluice_error err = { .message = "" };
+    struct config cfg;
+    int n = 0;
+    while (args[n])
+        n++;
+    int rc = config_from_recipe(&cfg, args, n, &err);
+    CHECK(rc == 0, "%s", err.message);
+    return cfg;
+}
+#define LOAD(...) load((const char *const[]){ __VA_ARGS__, NULL })
+
+static void test_layers(void)
+{
+    struct config c = LOAD("recipe=top");
+    CHECK(c.training.epochs == 4, "the file wins over its defaults: %d",
+          c.training.epochs);
+    CHECK(c.training.batch_size == 7 && near(c.optimizer.lr, .5, 0, 0), "base");
+    CHECK(strcmp(c.data.train, "small.sluice") == 0, "%s", c.data.train);
+    CHECK(c.data.mean.count == 2 && near(c.data.mean.at[1], 2.5, 0, 0), "mean");
+    CHECK(strcmp(c.data.augment, "flip,translate:pad=2:fill=125/122/113,normalize") ==
+              0,
+          "%s", c.data.augment);
+    CHECK(strcmp(c.run.name, "top") == 0, "%s", c.run.name);
+
+    c = LOAD("training.epochs=11", "recipe=top", "dataset=large",
+             "seed=18446744073709");
+    CHECK(c.training.epochs == 11, "the command line wins wherever it stands: %d",
+          c.training.epochs);
+    CHECK(strcmp(c.data.train, "large.sluice") == 0 && c.data.mean.count == 0,
+          "the group is replaced, not merged: %s", c.data.train);
+    CHECK(c.seed == 18446744073709ull, "seed");
+
+    c = LOAD("recipe=self_first");
+    CHECK(c.training.epochs == 3 && c.seed == 3, "_self_: %d", c.training.epochs);
+    c = LOAD("training.lr=0.25", "data.batch_size=9",
+             "data.augment=[flip, cutout: {size: 4}]", "data.mean=[]",
+             "optimizer={name: adam, beta1: 0.8}", "+run.plots=off");
+    CHECK(near(c.optimizer.lr, .25, 0, 0) && c.training.batch_size == 9, "aliases");
+    CHECK(strcmp(c.data.augment, "flip,cutout:size=4") == 0, "%s", c.data.augment);
+    CHECK(c.optimizer.name == 1 && near(c.optimizer.beta1, .8, 0, 0) && !c.run.plots,
+          "a mapping on the command line");
+    c = LOAD("data.augment=flip,cutout:size=4", "data.augment_test=[]");
+    CHECK(strcmp(c.data.augment, "flip,cutout:size=4") == 0 && !*c.data.augment_test,
+          "text form: %s", c.data.augment);
+}
+
+static const struct model_def *model_with_options(void)
+{
+    for (int i = 0; model_registry[i]; i++)
+        if (model_registry[i]->options && model_registry[i]->options[0].name)
+            return model_registry[i];
+    return NULL;
+}
+
+static void test_model_options(void)
+{
+    const struct model_def *m = model_with_options();
+    char name[80], option[80], other[80];
+    REQUIRE(m, "no model has options");
+    const struct model_option *o = &m->options[0];
+    snprintf(name, sizeof(name), "model=%s", m->name);
+    snprintf(option, sizeof(option), "model.%s=%.17g", o->name, o->max);
+    struct config c = LOAD(name, option);
+    CHECK(near(c.model.options[0], o->max, 0, 0), "%g", c.model.options[0]);
+    /* Options of one network are dropped when another is chosen later. */
+    for (int i = 0; model_registry[i]; i++)
+        if (model_registry[i] != m) {
+            snprintf(other, sizeof(other), "model=%s", model_registry[i]->name);
+            c = LOAD(name, option, other);
+            CHECK(strcmp(c.model.name, model_registry[i]->name) == 0, "%s",
+                  c.model.name);
+        }
+}
+
+static void test_round_trip(void)
+{
+    struct sluice_error err = { .message = "" };
+    struct config c = LOAD("recipe=top", "data.train=/tmp/a b: \"c\".sluice",
+                           "optimizer.lr=0.1234567890123456", "run.name=on",
+                           "data.test=\xc3\xa9.sluice", "data.label=#1",
+                           "training.label_smoothing=1e-3", "seed=9000000000000000"),
+                  back;
+    char path[256], a[16], b[16];
+    snprintf(path, sizeof(path), "%s/config.yaml", folder);
+    FILE *f = fopen(path, "w");
+    REQUIRE(f, "%s", path);
+    config_write(f, &c, "heading");
+    fclose(f);
+    CHECK(config_from_run(&back, folder, NULL, 0, true, &err) == 0, "%s", err.message);
+    CHECK(memcmp(&c, &back, sizeof(c)) == 0, "the record reads back differently");
+    config_crc(a, &c);
+    config_crc(b, &back);
+    CHECK(strcmp(a, b) == 0, "%s %s", a, b);
+    snprintf(path, sizeof(path), "recipe=%s/config.yaml", folder);
+    back = LOAD(path);
+    CHECK(memcmp(&c, &back, sizeof(c)) == 0, "as a recipe it is another run");
+
+    const char *const allowed[] = { "run.plots=false" };
+    const char *const refused[] = { "optimizer.lr=1" };
+    CHECK(config_from_run(&back, folder, allowed, 1, true, &err) == 0, "%s",
+          err.message);
+    config_crc(b, &back);
+    CHECK(strcmp(a, b) == 0, "a free option changed the checksum");
+    CHECK(config_from_run(&back, folder, refused, 1, true, &err) < 0, "lr changed");
+    CHECK(strstr(err.message, "cannot change"), "%s", err.message);
+    back = c;
+    back.optimizer.lr = 1;
+    config_crc(b, &back);
+    CHECK(strcmp(a, b) != 0, "the checksum does not see the learning rate");
+}
+
+struct bad {
+    const char *yaml, *argument; /* one of them */
+    const char *want;            /* part of the message */
+};
+
+static void test_refusals(void)
+{
+    static const struct bad all[] = {
+        { "a: [1\n", NULL, "bad.yaml:2: not YAML" },
+        { "training:\n  epoch: 3\n", NULL,
+          "bad.yaml:2: training.epoch: no such key; near: training.epochs" },
+        { "seed: 1\n\nseed: 2\n", NULL, "bad.yaml:3: seed: written twice" },
+        { "training: {epochs: many}\n", NULL,
+          "bad.yaml:1: training.epochs: expected a whole number from 1" },
+        { "optimizer:\n  lr: nan\n", NULL,
+          "bad.yaml:2: optimizer.lr: expected a number" },
+        { "optimizer.lr: .inf\n", NULL, "optimizer.lr: expected a number" },
+        { "optimizer.lr: [1, 2]\n", NULL, "expected one value, found a list" },
+        { "device: gpu\n", NULL, "expected one of auto|ref|cpu|cuda, found 'gpu'" },
+        { "x: &a 1\ny: *a\n", NULL, "bad.yaml:1: x: anchors" },
+        { "y: *a\n", NULL, "bad.yaml:1: y: aliases" },
+        { "y: !!int 3\n", NULL, "bad.yaml:1: y: tags" },
+        { "- a\n- b\n", NULL, "bad.yaml:1: expected `key: value`" },
+        { "just text\n", NULL, "expected `key: value`" },
+        { "seed: 1\n---\nseed: 2\n", NULL, "a second document" },
+        { "a: {b: {c: {d: {e: {f: {g: {h: {i: {j: 1}}}}}}}}}\n", NULL,
+          "nested deeper" },
+        { "data: {augment: [[a]]}\n", NULL, "nested too deeply" },
+        { "data: {augment: [{a: 1, b: 2}]}\n", NULL,
+          "each item of a list has one name" },
+        { "data: {augment: [\"a,b\"]}\n", NULL, "none of , : = / may stand here" },
+        { "data: {mean: [1]}\n", NULL, "data.mean has 1 numbers, data.std 0" },
+        { "defaults: base\n", NULL, "defaults: expected a list" },
+        { "defaults: [nothere]\n", NULL, "no recipe 'nothere'; there are: " },
+        { "defaults: [{dataset: medium}]\n", NULL,
+          "bad.yaml:1: no dataset 'medium'; there are: large, small" },
+        { "model: nonet\n", NULL, "model.name: no model 'nonet'; there are: " },
+        { "schedule: {name: onecycle, pct_start: 2}\n", NULL, "schedule.pct_start" },
+        { NULL, "recipe=loop", "include each other" },
+        { NULL, "recipe=nothere", "no recipe 'nothere'" },
+        { NULL, "recipe=./nothere.yaml", "no recipe './nothere.yaml'" },
+        { NULL, "dataset=medium", "command line: no dataset 'medium'" },
+        { NULL, "training.epochs", "expected key=value" },
+        { NULL, "training.epochs=0", "command line: training.epochs: expected" },
+        { NULL, "training.epochs=1.5", "expected a whole number" },
+        { NULL, "training.epochs=", "expected a whole number" },
+        { NULL, "seed=-1", "seed: expected a whole number" },
+        { NULL, "data.train=a\nb", "data.train: expected at most" },
+        { NULL, "data.train=\xff", "data.train: expected at most" },
+        { NULL, "data.augment=[a", "command line: not YAML" },
+        { NULL, "lr=1", "lr: no such key; near: optimizer.lr" },
+    };
+    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+        struct sluice_error err = { .message = "" };
+        struct config cfg;
+        char arg[256];
+        snprintf(arg, sizeof(arg), "recipe=%s/bad.yaml", folder);
+        if (all[i].yaml)
+            write_file("bad.yaml", all[i].yaml);
+        const char *const args[] = { all[i].yaml ? arg : all[i].argument };
+        int rc = config_from_recipe(&cfg, args, 1, &err);
+        CHECK(rc < 0, "case %zu was accepted: %s", i, all[i].want);
+        CHECK(strstr(err.message, all[i].want), "case %zu: %s: expected ...%s...", i,
+              err.message, all[i].want);
+        CHECK(!strchr(err.message, '\n'), "case %zu: more than one line", i);
+    }
+}
+
+/* "k0000000016: 1" and spaces: 16 bytes, one setting. */
+static const char *numbered_line(unsigned i)
+{
+    static char line[32];
+    snprintf(line, sizeof(line), "k%010u: 1 \n ", i);
+    return line;
+}
+
+static void test_bounds(void)
+{
+    struct sluice_error err = { .message = "" };
+    struct settings s = { 0 };
+    size_t size = YAML_SIZE_MAX + 1;
+    char *text = malloc(size + 1);
+    REQUIRE(text, "no memory");
+    memset(text, '[', size);
+    CHECK(yaml_read(&s, "big", text, size, &err) < 0, "too large");
+    CHECK(yaml_read(&s, "deep", text, 100000, &err) < 0, "too deep");
+    for (size_t at = 0; at + 16 < 64000; at += 16)
+        memcpy(text + at, numbered_line((unsigned)at), 16);
+    CHECK(yaml_read(&s, "many", text, 63984, &err) < 0, "too many settings");
+    CHECK(strstr(err.message, "more than"), "%s", err.message);
+    CHECK(s.count <= SETTINGS_MAX, "%d", s.count);
+    settings_free(&s);
+    CHECK(yaml_read(&s, "zero", "a: \"x\\0y\"\n", 10, &err) < 0, "a zero byte");
+    CHECK(yaml_read(&s, "empty", "", 0, &err) == 0 && s.count == 0, "%s", err.message);
+    CHECK(yaml_read(&s, "comment", "# x\n", 4, &err) == 0, "%s", err.message);
+    CHECK(yaml_read(&s, "null", "~\n", 2, &err) == 0, "%s", err.message);
+    settings_free(&s);
+    free(text);
+}
+
+/* Every option has help, a default that parses, and a name of its own. */
+static void test_table(void)
+{
+    for (const struct config_option *o = config_options; o->name; o++) {
+        CHECK(o->help && *o->help && o->initial, "%s", o->name);
+        CHECK(config_real_name(o->name) == o->name, "%s is an alias too", o->name);
+        for (const struct config_option *p = config_options; p != o; p++)
+            CHECK(strcmp(p->name, o->name) != 0, "%s twice", o->name);
+    }
+}
+
+int main(void)
+{
+    make_files();
+    test_table();
+    test_layers();
+    test_model_options();
+    test_round_trip();
+    test_refusals();
+    test_bounds();
+    remove_files();
+    return check_done();
+}

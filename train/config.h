@@ -1,0 +1,128 @@
+/* config.h -- everything a training run can be told, in one struct and one table.
+ *
+ * The table drives parsing, bounds, help, unknown-key messages and the record that a
+ * run writes. Text comes from settings.h, whatever its origin. */
+#ifndef SLUICE_CONFIG_H
+#define SLUICE_CONFIG_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "optim.h"
+#include "schedule.h"
+#include "settings.h"
+
+enum {
+    CONFIG_TEXT = 1024,        /* bytes of a text value */
+    CONFIG_NUMBERS = 16,       /* entries of a list of numbers */
+    CONFIG_MODEL_OPTIONS = 48, /* a model's own options */
+};
+
+struct config_numbers {
+    int count;
+    double at[CONFIG_NUMBERS];
+};
+
+struct config {
+    uint64_t seed;
+    int device, precision; /* positions in the table's choices */
+    int threads;
+    struct {
+        char name[64];
+        double options[CONFIG_MODEL_OPTIONS]; /* in the order of the model's table */
+    } model;
+    struct {
+        char train[CONFIG_TEXT], test[CONFIG_TEXT];
+        char label[64];
+        int order, io; /* enum sluice_order, enum sluice_io */
+        int threads, batches;
+        uint64_t memory;
+        bool drop_last;
+        char augment[4 * CONFIG_TEXT], augment_test[4 * CONFIG_TEXT];
+        struct config_numbers mean, std;
+    } data;
+    struct {
+        int epochs, batch_size;
+        uint64_t steps;
+        double label_smoothing;
+    } training;
+    struct {
+        int name;
+        double lr, momentum, beta1, beta2, eps, weight_decay, clip;
+        bool nesterov;
+    } optimizer;
+    struct {
+        int name;
+        double max_lr, pct_start, div, final_div;
+        double eta_min, peak_epoch, gamma, step_epochs, end_factor;
+        double base_momentum, max_momentum;
+        bool linear_anneal, cycle_momentum, per_epoch;
+    } schedule;
+    struct {
+        int tta; /* enum tta */
+        int every, batch_size;
+    } eval;
+    struct {
+        char dir[CONFIG_TEXT], name[64];
+        int checkpoint_every_epochs, log_every;
+        double checkpoint_every_seconds;
+        bool plots;
+    } run;
+};
+
+enum config_kind {
+    CONFIG_BOOL,
+    CONFIG_INT,
+    CONFIG_UINT64,
+    CONFIG_REAL,
+    CONFIG_CHOICE,
+    CONFIG_STRING,
+    CONFIG_LIST,  /* text, written as a list: a pipeline */
+    CONFIG_VECTOR /* struct config_numbers */
+};
+
+struct config_option {
+    const char *name;
+    enum config_kind kind;
+    size_t offset, size; /* in struct config; size of a text */
+    const char *initial; /* as typed */
+    double min, max;     /* numbers, both included */
+    const char *choices; /* "a|b|c" */
+    bool free;           /* may change when a run is continued */
+    const char *help;
+};
+
+extern const struct config_option config_options[]; /* ends with a NULL name */
+
+/* Old or shorter spellings: "training.lr" is "optimizer.lr". */
+const char *config_real_name(const char *key);
+
+/* Defaults, then the settings. A key that does not exist, a text that is no value, a
+ * number out of bounds: refused, with where it stood and what would do. */
+int config_resolve(struct config *cfg, const struct settings *settings,
+                   struct sluice_error *err);
+
+/* The resolved values as YAML that config_resolve reads back to the same struct.
+ * `heading` becomes a comment line. */
+void config_write(FILE *to, const struct config *cfg, const char *heading);
+/* CRC-32C, in hex, of what may not change when a run is continued. */
+void config_crc(char text[16], const struct config *cfg);
+/* The table, the models and their options. */
+void config_help(FILE *to);
+
+/* The text of a choice: "cpu". */
+const char *config_choice(char buf[64], const char *name, int value);
+/* Views for the parts that take them. The names point into static tables. */
+struct optim_config config_optim(const struct config *cfg);
+struct schedule_config config_schedule(const struct config *cfg,
+                                       uint64_t steps_per_epoch);
+/* Optimizer steps of the whole run. */
+uint64_t config_steps(const struct config *cfg, uint64_t steps_per_epoch);
+
+/* Position of `text` in "a|b|c", or -1. */
+int choice_index(const char *choices, const char *text);
+/* The names of `all` (NULL ends them) that look most like `name`, or all of them if
+ * they are few: "training.epochs, training.steps". */
+void names_near(char *buf, size_t size, const char *name, const char *const *all);
+
+#endif

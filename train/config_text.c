@@ -1,0 +1,269 @@
+/* config_text.c -- a configuration as text: the record of a run, help, near names. */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sluice/augment.h>
+#include <sluice/crc32c.h>
+
+#include "config.h"
+#include "models/model.h"
+
+int choice_index(const char *choices, const char *text)
+{
+    int i = 0;
+    for (const char *c = choices; c;
+         c = strchr(c, '|') ? strchr(c, '|') + 1 : NULL, i++) {
+        size_t n = strcspn(c, "|");
+        if (n == strlen(text) && strncmp(c, text, n) == 0)
+            return i;
+    }
+    return -1;
+}
+
+const char *config_choice(char buf[64], const char *name, int value)
+{
+    const struct config_option *o = config_options;
+    const char *c;
+    while (o->name && strcmp(o->name, name) != 0)
+        o++;
+    c = o->choices ? o->choices : "";
+    for (int i = 0; i < value && strchr(c, '|'); i++)
+        c = strchr(c, '|') + 1;
+    snprintf(buf, 64, "%.*s", (int)strcspn(c, "|"), c);
+    return buf;
+}
+
+/* Edit distance, bounded sizes: keys are short. */
+static int distance(const char *a, const char *b)
+{
+    enum { LONGEST = 63 };
+    int row[LONGEST + 1];
+    int n = (int)strnlen(a, LONGEST), m = (int)strnlen(b, LONGEST);
+    for (int j = 0; j <= m; j++)
+        row[j] = j;
+    for (int i = 1; i <= n; i++) {
+        int corner = row[0];
+        row[0] = i;
+        for (int j = 1; j <= m; j++) {
+            int best = corner + (a[i - 1] != b[j - 1]);
+            corner = row[j];
+            if (row[j] + 1 < best)
+                best = row[j] + 1;
+            if (row[j - 1] + 1 < best)
+                best = row[j - 1] + 1;
+            row[j] = best;
+        }
+    }
+    return row[m];
+}
+
+static const char *last_part(const char *key)
+{
+    const char *dot = strrchr(key, '.');
+    return dot ? dot + 1 : key;
+}
+
+void names_near(char *buf, size_t size, const char *name, const char *const *all)
+{
+    size_t at = 0;
+    *buf = 0;
+    for (int i = 0, shown = 0; all[i]; i++) {
+        bool near = !*name || distance(name, all[i]) <= 3 ||
+                    strcmp(last_part(name), last_part(all[i])) == 0;
+        if (!near || (*name && shown == 5) || at + strlen(all[i]) + 3 > size)
+            continue;
+        at += (size_t)snprintf(buf + at, size - at, "%s%s", shown ? ", " : "", all[i]);
+        shown++;
+    }
+}
+
+/* Quotes unless every reader takes the plain text for the same text. */
+static void write_string(FILE *to, const char *text)
+{
+    static const char *const words = "null|true|false|yes|no|on|off|y|n";
+    const size_t plain = strspn(
+        text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-");
+    if (*text && !text[plain] && (isalpha((unsigned char)*text) || *text == '/') &&
+        choice_index(words, text) < 0) {
+        fputs(text, to);
+        return;
+    }
+    fputc('"', to);
+    for (; *text; text++)
+        fprintf(to, *text == '"' || *text == '\\' ? "\\%c" : "%c", *text);
+    fputc('"', to);
+}
+
+/* "normalize:mean=1/2/3:std=4/5/6" as `normalize: {mean: [1, 2, 3], std: [4, 5, 6]}`.
+ */
+static void write_operation(FILE *to, char *text)
+{
+    char *rest = text, *name = strsep(&rest, ":"), *argument, *item;
+    fprintf(to, "    - %s%s", name, rest ? ": {" : "\n");
+    for (int i = 0; rest && (argument = strsep(&rest, ":")); i++) {
+        char *value = argument, *key = strsep(&value, "=");
+        bool list = value && strchr(value, '/');
+        fprintf(to, "%s%s: %s", i ? ", " : "", key, list ? "[" : "");
+        for (int k = 0; value && (item = strsep(&value, "/")); k++)
+            fprintf(to, "%s%s", k ? ", " : "", item);
+        fputs(list ? "]" : "", to);
+        if (!rest)
+            fputs("}\n", to);
+    }
+}
+
+static void write_list(FILE *to, const char *text)
+{
+    char *copy = strdup(text), *rest = copy, *item;
+    if (!copy || !*text || strcmp(text, "auto") == 0) {
+        fputs(!*text ? " []\n" : " auto\n", to);
+        free(copy);
+        return;
+    }
+    fputc('\n', to);
+    while ((item = strsep(&rest, ",")))
+        write_operation(to, item);
+    free(copy);
+}
+
+/* Shortest of the forms that read back to the same number. */
+static void write_real(FILE *to, double x)
+{
+    char text[40];
+    for (int digits = 6; digits <= 17; digits++) {
+        snprintf(text, sizeof(text), "%.*g", digits, x);
+        if (strtod(text, NULL) == x)
+            break;
+    }
+    fputs(text, to);
+}
+
+static void write_vector(FILE *to, const struct config_numbers *v)
+{
+    fputc('[', to);
+    for (int i = 0; i < v->count; i++) {
+        fputs(i ? ", " : "", to);
+        write_real(to, v->at[i]);
+    }
+    fputc(']', to);
+}
+
+static void write_value(FILE *to, const struct config_option *o,
+                        const struct config *cfg)
+{
+    const char *slot = (const char *)cfg + o->offset;
+    char buf[64];
+    if (o->kind == CONFIG_LIST) {
+        write_list(to, slot);
+        return;
+    }
+    fputc(' ', to);
+    switch (o->kind) {
+    case CONFIG_BOOL:
+        fputs(*(const bool *)slot ? "true" : "false", to);
+        break;
+    case CONFIG_INT:
+        fprintf(to, "%d", *(const int *)slot);
+        break;
+    case CONFIG_UINT64:
+        fprintf(to, "%llu", *(const unsigned long long *)slot);
+        break;
+    case CONFIG_REAL:
+        write_real(to, *(const double *)slot);
+        break;
+    case CONFIG_CHOICE:
+        fputs(config_choice(buf, o->name, *(const int *)slot), to);
+        break;
+    case CONFIG_VECTOR:
+        write_vector(to, (const struct config_numbers *)slot);
+        break;
+    case CONFIG_STRING:
+    case CONFIG_LIST:
+        write_string(to, slot);
+        break;
+    }
+    fputc('\n', to);
+}
+
+static void write_model_options(FILE *to, const struct config *cfg)
+{
+    const struct model_def *model = model_find(cfg->model.name);
+    for (int i = 0; model && model->options && model->options[i].name; i++) {
+        fprintf(to, "  %s: ", model->options[i].name);
+        write_real(to, cfg->model.options[i]);
+        fputc('\n', to);
+    }
+}
+
+/* All options, or those alone that stay when a run is continued. */
+static void write_options(FILE *to, const struct config *cfg, bool fixed_alone)
+{
+    char group[32] = "";
+    for (const struct config_option *o = config_options; o->name; o++) {
+        const char *dot = strchr(o->name, '.');
+        const int n = dot ? (int)(dot - o->name) : 0;
+        if (fixed_alone && o->free)
+            continue;
+        if (dot && (strncmp(group, o->name, (size_t)n) != 0 || group[n])) {
+            snprintf(group, sizeof(group), "%.*s", n, o->name);
+            fprintf(to, "%s:\n", group);
+        }
+        fprintf(to, "%s%s:", dot ? "  " : "", dot ? dot + 1 : o->name);
+        write_value(to, o, cfg);
+        if (strcmp(o->name, "model.name") == 0)
+            write_model_options(to, cfg);
+    }
+}
+
+void config_write(FILE *to, const struct config *cfg, const char *heading)
+{
+    if (heading)
+        fprintf(to, "# %s\n", heading);
+    write_options(to, cfg, false);
+}
+
+void config_crc(char text[16], const struct config *cfg)
+{
+    char *fixed = NULL;
+    size_t size = 0;
+    FILE *to = open_memstream(&fixed, &size);
+    if (to) {
+        write_options(to, cfg, true);
+        fclose(to);
+    }
+    snprintf(text, 16, "%08x", sluice_crc32c(0, fixed, size));
+    free(fixed);
+}
+
+static void help_option(FILE *to, const struct config_option *o)
+{
+    char left[96];
+    if (o->kind == CONFIG_CHOICE)
+        snprintf(left, sizeof(left), "%s=%s", o->name, o->choices);
+    else
+        snprintf(left, sizeof(left), "%s", o->name);
+    fprintf(to, "  %-28s %s%s", left,
+            strlen(left) > 28 ? "\n                               " : "", o->help);
+    if (*o->initial)
+        fprintf(to, " [%s]", o->initial);
+    fputc('\n', to);
+}
+
+void config_help(FILE *to)
+{
+    fputs("keys, with their defaults:\n", to);
+    for (const struct config_option *o = config_options; o->name; o++)
+        help_option(to, o);
+    fputs("\nmodels and their options (model.<option>):\n", to);
+    for (int i = 0; model_registry[i]; i++) {
+        const struct model_option *o = model_registry[i]->options;
+        fprintf(to, "  %-28s %s\n", model_registry[i]->name, model_registry[i]->help);
+        for (; o && o->name; o++)
+            fprintf(to, "    %-26s %s [%g]\n", o->name, o->help, o->initial);
+    }
+    fputs("\noperations for data.augment:\n", to);
+    for (int i = 0; sluice_augment_op_name(i); i++)
+        fprintf(to, "  %-28s %s\n", sluice_augment_op_name(i),
+                sluice_augment_op_help(i));
+}

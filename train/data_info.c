@@ -1,0 +1,240 @@
+/* data_info.c -- files as a trainer sees them; see data_info.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "data_info.h"
+
+struct source {
+    int fd;
+    const char *path;
+};
+
+static int read_at(void *ctx, void *buf, size_t size, uint64_t offset,
+                   struct sluice_error *err)
+{
+    const struct source *s = ctx;
+    for (size_t done = 0; done < size;) {
+        ssize_t n =
+            pread(s->fd, (char *)buf + done, size - done, (off_t)(offset + done));
+        if (n == 0)
+            return sluice_fail(err, SLUICE_ECORRUPT, "%.300s: ends at %" PRIu64,
+                               s->path, offset + done);
+        if (n < 0 && errno != EINTR)
+            return sluice_fail(err, SLUICE_EIO, "%.300s: %s", s->path, strerror(errno));
+        done += n > 0 ? (size_t)n : 0;
+    }
+    return 0;
+}
+
+static int open_dataset(struct data_info *info, struct sluice_error *err)
+{
+    struct source s = { open(info->path, O_RDONLY | O_CLOEXEC), info->path };
+    struct stat st;
+    int rc = 0;
+    if (s.fd < 0 || fstat(s.fd, &st) < 0)
+        rc = sluice_fail(err, SLUICE_EIO, "%.300s: %s", info->path, strerror(errno));
+    else if (!S_ISREG(st.st_mode))
+        rc = sluice_fail(err, SLUICE_EINVAL, "%.300s: not a regular file", info->path);
+    else
+        rc = sluice_dataset_open(&info->dataset, info->path, (uint64_t)st.st_size,
+                                 read_at, &s, err);
+    if (s.fd >= 0)
+        close(s.fd);
+    return rc;
+}
+
+static bool is_label(const struct sluice_field *f)
+{
+    return f->kind == SLUICE_KIND_SCALAR && f->dtype != SLUICE_F16 &&
+           f->dtype != SLUICE_F32 && f->dtype != SLUICE_F64 && f->dtype != SLUICE_BF16;
+}
+
+/* Batches have one column for each integer scalar field, in the schema's order. */
+static int find_label(struct data_info *info, const char *label,
+                      struct sluice_error *err)
+{
+    const struct sluice_dataset *ds = info->dataset;
+    info->label_field = -1;
+    for (int i = 0, column = 0; i < sluice_dataset_field_count(ds); i++) {
+        const struct sluice_field *f = sluice_dataset_field(ds, i);
+        if (!is_label(f))
+            continue;
+        if (info->label_field < 0 && (!*label || strcmp(label, f->name) == 0)) {
+            info->label_field = i;
+            info->label_column = column;
+        }
+        column++;
+    }
+    if (*label && info->label_field < 0)
+        return sluice_fail(err, SLUICE_EINVAL, "%.300s: no integer field '%s'",
+                           info->path, label);
+    return 0;
+}
+
+static int count_classes(struct data_info *info, struct sluice_error *err)
+{
+    int64_t most = -1;
+    if (info->label_field < 0)
+        return 0;
+    info->classes = sluice_dataset_classes(info->dataset, info->label_field);
+    if (info->classes)
+        return 0;
+    for (uint64_t i = 0; i < info->count; i++) {
+        int64_t x = sluice_dataset_integer(info->dataset, info->label_field, i);
+        most = x > most ? x : most;
+    }
+    if (most >= 1 << 20)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "%.300s: label %" PRId64 ": expected classes below %d",
+                           info->path, most, 1 << 20);
+    info->classes = (int)most + 1;
+    return 0;
+}
+
+int data_info_open(struct data_info *info, const char *path, const char *label,
+                   struct sluice_error *err)
+{
+    const struct sluice_field *image;
+    int field, rc;
+    *info = (struct data_info){ .path = path, .label_field = -1 };
+    if ((rc = open_dataset(info, err)) < 0)
+        return rc;
+    info->count = sluice_dataset_count(info->dataset);
+    field = sluice_dataset_find_kind(info->dataset, SLUICE_KIND_IMAGE);
+    if (field < 0 || info->count == 0)
+        return sluice_fail(err, SLUICE_EINVAL, "%.300s: %s", path,
+                           field < 0 ? "no image field" : "no samples");
+    image = sluice_dataset_field(info->dataset, field);
+    info->source =
+        (struct sluice_shape){ (int)image->shape[0], (int)image->shape[1],
+                               (int)image->shape[2], SLUICE_U8, SLUICE_NHWC };
+    if ((rc = find_label(info, label, err)) < 0)
+        return rc;
+    return count_classes(info, err);
+}
+
+void data_info_close(struct data_info *info)
+{
+    sluice_dataset_free(info->dataset);
+    info->dataset = NULL;
+}
+
+int data_info_check_labels(const struct data_info *info, int classes,
+                           struct sluice_error *err)
+{
+    if (info->label_field < 0)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "%.300s: no labels: expected an integer field", info->path);
+    for (uint64_t i = 0; i < info->count; i++) {
+        int64_t x = sluice_dataset_integer(info->dataset, info->label_field, i);
+        if (x < 0 || x >= classes)
+            return sluice_fail(err, SLUICE_EINVAL,
+                               "%.300s: sample %" PRIu64
+                               ": expected a label from 0 to %d, found %" PRId64,
+                               info->path, i, classes - 1, x);
+    }
+    return 0;
+}
+
+const char *data_info_class(char buf[32], const struct data_info *info, int label)
+{
+    const char *name = NULL;
+    if (info->label_field >= 0 &&
+        label < sluice_dataset_classes(info->dataset, info->label_field))
+        name = sluice_dataset_class_name(info->dataset, info->label_field, label);
+    if (!name)
+        snprintf(buf, 32, "%d", label);
+    return name ? name : buf;
+}
+
+int data_info_check_match(const struct data_info *train, const struct data_info *test,
+                          struct sluice_error *err)
+{
+    const struct sluice_shape *a = &train->source, *b = &test->source;
+    char x[32], y[32];
+    if (a->height != b->height || a->width != b->width || a->channels != b->channels)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "%.180s: expected images of %dx%dx%d as in %.180s, found "
+                           "%dx%dx%d",
+                           test->path, a->height, a->width, a->channels, train->path,
+                           b->height, b->width, b->channels);
+    if (train->label_field < 0 || test->label_field < 0)
+        return 0;
+    const int n = sluice_dataset_classes(train->dataset, train->label_field);
+    const int m = sluice_dataset_classes(test->dataset, test->label_field);
+    for (int i = 0; n && m && i < (n > m ? n : m); i++) {
+        const char *name = data_info_class(x, train, i);
+        const char *other = data_info_class(y, test, i);
+        if (n != m || strcmp(name, other) != 0)
+            return sluice_fail(err, SLUICE_EINVAL,
+                               "%.180s: expected the %d classes of %.180s; class %d is "
+                               "'%.20s' there and '%.20s' here",
+                               test->path, n, train->path, i, name, other);
+    }
+    return 0;
+}
+
+void feed_test_pipeline(char *buf, size_t size, const struct config *cfg)
+{
+    *buf = 0;
+    if (strcmp(cfg->data.augment_test, "auto") != 0) {
+        snprintf(buf, size, "%s", cfg->data.augment_test);
+        return;
+    }
+    for (const char *p = cfg->data.augment; *p;) {
+        size_t n = strcspn(p, ","), name = strcspn(p, ":,");
+        if (name == 9 && strncmp(p, "normalize", 9) == 0)
+            snprintf(buf, size, "%.*s", (int)n, p);
+        p += n + (p[n] == ',');
+    }
+}
+
+int feed_open(struct feed *feed, const struct data_info *info, const struct config *cfg,
+              const struct feed_options *options, struct sluice_error *err)
+{
+    const int channels = info->source.channels;
+    const bool own = cfg->data.mean.count > 0;
+    int rc;
+    *feed = (struct feed){ 0 };
+    if (own && cfg->data.mean.count != channels)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "data.mean has %d numbers, images of %.200s %d channels",
+                           cfg->data.mean.count, info->path, channels);
+    const struct sluice_augment_options augment = {
+        .source = info->source,
+        .seed = cfg->seed,
+        .dtype = options->dtype,
+        .layout = SLUICE_NHWC,
+        .mean = own ? cfg->data.mean.at : sluice_dataset_mean(info->dataset),
+        .std = own ? cfg->data.std.at : sluice_dataset_std(info->dataset),
+    };
+    rc = sluice_augment_create(&feed->augment, options->pipeline, &augment, err);
+    if (rc < 0)
+        return rc;
+    const struct sluice_loader_options loader = {
+        .batch_size = options->batch_size,
+        .batches = cfg->data.batches,
+        .threads = cfg->data.threads,
+        .seed = cfg->seed,
+        .order = options->order,
+        .io = (enum sluice_io)cfg->data.io,
+        .memory_budget = cfg->data.memory,
+        .drop_last = options->drop_last,
+        .transform = sluice_augment_transform(feed->augment),
+    };
+    rc = sluice_loader_open(&feed->loader, info->path, &loader, err);
+    if (rc < 0)
+        feed_close(feed);
+    return rc;
+}
+
+void feed_close(struct feed *feed)
+{
+    sluice_loader_close(feed->loader);
+    sluice_augment_free(feed->augment);
+    *feed = (struct feed){ 0 };
+}

@@ -1,0 +1,56 @@
+/* data_info.h -- what a trainer must know of a .sluice file before it opens a loader,
+ * and loaders with the right augmentation on them. */
+#ifndef SLUICE_DATA_INFO_H
+#define SLUICE_DATA_INFO_H
+
+#include <sluice/augment.h>
+#include <sluice/loader.h>
+
+#include "config.h"
+
+struct data_info {
+    const char *path; /* borrowed */
+    struct sluice_dataset *dataset;
+    uint64_t count;
+    struct sluice_shape source;
+    int label_field;  /* -1: the file has no labels */
+    int label_column; /* in a batch's labels */
+    int classes;      /* from the class names, else the largest label; 0: no labels */
+};
+
+/* `label` is the name of the integer field, "" for the first. */
+int data_info_open(struct data_info *info, const char *path, const char *label,
+                   struct sluice_error *err);
+void data_info_close(struct data_info *info); /* a zeroed one is fine */
+/* Every label lies in [0, classes). */
+int data_info_check_labels(const struct data_info *info, int classes,
+                           struct sluice_error *err);
+/* Images of the same shape, classes of the same names. */
+int data_info_check_match(const struct data_info *train, const struct data_info *test,
+                          struct sluice_error *err);
+/* The class's name, or its number in `buf`. */
+const char *data_info_class(char buf[32], const struct data_info *info, int label);
+
+/* A loader and the pipeline that its threads run. */
+struct feed {
+    struct sluice_augment *augment;
+    struct sluice_loader *loader;
+};
+
+struct feed_options {
+    const char *pipeline; /* "" for conversion alone */
+    enum sluice_dtype dtype;
+    enum sluice_order order;
+    int batch_size;
+    bool drop_last;
+};
+
+int feed_open(struct feed *feed, const struct data_info *info, const struct config *cfg,
+              const struct feed_options *options, struct sluice_error *err);
+void feed_close(struct feed *feed);
+
+/* What test images get: data.augment_test, where "auto" is the `normalize` of
+ * data.augment, if it is there. */
+void feed_test_pipeline(char *buf, size_t size, const struct config *cfg);
+
+#endif

@@ -1,0 +1,220 @@
+/* eval_main.c -- sluice-eval: how well a trained network does on a file. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "checkpoint.h"
+#include "evaluate.h"
+#include "models/model.h"
+#include "options.h"
+#include "progress.h"
+#include "run_config.h"
+#include "trainer_parts.h"
+
+enum { ARGUMENTS = 64 };
+
+struct arguments {
+    int checkpoint;
+    const char *out;
+    bool quiet;
+};
+
+static const struct cli_option options[] = {
+    /* clang-format off */
+    { "checkpoint", CLI_CHOICE, offsetof(struct arguments, checkpoint), 0, 0, "last|best",
+      "of a run: the final weights, or the best on its test set [last]" },
+    { "out", CLI_STRING, offsetof(struct arguments, out), 0, 0, NULL,
+      "folder for predictions.csv and per_class.csv [RUN/eval]" },
+    { "quiet", CLI_FLAG, offsetof(struct arguments, quiet), 0, 0, NULL,
+      "the last line alone" },
+    { NULL, CLI_FLAG, 0, 0, 0, NULL, NULL },
+    /* clang-format on */
+};
+
+struct evaluator {
+    struct config cfg;
+    struct run_dir run, out;
+    char checkpoint[RUN_PATH];
+    struct checkpoint_meta meta;
+    struct device *dev;
+    struct net *net;
+    struct data_info info;
+    struct feed feed;
+    struct evaluation result;
+};
+
+/* RUN, or RUN/checkpoints/FILE: in either case the run's folder and the file. */
+static int locate(struct evaluator *e, const char *what, const struct arguments *a,
+                  struct sluice_error *err)
+{
+    static const char *const files[] = { "checkpoints/last.safetensors",
+                                         "checkpoints/best.safetensors" };
+    struct stat st;
+    char folder[RUN_PATH], *slash;
+    if (stat(what, &st) < 0)
+        return sluice_fail(err, SLUICE_EIO, "%.300s: %s", what, strerror(errno));
+    if (S_ISDIR(st.st_mode)) {
+        int rc = run_dir_open(&e->run, what, err);
+        run_file(e->checkpoint, &e->run, files[a->checkpoint]);
+        return rc;
+    }
+    snprintf(e->checkpoint, sizeof(e->checkpoint), "%s", what);
+    snprintf(folder, sizeof(folder), "%s", what);
+    slash = strrchr(folder, '/');
+    snprintf(slash ? slash : folder, 8, slash ? "/.." : "..");
+    return run_dir_open(&e->run, folder, err);
+}
+
+static int open_data(struct evaluator *e, int classes, struct sluice_error *err)
+{
+    const struct config *cfg = &e->cfg;
+    int rc;
+    if (!*cfg->data.test)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "data.test: no file named; say data.test=FILE.sluice");
+    rc = data_info_open(&e->info, cfg->data.test, cfg->data.label, err);
+    if (rc < 0 || e->info.label_field < 0)
+        return rc;
+    return data_info_check_labels(&e->info, classes, err);
+}
+
+static int open_feed(struct evaluator *e, struct sluice_error *err)
+{
+    const struct config *cfg = &e->cfg;
+    char pipeline[sizeof(cfg->data.augment)], kind[64], precision[64];
+    config_choice(kind, "device", cfg->device);
+    config_choice(precision, "precision", cfg->precision);
+    feed_test_pipeline(pipeline, sizeof(pipeline), cfg);
+    int rc = device_open(&e->dev, kind, precision, cfg->threads, err);
+    if (rc < 0)
+        return rc;
+    const struct feed_options feed = { pipeline, e->dev->compute, SLUICE_SEQUENTIAL,
+                                       cfg->eval.batch_size ? cfg->eval.batch_size
+                                                            : cfg->training.batch_size,
+                                       false };
+    return feed_open(&e->feed, &e->info, cfg, &feed, err);
+}
+
+static int check_shape(const struct evaluator *e, const struct sluice_shape *shape,
+                       struct sluice_error *err)
+{
+    const double h = extra_number(&e->meta, "height", shape->height);
+    const double w = extra_number(&e->meta, "width", shape->width);
+    const double c = extra_number(&e->meta, "channels", shape->channels);
+    if (h == shape->height && w == shape->width && c == shape->channels)
+        return 0;
+    return sluice_fail(err, SLUICE_EINVAL,
+                       "%.300s: expected images of %gx%gx%g, as the network was "
+                       "trained on, found %dx%dx%d",
+                       e->info.path, h, w, c, shape->height, shape->width,
+                       shape->channels);
+}
+
+static int load_net(struct evaluator *e, int classes, struct sluice_error *err)
+{
+    const struct model_def *model = model_find(e->cfg.model.name);
+    const struct model_config config = { classes, 0, e->cfg.model.options };
+    const struct sluice_shape shape = sluice_augment_shape(e->feed.augment);
+    const struct net_input input = { e->cfg.eval.batch_size
+                                         ? e->cfg.eval.batch_size
+                                         : e->cfg.training.batch_size,
+                                     shape.height, shape.width, shape.channels };
+    int rc = check_shape(e, &shape, err);
+    if (rc < 0 || (rc = net_create(&e->net, e->dev, &input, err)) < 0)
+        return rc;
+    model->build(e->net, &config);
+    if ((rc = net_finish(e->net, err)) < 0 ||
+        (rc = checkpoint_load(e->checkpoint, e->net, NULL, &e->meta, err)) < 0)
+        return rc;
+    net_params_changed(e->net);
+    return 0;
+}
+
+static int write_results(struct evaluator *e, const struct arguments *a,
+                         struct sluice_error *err)
+{
+    if (a->out)
+        snprintf(e->out.path, sizeof(e->out.path), "%.1380s", a->out);
+    else
+        snprintf(e->out.path, sizeof(e->out.path), "%.1380s/eval", e->run.path);
+    if (mkdir(e->out.path, 0777) < 0 && errno != EEXIST)
+        return sluice_fail(err, SLUICE_EIO, "%.300s: %s", e->out.path, strerror(errno));
+    return evaluation_write(&e->result, &e->info, &e->out, err);
+}
+
+static int print_results(const struct evaluator *e, const struct arguments *a,
+                         double seconds, struct sluice_error *err)
+{
+    char tta[64], count[32];
+    int rc = a->quiet ? 0 : evaluation_print(stdout, &e->result, &e->info, err);
+    config_choice(tta, "eval.tta", e->cfg.eval.tta);
+    if (e->result.labelled)
+        printf("test  loss %.4f  acc %.2f%%  images %s  tta %s  %.1fs\n",
+               e->result.loss, 100 * e->result.accuracy,
+               text_count(count, e->result.count), tta, seconds);
+    else
+        printf("test  images %s  tta %s  %.1fs: no labels, predictions alone\n",
+               text_count(count, e->result.count), tta, seconds);
+    if (rc == 0 && fflush(stdout))
+        rc = sluice_fail(err, SLUICE_EIO, "standard output: cannot be written");
+    return rc;
+}
+
+static int run(struct evaluator *e, const char **list, int count,
+               const struct arguments *a, struct sluice_error *err)
+{
+    const double start = seconds_now();
+    int classes, rc = locate(e, list[0], a, err);
+    if (rc < 0 ||
+        (rc = config_from_run(&e->cfg, e->run.path, list + 1, count - 1, false, err)) <
+            0 ||
+        (rc = checkpoint_read_meta(e->checkpoint, &e->meta, err)) < 0)
+        return rc;
+    classes = (int)extra_number(&e->meta, "classes", 0);
+    if (classes < 1)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "%.300s: does not say how many classes it knows: not a "
+                           "checkpoint of a run",
+                           e->checkpoint);
+    if ((rc = open_data(e, classes, err)) < 0 || (rc = open_feed(e, err)) < 0 ||
+        (rc = load_net(e, classes, err)) < 0 ||
+        (rc = evaluate(&e->result, e->net, e->feed.loader, &e->info,
+                       (enum tta)e->cfg.eval.tta, err)) < 0 ||
+        (rc = write_results(e, a, err)) < 0)
+        return rc;
+    if (!a->quiet)
+        fprintf(stderr, "%s, epoch %llu; %s\nwrote %s/predictions.csv\n", e->checkpoint,
+                (unsigned long long)e->meta.epoch, e->dev->about, e->out.path);
+    return print_results(e, a, seconds_now() - start, err);
+}
+
+int main(int argc, char **argv)
+{
+    static struct evaluator e;
+    static const char *list[ARGUMENTS];
+    struct arguments a = { 0 };
+    struct sluice_error err = { .code = SLUICE_OK };
+    const struct cli_spec spec = {
+        .program = "sluice eval",
+        .arguments = "RUN_OR_CHECKPOINT [KEY=VALUE ...]",
+        .summary = "Accuracy, per-class table and predictions of a trained network. "
+                   "Keys are those of\nsluice train, such as data.test=FILE.sluice or "
+                   "eval.tta=flip.\n",
+        .options = options,
+        .arguments_min = 1,
+        .arguments_max = ARGUMENTS,
+        .epilogue = "examples:\n"
+                    "  sluice eval runs/latest\n"
+                    "  sluice eval runs/latest --checkpoint=best eval.tta=flip\n"
+                    "  sluice eval runs/latest data.test=other.sluice --out=results\n",
+    };
+    int count = cli_parse(&spec, argc, argv, &a, list), rc;
+    rc = run(&e, list, count, &a, &err);
+    evaluation_free(&e.result);
+    net_free(e.net);
+    feed_close(&e.feed);
+    data_info_close(&e.info);
+    device_close(e.dev);
+    return rc < 0 ? cli_report("sluice eval", &err) : CLI_OK;
+}

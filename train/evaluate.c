@@ -1,0 +1,160 @@
+/* evaluate.c -- running a network over a set; see evaluate.h. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "evaluate.h"
+
+struct view {
+    bool flip;
+    int dy, dx; /* the source pixel lies this far off */
+    double weight;
+};
+
+static const struct view no_views[] = { { false, 0, 0, 1 }, { 0 } };
+static const struct view flip_views[] = { { false, 0, 0, .5 },
+                                          { true, 0, 0, .5 },
+                                          { 0 } };
+static const struct view shift_views[] = {
+    { false, 0, 0, .25 },
+    { true, 0, 0, .25 },
+    { false, -1, -1, .125 },
+    { true, -1, -1, .125 },
+    { false, 1, 1, .125 },
+    { true, 1, 1, .125 },
+    { 0 },
+};
+static const struct view *const tta_views[] = {
+    [TTA_NONE] = no_views,
+    [TTA_FLIP] = flip_views,
+    [TTA_FLIP_SHIFT] = shift_views,
+};
+
+/* -1 is 1, n is n - 2: the edge pixel itself is not doubled. */
+static int reflect(int i, int n)
+{
+    if (n == 1)
+        return 0;
+    return i < 0 ? -i : i >= n ? 2 * (n - 1) - i : i;
+}
+
+static void copy_view(void *to, const struct sluice_batch *b, const struct view *v)
+{
+    const int h = b->shape.height, w = b->shape.width;
+    const size_t pixel = (size_t)b->shape.channels * sluice_dtype_size(b->shape.dtype);
+    const char *from = b->pixels;
+    char *out = to;
+    if (!v->flip && !v->dy && !v->dx) {
+        memcpy(to, from, (size_t)b->count * (size_t)h * (size_t)w * pixel);
+        return;
+    }
+    for (int n = 0; n < b->count; n++, from += (size_t)h * (size_t)w * pixel)
+        for (int y = 0; y < h; y++) {
+            const char *row = from + (size_t)reflect(y + v->dy, h) * (size_t)w * pixel;
+            for (int x = 0; x < w; x++, out += pixel) {
+                int sx = reflect(x + v->dx, w);
+                sx = v->flip ? w - 1 - sx : sx;
+                memcpy(out, row + (size_t)sx * pixel, pixel);
+            }
+        }
+}
+
+/* Adding weighted logarithms of probabilities averages logits: what softmax took off
+ * is one number per image and view, and the final normalisation takes it off again. */
+static void add_view(double *logits, const struct tensor *probabilities, size_t n,
+                     double weight)
+{
+    const float *p = probabilities->data;
+    for (size_t i = 0; i < n; i++)
+        logits[i] += weight * log((double)p[i] > 1e-37 ? (double)p[i] : 1e-37);
+}
+
+/* From averaged logits of one image to a prediction; returns its loss. */
+static double decide(struct prediction *out, const double *logits, int classes)
+{
+    double sum = 0;
+    int best = 0;
+    for (int c = 1; c < classes; c++)
+        if (logits[c] > logits[best])
+            best = c;
+    for (int c = 0; c < classes; c++)
+        sum += exp(logits[c] - logits[best]);
+    out->predicted = best;
+    out->probability = (float)(1 / sum);
+    return out->label < 0 ? 0 : logits[best] + log(sum) - logits[out->label];
+}
+
+static int run_batch(struct evaluation *e, double *logits, struct net *net,
+                     const struct sluice_batch *b, const struct data_info *info,
+                     enum tta tta, struct sluice_error *err)
+{
+    struct pass pass = { .training = false };
+    const size_t n = (size_t)b->count * (size_t)e->classes;
+    int rc = net_resize(net, b->count, err);
+    if (rc < 0)
+        return rc;
+    memset(logits, 0, n * sizeof(*logits));
+    for (const struct view *v = tta_views[tta]; v->weight > 0; v++) {
+        copy_view(net_input(net)->data, b, v);
+        if ((rc = net_forward(net, &pass, err)) < 0)
+            return rc;
+        add_view(logits, net_probabilities(net), n, v->weight);
+    }
+    for (int i = 0; i < b->count; i++) {
+        struct prediction *p = &e->at[e->count++];
+        p->id = b->ids[i];
+        p->label =
+            e->labelled ? b->labels[i * b->label_columns + info->label_column] : -1;
+        e->loss += decide(p, logits + (size_t)i * (size_t)e->classes, e->classes);
+        e->accuracy += p->predicted == p->label;
+    }
+    return 0;
+}
+
+int evaluate(struct evaluation *out, struct net *net, struct sluice_loader *loader,
+             const struct data_info *info, enum tta tta, struct sluice_error *err)
+{
+    const struct tensor *p = net_probabilities(net);
+    const struct sluice_batch *b;
+    const uint64_t samples = sluice_loader_samples(loader);
+    struct evaluation e = { .labelled = info->label_field >= 0 };
+    double *logits = NULL;
+    size_t room = 0;
+    int n, rc = sluice_loader_seek(loader, 0, 0, err);
+    e.classes = p->shape[p->rank - 1];
+    e.at = calloc(samples, sizeof(*e.at));
+    if (rc == 0 && !e.at)
+        rc = sluice_fail(err, SLUICE_ENOMEM,
+                         "%.300s: no memory for %" PRIu64 " predictions", info->path,
+                         samples);
+    while (rc == 0 && (n = sluice_loader_next(loader, &b, err)) != 0) {
+        const size_t need = n < 0 ? 0 : (size_t)n * (size_t)e.classes;
+        double *more = need > room ? realloc(logits, need * sizeof(*logits)) : logits;
+        if (n < 0)
+            rc = n;
+        else if (need > room && !more)
+            rc = sluice_fail(err, SLUICE_ENOMEM, "no memory for %zu logits", need);
+        if (more && need > room) {
+            logits = more;
+            room = need;
+        }
+        if (rc == 0)
+            rc = run_batch(&e, logits, net, b, info, tta, err);
+        if (n > 0)
+            sluice_loader_release(loader, b);
+    }
+    free(logits);
+    e.loss = e.labelled && e.count ? e.loss / (double)e.count : (double)NAN;
+    e.accuracy = e.labelled && e.count ? e.accuracy / (double)e.count : (double)NAN;
+    if (rc < 0)
+        evaluation_free(&e);
+    *out = e;
+    return rc;
+}
+
+void evaluation_free(struct evaluation *e)
+{
+    free(e->at);
+    *e = (struct evaluation){ 0 };
+}

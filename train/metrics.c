@@ -1,0 +1,191 @@
+/* metrics.c -- metrics.csv and steps.csv; see metrics.h. */
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "metrics.h"
+#include "run_dir.h"
+
+static const char *const headings[] = {
+    [TABLE_EPOCHS] = "epoch,step,loss,accuracy,test_loss,test_accuracy,lr,momentum,"
+                     "seconds,images_per_second,wait\n",
+    [TABLE_STEPS] = "step,epoch,loss,accuracy,lr,momentum\n",
+};
+
+struct table {
+    FILE *file;
+    char path[RUN_PATH];
+};
+
+/* Bytes of the heading and of the whole rows whose first number is at most `last`. */
+static size_t good_bytes(const char *text, const char *heading, uint64_t last)
+{
+    size_t at = strlen(heading);
+    if (strncmp(text, heading, at) != 0)
+        return 0;
+    for (const char *end; (end = strchr(text + at, '\n'));
+         at = (size_t)(end - text) + 1)
+        if (strtoull(text + at, NULL, 10) > last)
+            break;
+    return at;
+}
+
+static int cut(const char *path, const char *heading, uint64_t last, size_t *kept,
+               struct sluice_error *err)
+{
+    char *text = NULL;
+    size_t size;
+    int rc = 0;
+    *kept = 0;
+    if (last == 0 || access(path, F_OK) < 0)
+        return 0;
+    if ((rc = file_read(&text, &size, path, (size_t)1 << 30, err)) < 0)
+        return rc;
+    *kept = good_bytes(text, heading, last);
+    free(text);
+    if (truncate(path, (off_t)*kept) < 0)
+        rc = sluice_fail(err, SLUICE_EIO, "%.300s: %s", path, strerror(errno));
+    return rc;
+}
+
+int table_open(struct table **out, const char *path, enum table_kind kind,
+               uint64_t last, struct sluice_error *err)
+{
+    struct table *t;
+    size_t kept;
+    int rc = cut(path, headings[kind], last, &kept, err);
+    *out = NULL;
+    if (rc < 0)
+        return rc;
+    if (!(t = calloc(1, sizeof(*t))))
+        return sluice_fail(err, SLUICE_ENOMEM, "%.300s: out of memory", path);
+    snprintf(t->path, sizeof(t->path), "%s", path);
+    if (!(t->file = fopen(path, kept ? "ae" : "we")))
+        rc = sluice_fail(err, SLUICE_EIO, "%.300s: %s", path, strerror(errno));
+    if (rc == 0 && !kept) {
+        fputs(headings[kind], t->file);
+        rc = file_flush(t->file, t->path, err);
+    }
+    if (rc < 0) {
+        table_close(t);
+        return rc;
+    }
+    *out = t;
+    return 0;
+}
+
+void table_close(struct table *t)
+{
+    if (t && t->file)
+        fclose(t->file);
+    free(t);
+}
+
+/* Nothing between the commas where nothing was measured. */
+static void put(FILE *to, double x, char end)
+{
+    if (isfinite(x))
+        fprintf(to, "%.9g", x);
+    fputc(end, to);
+}
+
+int table_epoch(struct table *t, const struct epoch_row *r, struct sluice_error *err)
+{
+    fprintf(t->file, "%d,%" PRIu64 ",", r->epoch, r->step);
+    put(t->file, r->loss, ',');
+    put(t->file, r->accuracy, ',');
+    put(t->file, r->test_loss, ',');
+    put(t->file, r->test_accuracy, ',');
+    put(t->file, r->lr, ',');
+    put(t->file, r->momentum, ',');
+    put(t->file, r->seconds, ',');
+    put(t->file, r->images_per_second, ',');
+    put(t->file, r->wait, '\n');
+    return file_flush(t->file, t->path, err);
+}
+
+int table_step(struct table *t, const struct step_row *r, struct sluice_error *err)
+{
+    fprintf(t->file, "%" PRIu64 ",%d,", r->step, r->epoch);
+    put(t->file, r->loss, ',');
+    put(t->file, r->accuracy, ',');
+    put(t->file, r->lr, ',');
+    put(t->file, r->momentum, '\n');
+    return file_flush(t->file, t->path, err);
+}
+
+/* The next number of a row, NaN if there is none. */
+static double take(char **at)
+{
+    char *field = strsep(at, ",");
+    return field && *field ? strtod(field, NULL) : (double)NAN;
+}
+
+static struct epoch_row parse_row(char *line)
+{
+    struct epoch_row r = { .epoch = (int)take(&line) };
+    r.step = line ? strtoull(strsep(&line, ","), NULL, 10) : 0;
+    r.loss = take(&line);
+    r.accuracy = take(&line);
+    r.test_loss = take(&line);
+    r.test_accuracy = take(&line);
+    r.lr = take(&line);
+    r.momentum = take(&line);
+    r.seconds = take(&line);
+    r.images_per_second = take(&line);
+    r.wait = take(&line);
+    return r;
+}
+
+int metrics_read(struct epoch_row **rows, int *count, const char *path,
+                 struct sluice_error *err)
+{
+    char *text, *rest, *line;
+    size_t size, lines = 0;
+    int rc = file_read(&text, &size, path, (size_t)1 << 30, err);
+    *rows = NULL;
+    *count = 0;
+    if (rc < 0)
+        return rc;
+    for (const char *p = text; (p = strchr(p, '\n')); p++)
+        lines++;
+    if (!(*rows = calloc(lines + 1, sizeof(**rows))))
+        rc = sluice_fail(err, SLUICE_ENOMEM, "%.300s: out of memory", path);
+    rest = text;
+    for (size_t i = 0; rc == 0 && i < lines && (line = strsep(&rest, "\n")); i++)
+        if (i)
+            (*rows)[(*count)++] = parse_row(line);
+    free(text);
+    return rc;
+}
+
+/* 41234 -> "41,234" */
+static const char *grouped(char buf[32], double x)
+{
+    char digits[24];
+    int n = snprintf(digits, sizeof(digits), "%.0f", isfinite(x) ? x : 0.0), at = 0;
+    for (int i = 0; i < n; i++) {
+        if (i && (n - i) % 3 == 0)
+            buf[at++] = ',';
+        buf[at++] = digits[i];
+    }
+    buf[at] = 0;
+    return buf;
+}
+
+const char *epoch_line(char buf[256], const struct epoch_row *r, int epochs)
+{
+    char rate[32], total[16], test[16] = "-";
+    const int width = snprintf(total, sizeof(total), "%d", epochs);
+    if (isfinite(r->test_accuracy))
+        snprintf(test, sizeof(test), "%.2f%%", 100 * r->test_accuracy);
+    snprintf(buf, 256,
+             "epoch  %*d/%s  loss %.4f  acc %5.2f%%  test %6s  lr %-9.3g  img/s %7s  "
+             "wait %4.1f%%  %.1fs",
+             width, r->epoch, total, r->loss, 100 * r->accuracy, test, r->lr,
+             grouped(rate, r->images_per_second), 100 * r->wait, r->seconds);
+    return buf;
+}

@@ -1,0 +1,49 @@
+/* metrics.h -- what a run measures: one row an epoch, and some steps. */
+#ifndef SLUICE_METRICS_H
+#define SLUICE_METRICS_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include <sluice/error.h>
+
+/* One epoch. NaN: not measured in this epoch. */
+struct epoch_row {
+    int epoch; /* finished, from 1 */
+    uint64_t step;
+    double loss, accuracy; /* of training, running mean; accuracies are 0..1 */
+    double test_loss, test_accuracy;
+    double lr, momentum;      /* of the last step */
+    double seconds;           /* of the epoch, tests apart */
+    double images_per_second; /* in training */
+    double wait;              /* share of `seconds` that stood waiting for data */
+};
+
+struct step_row {
+    uint64_t step; /* done, from 1 */
+    int epoch;     /* from 1 */
+    double loss, accuracy, lr, momentum;
+};
+
+/* metrics.csv and steps.csv, appended and flushed row by row. */
+struct table;
+enum table_kind {
+    TABLE_EPOCHS,
+    TABLE_STEPS,
+};
+
+/* Create the file, or continue it: rows up to and with epoch (or step) `last` stay,
+ * later ones and torn ones are dropped. last = 0 begins anew. */
+int table_open(struct table **out, const char *path, enum table_kind kind,
+               uint64_t last, struct sluice_error *err);
+int table_epoch(struct table *t, const struct epoch_row *row, struct sluice_error *err);
+int table_step(struct table *t, const struct step_row *row, struct sluice_error *err);
+void table_close(struct table *t); /* NULL is fine */
+
+/* All whole rows of a metrics.csv, for plots. The caller frees *rows. */
+int metrics_read(struct epoch_row **rows, int *count, const char *path,
+                 struct sluice_error *err);
+/* "epoch  12/24  loss 0.4310  acc 93.10%  test 92.00%  lr 0.1  img/s 41,000 ..." */
+const char *epoch_line(char buf[256], const struct epoch_row *row, int epochs);
+
+#endif

@@ -1,0 +1,368 @@
+/* recipe.c -- finding recipes and laying their parts over each other; see recipe.h. */
+#include <dirent.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "recipe.h"
+#include "yaml_read.h"
+
+#ifndef SLUICE_RECIPE_SOURCE
+#define SLUICE_RECIPE_SOURCE ""
+#endif
+
+enum {
+    INCLUDES_MAX = 8, /* recipes that include recipes */
+    GROUPS_MAX = 16,
+    FOLDERS = 3,
+};
+
+/* Groups chosen on the command line. */
+struct choices {
+    struct {
+        char group[64], choice[64];
+        bool used;
+    } at[GROUPS_MAX];
+    int count;
+};
+
+static bool is_kind(const char *path, mode_t kind)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && (st.st_mode & S_IFMT) == kind;
+}
+
+/* The i-th folder that recipes are looked for in; "" where there is none. */
+static void search_folder(int i, char path[PATH_MAX])
+{
+    const char *env = getenv("SLUICE_RECIPES");
+    *path = 0;
+    if (i == 0 && env) {
+        snprintf(path, PATH_MAX, "%s", env);
+    } else if (i == 1) {
+        char exe[PATH_MAX - 64];
+        ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+        exe[n > 0 ? n : 0] = 0;
+        char *slash = strrchr(exe, '/');
+        if (slash) {
+            *slash = 0;
+            snprintf(path, PATH_MAX, "%s/../share/sluice/recipes", exe);
+        }
+    } else if (i == 2) {
+        snprintf(path, PATH_MAX, "%s", SLUICE_RECIPE_SOURCE);
+    }
+}
+
+/* path = the file "<folder>/<name>.yaml" that is there; false if none is. */
+static bool find_file(const char *name, char path[PATH_MAX])
+{
+    char folder[PATH_MAX];
+    for (int i = 0; i < FOLDERS; i++) {
+        search_folder(i, folder);
+        if (*folder &&
+            (size_t)snprintf(path, PATH_MAX, "%s/%s.yaml", folder, name) < PATH_MAX &&
+            is_kind(path, S_IFREG))
+            return true;
+    }
+    return false;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+/* The names of the YAML files (or of folders) in every search folder's `sub`. */
+static int list_names(const char *sub, mode_t kind, char names[][64], int room)
+{
+    char folder[PATH_MAX], path[PATH_MAX];
+    int n = 0;
+    for (int i = 0; i < FOLDERS; i++) {
+        search_folder(i, folder);
+        if (!*folder ||
+            (size_t)snprintf(path, sizeof(path), "%s/%s", folder, sub) >= sizeof(path))
+            continue;
+        DIR *dir = opendir(path);
+        for (struct dirent *e; dir && (e = readdir(dir)) && n < room;) {
+            char full[PATH_MAX + 300], *dot = strrchr(e->d_name, '.');
+            int known = 0;
+            snprintf(full, sizeof(full), "%s/%s", path, e->d_name);
+            if (e->d_name[0] == '.' || !is_kind(full, kind) ||
+                strlen(e->d_name) >= 64 ||
+                (kind == S_IFREG && !(dot && strcmp(dot, ".yaml") == 0)))
+                continue;
+            if (kind == S_IFREG)
+                *dot = 0;
+            while (known < n && strcmp(names[known], e->d_name) != 0)
+                known++;
+            if (known == n)
+                snprintf(names[n++], 64, "%.63s", e->d_name);
+        }
+        if (dir)
+            closedir(dir);
+    }
+    qsort(names, (size_t)n, 64, compare_names);
+    return n;
+}
+
+static int not_found(const char *where, const char *what, const char *name,
+                     const char *sub, struct sluice_error *err)
+{
+    char names[64][64], list[300] = "";
+    int n = list_names(sub, S_IFREG, names, 64);
+    size_t at = 0;
+    for (int i = 0; i < n && at + 70 < sizeof(list); i++)
+        at += (size_t)snprintf(list + at, sizeof(list) - at, "%s%s", i ? ", " : "",
+                               names[i]);
+    return sluice_fail(err, SLUICE_EINVAL, "%s%sno %s '%.80s'%s%s", where,
+                       *where ? ": " : "", what, name, n ? "; there are: " : "", list);
+}
+
+static void drop_model_options(struct settings *s)
+{
+    for (int i = s->count - 1; i >= 0; i--)
+        if (strncmp(s->at[i].key, "model.", 6) == 0)
+            settings_remove(s, s->at[i].key);
+}
+
+/* Lay `from` over `s`. Another network's options mean nothing to this one. */
+static int overlay(struct settings *s, const struct settings *from,
+                   struct sluice_error *err)
+{
+    const struct setting *old = settings_find(s, "model.name"), *new = NULL;
+    int rc = 0;
+    for (int i = 0; i < from->count; i++)
+        if (strcmp(config_real_name(from->at[i].key), "model.name") == 0)
+            new = &from->at[i];
+    if (old && new &&strcmp(old->value, new->value) != 0)
+        drop_model_options(s);
+    for (int i = 0; i < from->count && rc == 0; i++) {
+        const struct setting *e = &from->at[i];
+        rc =
+            settings_set(s, config_real_name(e->key), e->value, e->list, e->where, err);
+    }
+    return rc;
+}
+
+static int load_file(struct settings *out, const char *path, struct choices *choices,
+                     int depth, struct sluice_error *err);
+
+static int load_group(struct settings *out, const char *where, const char *group,
+                      const char *choice, struct sluice_error *err)
+{
+    char name[160], path[PATH_MAX];
+    struct settings own = { 0 };
+    int rc;
+    snprintf(name, sizeof(name), "%s/%s", group, choice);
+    if (strchr(choice, '/') || !find_file(name, path))
+        return not_found(where, group, choice, group, err);
+    rc = yaml_read_file(&own, path, err);
+    if (rc == 0 && settings_find(&own, "defaults"))
+        rc = sluice_fail(err, SLUICE_EINVAL, "%.200s: a group has no defaults", path);
+    if (rc == 0)
+        rc = overlay(out, &own, err);
+    settings_free(&own);
+    return rc;
+}
+
+/* One item of a defaults list: "group=choice" or another recipe's name. */
+static int load_default(struct settings *out, const struct setting *list, char *item,
+                        struct choices *choices, int depth, struct sluice_error *err)
+{
+    char path[PATH_MAX], *choice = strchr(item, '=');
+    if (!choice) {
+        if (strchr(item, '/') || !find_file(item, path))
+            return not_found(list->where, "recipe", item, ".", err);
+        return load_file(out, path, choices, depth + 1, err);
+    }
+    *choice++ = 0;
+    for (int i = 0; i < choices->count; i++)
+        if (strcmp(choices->at[i].group, item) == 0) {
+            choices->at[i].used = true;
+            choice = choices->at[i].choice;
+        }
+    return load_group(out, list->where, item, choice, err);
+}
+
+static int load_defaults(struct settings *out, const struct settings *own,
+                         struct choices *choices, int depth, struct sluice_error *err)
+{
+    const struct setting *list = settings_find(own, "defaults");
+    struct settings body = { 0 };
+    char *copy = list ? strdup(list->value) : NULL, *rest = copy, *item;
+    bool self = false;
+    int rc = settings_merge(&body, own, err);
+    settings_remove(&body, "defaults");
+    if (rc == 0 && list && !list->list)
+        rc = sluice_fail(err, SLUICE_EINVAL, "%s: defaults: expected a list",
+                         list->where);
+    while (rc == 0 && copy && *copy && (item = strsep(&rest, ","))) {
+        if (strcmp(item, "_self_") == 0) {
+            self = true;
+            rc = overlay(out, &body, err);
+        } else {
+            rc = load_default(out, list, item, choices, depth, err);
+        }
+    }
+    if (rc == 0 && !self)
+        rc = overlay(out, &body, err);
+    settings_free(&body);
+    free(copy);
+    return rc;
+}
+
+static int load_file(struct settings *out, const char *path, struct choices *choices,
+                     int depth, struct sluice_error *err)
+{
+    struct settings own = { 0 };
+    int rc;
+    if (depth > INCLUDES_MAX)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "%.200s: recipes that include each other, %d deep", path,
+                           INCLUDES_MAX);
+    rc = yaml_read_file(&own, path, err);
+    if (rc == 0)
+        rc = load_defaults(out, &own, choices, depth, err);
+    settings_free(&own);
+    return rc;
+}
+
+static int load_recipe(struct settings *out, char name[64], const char *typed,
+                       struct choices *choices, struct sluice_error *err)
+{
+    char path[PATH_MAX];
+    const char *base = strrchr(typed, '/');
+    base = base ? base + 1 : typed;
+    snprintf(name, 64, "%.*s", (int)strcspn(base, "."), base);
+    if (is_kind(typed, S_IFREG))
+        snprintf(path, sizeof(path), "%s", typed);
+    else if (strchr(typed, '/') || !find_file(typed, path))
+        return not_found("", "recipe", typed, ".", err);
+    return load_file(out, path, choices, 0, err);
+}
+
+/* "group=choice", where that group's folder exists and the key is no option. */
+static bool is_group(const char *arg, char group[64])
+{
+    char path[PATH_MAX], folder[PATH_MAX], name[160];
+    const char *equals = strchr(arg, '=');
+    snprintf(group, 64, "%.*s", (int)(equals - arg), arg);
+    if (strchr(group, '.') || strchr(group, '/') || !*group)
+        return false;
+    for (const struct config_option *o = config_options; o->name; o++)
+        if (strcmp(o->name, group) == 0)
+            return false;
+    snprintf(name, sizeof(name), "%s/%.64s", group, equals + 1);
+    if (strcmp(config_real_name(group), group) != 0)
+        return find_file(name, path); /* model=NAME needs no file */
+    for (int i = 0; i < FOLDERS; i++) {
+        search_folder(i, folder);
+        if (*folder &&
+            (size_t)snprintf(path, sizeof(path), "%s/%s", folder, group) <
+                sizeof(path) &&
+            is_kind(path, S_IFDIR))
+            return true;
+    }
+    return false;
+}
+
+int recipe_override(struct settings *s, const char *arg, struct sluice_error *err)
+{
+    const char *plain = arg + strspn(arg, "+"), *equals = strchr(plain, '=');
+    struct settings one = { 0 };
+    char key[128], where[160];
+    int rc;
+    if (!equals || equals == plain || (size_t)(equals - plain) >= sizeof(key))
+        return sluice_fail(err, SLUICE_EINVAL, "'%.100s': expected key=value", arg);
+    snprintf(key, sizeof(key), "%.*s", (int)(equals - plain), plain);
+    snprintf(where, sizeof(where), "command line");
+    if (equals[1] == '[' || equals[1] == '{')
+        rc = yaml_read_value(&one, where, key, equals + 1, err);
+    else
+        rc = settings_set(&one, key, equals + 1, false, where, err);
+    if (rc == 0)
+        rc = overlay(s, &one, err);
+    settings_free(&one);
+    return rc;
+}
+
+static int collect_choices(struct choices *c, const char *const *args, int count,
+                           struct sluice_error *err)
+{
+    char group[64];
+    for (int i = 0; i < count; i++) {
+        const char *equals = strchr(args[i], '=');
+        if (!equals || !is_group(args[i], group))
+            continue;
+        if (c->count == GROUPS_MAX || strlen(equals + 1) >= 64)
+            return sluice_fail(err, SLUICE_EINVAL, "'%.100s': too long or one too many",
+                               args[i]);
+        snprintf(c->at[c->count].group, 64, "%s", group);
+        snprintf(c->at[c->count++].choice, 64, "%s", equals + 1);
+    }
+    return 0;
+}
+
+int recipe_load(struct settings *out, char name[64], const char *const *args, int count,
+                struct sluice_error *err)
+{
+    struct choices choices = { .count = 0 };
+    const char *recipe = NULL;
+    char group[64];
+    int rc = collect_choices(&choices, args, count, err);
+    snprintf(name, 64, "run");
+    for (int i = 0; i < count; i++)
+        if (strncmp(args[i], "recipe=", 7) == 0)
+            recipe = args[i] + 7;
+    if (rc == 0 && recipe)
+        rc = load_recipe(out, name, recipe, &choices, err);
+    for (int i = 0; i < choices.count && rc == 0; i++)
+        if (!choices.at[i].used)
+            rc = load_group(out, "command line", choices.at[i].group,
+                            choices.at[i].choice, err);
+    for (int i = 0; i < count && rc == 0; i++)
+        if (strncmp(args[i], "recipe=", 7) != 0 &&
+            !(strchr(args[i], '=') && is_group(args[i], group)))
+            rc = recipe_override(out, args[i], err);
+    return rc;
+}
+
+/* The file's first comment line, without its mark. */
+static void first_comment(const char *name, char *line, size_t size)
+{
+    char path[PATH_MAX];
+    FILE *f = find_file(name, path) ? fopen(path, "re") : NULL;
+    *line = 0;
+    if (f && fgets(line, (int)size, f)) {
+        line[strcspn(line, "\n")] = 0;
+        if (*line == '#')
+            memmove(line, line + 1 + (line[1] == ' '), strlen(line));
+        else
+            *line = 0;
+    }
+    if (f)
+        fclose(f);
+}
+
+void recipe_list(FILE *to)
+{
+    char names[64][64], files[64][64], line[160];
+    int n = list_names(".", S_IFREG, names, 64);
+    fputs("recipes:\n", to);
+    for (int i = 0; i < n; i++) {
+        first_comment(names[i], line, sizeof(line));
+        fprintf(to, "  %-28s %s\n", names[i], line);
+    }
+    n = list_names(".", S_IFDIR, names, 64);
+    fputs("\ngroups:\n", to);
+    for (int i = 0; i < n; i++) {
+        int m = list_names(names[i], S_IFREG, files, 64);
+        fprintf(to, "  %s=", names[i]);
+        for (int k = 0; k < m; k++)
+            fprintf(to, "%s%s", k ? "|" : "", files[k]);
+        fputc('\n', to);
+    }
+}

@@ -1,0 +1,24 @@
+# Recipes, runs and the programs. Recipes are YAML, so without libyaml there is no
+# trainer; the other parts do not need it.
+pkg_check_modules(YAML QUIET IMPORTED_TARGET yaml-0.1)
+target_sources(sluice_train PRIVATE run_dir.c metrics.c tfevents.c plot.c)
+if(NOT YAML_FOUND)
+  message(STATUS "sluice: libyaml: no, so no sluice-train and sluice-eval")
+  return()
+endif()
+if(NOT TARGET sluice_loader OR NOT TARGET sluice_augment)
+  return()
+endif()
+target_sources(sluice_train PRIVATE
+  settings.c yaml_read.c recipe.c config.c config_text.c run_config.c
+  data_info.c evaluate.c evaluate_text.c trainer.c trainer_open.c trainer_record.c)
+target_link_libraries(sluice_train PRIVATE PkgConfig::YAML)
+set_source_files_properties(recipe.c PROPERTIES COMPILE_DEFINITIONS
+  "SLUICE_RECIPE_SOURCE=\"${CMAKE_CURRENT_SOURCE_DIR}/recipes\"")
+set_source_files_properties(trainer_record.c PROPERTIES COMPILE_DEFINITIONS
+  "SLUICE_VERSION=\"${PROJECT_VERSION}\"")
+
+sluice_program(sluice-train SOURCES train_main.c train_report.c LINKS sluice::train sluice_cli)
+sluice_program(sluice-eval SOURCES eval_main.c LINKS sluice::train sluice_cli)
+install(DIRECTORY recipes/ DESTINATION ${CMAKE_INSTALL_DATADIR}/sluice/recipes
+  FILES_MATCHING PATTERN "*.yaml")

@@ -1,0 +1,67 @@
+/* run_config.c -- a configuration from a recipe or a run; see run_config.h. */
+#include <string.h>
+
+#include "recipe.h"
+#include "run_config.h"
+#include "run_dir.h"
+#include "yaml_read.h"
+
+/* Messages repeat what was typed, which may hold anything; they stay one line. */
+static int one_line(int rc, struct sluice_error *err)
+{
+    for (char *c = err ? err->message : ""; rc < 0 && *c; c++)
+        if ((unsigned char)*c < 0x20)
+            *c = '?';
+    return rc;
+}
+
+int config_from_recipe(struct config *cfg, const char *const *args, int count,
+                       struct sluice_error *err)
+{
+    struct settings s = { 0 };
+    char name[64];
+    int rc = recipe_load(&s, name, args, count, err);
+    if (rc == 0)
+        rc = config_resolve(cfg, &s, err);
+    if (rc == 0 && !*cfg->run.name)
+        snprintf(cfg->run.name, sizeof(cfg->run.name), "%s", name);
+    settings_free(&s);
+    return one_line(rc, err);
+}
+
+static int check_free(const char *arg, struct sluice_error *err)
+{
+    char key[128], all[300] = "";
+    size_t at = 0;
+    snprintf(key, sizeof(key), "%.*s", (int)strcspn(arg, "="), arg);
+    for (const struct config_option *o = config_options; o->name; o++) {
+        if (!o->free)
+            continue;
+        if (strcmp(o->name, config_real_name(key)) == 0)
+            return 0;
+        if (at + strlen(o->name) + 3 < sizeof(all))
+            at += (size_t)snprintf(all + at, sizeof(all) - at, "%s%s", at ? ", " : "",
+                                   o->name);
+    }
+    return sluice_fail(err, SLUICE_EINVAL,
+                       "%.80s: cannot change when a run continues; these can: %s", key,
+                       all);
+}
+
+int config_from_run(struct config *cfg, const char *folder, const char *const *args,
+                    int count, bool free_alone, struct sluice_error *err)
+{
+    struct settings s = { 0 };
+    struct run_dir run;
+    char path[RUN_PATH];
+    int rc = run_dir_open(&run, folder, err);
+    if (rc == 0)
+        rc = yaml_read_file(&s, run_file(path, &run, "config.yaml"), err);
+    for (int i = 0; i < count && rc == 0; i++)
+        if (!free_alone || (rc = check_free(args[i], err)) == 0)
+            rc = recipe_override(&s, args[i], err);
+    if (rc == 0)
+        rc = config_resolve(cfg, &s, err);
+    settings_free(&s);
+    return one_line(rc, err);
+}

@@ -1,0 +1,112 @@
+/* train_main.c -- sluice-train: recipe and data in, a trained network out. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "options.h"
+#include "recipe.h"
+#include "run_config.h"
+#include "train_report.h"
+
+enum { ARGUMENTS = 128 };
+
+struct arguments {
+    const char *resume;
+    bool quiet, print;
+};
+
+static const struct cli_option options[] = {
+    /* clang-format off */
+    { "resume", CLI_STRING, offsetof(struct arguments, resume), 0, 0, NULL,
+      "continue the run in this folder; also resume=DIR" },
+    { "print", CLI_FLAG, offsetof(struct arguments, print), 0, 0, NULL,
+      "print the resolved configuration and exit" },
+    { "quiet", CLI_FLAG, offsetof(struct arguments, quiet), 0, 0, NULL,
+      "no messages and no bar, the lines of epochs alone" },
+    { NULL, CLI_FLAG, 0, 0, 0, NULL, NULL },
+    /* clang-format on */
+};
+
+/* Recipes, keys and models of this installation; lives as long as the program. */
+static char *describe(void)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *to = open_memstream(&text, &size);
+    if (!to)
+        return NULL;
+    fputs("examples:\n"
+          "  sluice train recipe=quickstart data.train=train.sluice "
+          "data.test=test.sluice\n"
+          "  sluice train recipe=resnet9_ffcv training.epochs=10 "
+          "data.augment=[flip,normalize]\n"
+          "  sluice train resume=runs/latest\n\n",
+          to);
+    recipe_list(to);
+    fputc('\n', to);
+    config_help(to);
+    fclose(to);
+    return text;
+}
+
+/* Take "resume=DIR" out of the list. */
+static int split_resume(struct arguments *a, const char **list, int count)
+{
+    int kept = 0;
+    for (int i = 0; i < count; i++) {
+        if (strncmp(list[i], "resume=", 7) == 0)
+            a->resume = list[i] + 7;
+        else
+            list[kept++] = list[i];
+    }
+    return kept;
+}
+
+static int train(struct config *cfg, const struct arguments *a,
+                 struct sluice_error *err)
+{
+    struct trainer_result result;
+    struct train_report report;
+    report_begin(&report, a->quiet);
+    const struct trainer_watch watch = report_watch(&report);
+    cli_catch_signals();
+    return a->resume ? trainer_resume(cfg, a->resume, &watch, &result, err)
+                     : trainer_run(cfg, &watch, &result, err);
+}
+
+int main(int argc, char **argv)
+{
+    static struct config cfg;
+    static const char *list[ARGUMENTS];
+    struct arguments a = { 0 };
+    struct sluice_error err = { .code = SLUICE_OK };
+    char *epilogue = describe();
+    const struct cli_spec spec = {
+        .program = "sluice train",
+        .arguments = "[recipe=NAME] [GROUP=CHOICE ...] [KEY=VALUE ...]",
+        .summary =
+            "Train a network on a .sluice file. What happens is kept in a folder "
+            "of its own\nunder runs/: configuration, metrics, checkpoints, plots, "
+            "predictions.\n",
+        .options = options,
+        .arguments_min = 0,
+        .arguments_max = ARGUMENTS,
+        .epilogue = epilogue,
+    };
+    int count = cli_parse(&spec, argc, argv, &a, list), rc;
+    free(epilogue);
+    count = split_resume(&a, list, count);
+    if (!a.resume && !count) {
+        fprintf(stderr,
+                "sluice train: expected recipe=NAME (see sluice train --help)\n");
+        return CLI_USAGE;
+    }
+    rc = a.resume ? config_from_run(&cfg, a.resume, list, count, true, &err)
+                  : config_from_recipe(&cfg, list, count, &err);
+    if (rc == 0 && a.print)
+        config_write(stdout, &cfg, NULL);
+    else if (rc == 0)
+        rc = train(&cfg, &a, &err);
+    if (rc == 0 && fflush(stdout))
+        rc = sluice_fail(&err, SLUICE_EIO, "standard output: cannot be written");
+    return rc < 0 ? cli_report("sluice train", &err) : CLI_OK;
+}

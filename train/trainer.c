@@ -1,0 +1,282 @@
+/* trainer.c -- the loop; see trainer.h. Read train_steps first. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "trainer_parts.h"
+
+static bool stopped(const struct trainer *t)
+{
+    return t->watch->stopped && t->watch->stopped(t->watch->ctx);
+}
+
+static int save_last(struct trainer *t, struct sluice_error *err)
+{
+    int rc = trainer_save(t, "last", err);
+    t->saved_at = trainer_clock();
+    return rc;
+}
+
+static int stop_here(struct trainer *t, struct sluice_error *err)
+{
+    int rc = save_last(t, err);
+    if (rc < 0)
+        return rc;
+    trainer_say(t, "stopped at epoch %" PRIu64 ", batch %" PRIu64, t->at.epoch + 1,
+                t->at.batch);
+    return sluice_fail(err, SLUICE_ESTOPPED,
+                       "stopped at epoch %" PRIu64 ", batch %" PRIu64
+                       "; continue with: sluice train resume=%s",
+                       t->at.epoch + 1, t->at.batch, t->run.path);
+}
+
+/* Forward, backward, update: weights of step n from those of step n - 1. */
+static int step(struct trainer *t, const struct sluice_batch *b, struct pass *pass,
+                struct schedule_value now, struct sluice_error *err)
+{
+    const struct tensor *in = net_input(t->net);
+    int rc;
+    *pass = (struct pass){ .training = true,
+                           .seed = t->cfg->seed,
+                           .step = t->at.step,
+                           .labels = b->labels + t->train_info.label_column,
+                           .label_stride = b->label_columns };
+    if ((rc = net_resize(t->net, b->count, err)) < 0)
+        return rc;
+    memcpy(in->data, b->pixels, (size_t)b->count * sluice_shape_bytes(&b->shape));
+    if ((rc = net_forward(t->net, pass, err)) < 0)
+        return rc;
+    if (!isfinite(pass->loss))
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "epoch %" PRIu64 ", batch %" PRIu64
+                           ": the loss is %g: training diverged at learning rate %.3g; "
+                           "the last checkpoint is kept",
+                           t->at.epoch + 1, t->at.batch, pass->loss, now.lr);
+    if ((rc = net_backward(t->net, pass, err)) < 0)
+        return rc;
+    optim_step(t->opt, now.lr, now.momentum);
+    return 0;
+}
+
+static void tell_progress(struct trainer *t, double lr)
+{
+    const struct epoch_sums *s = &t->sums;
+    const double rate = s->seconds > 0 ? (double)s->images / s->seconds : 0;
+    const uint64_t left = t->total_steps - t->at.step;
+    const struct trainer_progress now = {
+        .epoch = (int)t->at.epoch + 1,
+        .epochs = t->total_epochs,
+        .step = t->at.step,
+        .steps = t->total_steps,
+        .images = s->images,
+        .loss = s->loss / (double)s->images,
+        .accuracy = (double)s->correct / (double)s->images,
+        .lr = lr,
+        .images_per_second = rate,
+        .wait = s->seconds > 0 ? s->wait / s->seconds : 0,
+        .seconds_left = (double)left * s->seconds / (double)t->at.batch,
+    };
+    if (t->watch->step)
+        t->watch->step(t->watch->ctx, &now);
+}
+
+/* Account for one finished step and move on to the next batch. */
+static int advance(struct trainer *t, const struct pass *pass, int images, double wait,
+                   double seconds, struct schedule_value now, struct sluice_error *err)
+{
+    int rc = 0;
+    t->sums.loss += pass->loss * images;
+    t->sums.correct += (uint64_t)pass->correct;
+    t->sums.images += (uint64_t)images;
+    t->sums.wait += wait;
+    t->sums.seconds += seconds;
+    t->total_seconds += seconds;
+    t->at.step++;
+    t->at.batch++;
+    if (t->steps && t->at.step % (uint64_t)t->cfg->run.log_every == 0)
+        rc = trainer_record_step(t, pass->loss, (double)pass->correct / images, now,
+                                 err);
+    tell_progress(t, now.lr);
+    return rc;
+}
+
+static bool epoch_done(const struct trainer *t)
+{
+    return t->at.batch >= t->steps_per_epoch || t->at.step >= t->total_steps;
+}
+
+static bool time_to_save(const struct trainer *t)
+{
+    const double every = t->cfg->run.checkpoint_every_seconds;
+    return every > 0 && trainer_clock() - t->saved_at >= every;
+}
+
+/* The rest of the present epoch, batch by batch. */
+static int train_steps(struct trainer *t, struct sluice_error *err)
+{
+    const struct sluice_batch *b;
+    struct pass pass;
+    int rc =
+        sluice_loader_seek(t->train.loader, (uint32_t)t->at.epoch, t->at.batch, err);
+    while (rc == 0 && !epoch_done(t)) {
+        if (stopped(t))
+            return stop_here(t, err);
+        const double asked = trainer_clock();
+        const int n = sluice_loader_next(t->train.loader, &b, err);
+        const double got = trainer_clock();
+        if (n <= 0)
+            return n < 0 ? n
+                         : sluice_fail(err, SLUICE_ECORRUPT,
+                                       "%.300s: the epoch ended at batch %" PRIu64
+                                       " of %" PRIu64,
+                                       t->cfg->data.train, t->at.batch,
+                                       t->steps_per_epoch);
+        const struct schedule_value now = schedule_at(&t->schedule, t->at.step);
+        rc = step(t, b, &pass, now, err);
+        sluice_loader_release(t->train.loader, b);
+        if (rc == 0)
+            rc = advance(t, &pass, n, got - asked, trainer_clock() - asked, now, err);
+        if (rc == 0 && !epoch_done(t) && time_to_save(t))
+            rc = save_last(t, err);
+    }
+    return rc;
+}
+
+static int test(struct trainer *t, struct sluice_error *err)
+{
+    evaluation_free(&t->evaluation);
+    t->evaluated_step = t->at.step;
+    return evaluate(&t->evaluation, t->net, t->test.loader, &t->test_info,
+                    (enum tta)t->cfg->eval.tta, err);
+}
+
+static bool test_is_due(const struct trainer *t)
+{
+    const int every = t->cfg->eval.every;
+    const uint64_t finished = t->at.epoch + 1;
+    return t->test.loader &&
+           (t->at.step >= t->total_steps || (every && finished % (uint64_t)every == 0));
+}
+
+static bool checkpoint_is_due(const struct trainer *t)
+{
+    const int every = t->cfg->run.checkpoint_every_epochs;
+    return t->at.step >= t->total_steps ||
+           (every && t->at.epoch % (uint64_t)every == 0);
+}
+
+static void fill_row(struct trainer *t)
+{
+    const struct epoch_sums *s = &t->sums;
+    const struct schedule_value v = schedule_at(&t->schedule, t->at.step - 1);
+    t->last = (struct epoch_row){
+        .epoch = (int)t->at.epoch + 1,
+        .step = t->at.step,
+        .loss = s->loss / (double)s->images,
+        .accuracy = (double)s->correct / (double)s->images,
+        .test_loss = (double)NAN,
+        .test_accuracy = (double)NAN,
+        .lr = v.lr,
+        .momentum = v.momentum,
+        .seconds = s->seconds,
+        .images_per_second = s->seconds > 0 ? (double)s->images / s->seconds : 0,
+        .wait = s->seconds > 0 ? s->wait / s->seconds : 0,
+    };
+}
+
+/* Test, record, save. The row comes before the checkpoint that counts the epoch as
+ * done: a crash in between writes the row again, never loses it. */
+static int finish_epoch(struct trainer *t, struct sluice_error *err)
+{
+    bool best = false;
+    int rc = 0;
+    fill_row(t);
+    if (test_is_due(t)) {
+        if ((rc = test(t, err)) < 0)
+            return rc;
+        t->last.test_loss = t->evaluation.loss;
+        t->last.test_accuracy = t->evaluation.accuracy;
+        best = t->evaluation.accuracy > t->at.best_accuracy;
+        if (best)
+            t->at.best_accuracy = t->evaluation.accuracy;
+    }
+    if ((rc = trainer_record_epoch(t, err)) < 0)
+        return rc;
+    t->at.epoch++;
+    t->at.batch = 0;
+    t->sums = (struct epoch_sums){ 0 };
+    if (best && (rc = trainer_save(t, "best", err)) < 0)
+        return rc;
+    return checkpoint_is_due(t) ? save_last(t, err) : 0;
+}
+
+/* Continuing a run that was complete already: its last row stands in the file. */
+static int recall_last_row(struct trainer *t, struct sluice_error *err)
+{
+    struct epoch_row *rows;
+    char path[RUN_PATH];
+    int n, rc = metrics_read(&rows, &n, run_file(path, &t->run, "metrics.csv"), err);
+    if (rc == 0 && n)
+        t->last = rows[n - 1];
+    free(rows);
+    return rc;
+}
+
+static int finish_run(struct trainer *t, struct trainer_result *result,
+                      struct sluice_error *err)
+{
+    int rc = 0;
+    if (!t->last.epoch)
+        rc = recall_last_row(t, err);
+    if (rc == 0 && t->test.loader && t->evaluated_step != t->at.step)
+        rc = test(t, err);
+    if (rc < 0)
+        return rc;
+    result->run = t->run;
+    result->seconds = t->total_seconds;
+    result->accuracy = t->test.loader ? t->evaluation.accuracy : (double)NAN;
+    result->best_accuracy = t->test.loader ? t->at.best_accuracy : (double)NAN;
+    if ((rc = trainer_record_end(t, result, err)) < 0)
+        return rc;
+    if (t->test.loader)
+        trainer_say(t,
+                    "test accuracy %.2f%% (best %.2f%%) after %d epochs, %.1f s of "
+                    "training",
+                    100 * result->accuracy, 100 * result->best_accuracy,
+                    t->total_epochs, result->seconds);
+    return trainer_flush_log(t, err);
+}
+
+static int run(struct config *cfg, const char *folder,
+               const struct trainer_watch *watch, struct trainer_result *result,
+               struct sluice_error *err)
+{
+    struct trainer t = { .cfg = cfg, .watch = watch };
+    int rc = trainer_open(&t, folder, err);
+    t.saved_at = trainer_clock();
+    while (rc == 0 && t.at.step < t.total_steps) {
+        rc = train_steps(&t, err);
+        if (rc == 0)
+            rc = finish_epoch(&t, err);
+    }
+    if (rc == 0)
+        rc = finish_run(&t, result, err);
+    if (rc < 0 && rc != SLUICE_ESTOPPED && t.log && err)
+        fprintf(t.log, "ended by an error: %s\n", err->message);
+    trainer_close(&t);
+    return rc;
+}
+
+int trainer_run(struct config *cfg, const struct trainer_watch *watch,
+                struct trainer_result *result, struct sluice_error *err)
+{
+    return run(cfg, NULL, watch, result, err);
+}
+
+int trainer_resume(struct config *cfg, const char *folder,
+                   const struct trainer_watch *watch, struct trainer_result *result,
+                   struct sluice_error *err)
+{
+    return run(cfg, folder, watch, result, err);
+}

@@ -1,0 +1,297 @@
+/* trainer_open.c -- data, device, network and folder of a run, new or continued. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "trainer_parts.h"
+
+static int open_data(struct trainer *t, struct sluice_error *err)
+{
+    const struct config *cfg = t->cfg;
+    int rc;
+    if (!*cfg->data.train)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "data.train: no file named; say data.train=FILE.sluice");
+    rc = data_info_open(&t->train_info, cfg->data.train, cfg->data.label, err);
+    if (rc < 0 ||
+        (rc = data_info_check_labels(&t->train_info, t->train_info.classes, err)) < 0)
+        return rc;
+    t->classes = t->train_info.classes;
+    if (t->classes < 2)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "%.300s: expected at least 2 classes, found %d",
+                           cfg->data.train, t->classes);
+    if (!*cfg->data.test)
+        return 0;
+    rc = data_info_open(&t->test_info, cfg->data.test, cfg->data.label, err);
+    if (rc < 0 || (rc = data_info_check_match(&t->train_info, &t->test_info, err)) < 0)
+        return rc;
+    return data_info_check_labels(&t->test_info, t->classes, err);
+}
+
+/* The run's record names the statistics, so that it stands without the file. */
+static void resolve_statistics(struct trainer *t)
+{
+    struct config *cfg = t->cfg;
+    const double *mean = sluice_dataset_mean(t->train_info.dataset);
+    const double *std = sluice_dataset_std(t->train_info.dataset);
+    const int channels = t->train_info.source.channels;
+    if (cfg->data.mean.count || !mean || !std || channels > CONFIG_NUMBERS)
+        return;
+    cfg->data.mean.count = cfg->data.std.count = channels;
+    for (int i = 0; i < channels; i++) {
+        cfg->data.mean.at[i] = mean[i];
+        cfg->data.std.at[i] = std[i];
+    }
+}
+
+static int open_feeds(struct trainer *t, struct sluice_error *err)
+{
+    struct config *cfg = t->cfg;
+    char pipeline[sizeof(cfg->data.augment)];
+    const int batch = cfg->training.batch_size;
+    const struct feed_options train = { cfg->data.augment, t->dev->compute,
+                                        (enum sluice_order)cfg->data.order, batch,
+                                        cfg->data.drop_last };
+    feed_test_pipeline(pipeline, sizeof(pipeline), cfg);
+    const struct feed_options test = { pipeline, t->dev->compute, SLUICE_SEQUENTIAL,
+                                       cfg->eval.batch_size ? cfg->eval.batch_size
+                                                            : batch,
+                                       false };
+    int rc = feed_open(&t->train, &t->train_info, cfg, &train, err);
+    if (rc == 0 && t->test_info.dataset)
+        rc = feed_open(&t->test, &t->test_info, cfg, &test, err);
+    if (rc < 0)
+        return rc;
+    t->steps_per_epoch = sluice_loader_batches(t->train.loader);
+    if (!t->steps_per_epoch)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "training.batch_size: expected at most the %" PRIu64
+                           " images of %.200s, found %d",
+                           t->train_info.count, cfg->data.train, batch);
+    return 0;
+}
+
+/* The device's choices, as what they turned out to be. */
+static void resolve_device(struct trainer *t)
+{
+    static const char *const kinds[] = { "ref", "cpu", "cuda" };
+    t->cfg->device = choice_index("auto|ref|cpu|cuda", kinds[t->dev->kind]);
+    t->cfg->precision =
+        choice_index("auto|f32|bf16", sluice_dtype_name(t->dev->compute));
+    t->cfg->threads = t->dev->threads;
+}
+
+static int open_device(struct trainer *t, struct sluice_error *err)
+{
+    char kind[64], precision[64];
+    config_choice(kind, "device", t->cfg->device);
+    config_choice(precision, "precision", t->cfg->precision);
+    int rc = device_open(&t->dev, kind, precision, t->cfg->threads, err);
+    if (rc == 0)
+        resolve_device(t);
+    return rc;
+}
+
+static int build_net(struct trainer *t, struct sluice_error *err)
+{
+    const struct config *cfg = t->cfg;
+    const struct sluice_shape shape = sluice_augment_shape(t->train.augment);
+    const int batch = cfg->eval.batch_size > cfg->training.batch_size
+                          ? cfg->eval.batch_size
+                          : cfg->training.batch_size;
+    const struct net_input input = { batch, shape.height, shape.width, shape.channels };
+    const struct model_config model = { t->classes,
+                                        (float)cfg->training.label_smoothing,
+                                        cfg->model.options };
+    const struct optim_config optim = config_optim(cfg);
+    int rc = net_create(&t->net, t->dev, &input, err);
+    t->model = model_find(cfg->model.name);
+    if (rc < 0)
+        return rc;
+    t->model->build(t->net, &model);
+    if ((rc = net_finish(t->net, err)) < 0)
+        return rc;
+    return optim_create(&t->opt, t->net, &optim, err);
+}
+
+/* What a model wants to see before training, such as for a whitening layer. */
+static int prepare_model(struct trainer *t, struct sluice_error *err)
+{
+    char pipeline[sizeof(t->cfg->data.augment)];
+    const struct sluice_batch *b;
+    struct feed feed;
+    int n, rc;
+    feed_test_pipeline(pipeline, sizeof(pipeline), t->cfg);
+    const struct feed_options options = { pipeline, SLUICE_F32, SLUICE_SEQUENTIAL,
+                                          t->model->prepare_images, false };
+    if ((rc = feed_open(&feed, &t->train_info, t->cfg, &options, err)) < 0)
+        return rc;
+    if ((n = sluice_loader_next(feed.loader, &b, err)) > 0) {
+        rc = t->model->prepare(t->net, b->pixels, n, err);
+        sluice_loader_release(feed.loader, b);
+    }
+    feed_close(&feed);
+    return n < 0 ? n : rc;
+}
+
+static int init_weights(struct trainer *t, struct sluice_error *err)
+{
+    int rc = 0;
+    t->model->init(t->net, t->cfg->seed);
+    if (t->model->prepare)
+        rc = prepare_model(t, err);
+    net_params_changed(t->net);
+    t->at = (struct checkpoint_meta){ .seed = t->cfg->seed, .best_accuracy = -1 };
+    snprintf(t->at.model, sizeof(t->at.model), "%.31s", t->model->name);
+    snprintf(t->at.config_crc, sizeof(t->at.config_crc), "%s", t->crc);
+    return rc;
+}
+
+static int load_weights(struct trainer *t, const char *path, struct sluice_error *err)
+{
+    int rc = checkpoint_load(path, t->net, t->opt, &t->at, err);
+    if (rc < 0)
+        return rc;
+    if (strcmp(t->at.config_crc, t->crc) != 0)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "%.300s: made with another recipe than config.yaml beside "
+                           "it (%s, not %s)",
+                           path, t->at.config_crc, t->crc);
+    const double images = extra_number(&t->at, "train_images", -1);
+    if (images >= 0 && images != (double)t->train_info.count)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "%.200s: expected the %.0f images that the run began with, "
+                           "found %" PRIu64,
+                           t->cfg->data.train, images, t->train_info.count);
+    trainer_load_extra(t);
+    net_params_changed(t->net);
+    return 0;
+}
+
+static int write_config(struct trainer *t, struct sluice_error *err)
+{
+    char path[RUN_PATH];
+    struct new_file f;
+    int rc = file_begin(&f, run_file(path, &t->run, "config.yaml"), err);
+    if (rc < 0)
+        return rc;
+    config_write(f.to, t->cfg,
+                 "The resolved recipe of this run; recipe=THIS_FILE runs it again.");
+    return file_commit(&f, err);
+}
+
+static int open_records(struct trainer *t, struct sluice_error *err)
+{
+    char path[RUN_PATH];
+    int rc;
+    t->log = fopen(run_file(path, &t->run, "log.txt"), "ae");
+    if (!t->log)
+        return sluice_fail(err, SLUICE_EIO, "%.300s: %s", path, strerror(errno));
+    rc = table_open(&t->epochs, run_file(path, &t->run, "metrics.csv"), TABLE_EPOCHS,
+                    t->at.epoch, err);
+    if (rc == 0 && t->cfg->run.log_every)
+        rc = table_open(&t->steps, run_file(path, &t->run, "steps.csv"), TABLE_STEPS,
+                        t->at.step, err);
+    if (rc < 0)
+        return rc;
+    return tfevents_continue(&t->events, t->run.path, t->at.step, err);
+}
+
+static void describe_feed(struct trainer *t, const char *what, const struct feed *feed,
+                          const struct data_info *info)
+{
+    struct sluice_loader_stats stats;
+    sluice_loader_stats(feed->loader, &stats);
+    trainer_say(t, "%s  %s: %" PRIu64 " images of %dx%dx%d, %d classes; io %s: %s",
+                what, info->path, info->count, info->source.height, info->source.width,
+                info->source.channels, info->classes, sluice_io_name(stats.io),
+                stats.io_reason);
+}
+
+static void describe(struct trainer *t)
+{
+    trainer_say(t, "run    %s", t->run.path);
+    describe_feed(t, "train", &t->train, &t->train_info);
+    if (t->test.loader)
+        describe_feed(t, "test ", &t->test, &t->test_info);
+    trainer_say(t, "augment %s (%s)", t->cfg->data.augment,
+                sluice_augment_path(t->train.augment));
+    trainer_say(t, "device %s", t->dev->about);
+    trainer_say(t, "model  %s: %zu parameters, %.1f MFLOP an image, %.0f MiB",
+                t->model->name, net_param_elements(t->net), net_flops(t->net) / 1e6,
+                (double)net_memory(t->net) / 1048576);
+    if (t->at.step)
+        trainer_say(t,
+                    "continues at epoch %" PRIu64 ", batch %" PRIu64 ", step %" PRIu64
+                    " of %" PRIu64,
+                    t->at.epoch + 1, t->at.batch, t->at.step, t->total_steps);
+}
+
+static int open_parts(struct trainer *t, struct sluice_error *err)
+{
+    int rc = open_data(t, err);
+    if (rc < 0 || (rc = open_device(t, err)) < 0)
+        return rc;
+    resolve_statistics(t);
+    if ((rc = open_feeds(t, err)) < 0)
+        return rc;
+    return build_net(t, err);
+}
+
+/* Whatever can be refused is refused before the folder of a new run is made. */
+static int place_run(struct trainer *t, const char *folder, struct sluice_error *err)
+{
+    char path[RUN_PATH];
+    int rc;
+    if (!folder) {
+        snprintf(t->cfg->data.augment, sizeof(t->cfg->data.augment), "%s",
+                 sluice_augment_describe(t->train.augment));
+        config_crc(t->crc, t->cfg);
+        if ((rc = init_weights(t, err)) < 0 ||
+            (rc = run_dir_create(&t->run, t->cfg->run.dir, t->cfg->run.name, err)) < 0)
+            return rc;
+        return write_config(t, err);
+    }
+    config_crc(t->crc, t->cfg);
+    if ((rc = run_dir_open(&t->run, folder, err)) < 0)
+        return rc;
+    run_file(path, &t->run, "checkpoints/last.safetensors");
+    /* Killed before its first checkpoint, a run begins anew: the seed is the same. */
+    return access(path, F_OK) < 0 ? init_weights(t, err) : load_weights(t, path, err);
+}
+
+int trainer_open(struct trainer *t, const char *folder, struct sluice_error *err)
+{
+    int rc = open_parts(t, err);
+    if (rc < 0 || (rc = place_run(t, folder, err)) < 0)
+        return rc;
+    t->schedule = config_schedule(t->cfg, t->steps_per_epoch);
+    t->total_steps = t->schedule.steps;
+    t->total_epochs =
+        (int)((t->total_steps + t->steps_per_epoch - 1) / t->steps_per_epoch);
+    t->evaluated_step = UINT64_MAX;
+    if ((rc = schedule_check(&t->schedule, err)) < 0 || (rc = open_records(t, err)) < 0)
+        return rc;
+    describe(t);
+    return trainer_flush_log(t, err);
+}
+
+void trainer_close(struct trainer *t)
+{
+    evaluation_free(&t->evaluation);
+    tfevents_close(t->events);
+    table_close(t->steps);
+    table_close(t->epochs);
+    if (t->log)
+        fclose(t->log);
+    optim_free(t->opt);
+    net_free(t->net);
+    feed_close(&t->train);
+    feed_close(&t->test);
+    data_info_close(&t->train_info);
+    data_info_close(&t->test_info);
+    device_close(t->dev);
+}

@@ -1,0 +1,74 @@
+/* trainer_parts.h -- the state of a run, shared by the trainer's own files:
+ * trainer_open.c makes it, trainer.c moves it, trainer_record.c writes about it. */
+#ifndef SLUICE_TRAINER_PARTS_H
+#define SLUICE_TRAINER_PARTS_H
+
+#include "checkpoint.h"
+#include "evaluate.h"
+#include "models/model.h"
+#include "tfevents.h"
+#include "trainer.h"
+
+/* Sums over the present epoch. They are part of a checkpoint, so that an epoch that
+ * was interrupted still reports on all of its images. */
+struct epoch_sums {
+    double loss;
+    uint64_t correct, images;
+    double seconds, wait;
+};
+
+struct trainer {
+    struct config *cfg;
+    const struct trainer_watch *watch;
+    struct run_dir run;
+    char crc[16]; /* of the configuration */
+
+    struct device *dev;
+    const struct model_def *model;
+    struct net *net;
+    struct optim *opt;
+    struct schedule_config schedule;
+    struct data_info train_info, test_info;
+    struct feed train, test; /* test.loader NULL: no test set */
+    int classes;
+
+    FILE *log;
+    struct table *epochs, *steps; /* steps NULL: not wanted */
+    struct tfevents *events;
+
+    uint64_t steps_per_epoch, total_steps;
+    int total_epochs;
+
+    struct checkpoint_meta at; /* where the run stands */
+    struct epoch_sums sums;
+    struct epoch_row last;        /* the epoch finished last */
+    struct evaluation evaluation; /* the latest */
+    uint64_t evaluated_step;      /* the step that it belongs to; UINT64_MAX: none */
+    double total_seconds;         /* of training, in all epochs */
+    double saved_at;              /* clock, of the last checkpoint */
+};
+
+double trainer_clock(void);
+/* To log.txt and to the watcher. */
+__attribute__((format(printf, 2, 3))) void trainer_say(struct trainer *t,
+                                                       const char *format, ...);
+
+int trainer_flush_log(struct trainer *t, struct sluice_error *err);
+
+/* Everything up to the first step. `folder` NULL: a new run. */
+int trainer_open(struct trainer *t, const char *folder, struct sluice_error *err);
+void trainer_close(struct trainer *t);
+
+int trainer_save(struct trainer *t, const char *name, struct sluice_error *err);
+/* The numbers of a checkpoint's own JSON; `missing` if it is not there. */
+double extra_number(const struct checkpoint_meta *meta, const char *key,
+                    double missing);
+void trainer_load_extra(struct trainer *t);
+
+int trainer_record_step(struct trainer *t, double loss, double accuracy,
+                        struct schedule_value now, struct sluice_error *err);
+int trainer_record_epoch(struct trainer *t, struct sluice_error *err);
+int trainer_record_end(struct trainer *t, struct trainer_result *result,
+                       struct sluice_error *err);
+
+#endif

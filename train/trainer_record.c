@@ -1,0 +1,222 @@
+/* trainer_record.c -- what a run writes about itself: log, tables, events, plots,
+ * checkpoints and the summary. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "plot.h"
+#include "trainer_parts.h"
+
+#ifndef SLUICE_VERSION
+#define SLUICE_VERSION "0"
+#endif
+
+double trainer_clock(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+void trainer_say(struct trainer *t, const char *format, ...)
+{
+    char line[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof(line), format, args);
+    va_end(args);
+    if (t->log)
+        fprintf(t->log, "%s\n", line);
+    if (t->watch->message)
+        t->watch->message(t->watch->ctx, line);
+}
+
+int trainer_flush_log(struct trainer *t, struct sluice_error *err)
+{
+    char path[RUN_PATH];
+    return file_flush(t->log, run_file(path, &t->run, "log.txt"), err);
+}
+
+double extra_number(const struct checkpoint_meta *meta, const char *key, double missing)
+{
+    char quoted[64], *end;
+    const char *at;
+    snprintf(quoted, sizeof(quoted), "\"%s\":", key);
+    if (!(at = strstr(meta->extra, quoted)))
+        return missing;
+    double value = strtod(at + strlen(quoted), &end);
+    return end == at + strlen(quoted) ? missing : value;
+}
+
+void trainer_load_extra(struct trainer *t)
+{
+    t->sums = (struct epoch_sums){
+        .loss = extra_number(&t->at, "loss_sum", 0),
+        .correct = (uint64_t)extra_number(&t->at, "correct", 0),
+        .images = (uint64_t)extra_number(&t->at, "images", 0),
+        .seconds = extra_number(&t->at, "seconds", 0),
+        .wait = extra_number(&t->at, "wait", 0),
+    };
+    t->total_seconds = extra_number(&t->at, "total_seconds", 0);
+}
+
+int trainer_save(struct trainer *t, const char *name, struct sluice_error *err)
+{
+    char path[RUN_PATH], file[64];
+    const struct sluice_shape shape = sluice_augment_shape(t->train.augment);
+    snprintf(t->at.extra, sizeof(t->at.extra),
+             "{\"classes\":%d,\"height\":%d,\"width\":%d,\"channels\":%d,"
+             "\"train_images\":%" PRIu64 ",\"loss_sum\":%.17g,\"correct\":%" PRIu64
+             ",\"images\":%" PRIu64 ",\"seconds\":%.17g,\"wait\":%.17g,"
+             "\"total_seconds\":%.17g}",
+             t->classes, shape.height, shape.width, shape.channels, t->train_info.count,
+             t->sums.loss, t->sums.correct, t->sums.images, t->sums.seconds,
+             t->sums.wait, t->total_seconds);
+    snprintf(file, sizeof(file), "checkpoints/%s.safetensors", name);
+    return checkpoint_save(run_file(path, &t->run, file), t->net, t->opt, &t->at, err);
+}
+
+int trainer_record_step(struct trainer *t, double loss, double accuracy,
+                        struct schedule_value now, struct sluice_error *err)
+{
+    const struct step_row row = { t->at.step, (int)t->at.epoch + 1, loss, accuracy,
+                                  now.lr,     now.momentum };
+    tfevents_scalar(t->events, "step/loss", row.step, loss);
+    tfevents_scalar(t->events, "step/learning_rate", row.step, now.lr);
+    return table_step(t->steps, &row, err);
+}
+
+static void event(struct trainer *t, const char *tag, double value)
+{
+    if (isfinite(value))
+        tfevents_scalar(t->events, tag, t->last.step, value);
+}
+
+int trainer_record_epoch(struct trainer *t, struct sluice_error *err)
+{
+    const struct epoch_row *r = &t->last;
+    char line[256];
+    int rc;
+    event(t, "train/loss", r->loss);
+    event(t, "train/accuracy", r->accuracy);
+    event(t, "test/loss", r->test_loss);
+    event(t, "test/accuracy", r->test_accuracy);
+    event(t, "learning_rate", r->lr);
+    event(t, "images_per_second", r->images_per_second);
+    fprintf(t->log, "%s\n", epoch_line(line, r, t->total_epochs));
+    if ((rc = table_epoch(t->epochs, r, err)) < 0 ||
+        (rc = tfevents_flush(t->events, err)) < 0 ||
+        (rc = trainer_flush_log(t, err)) < 0)
+        return rc;
+    if (t->watch->epoch)
+        t->watch->epoch(t->watch->ctx, r, t->total_epochs);
+    return 0;
+}
+
+struct columns {
+    double *at[6]; /* epoch, loss, test loss, accuracy, test accuracy, lr */
+};
+
+static int draw_plots(struct trainer *t, int count, const struct columns *c,
+                      struct sluice_error *err)
+{
+    const struct series loss[] = { { "train", c->at[1] }, { "test", c->at[2] } };
+    const struct series accuracy[] = { { "train", c->at[3] }, { "test", c->at[4] } };
+    const struct series lr[] = { { "learning rate", c->at[5] } };
+    const int lines = t->test.loader ? 2 : 1;
+    const struct plot plots[] = {
+        { "Loss", "epoch", "cross-entropy", c->at[0], count, loss, lines },
+        { "Accuracy", "epoch", "%", c->at[0], count, accuracy, lines },
+        { "Learning rate", "epoch", "learning rate", c->at[0], count, lr, 1 },
+    };
+    static const char *const files[] = { "plots/loss.svg", "plots/accuracy.svg",
+                                         "plots/learning_rate.svg" };
+    char path[RUN_PATH];
+    int rc = 0;
+    for (int i = 0; i < 3 && rc == 0; i++)
+        rc = plot_write(run_file(path, &t->run, files[i]), &plots[i], err);
+    return rc;
+}
+
+static int write_plots(struct trainer *t, struct sluice_error *err)
+{
+    struct epoch_row *rows;
+    struct columns c;
+    char path[RUN_PATH];
+    int n, rc = metrics_read(&rows, &n, run_file(path, &t->run, "metrics.csv"), err);
+    if (rc < 0)
+        return rc;
+    double *all = calloc((size_t)n * 6 + 1, sizeof(*all));
+    for (int k = 0; k < 6; k++)
+        c.at[k] = all + k * n;
+    for (int i = 0; all && i < n; i++) {
+        c.at[0][i] = rows[i].epoch;
+        c.at[1][i] = rows[i].loss;
+        c.at[2][i] = rows[i].test_loss;
+        c.at[3][i] = 100 * rows[i].accuracy;
+        c.at[4][i] = 100 * rows[i].test_accuracy;
+        c.at[5][i] = rows[i].lr;
+    }
+    rc = all ? draw_plots(t, n, &c, err)
+             : sluice_fail(err, SLUICE_ENOMEM, "%.300s: out of memory", path);
+    free(all);
+    free(rows);
+    return rc;
+}
+
+static void put_json_text(FILE *to, const char *key, const char *text)
+{
+    fprintf(to, "  \"%s\": \"", key);
+    write_json_text(to, text);
+    fputs("\",\n", to);
+}
+
+static void put_json_number(FILE *to, const char *key, double x)
+{
+    if (isfinite(x))
+        fprintf(to, "  \"%s\": %.9g,\n", key, x);
+    else
+        fprintf(to, "  \"%s\": null,\n", key);
+}
+
+static int write_summary(struct trainer *t, const struct trainer_result *r,
+                         struct sluice_error *err)
+{
+    char path[RUN_PATH], tta[64];
+    struct new_file f;
+    int rc = file_begin(&f, run_file(path, &t->run, "summary.json"), err);
+    if (rc < 0)
+        return rc;
+    fputs("{\n", f.to);
+    put_json_text(f.to, "version", SLUICE_VERSION);
+    put_json_text(f.to, "model", t->model->name);
+    put_json_text(f.to, "device", t->dev->about);
+    put_json_text(f.to, "tta", config_choice(tta, "eval.tta", t->cfg->eval.tta));
+    put_json_number(f.to, "parameters", (double)net_param_elements(t->net));
+    put_json_number(f.to, "epochs", (double)t->total_epochs);
+    put_json_number(f.to, "steps", (double)t->at.step);
+    put_json_number(f.to, "train_images", (double)t->train_info.count);
+    put_json_number(f.to, "test_images", (double)t->test_info.count);
+    put_json_number(f.to, "train_loss", t->last.loss);
+    put_json_number(f.to, "train_accuracy", t->last.accuracy);
+    put_json_number(f.to, "test_loss", t->last.test_loss);
+    put_json_number(f.to, "test_accuracy", r->accuracy);
+    put_json_number(f.to, "best_test_accuracy", r->best_accuracy);
+    put_json_number(f.to, "images_per_second", t->last.images_per_second);
+    fprintf(f.to, "  \"train_seconds\": %.3f\n}\n", r->seconds);
+    return file_commit(&f, err);
+}
+
+int trainer_record_end(struct trainer *t, struct trainer_result *result,
+                       struct sluice_error *err)
+{
+    int rc = 0;
+    if (t->test.loader)
+        rc = evaluation_write(&t->evaluation, &t->test_info, &t->run, err);
+    if (rc == 0 && t->cfg->run.plots)
+        rc = write_plots(t, err);
+    return rc < 0 ? rc : write_summary(t, result, err);
+}

@@ -38,14 +38,15 @@ static inline int folder_entries(const char *path)
 
 static inline void folder_remove(const char *path)
 {
-    char file[1024];
+    char file[4096];
     DIR *d = opendir(path);
     if (!d)
         return;
     for (struct dirent *e; (e = readdir(d));) {
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
             continue;
-        snprintf(file, sizeof(file), "%s/%s", path, e->d_name);
+        if (snprintf(file, sizeof(file), "%s/%s", path, e->d_name) >= (int)sizeof(file))
+            continue;
         if (unlink(file) < 0)
             folder_remove(file);
     }

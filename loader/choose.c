@@ -1,0 +1,209 @@
+/* choose.c -- which backend: probed with a real read, and told with its reason. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core.h"
+
+enum { POOL_THREADS = 32, HOT_PROBES = 32 };
+
+static const char *const names[] = {
+    [SLUICE_IO_AUTO] = "auto",   [SLUICE_IO_RESIDENT] = "resident",
+    [SLUICE_IO_URING] = "uring", [SLUICE_IO_DIRECT] = "direct",
+    [SLUICE_IO_PREAD] = "pread",
+};
+
+const char *sluice_io_name(enum sluice_io io)
+{
+    return io >= SLUICE_IO_AUTO && io <= SLUICE_IO_PREAD ? names[io] : "?";
+}
+
+/* Bytes that could be allocated without swapping. */
+static uint64_t memory_available(void)
+{
+    unsigned long long kib = 0;
+    char line[128];
+    FILE *f = fopen("/proc/meminfo", "re");
+    while (f && fgets(line, sizeof(line), f))
+        if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
+            break;
+    if (f)
+        fclose(f);
+    return kib ? kib * 1024
+               : (uint64_t)sysconf(_SC_AVPHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static int open_engine(struct sluice_loader *ld, const struct sluice_engine_kind *kind,
+                       int fd, struct sluice_engine **out)
+{
+    const struct sluice_engine_setup setup = {
+        .sys = ld->file.sys,
+        .fd = fd,
+        .depth = (unsigned)ld->opt.queue_depth,
+        .pool = ld->pool,
+    };
+    return kind->open(out, &setup);
+}
+
+/* Open an engine and read the file's first block through it; 0 or a negative errno. */
+static int probe(struct sluice_loader *ld, int fd)
+{
+    struct sluice_engine *e;
+    struct sluice_read *done[1];
+    uint8_t *block = aligned_alloc(SLUICE_BLOCK_SIZE, SLUICE_BLOCK_SIZE);
+    int rc = block ? open_engine(ld, &sluice_engine_uring, fd, &e) : -ENOMEM;
+    if (rc == 0) {
+        struct sluice_read r = { .buf = block,
+                                 .size = SLUICE_BLOCK_SIZE,
+                                 .need = SLUICE_BLOCK_SIZE,
+                                 .align = SLUICE_BLOCK_SIZE };
+        e->kind->start(e, &r);
+        rc = e->kind->finish(e, done, 1);
+        rc = rc < 0 ? rc : r.result < 0 ? r.result : r.done < r.need ? -EIO : 0;
+        e->kind->close(e);
+    }
+    free(block);
+    return rc;
+}
+
+static int probe_direct(struct sluice_loader *ld)
+{
+    int rc = sluice_file_open_direct(&ld->file);
+    return rc < 0 ? rc : probe(ld, ld->file.direct_fd);
+}
+
+/* Are most of some samples, spread over the file, in the page cache? */
+static bool is_hot(const struct sluice_loader *ld)
+{
+    const uint64_t count = sluice_dataset_count(ld->file.dataset);
+    int cached = 0, asked = 0;
+    for (int i = 0; i < HOT_PROBES && count; i++) {
+        struct sluice_extent x;
+        uint8_t byte;
+        if (sluice_dataset_locate(ld->file.dataset, ld->image_field,
+                                  count / HOT_PROBES * (uint64_t)i, &x, NULL) < 0)
+            continue;
+        ssize_t n = ld->file.sys->pread_cached(ld->file.fd, &byte, 1, x.offset);
+        asked++;
+        cached += n == 1 || n == -EOPNOTSUPP;
+    }
+    return cached * 10 > asked * 9;
+}
+
+static int make_pool(struct sluice_loader *ld)
+{
+    return ld->pool
+               ? 0
+               : sluice_pool_create(&ld->pool, ld->file.sys, ld->file.fd, POOL_THREADS);
+}
+
+static int use_pread(struct sluice_loader *ld, struct sluice_error *err)
+{
+    ld->opt.io = SLUICE_IO_PREAD;
+    ld->engine_kind = &sluice_engine_pread;
+    if (make_pool(ld) < 0)
+        return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", ld->file.path);
+    return 0;
+}
+
+static void use_uring(struct sluice_loader *ld, enum sluice_io io)
+{
+    ld->opt.io = io;
+    ld->engine_kind = &sluice_engine_uring;
+}
+
+static int refuse(const struct sluice_loader *ld, int rc, struct sluice_error *err)
+{
+    return sluice_fail(err, SLUICE_EUNBUILT, "%s: backend %s is not available: %s",
+                       ld->file.path, sluice_io_name(ld->opt.io),
+                       rc == -ENOSYS && !ld->file.sys->ring_open
+                           ? "this build has no io_uring"
+                           : strerror(-rc));
+}
+
+/* The backend that was asked for, or an error: nothing else is put in its place. */
+static int choose_forced(struct sluice_loader *ld, struct sluice_error *err)
+{
+    int rc;
+    snprintf(ld->io_reason, sizeof(ld->io_reason), "asked for");
+    switch (ld->opt.io) {
+    case SLUICE_IO_RESIDENT:
+        return sluice_resident_create(ld, err);
+    case SLUICE_IO_URING:
+        if ((rc = probe(ld, ld->file.fd)) < 0)
+            return refuse(ld, rc, err);
+        use_uring(ld, SLUICE_IO_URING);
+        return 0;
+    case SLUICE_IO_DIRECT:
+        if ((rc = probe_direct(ld)) < 0)
+            return refuse(ld, rc, err);
+        use_uring(ld, SLUICE_IO_DIRECT);
+        return 0;
+    default:
+        return use_pread(ld, err);
+    }
+}
+
+static int choose_auto(struct sluice_loader *ld, struct sluice_error *err)
+{
+    char *why = ld->io_reason;
+    const size_t room = sizeof(ld->io_reason);
+    if (ld->file.size <= ld->opt.memory_budget) {
+        ld->opt.io = SLUICE_IO_RESIDENT;
+        snprintf(why, room, "the file's %" PRIu64 " MiB fit the budget of %zu MiB",
+                 ld->file.size >> 20, ld->opt.memory_budget >> 20);
+        return sluice_resident_create(ld, err);
+    }
+    if (is_hot(ld)) {
+        snprintf(why, room, "larger than the budget of %zu MiB, and in the page cache",
+                 ld->opt.memory_budget >> 20);
+        return use_pread(ld, err);
+    }
+    int direct = probe_direct(ld);
+    if (direct == 0) {
+        use_uring(ld, SLUICE_IO_DIRECT);
+        snprintf(why, room,
+                 "larger than the budget of %zu MiB, and not in the page cache",
+                 ld->opt.memory_budget >> 20);
+        return 0;
+    }
+    int buffered = probe(ld, ld->file.fd);
+    if (buffered == 0) {
+        use_uring(ld, SLUICE_IO_URING);
+        snprintf(why, room, "not in the page cache; O_DIRECT refused: %s",
+                 strerror(-direct));
+        return 0;
+    }
+    snprintf(why, room, "not in the page cache; io_uring refused: %s",
+             strerror(-buffered));
+    return use_pread(ld, err);
+}
+
+int sluice_choose_io(struct sluice_loader *ld, struct sluice_error *err)
+{
+    if (!ld->opt.memory_budget)
+        ld->opt.memory_budget = memory_available() / 4;
+    ld->io_forced = ld->opt.io != SLUICE_IO_AUTO;
+    return ld->opt.io == SLUICE_IO_AUTO ? choose_auto(ld, err) : choose_forced(ld, err);
+}
+
+int sluice_engine_open(struct sluice_loader *ld, struct sluice_engine **out)
+{
+    *out = NULL;
+    if (!ld->engine_kind)
+        return 0;
+    int rc = open_engine(
+        ld, ld->engine_kind,
+        ld->opt.io == SLUICE_IO_DIRECT ? ld->file.direct_fd : ld->file.fd, out);
+    if (rc < 0 && !ld->io_forced && ld->engine_kind == &sluice_engine_uring) {
+        pthread_mutex_lock(&ld->lock);
+        rc = make_pool(ld);
+        pthread_mutex_unlock(&ld->lock);
+        if (rc == 0)
+            rc = open_engine(ld, &sluice_engine_pread, ld->file.fd, out);
+    }
+    return rc;
+}

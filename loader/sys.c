@@ -1,0 +1,86 @@
+/* sys.c -- the table of real system calls; see sys.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "ring.h"
+#include "sys.h"
+
+#ifdef SLUICE_HAVE_URING
+#define IF_URING(fn) fn
+#else
+#define IF_URING(fn) NULL
+#endif
+
+static int real_open(const char *path, int flags)
+{
+    int fd = open(path, flags);
+    return fd < 0 ? -errno : fd;
+}
+
+static void real_close(int fd)
+{
+    close(fd);
+}
+
+static int real_size(int fd, uint64_t *size)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    if (S_ISDIR(st.st_mode))
+        return -EISDIR;
+    if (!S_ISREG(st.st_mode))
+        return -ESPIPE;
+    *size = (uint64_t)st.st_size;
+    return 0;
+}
+
+static ssize_t real_pread(int fd, void *buf, size_t size, uint64_t offset)
+{
+    ssize_t n = pread(fd, buf, size, (off_t)offset);
+    return n < 0 ? -errno : n;
+}
+
+static ssize_t real_pread_cached(int fd, void *buf, size_t size, uint64_t offset)
+{
+    struct iovec iov = { .iov_base = buf, .iov_len = size };
+    ssize_t n = preadv2(fd, &iov, 1, (off_t)offset, RWF_NOWAIT);
+    return n < 0 ? -errno : n;
+}
+
+static void *real_map(size_t size)
+{
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+static void real_unmap(void *memory, size_t size)
+{
+    munmap(memory, size);
+}
+
+static int real_thread(pthread_t *out, void *(*run)(void *), void *arg)
+{
+    return -pthread_create(out, NULL, run, arg);
+}
+
+const struct sluice_sys sluice_sys_real = {
+    .open = real_open,
+    .close = real_close,
+    .size = real_size,
+    .pread = real_pread,
+    .pread_cached = real_pread_cached,
+    .map = real_map,
+    .unmap = real_unmap,
+    .thread = real_thread,
+    .ring_open = IF_URING(sluice_ring_open),
+    .ring_queue = IF_URING(sluice_ring_queue),
+    .ring_submit = IF_URING(sluice_ring_submit),
+    .ring_reap = IF_URING(sluice_ring_reap),
+    .ring_close = IF_URING(sluice_ring_close),
+};

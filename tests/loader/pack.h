@@ -1,0 +1,43 @@
+/* pack.h -- small files for the loader's tests: every image says which sample it is. */
+#ifndef SLUICE_TEST_PACK_H
+#define SLUICE_TEST_PACK_H
+
+#include <sluice/loader.h>
+#include <sluice/writer.h>
+
+#include "support/files.h"
+
+enum { PACK_SIDE = 13, PACK_BYTES = PACK_SIDE * PACK_SIDE * 3 };
+
+static inline void pack_pixels(uint64_t i, uint8_t out[PACK_BYTES])
+{
+    for (int k = 0; k < PACK_BYTES; k++)
+        out[k] = (uint8_t)(i * 31 + (uint64_t)k * 7 + (i >> 8));
+}
+
+static inline void pack_write(const char *path, int samples)
+{
+    static const struct sluice_field fields[] = {
+        { "image", SLUICE_KIND_IMAGE, SLUICE_U8, 0, { PACK_SIDE, PACK_SIDE, 3 } },
+        { "label", SLUICE_KIND_SCALAR, SLUICE_U8, 0, { 0 } },
+        { "number", SLUICE_KIND_SCALAR, SLUICE_I64, 0, { 0 } },
+    };
+    struct sluice_writer *w;
+    struct sluice_error err;
+    uint8_t pixels[PACK_BYTES];
+    REQUIRE(sluice_writer_begin(
+                &w, path, &(struct sluice_schema){ .fields = fields, .field_count = 3 },
+                &err) == 0,
+            "%s", err.message);
+    for (int i = 0; i < samples; i++) {
+        pack_pixels((uint64_t)i, pixels);
+        struct sluice_value v[3] = { { .data = pixels, .size = sizeof(pixels) },
+                                     { .integer = i % 10 },
+                                     { .integer = -i } };
+        REQUIRE(sluice_writer_append(w, v, &err) == 0, "%s", err.message);
+    }
+    REQUIRE(sluice_writer_finish(w, &err) == 0, "%s", err.message);
+    sluice_writer_abandon(w);
+}
+
+#endif

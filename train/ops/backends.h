@@ -3,6 +3,8 @@
 #ifndef SLUICE_BACKENDS_H
 #define SLUICE_BACKENDS_H
 
+#include <string.h>
+
 #include "op.h"
 
 /* Device cpu stands on oneDNN: without it, its entries are NULL. */
@@ -36,6 +38,31 @@ static inline size_t op_pixels(const struct tensor *t)
 static inline int op_channels(const struct tensor *t)
 {
     return t->shape[3];
+}
+
+/* One element of memory that holds float or bf16; for short loops only. */
+static inline float tensor_value(enum sluice_dtype dtype, const void *values, size_t i)
+{
+    float f;
+    if (dtype != SLUICE_BF16)
+        return ((const float *)values)[i];
+    const uint32_t bits = (uint32_t)((const uint16_t *)values)[i] << 16;
+    memcpy(&f, &bits, sizeof f);
+    return f;
+}
+
+static inline void tensor_set_value(enum sluice_dtype dtype, void *values, size_t i,
+                                    float f)
+{
+    uint32_t bits;
+    if (dtype != SLUICE_BF16) {
+        ((float *)values)[i] = f;
+        return;
+    }
+    memcpy(&bits, &f, sizeof bits);
+    /* To nearest, ties to even; a NaN must not round to infinity. */
+    const uint32_t rounded = f != f ? 0x7fc00000U : bits + 0x7fffU + (bits >> 16 & 1U);
+    ((uint16_t *)values)[i] = (uint16_t)(rounded >> 16);
 }
 
 /* Device cpu, one per operator: <op>_cpu.c or <op>_onednn.c. */

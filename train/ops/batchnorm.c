@@ -148,7 +148,7 @@ static const struct op_case cases[] = {
     { "odd",         3, 3, 2,  7, { .act = ACT_RELU } },
     { "one channel", 2, 3, 3,  1, { .act = ACT_GELU } },
     { "vector",      8, 1, 1, 48, { .act = ACT_RELU } },
-    { "two values",  2, 1, 1,  5, { .act = ACT_NONE } },
+    { "few values",  3, 1, 1,  5, { .act = ACT_NONE } },
     { "wide",        3, 2, 2, 260, { .act = ACT_RELU } },
     { 0 },
 };

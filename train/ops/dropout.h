@@ -15,12 +15,18 @@ SLUICE_HD static inline uint32_t dropout_threshold(float p)
     return (uint32_t)((double)p * 4294967296.0);
 }
 
+/* counter[2:3] */
+SLUICE_HD static inline uint64_t dropout_stream(uint64_t step, int number)
+{
+    return (uint64_t)1 << 63 | (uint64_t)(number & 0x7fff) << 48 |
+           (step & 0xffffffffffffULL);
+}
+
 /* The words of elements 4 * block ... 4 * block + 3. */
 SLUICE_HD static inline void dropout_words(uint64_t seed, uint64_t step, int number,
                                            uint64_t block, uint32_t words[4])
 {
-    const uint64_t stream = (uint64_t)1 << 63 | (uint64_t)(number & 0x7fff) << 48 |
-                            (step & 0xffffffffffffULL);
+    const uint64_t stream = dropout_stream(step, number);
     const uint32_t key[2] = { (uint32_t)seed, (uint32_t)(seed >> 32) };
     const uint32_t counter[4] = { (uint32_t)block, (uint32_t)(block >> 32),
                                   (uint32_t)stream, (uint32_t)(stream >> 32) };

@@ -10,3 +10,32 @@ target_sources(sluice_train PRIVATE
 set_source_files_properties(
   ops/activation.c ops/batchnorm.c ops/conv2d.c ops/linear.c ops/pool.c
   PROPERTIES COMPILE_OPTIONS "$<$<CONFIG:Debug>:-O1>")
+
+# Device cpu: oneDNN, and the kernels of kernels.h once for each instruction set. OpenMP
+# is what oneDNN's threads are made of; without it there is one thread for the rest.
+if(SLUICE_HAVE_ONEDNN)
+  target_sources(sluice_train PRIVATE
+    device_cpu.c device_onednn.c device_threads.c
+    ops/kernels.c ops/kernels_plain.c
+    ops/channel_sums.c ops/layer_onednn.c
+    ops/batchnorm_cpu.c ops/conv2d_onednn.c ops/flat_cpu.c ops/globalpool_cpu.c
+    ops/linear_onednn.c ops/pool_cpu.c ops/softmax_xent_cpu.c)
+  target_compile_definitions(sluice_train PRIVATE SLUICE_HAVE_ONEDNN=1)
+  target_link_libraries(sluice_train PRIVATE DNNL::dnnl)
+  find_package(OpenMP REQUIRED COMPONENTS C)
+  target_link_libraries(sluice_train PRIVATE OpenMP::OpenMP_C)
+
+  set(kernel_flags -O2 -ffp-contract=fast -Wno-psabi)
+  set(avx512_flags -mavx512f -mavx512bw -mavx512vl -mavx512dq -mfma -mprefer-vector-width=512)
+  set_source_files_properties(ops/kernels_plain.c PROPERTIES COMPILE_OPTIONS "${kernel_flags}")
+  if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+    target_sources(sluice_train PRIVATE
+      ops/kernels_avx2.c ops/kernels_avx512.c ops/kernels_avx512_bf16.c)
+    set_source_files_properties(ops/kernels_avx2.c PROPERTIES
+      COMPILE_OPTIONS "${kernel_flags};-mavx2;-mfma")
+    set_source_files_properties(ops/kernels_avx512.c PROPERTIES
+      COMPILE_OPTIONS "${kernel_flags};${avx512_flags}")
+    set_source_files_properties(ops/kernels_avx512_bf16.c PROPERTIES
+      COMPILE_OPTIONS "${kernel_flags};${avx512_flags};-mavx512bf16")
+  endif()
+endif()

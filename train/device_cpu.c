@@ -1,0 +1,61 @@
+/* device_cpu.c -- device cpu: which precision, which kernels. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "device_cpu.h"
+#include "device_kinds.h"
+#include "device_onednn.h"
+
+static void cpu_close(struct device *dev)
+{
+    struct cpu *cpu = dev->impl;
+    if (!cpu)
+        return;
+    onednn_close(cpu->onednn);
+    free(cpu);
+    dev->impl = NULL;
+}
+
+/* bf16 halves the traffic and, with AMX, multiplies the arithmetic by sixteen; without
+ * its instructions it only costs conversions. */
+static int choose_precision(struct device *dev, const char *precision,
+                            struct sluice_error *err)
+{
+    const bool fast = cpu_has_amx_bf16() || cpu_has_avx512_bf16();
+    dev->compute = SLUICE_F32;
+    if (strcmp(precision, "bf16") == 0 && !fast)
+        return sluice_fail(err, SLUICE_EUNBUILT,
+                           "device cpu: bf16 needs AVX512-BF16 or AMX-BF16, which this "
+                           "CPU lacks");
+    if (strcmp(precision, "f32") != 0 && fast)
+        dev->compute = SLUICE_BF16;
+    return 0;
+}
+
+static int cpu_open(struct device *dev, const char *precision, struct sluice_error *err)
+{
+    char version[32];
+    int rc = choose_precision(dev, precision, err);
+    if (rc < 0)
+        return rc;
+    struct cpu *cpu = calloc(1, sizeof *cpu);
+    dev->impl = cpu;
+    if (!cpu)
+        return sluice_fail(err, SLUICE_ENOMEM, "device cpu: no memory");
+    cpu->kernels = kernels_choose();
+    threads_claim(dev);
+    rc = onednn_open(&cpu->onednn, err);
+    if (rc < 0) {
+        cpu_close(dev);
+        return rc;
+    }
+    const bool amx = dev->compute == SLUICE_BF16 && cpu_has_amx_bf16();
+    snprintf(dev->about, sizeof dev->about, "cpu: oneDNN %s, %s, %s activations, %d %s",
+             onednn_version(version), amx ? "AMX-BF16" : cpu->kernels->name,
+             sluice_dtype_name(dev->compute), dev->threads,
+             dev->threads == 1 ? "thread" : "threads");
+    return 0;
+}
+
+const struct device_def device_cpu = { "cpu", cpu_open, cpu_close };

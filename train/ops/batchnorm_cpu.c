@@ -1,0 +1,235 @@
+/* batchnorm_cpu.c -- batch normalisation on device cpu: a pass for the statistics, one
+ * for normalisation and activation; backward likewise, where z is computed again from
+ * the input instead of being kept. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "channel_sums.h"
+
+/* Per-channel vectors, each padded for whole-vector loads. */
+enum vector_name { SCALE, SHIFT, MEAN, SLOPE, OFFSET, MIDDLE, VECTORS };
+
+struct state {
+    struct chunks chunks;
+    size_t padded;
+    float *vectors;  /* (VECTORS, padded) */
+    double *inverse; /* (c): 1 / sqrt(var + eps) */
+};
+
+struct job {
+    struct op *op;
+    const struct kernels *kernels;
+    struct state *state;
+    struct norm norm;
+};
+
+static float *vector(const struct state *s, enum vector_name name)
+{
+    return s->vectors + (size_t)name * s->padded;
+}
+
+static void release(struct op *op)
+{
+    struct state *s = op->state;
+    if (!s)
+        return;
+    chunks_free(&s->chunks);
+    free(s->vectors);
+    free(s->inverse);
+    free(s);
+    op->state = NULL;
+}
+
+static int plan(struct op *op, struct device *dev, struct sluice_error *err)
+{
+    (void)dev;
+    const int c = op_channels(op->in[0]);
+    struct state *s = calloc(1, sizeof *s);
+    op->state = s;
+    if (s) {
+        s->padded = ((size_t)c + 15) / 16 * 16;
+        s->vectors = aligned_alloc(64, VECTORS * s->padded * sizeof(float));
+        s->inverse = calloc((size_t)c, sizeof *s->inverse);
+    }
+    if (!s || !s->vectors || !s->inverse) {
+        release(op);
+        return sluice_fail(err, SLUICE_ENOMEM, "batchnorm %s: no memory", op->name);
+    }
+    memset(s->vectors, 0, VECTORS * s->padded * sizeof(float));
+    const int rc = chunks_create(&s->chunks, op_pixels(op->in[0]), c, 2, err);
+    if (rc < 0)
+        release(op);
+    return rc;
+}
+
+static struct job job_of(struct op *op, struct device *dev)
+{
+    struct state *s = op->state;
+    return (struct job){
+        .op = op,
+        .kernels = cpu_kernels(dev),
+        .state = s,
+        .norm = { .dtype = op->in[0]->dtype,
+                  .act = op->attr.act,
+                  .c = op_channels(op->in[0]),
+                  .scale = vector(s, SCALE),
+                  .shift = vector(s, SHIFT),
+                  .mean = vector(s, MEAN),
+                  .slope = vector(s, SLOPE),
+                  .offset = vector(s, OFFSET) },
+    };
+}
+
+static size_t row_bytes(const struct job *job)
+{
+    return (size_t)job->norm.c * sluice_dtype_size(job->norm.dtype);
+}
+
+static void each_row(const struct device *dev, struct job *job, threads_body *body)
+{
+    threads_for(dev, job->state->chunks.rows, (size_t)job->norm.c, body, job);
+}
+
+static void each_chunk(const struct device *dev, struct job *job, threads_body *body)
+{
+    const struct chunks *k = &job->state->chunks;
+    threads_for(dev, k->count, k->rows_per_chunk * (size_t)k->c, body, job);
+}
+
+static void sums_body(void *arg, size_t begin, size_t end)
+{
+    const struct job *job = arg;
+    const struct chunks *k = &job->state->chunks;
+    const char *x = job->op->in[0]->data;
+    for (size_t i = begin; i < end; i++)
+        job->kernels->channel_sums(job->norm.dtype,
+                                   x + chunk_first(k, i) * row_bytes(job),
+                                   vector(job->state, MIDDLE), chunk_rows(k, i), k->c,
+                                   chunk_partial(k, i, 0), chunk_partial(k, i, 1));
+}
+
+static void forward_body(void *arg, size_t begin, size_t end)
+{
+    const struct job *job = arg;
+    const size_t at = begin * row_bytes(job);
+    job->kernels->norm_forward(&job->norm, (const char *)job->op->in[0]->data + at,
+                               (char *)job->op->out[0]->data + at, end - begin);
+}
+
+static void backward_sums_body(void *arg, size_t begin, size_t end)
+{
+    const struct job *job = arg;
+    const struct chunks *k = &job->state->chunks;
+    const char *x = job->op->in[0]->data, *dy = job->op->out[0]->grad;
+    for (size_t i = begin; i < end; i++) {
+        const size_t at = chunk_first(k, i) * row_bytes(job);
+        job->kernels->norm_sums(&job->norm, x + at, dy + at, chunk_rows(k, i),
+                                chunk_partial(k, i, 0), chunk_partial(k, i, 1));
+    }
+}
+
+static void backward_body(void *arg, size_t begin, size_t end)
+{
+    const struct job *job = arg;
+    const size_t at = begin * row_bytes(job);
+    job->kernels->norm_backward(&job->norm, (const char *)job->op->in[0]->data + at,
+                                (const char *)job->op->out[0]->grad + at,
+                                (char *)job->op->in[0]->grad + at, end - begin);
+}
+
+/* Sums are taken of the distance from the first pixel's value, so that a mean far from
+ * zero does not cancel the variance away. */
+static void measure(struct op *op, struct device *dev, struct job *job)
+{
+    const int c = job->norm.c;
+    float *middle = vector(job->state, MIDDLE);
+    for (int i = 0; i < c; i++)
+        middle[i] = tensor_value(op->in[0]->dtype, op->in[0]->data, (size_t)i);
+    each_chunk(dev, job, sums_body);
+}
+
+/* Mean and variance of channel i of the batch into the running ones, or out of them. */
+static double settle(struct op *op, const struct job *job, int i, bool training,
+                     double *mean)
+{
+    const double m = (double)op_pixels(op->in[0]), share = (double)op->attr.momentum;
+    const struct chunks *k = &job->state->chunks;
+    float *running_mean = (float *)op->buffer[0]->data + i;
+    float *running_var = (float *)op->buffer[1]->data + i;
+    if (!training) {
+        *mean = (double)*running_mean;
+        return (double)*running_var;
+    }
+    const double distance = chunks_total(k, 0, i) / m;
+    double var = chunks_total(k, 1, i) / m - distance * distance;
+    if (var < 0)
+        var = 0;
+    *mean = (double)vector(job->state, MIDDLE)[i] + distance;
+    const double corrected = m > 1 ? var * m / (m - 1) : var;
+    *running_mean = (float)((1 - share) * (double)*running_mean + share * *mean);
+    *running_var = (float)((1 - share) * (double)*running_var + share * corrected);
+    return var;
+}
+
+static int forward(struct op *op, struct device *dev, struct pass *pass,
+                   struct sluice_error *err)
+{
+    (void)err;
+    struct job job = job_of(op, dev);
+    const struct state *s = op->state;
+    const float *weight = op->param[0] ? op->param[0]->data : NULL;
+    const float *bias = op->param[1]->data;
+    if (pass->training)
+        measure(op, dev, &job);
+    for (int i = 0; i < job.norm.c; i++) {
+        double mean;
+        const double var = settle(op, &job, i, pass->training, &mean);
+        s->inverse[i] = 1 / sqrt(var + (double)op->attr.eps);
+        const double scale = (weight ? (double)weight[i] : 1) * s->inverse[i];
+        vector(s, MEAN)[i] = (float)mean;
+        vector(s, SCALE)[i] = (float)scale;
+        vector(s, SHIFT)[i] = (float)((double)bias[i] - mean * scale);
+    }
+    each_row(dev, &job, forward_body);
+    return 0;
+}
+
+/* dx = scale (dz - dbias / m - xhat dweight / m) as a line in dz and x. */
+static void set_line(const struct job *job, int i, double dbias, double dweight,
+                     bool training)
+{
+    const struct state *s = job->state;
+    const double m = (double)s->chunks.rows, scale = (double)vector(s, SCALE)[i];
+    const double slope = training ? -scale * s->inverse[i] * dweight / m : 0;
+    const double offset = training ? -scale * dbias / m : 0;
+    vector(s, SLOPE)[i] = (float)slope;
+    vector(s, OFFSET)[i] = (float)(offset - slope * (double)vector(s, MEAN)[i]);
+}
+
+static int backward(struct op *op, struct device *dev, struct pass *pass,
+                    struct sluice_error *err)
+{
+    (void)err;
+    struct job job = job_of(op, dev);
+    const struct state *s = op->state;
+    float *dweight = op->param[0] ? op->param[0]->grad : NULL;
+    float *dbias = op->param[1]->grad;
+    each_chunk(dev, &job, backward_sums_body);
+    for (int i = 0; i < job.norm.c; i++) {
+        const double dz = chunks_total(&s->chunks, 0, i);
+        const double dzx = chunks_total(&s->chunks, 1, i) * s->inverse[i];
+        if (dbias)
+            dbias[i] = (float)dz;
+        if (dweight)
+            dweight[i] = (float)dzx;
+        set_line(&job, i, dz, dzx, pass->training);
+    }
+    if (op->in[0]->grad)
+        each_row(dev, &job, backward_body);
+    return 0;
+}
+
+const struct op_backend op_batchnorm_cpu = {
+    .plan = plan, .forward = forward, .backward = backward, .release = release
+};

@@ -1,0 +1,91 @@
+/* kernels.h -- the passes over memory that device cpu does by itself: what oneDNN does
+ * slowly (2x2 pooling, GELU), or can not fuse.
+ *
+ * One table per instruction set, chosen once by kernels_choose. The functions are
+ * serial and work on a range, so that threads share one call's work by splitting it.
+ * They give the same result for the same elements however a range is split.
+ *
+ * dtype is F32 or BF16. Per-channel vectors are float and padded with anything to a
+ * multiple of 16 channels. Pixels are rows of c channels without gaps. */
+#ifndef SLUICE_KERNELS_H
+#define SLUICE_KERNELS_H
+
+#include "op.h"
+#include "pool.h"
+
+/* z = x scale + shift, and what the backward of it needs. */
+struct norm {
+    enum sluice_dtype dtype;
+    enum activation act;
+    int c;
+    const float *scale, *shift; /* (c) */
+    const float *mean;          /* (c), of x */
+    /* (c): dx = scale dz + slope x + offset */
+    const float *slope, *offset;
+};
+
+/* Elements that a draw keeps: see dropout.h. */
+struct drop {
+    enum sluice_dtype dtype;
+    uint64_t seed, step;
+    int number;
+    float p;
+};
+
+struct kernels {
+    const char *name;
+    /* `count` elements */
+    void (*activation_forward)(enum sluice_dtype, enum activation, const void *x,
+                               void *y, size_t count);
+    void (*activation_backward)(enum sluice_dtype, enum activation, const void *x,
+                                const void *dy, void *dx, size_t count);
+    void (*add)(enum sluice_dtype, const void *a, const void *b, void *y, size_t count);
+    void (*scale)(enum sluice_dtype, const void *x, float scale, void *y, size_t count);
+    /* Elements first ... first + count - 1 of the tensor; first is a multiple of 64 */
+    void (*dropout)(const struct drop *, const void *x, void *y, size_t first,
+                    size_t count);
+
+    /* Per channel the sums of (x - shift) and of its square over the rows; shift is
+     * (c). The second for square != NULL only. Overwrites. */
+    void (*channel_sums)(enum sluice_dtype, const void *x, const float *shift,
+                         size_t rows, int c, float *sum, float *square);
+    void (*norm_forward)(const struct norm *, const void *x, void *y, size_t rows);
+    /* Sums of dz and dz (x - mean), where dz = dy act'(z). Overwrites. */
+    void (*norm_sums)(const struct norm *, const void *x, const void *dy, size_t rows,
+                      float *sum_dz, float *sum_dzx);
+    void (*norm_backward)(const struct norm *, const void *x, const void *dy, void *dx,
+                          size_t rows);
+
+    /* Row oy of image n of the output; row y of image n of the gradient. The index is
+     * the place of the maximum within its window. */
+    void (*maxpool_forward)(const struct pool *, enum sluice_dtype, const void *x,
+                            void *y, uint8_t *index, int n, int oy);
+    void (*maxpool_backward)(const struct pool *, enum sluice_dtype, const void *dy,
+                             const uint8_t *index, void *dx, int n, int y);
+    void (*avgpool_forward)(const struct pool *, enum sluice_dtype, const void *x,
+                            void *y, int n, int oy);
+    void (*avgpool_backward)(const struct pool *, enum sluice_dtype, const void *dy,
+                             void *dx, int n, int y);
+
+    /* One image of `pixels` rows; y is (c); index is (c padded). */
+    void (*globalmax_forward)(enum sluice_dtype, const void *x, int pixels, int c,
+                              void *y, int32_t *index);
+    void (*globalmax_backward)(enum sluice_dtype, const void *dy, const int32_t *index,
+                               int pixels, int c, void *dx);
+    void (*globalavg_forward)(enum sluice_dtype, const void *x, int pixels, int c,
+                              void *y);
+    void (*globalavg_backward)(enum sluice_dtype, const void *dy, int pixels, int c,
+                               void *dx);
+};
+
+extern const struct kernels kernels_plain, kernels_avx2, kernels_avx512,
+    kernels_avx512_bf16;
+
+/* The fastest that this CPU runs. The environment's SLUICE_CPU_ISA ("avx512", "avx2",
+ * "plain") asks for less, as tests do. */
+const struct kernels *kernels_choose(void);
+/* Has the CPU the instructions that make bf16 the faster type? */
+bool cpu_has_avx512_bf16(void);
+bool cpu_has_amx_bf16(void);
+
+#endif

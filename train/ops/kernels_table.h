@@ -1,0 +1,32 @@
+/* kernels_table.h -- the table of one instruction set: included once by each of
+ * kernels_<isa>.c, whose compiler flags decide what it becomes. */
+#ifndef SLUICE_KERNELS_TABLE_H
+#define SLUICE_KERNELS_TABLE_H
+
+#include "kernels_norm.h"
+#include "kernels_pool.h"
+
+/* clang-format off */
+#define KERNELS_TABLE(isa) {                        \
+    .name = (isa),                                  \
+    .activation_forward = activation_forward,       \
+    .activation_backward = activation_backward,     \
+    .add = add,                                     \
+    .scale = scale,                                 \
+    .dropout = dropout,                             \
+    .channel_sums = channel_sums,                   \
+    .norm_forward = norm_forward,                   \
+    .norm_sums = norm_sums,                         \
+    .norm_backward = norm_backward,                 \
+    .maxpool_forward = maxpool_forward,             \
+    .maxpool_backward = maxpool_backward,           \
+    .avgpool_forward = avgpool_forward,             \
+    .avgpool_backward = avgpool_backward,           \
+    .globalmax_forward = globalmax_forward,         \
+    .globalmax_backward = globalmax_backward,       \
+    .globalavg_forward = globalavg_forward,         \
+    .globalavg_backward = globalavg_backward,       \
+}
+/* clang-format on */
+
+#endif

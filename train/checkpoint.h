@@ -1,11 +1,12 @@
 /* checkpoint.h -- a training state as one safetensors file.
  *
- * Layout: u64 little-endian header length, JSON header {"name": {"dtype": "F32",
- * "shape":
- * [...], "data_offsets": [begin, end]}, ..., "__metadata__": {text: text}}, then the
- * data (https://github.com/huggingface/safetensors). Parameters and buffers carry
- * PyTorch's names and layouts, so a PyTorch user can load_state_dict them; optimizer
- * moments have the prefix "optimizer.". A CRC-32C over the data stands in the metadata.
+ * Layout: u64 little-endian header length, JSON header
+ *     {"name": {"dtype": "F32", "shape": [...], "data_offsets": [begin, end]}, ...,
+ *      "__metadata__": {"text": "text", ...}}
+ * then the data (https://github.com/huggingface/safetensors). Parameters and buffers
+ * carry PyTorch's names and layouts, so a PyTorch user can load_state_dict them;
+ * optimizer moments have the prefix "optimizer.". A CRC-32C of the whole file stands in
+ * the metadata as eight digits, computed with these digits as zeros.
  *
  * Written to a temporary name, synced, renamed: a crash leaves the old file. */
 #ifndef SLUICE_CHECKPOINT_H
@@ -32,5 +33,8 @@ int checkpoint_load(const char *path, struct net *net, struct optim *opt,
 /* The metadata alone. */
 int checkpoint_read_meta(const char *path, struct checkpoint_meta *meta,
                          struct sluice_error *err);
+/* The same of a file's bytes in memory; `path` is for messages only. */
+int checkpoint_parse(const char *path, const void *bytes, size_t size,
+                     struct checkpoint_meta *meta, struct sluice_error *err);
 
 #endif

@@ -1,0 +1,211 @@
+/* network.c -- building: mistakes are reported where they are made; layout: what lives
+ * together lies apart; backward of a whole network is the slope of its loss. */
+#include "net_rig.h"
+
+static const struct net_input small = { 4, 8, 8, 3 };
+
+/* A message of net_finish that names what is wrong. */
+#define REFUSED(net, ...)                                                              \
+    do {                                                                               \
+        struct sluice_error err_ = { 0 };                                              \
+        const char *words[] = { __VA_ARGS__ };                                         \
+        CHECK(net_finish(net, &err_) == SLUICE_EINVAL, "accepted: %s", words[0]);      \
+        for (size_t i_ = 0; i_ < sizeof words / sizeof *words; i_++)                   \
+            CHECK(strstr(err_.message, words[i_]), "'%s' lacks '%s'", err_.message,    \
+                  words[i_]);                                                          \
+        net_free(net);                                                                 \
+    } while (0)
+
+static struct net *fresh(struct device *dev)
+{
+    struct net *net;
+    struct sluice_error err;
+    REQUIRE(net_create(&net, dev, &small, &err) == 0, "%s", err.message);
+    return net;
+}
+
+static void mistakes(struct device *dev)
+{
+    struct sluice_error err;
+    struct net *net = fresh(dev), *other = fresh(dev);
+    struct tensor *a, *b;
+    /* The first error is the one that is told. */
+    CHECK(!net_conv2d(net, net_input(net), "huge", 8, 11, 1, 0, false) &&
+              !net_linear(net, NULL, "fc", 10, true) && !net_add(net, NULL, NULL),
+          "a network with an error goes on");
+    REFUSED(net, "huge", "11", "8x8");
+    net = fresh(dev);
+    net_linear(net, net_input(net), "fc1", 10, true);
+    net_linear(net, net_input(net), "fc2", 10, true);
+    REFUSED(net, "fc2", "fc1", "input");
+    net = fresh(dev);
+    net_fork(net, net_input(net), &a, &b);
+    net_softmax_xent(net, net_linear(net, a, "fc", 10, true), 0);
+    REFUSED(net, "fork0");
+    net = fresh(dev);
+    a = net_linear(net, net_input(net), "fc", 10, true);
+    net_linear(net, a, "fc", 10, true);
+    REFUSED(net, "fc");
+    net = fresh(dev);
+    net_linear(net, net_input(other), "fc", 10, true);
+    REFUSED(net, "another network");
+    net_free(other);
+    net = fresh(dev);
+    REFUSED(net, "no operators");
+    net = fresh(dev);
+    net_linear(net, net_input(net),
+               "a name that is much longer than any name needs to be", 10, true);
+    REFUSED(net, "too long");
+    CHECK(net_create(&net, dev, &(struct net_input){ 0, 1, 1, 1 }, &err) ==
+                  SLUICE_EINVAL &&
+              !net,
+          "an empty batch");
+}
+
+/* Everything once: residual branches, one nested, pooling, dropout, scale. */
+static struct net *everything(struct device *dev)
+{
+    struct net *net = fresh(dev);
+    struct sluice_error err;
+    struct tensor *x = net_input(net), *a, *b, *c, *d;
+    x = net_conv2d(net, x, "conv1", 6, 3, 1, 1, true);
+    x = net_batchnorm(net, x, "bn1", ACT_GELU);
+    net_fork(net, x, &a, &b);
+    net_fork(net, net_conv2d(net, b, "conv2", 6, 3, 1, 1, false), &c, &d);
+    d = net_activation(net, d, ACT_GELU);
+    x = net_add(net, a, net_add(net, c, d));
+    x = net_avgpool(net, x, 2, 2);
+    x = net_dropout(net, x, 0.25F);
+    net_fork(net, x, &a, &b);
+    x = net_add(net, net_globalmax(net, a), net_globalavg(net, b));
+    x = net_scale(net, net_linear(net, x, "fc", 10, true), 0.5F);
+    net_softmax_xent(net, x, 0.1F);
+    REQUIRE(net_finish(net, &err) == 0, "%s", err.message);
+    init_default(net, 3);
+    return net;
+}
+
+static double loss_of(struct rig *r)
+{
+    REQUIRE(net_forward(r->net, &r->pass, &r->err) == 0, "%s", r->err.message);
+    return r->pass.loss;
+}
+
+/* Along a random direction in all parameters: differences of the loss against the
+ * gradient. A gradient that was overwritten before it was read shows here. */
+static void slope(struct rig *r)
+{
+    const double h = 2e-3;
+    double expected = 0, up, down;
+    struct sluice_rng rng = sluice_rng_at(6, 0, 0);
+    REQUIRE(net_forward(r->net, &r->pass, &r->err) == 0, "%s", r->err.message);
+    REQUIRE(net_backward(r->net, &r->pass, &r->err) == 0, "%s", r->err.message);
+    for (int side = 0; side < 3; side++) {
+        rng = sluice_rng_at(6, 0, 0);
+        if (side == 2)
+            up = loss_of(r);
+        for (int i = 0; i < net_param_count(r->net); i++) {
+            struct tensor *t = net_param(r->net, i);
+            for (size_t k = 0; k < tensor_elements(t); k++) {
+                const double u = (double)sluice_rng_unit(&rng) - 0.5;
+                if (side == 0)
+                    expected += u * (double)((float *)t->grad)[k];
+                else
+                    ((float *)t->data)[k] += (float)(side == 1 ? h * u : -2 * h * u);
+            }
+        }
+        net_params_changed(r->net);
+    }
+    down = loss_of(r);
+    CHECK(near((up - down) / (2 * h), expected, 1e-4, 2e-3), "slope %g, gradient %g",
+          (up - down) / (2 * h), expected);
+    CHECK(fabs(expected) > 0.01, "a slope of %g shows nothing", expected);
+}
+
+static void resizing(struct rig *r)
+{
+    /* Of a batch of 4 and one of its first 2 in between, the results must not change:
+     * without training nothing else depends on the batch. */
+    r->pass.training = false;
+    const size_t classes = 10;
+    float first[4 * 10];
+    loss_of(r);
+    memcpy(first, net_probabilities(r->net)->data, sizeof first);
+    for (int n = 1; n <= 4; n++) {
+        REQUIRE(net_resize(r->net, n, &r->err) == 0, "%s", r->err.message);
+        CHECK(net_input(r->net)->shape[0] == n &&
+                  net_probabilities(r->net)->shape[0] == n,
+              "%d images", n);
+        loss_of(r);
+        const float *p = net_probabilities(r->net)->data;
+        int bad = 0;
+        for (size_t i = 0; i < (size_t)n * classes; i++)
+            bad += !near((double)p[i], (double)first[i], 1e-6, 0);
+        CHECK(bad == 0, "%d probabilities change with a batch of %d", bad, n);
+    }
+    CHECK(net_resize(r->net, 5, &r->err) == SLUICE_EINVAL, "beyond the largest");
+    CHECK(net_resize(r->net, 0, &r->err) == SLUICE_EINVAL, "an empty batch");
+}
+
+/* Activations die: the arena is smaller than all of them side by side. */
+static void memory(struct net *net)
+{
+    size_t all = 0;
+    for (int i = 0; i < net_op_count(net); i++) {
+        const struct op *op = net_op_at(net, i);
+        for (int k = 0; k < op->def->outputs; k++)
+            all += tensor_bytes(op->out[k]) * 2;
+    }
+    const struct op *fork = net_op_at(net, 2);
+    CHECK(fork->out[0]->data == fork->in[0]->data &&
+              fork->out[1]->data == fork->in[0]->data,
+          "a fork moves data");
+    CHECK(fork->out[0]->grad != fork->out[1]->grad, "a fork's gradients are one");
+    CHECK(!net_input(net)->grad, "the input has a gradient");
+    CHECK(net_param(net, 0)->data < net_param(net, 1)->data &&
+              net_param(net, 0)->grad < net_param(net, 1)->grad &&
+              (size_t)((char *)net_param(net, 1)->data -
+                       (char *)net_param(net, 0)->data) < 6 * 27 * 4 + 64,
+          "parameters are not contiguous");
+    CHECK(net_memory(net) > 0 && all > 0, "sizes");
+}
+
+/* Nothing trainable below: no gradient there, and backward does not go there. */
+static void frozen(struct device *dev)
+{
+    struct rig r = { .dev = dev };
+    r.net = fresh(dev);
+    struct tensor *x = net_conv2d(r.net, net_input(r.net), "conv1", 4, 3, 1, 1, false);
+    net_last(r.net)->param[0]->trainable = false;
+    struct tensor *y = net_activation(r.net, x, ACT_RELU);
+    net_softmax_xent(r.net, net_linear(r.net, y, "fc", 10, true), 0);
+    REQUIRE(net_finish(r.net, &r.err) == 0, "%s", r.err.message);
+    init_default(r.net, 1);
+    CHECK(!x->grad && !y->grad && !net_param(r.net, 0)->grad &&
+              net_param(r.net, 1)->grad,
+          "gradients nobody needs");
+    rig_batch(&r, 0);
+    r.pass = (struct pass){ .training = true, .labels = r.labels, .label_stride = 1 };
+    REQUIRE(net_forward(r.net, &r.pass, &r.err) == 0, "%s", r.err.message);
+    CHECK(net_backward(r.net, &r.pass, &r.err) == 0, "%s", r.err.message);
+    net_free(r.net);
+}
+
+int main(int argc, char **argv)
+{
+    struct rig r;
+    rig_device(&r, argc > 1 ? argv[1] : "ref");
+    mistakes(r.dev);
+    r.net = everything(r.dev);
+    rig_batch(&r, 0);
+    r.pass = (struct pass){
+        .training = true, .seed = 3, .labels = r.labels, .label_stride = 1
+    };
+    memory(r.net);
+    slope(&r);
+    resizing(&r);
+    net_free(r.net);
+    frozen(r.dev);
+    device_close(r.dev);
+    return check_done();
+}

@@ -1,0 +1,430 @@
+/* checkpoint.c -- a network and its optimizer to and from a safetensors file.
+ *
+ * The checksum covers header and data; within the header it is taken with its own eight
+ * digits as zeros, which is also how they are first written. */
+#include <assert.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sluice/crc32c.h>
+
+#include "checkpoint.h"
+#include "json_cursor.h"
+#include "safetensors.h"
+#include "whole_file.h"
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tensors lie as in memory");
+
+#define PREFIX "optimizer."
+#define NO_CRC "00000000"
+
+enum {
+    VERSION = 1,
+    CRC_DIGITS = 8,
+    ENTRY_TEXT = SAFETENSORS_NAME + 256, /* at most, of one tensor in the header */
+    META_TEXT = 2048 * 6 + 4096,
+};
+
+/* A tensor of the network or the optimizer under its name in the file. */
+struct item {
+    char name[SAFETENSORS_NAME];
+    struct tensor *tensor;
+};
+
+struct inventory {
+    struct item *item;
+    int count;
+    size_t bytes;
+};
+
+static void add_item(struct inventory *inv, const char *prefix, struct tensor *t)
+{
+    struct item *item = &inv->item[inv->count++];
+    _Static_assert(sizeof t->name + sizeof PREFIX <= sizeof item->name, "names fit");
+    snprintf(item->name, sizeof item->name, "%s%s", prefix, t->name);
+    item->tensor = t;
+    inv->bytes += tensor_bytes(t);
+}
+
+static int take_inventory(struct inventory *inv, struct net *net, struct optim *opt,
+                          struct sluice_error *err)
+{
+    const int states = opt ? optim_state_count(opt) : 0;
+    const int count = net_param_count(net) + net_buffer_count(net) + states;
+    *inv = (struct inventory){ .item = calloc((size_t)count + 1, sizeof *inv->item) };
+    if (!inv->item)
+        return sluice_fail(err, SLUICE_ENOMEM, "no memory for a checkpoint's index");
+    for (int i = 0; i < net_param_count(net); i++)
+        add_item(inv, "", net_param(net, i));
+    for (int i = 0; i < net_buffer_count(net); i++)
+        add_item(inv, "", net_buffer(net, i));
+    for (int i = 0; i < states; i++)
+        add_item(inv, PREFIX, optim_state(opt, i));
+    return 0;
+}
+
+/* The header while it is written. */
+struct text {
+    char *at;
+    size_t size, room, crc_at;
+};
+
+static void put(struct text *t, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void put(struct text *t, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    const int n = vsnprintf(t->at + t->size, t->room - t->size, fmt, args);
+    va_end(args);
+    assert(n >= 0 && (size_t)n < t->room - t->size);
+    t->size += (size_t)n;
+}
+
+static void put_quoted(struct text *t, const char *text)
+{
+    const size_t n = json_quote(t->at + t->size, t->room - t->size, text);
+    assert(n > 0);
+    t->size += n;
+}
+
+static void put_meta(struct text *t, const struct checkpoint_meta *m, struct optim *opt)
+{
+    put(t, "{\"__metadata__\":{\"format\":\"pt\",\"sluice\":\"%d\",\"crc32c\":\"",
+        VERSION);
+    t->crc_at = t->size;
+    put(t, NO_CRC "\",\"model\":");
+    put_quoted(t, m->model);
+    put(t,
+        ",\"seed\":\"%" PRIu64 "\",\"epoch\":\"%" PRIu64 "\",\"batch\":\"%" PRIu64
+        "\",\"step\":\"%" PRIu64 "\",\"optimizer_steps\":\"%" PRIu64
+        "\",\"best_accuracy\":\"%.17g\",\"config_crc\":",
+        m->seed, m->epoch, m->batch, m->step, opt ? optim_steps(opt) : 0,
+        m->best_accuracy);
+    put_quoted(t, m->config_crc);
+    put(t, ",\"extra\":");
+    put_quoted(t, m->extra);
+    put(t, "}");
+}
+
+static void put_entry(struct text *t, const struct item *item, size_t begin)
+{
+    put(t, ",");
+    put_quoted(t, item->name);
+    put(t, ":{\"dtype\":\"F32\",\"shape\":[");
+    for (int i = 0; i < item->tensor->rank; i++)
+        put(t, i ? ",%d" : "%d", item->tensor->shape[i]);
+    put(t, "],\"data_offsets\":[%zu,%zu]}", begin, begin + tensor_bytes(item->tensor));
+}
+
+/* Length and JSON; spaces until the data is aligned. */
+static int make_header(struct text *t, const struct inventory *inv,
+                       const struct checkpoint_meta *meta, struct optim *opt,
+                       struct sluice_error *err)
+{
+    size_t begin = 0;
+    *t =
+        (struct text){ .room = (size_t)inv->count * ENTRY_TEXT + META_TEXT, .size = 8 };
+    t->at = malloc(t->room);
+    if (!t->at)
+        return sluice_fail(err, SLUICE_ENOMEM, "no memory for a checkpoint's header");
+    put_meta(t, meta, opt);
+    for (int i = 0; i < inv->count; i++) {
+        put_entry(t, &inv->item[i], begin);
+        begin += tensor_bytes(inv->item[i].tensor);
+    }
+    put(t, "}");
+    while (t->size % 64)
+        put(t, " ");
+    for (int i = 0; i < 8; i++)
+        t->at[i] = (char)((t->size - 8) >> (8 * i));
+    return 0;
+}
+
+int checkpoint_save(const char *path, struct net *net, struct optim *opt,
+                    const struct checkpoint_meta *meta, struct sluice_error *err)
+{
+    struct inventory inv;
+    struct text header = { 0 };
+    struct file_part *parts = NULL;
+    int rc = take_inventory(&inv, net, opt, err);
+    if (rc < 0)
+        return rc;
+    if ((rc = make_header(&header, &inv, meta, opt, err)) < 0)
+        goto out;
+    parts = calloc((size_t)inv.count + 1, sizeof *parts);
+    if (!parts) {
+        rc = sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", path);
+        goto out;
+    }
+    parts[0] = (struct file_part){ header.at, header.size };
+    for (int i = 0; i < inv.count; i++)
+        parts[i + 1] = (struct file_part){ inv.item[i].tensor->data,
+                                           tensor_bytes(inv.item[i].tensor) };
+    uint32_t crc = 0;
+    for (int i = 0; i <= inv.count; i++)
+        crc = sluice_crc32c(crc, parts[i].bytes, parts[i].size);
+    char digits[CRC_DIGITS + 1];
+    snprintf(digits, sizeof digits, "%08" PRIx32, crc);
+    memcpy(header.at + header.crc_at, digits, CRC_DIGITS);
+    rc = whole_file_replace(path, parts, inv.count + 1, err);
+out:
+    free(parts);
+    free(header.at);
+    free(inv.item);
+    return rc;
+}
+
+/* Compared as text: a digit of another case is damage, too. */
+static int check_crc(const struct safetensors *st, const char *path, const char *bytes,
+                     size_t size, struct sluice_error *err)
+{
+    const struct safetensors_text *text = safetensors_text(st, "crc32c");
+    char digits[CRC_DIGITS + 1];
+    if (!text || text->size != CRC_DIGITS)
+        return sluice_fail(err, SLUICE_ECORRUPT, "%s: carries no checksum of Sluice's",
+                           path);
+    uint32_t crc = sluice_crc32c(0, bytes, text->raw);
+    crc = sluice_crc32c(crc, NO_CRC, CRC_DIGITS);
+    crc = sluice_crc32c(crc, bytes + text->raw + CRC_DIGITS,
+                        size - text->raw - CRC_DIGITS);
+    snprintf(digits, sizeof digits, "%08" PRIx32, crc);
+    if (memcmp(digits, bytes + text->raw, CRC_DIGITS) != 0)
+        return sluice_fail(err, SLUICE_ECORRUPT, "%s: checksum %s, the file has %.8s",
+                           path, digits, bytes + text->raw);
+    return 0;
+}
+
+/* Where the values of the metadata are read from. */
+struct source {
+    const struct safetensors *st;
+    const char *path;
+    struct sluice_error *err;
+};
+
+static const char *get(const struct source *s, const char *key)
+{
+    const struct safetensors_text *text = safetensors_text(s->st, key);
+    if (!text)
+        sluice_fail(s->err, SLUICE_ECORRUPT, "%s: its metadata lacks '%s'", s->path,
+                    key);
+    return text ? text->value : NULL;
+}
+
+static int get_text(const struct source *s, const char *key, char *out, size_t room)
+{
+    const char *value = get(s, key);
+    if (!value)
+        return SLUICE_ECORRUPT;
+    if (strlen(value) >= room)
+        return sluice_fail(s->err, SLUICE_ECORRUPT,
+                           "%s: its metadata '%s' has %zu bytes, expected below %zu",
+                           s->path, key, strlen(value), room);
+    memcpy(out, value, strlen(value) + 1);
+    return 0;
+}
+
+static int get_u64(const struct source *s, const char *key, uint64_t *out)
+{
+    const char *value = get(s, key);
+    if (!value)
+        return SLUICE_ECORRUPT;
+    char *end;
+    *out = strtoull(value, &end, 10);
+    if (*value < '0' || *value > '9' || *end)
+        return sluice_fail(s->err, SLUICE_ECORRUPT,
+                           "%s: its metadata '%s' is '%.40s', expected a number",
+                           s->path, key, value);
+    return 0;
+}
+
+static int get_double(const struct source *s, const char *key, double *out)
+{
+    const char *value = get(s, key);
+    if (!value)
+        return SLUICE_ECORRUPT;
+    char *end;
+    *out = strtod(value, &end);
+    if (end == value || *end)
+        return sluice_fail(s->err, SLUICE_ECORRUPT,
+                           "%s: its metadata '%s' is '%.40s', expected a number",
+                           s->path, key, value);
+    return 0;
+}
+
+static int get_meta(const struct source *s, struct checkpoint_meta *m,
+                    uint64_t *optimizer_steps)
+{
+    uint64_t version;
+    int rc = get_u64(s, "sluice", &version);
+    if (rc == 0 && version != VERSION)
+        rc = sluice_fail(s->err, SLUICE_EVERSION,
+                         "%s: version %" PRIu64 " of a checkpoint, this is for %d",
+                         s->path, version, VERSION);
+    if (rc < 0 || (rc = get_text(s, "model", m->model, sizeof m->model)) < 0 ||
+        (rc = get_u64(s, "seed", &m->seed)) < 0 ||
+        (rc = get_u64(s, "epoch", &m->epoch)) < 0 ||
+        (rc = get_u64(s, "batch", &m->batch)) < 0 ||
+        (rc = get_u64(s, "step", &m->step)) < 0 ||
+        (rc = get_u64(s, "optimizer_steps", optimizer_steps)) < 0 ||
+        (rc = get_double(s, "best_accuracy", &m->best_accuracy)) < 0 ||
+        (rc = get_text(s, "config_crc", m->config_crc, sizeof m->config_crc)) < 0 ||
+        (rc = get_text(s, "extra", m->extra, sizeof m->extra)) < 0)
+        return rc;
+    return 0;
+}
+
+/* A checkpoint in memory, parsed and with a good checksum. */
+struct loaded {
+    void *bytes;
+    size_t size;
+    struct safetensors st;
+    struct checkpoint_meta meta;
+    uint64_t optimizer_steps;
+};
+
+static void unload(struct loaded *l)
+{
+    safetensors_free(&l->st);
+    free(l->bytes);
+    l->bytes = NULL;
+}
+
+static int parse(struct loaded *l, const char *path, const void *bytes, size_t size,
+                 struct sluice_error *err)
+{
+    const struct source source = { &l->st, path, err };
+    int rc = safetensors_parse(&l->st, path, bytes, size, err);
+    if (rc == 0)
+        rc = check_crc(&l->st, path, bytes, size, err);
+    if (rc == 0)
+        rc = get_meta(&source, &l->meta, &l->optimizer_steps);
+    return rc;
+}
+
+static int load(struct loaded *l, const char *path, uint64_t limit,
+                struct sluice_error *err)
+{
+    *l = (struct loaded){ 0 };
+    int rc = whole_file_read(path, &l->bytes, &l->size, limit, err);
+    if (rc == 0)
+        rc = parse(l, path, l->bytes, l->size, err);
+    if (rc < 0)
+        unload(l);
+    return rc;
+}
+
+int checkpoint_parse(const char *path, const void *bytes, size_t size,
+                     struct checkpoint_meta *meta, struct sluice_error *err)
+{
+    struct loaded l = { 0 };
+    const int rc = parse(&l, path, bytes, size, err);
+    if (rc == 0)
+        *meta = l.meta;
+    unload(&l);
+    return rc;
+}
+
+/* The file's tensor for this one. */
+static int match(const struct loaded *l, const char *path, const struct item *item,
+                 const struct safetensors_entry **found, struct sluice_error *err)
+{
+    const struct safetensors_entry *e = safetensors_find(&l->st, item->name);
+    char text[64];
+    if (!e)
+        return sluice_fail(err, SLUICE_EINVAL, "%s: has no tensor '%s'", path,
+                           item->name);
+    struct tensor theirs = { .rank = e->rank < 4 ? e->rank : 4 };
+    bool same = e->rank == item->tensor->rank && strcmp(e->dtype, "F32") == 0;
+    for (int i = 0; i < theirs.rank; i++) {
+        theirs.shape[i] = (int)e->shape[i];
+        same = same && e->shape[i] == (uint64_t)item->tensor->shape[i];
+    }
+    if (!same) {
+        char wanted[64];
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "%s: tensor '%s' is %s %s, expected F32 %s", path,
+                           item->name, e->dtype, tensor_shape_text(text, &theirs),
+                           tensor_shape_text(wanted, item->tensor));
+    }
+    *found = e;
+    return 0;
+}
+
+/* Something of the file that nobody asked for; moments may be left aside. */
+static int check_rest(const struct loaded *l, const char *path,
+                      const struct inventory *inv, bool with_moments,
+                      struct sluice_error *err)
+{
+    int expected = inv->count;
+    for (int i = 0; i < l->st.entries && !with_moments; i++)
+        expected += strncmp(l->st.entry[i].name, PREFIX, strlen(PREFIX)) == 0;
+    if (l->st.entries == expected)
+        return 0;
+    for (int i = 0; i < l->st.entries; i++) {
+        bool known =
+            !with_moments && strncmp(l->st.entry[i].name, PREFIX, strlen(PREFIX)) == 0;
+        for (int k = 0; k < inv->count && !known; k++)
+            known = strcmp(inv->item[k].name, l->st.entry[i].name) == 0;
+        if (!known)
+            return sluice_fail(err, SLUICE_EINVAL,
+                               "%s: its tensor '%s' is none of the network's", path,
+                               l->st.entry[i].name);
+    }
+    return 0;
+}
+
+int checkpoint_load(const char *path, struct net *net, struct optim *opt,
+                    struct checkpoint_meta *meta, struct sluice_error *err)
+{
+    struct inventory inv;
+    struct loaded l = { 0 };
+    const struct safetensors_entry **found = NULL;
+    int rc = take_inventory(&inv, net, opt, err);
+    if (rc < 0)
+        return rc;
+    /* Whatever optimizer it was: at most a few times the network. */
+    const uint64_t limit = (uint64_t)inv.bytes * 8 + SAFETENSORS_HEADER_MAX;
+    if ((rc = load(&l, path, limit, err)) < 0)
+        goto out;
+    found = calloc((size_t)inv.count + 1, sizeof(*found));
+    if (!found)
+        rc = sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", path);
+    for (int i = 0; i < inv.count && rc == 0; i++)
+        rc = match(&l, path, &inv.item[i], &found[i], err);
+    if (rc == 0)
+        rc = check_rest(&l, path, &inv, opt != NULL, err);
+    if (rc < 0)
+        goto out;
+    /* From here on nothing can fail. */
+    for (int i = 0; i < inv.count; i++)
+        memcpy(inv.item[i].tensor->data,
+               (const char *)l.bytes + l.st.data_at + found[i]->begin,
+               tensor_bytes(inv.item[i].tensor));
+    if (opt)
+        optim_set_steps(opt, l.optimizer_steps);
+    if (meta)
+        *meta = l.meta;
+    net_params_changed(net);
+out:
+    free(found);
+    unload(&l);
+    free(inv.item);
+    return rc;
+}
+
+int checkpoint_read_meta(const char *path, struct checkpoint_meta *meta,
+                         struct sluice_error *err)
+{
+    struct loaded l;
+    const int rc = load(&l, path, UINT64_MAX, err);
+    if (rc < 0)
+        return rc;
+    *meta = l.meta;
+    unload(&l);
+    return 0;
+}

@@ -42,7 +42,7 @@ static int cut(const char *path, const char *heading, uint64_t last, size_t *kep
     *kept = 0;
     if (last == 0 || access(path, F_OK) < 0)
         return 0;
-    if ((rc = file_read(&text, &size, path, (size_t)1 << 30, err)) < 0)
+    if ((rc = text_file_read(&text, &size, path, (size_t)1 << 30, err)) < 0)
         return rc;
     *kept = good_bytes(text, heading, last);
     free(text);
@@ -145,7 +145,7 @@ int metrics_read(struct epoch_row **rows, int *count, const char *path,
 {
     char *text, *rest, *line;
     size_t size, lines = 0;
-    int rc = file_read(&text, &size, path, (size_t)1 << 30, err);
+    int rc = text_file_read(&text, &size, path, (size_t)1 << 30, err);
     *rows = NULL;
     *count = 0;
     if (rc < 0)

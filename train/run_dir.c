@@ -146,8 +146,8 @@ int file_flush(FILE *f, const char *path, struct sluice_error *err)
     return 0;
 }
 
-int file_read(char **text, size_t *size, const char *path, size_t most,
-              struct sluice_error *err)
+int text_file_read(char **text, size_t *size, const char *path, size_t most,
+                   struct sluice_error *err)
 {
     struct stat st;
     FILE *f = fopen(path, "re");

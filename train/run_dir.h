@@ -37,8 +37,8 @@ int file_commit(struct new_file *f, struct sluice_error *err);
 /* Append-only files: flush and see that the bytes were taken. */
 int file_flush(FILE *f, const char *path, struct sluice_error *err);
 /* The whole file, with a zero behind it; the caller frees it. */
-int file_read(char **text, size_t *size, const char *path, size_t most,
-              struct sluice_error *err);
+int text_file_read(char **text, size_t *size, const char *path, size_t most,
+                   struct sluice_error *err);
 /* `text` as the inside of a JSON string. */
 void write_json_text(FILE *to, const char *text);
 

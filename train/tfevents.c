@@ -214,7 +214,7 @@ int tfevents_continue(struct tfevents **out, const char *folder, uint64_t step,
     int rc = find_file(path, folder, err);
     if (rc < 0 || !*path)
         return rc < 0 ? rc : tfevents_create(out, folder, err);
-    if ((rc = file_read(&text, &size, path, (size_t)1 << 30, err)) < 0)
+    if ((rc = text_file_read(&text, &size, path, (size_t)1 << 30, err)) < 0)
         return rc;
     size = good_bytes(text, size, step);
     free(text);

@@ -245,7 +245,7 @@ static void help_option(FILE *to, const struct config_option *o)
         snprintf(left, sizeof(left), "%s", o->name);
     fprintf(to, "  %-28s %s%s", left,
             strlen(left) > 28 ? "\n                               " : "", o->help);
-    if (*o->initial)
+    if (*o->initial && strcmp(o->initial, "[]") != 0)
         fprintf(to, " [%s]", o->initial);
     fputc('\n', to);
 }

@@ -230,6 +230,15 @@ static void describe(struct trainer *t)
                     t->at.epoch + 1, t->at.batch, t->at.step, t->total_steps);
 }
 
+/* The record of a run stands wherever it is read from. */
+static void resolve_path(char path[CONFIG_TEXT])
+{
+    char *full = *path ? realpath(path, NULL) : NULL;
+    if (full && strlen(full) < CONFIG_TEXT)
+        snprintf(path, CONFIG_TEXT, "%s", full);
+    free(full);
+}
+
 static int open_parts(struct trainer *t, struct sluice_error *err)
 {
     int rc = open_data(t, err);
@@ -247,6 +256,8 @@ static int place_run(struct trainer *t, const char *folder, struct sluice_error 
     char path[RUN_PATH];
     int rc;
     if (!folder) {
+        resolve_path(t->cfg->data.train);
+        resolve_path(t->cfg->data.test);
         snprintf(t->cfg->data.augment, sizeof(t->cfg->data.augment), "%s",
                  sluice_augment_describe(t->train.augment));
         config_crc(t->crc, t->cfg);

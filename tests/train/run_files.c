@@ -215,7 +215,8 @@ static void test_plots(void)
                  1 + plots[i].series_count);
         char *got = run(command, &status);
         CHECK(status == 0 && strcmp(got, want) == 0, "plot %zu: %s", i, got);
-        REQUIRE(text_file_read(&text, &size, path, 1 << 20, &err) == 0, "%s", err.message);
+        REQUIRE(text_file_read(&text, &size, path, 1 << 20, &err) == 0, "%s",
+                err.message);
         CHECK(!strstr(text, "nan") && !strstr(text, "inf"), "plot %zu: not a number",
               i);
         free(text);

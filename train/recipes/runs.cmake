@@ -6,9 +6,6 @@ if(NOT YAML_FOUND)
   message(STATUS "sluice: libyaml: no, so no sluice-train and sluice-eval")
   return()
 endif()
-if(NOT TARGET sluice_loader OR NOT TARGET sluice_augment)
-  return()
-endif()
 target_sources(sluice_train PRIVATE
   settings.c yaml_read.c recipe.c config.c config_text.c run_config.c
   data_info.c evaluate.c evaluate_text.c trainer.c trainer_open.c trainer_record.c)

@@ -1,0 +1,142 @@
+#!/usr/bin/env bash
+# programs.sh BIN_DIR TEST_DIR PYTHON_DIR -- sluice train and sluice eval as people use
+# them: a run and its files, an interrupted one, and bad input: one clear line, a
+# non-zero exit status, nothing half-written.
+set -u
+export PATH=$1:$PATH LC_ALL=C OMP_NUM_THREADS=1
+make_set=$2/test_train_make_set
+here=$(realpath "$3")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+failures=0
+
+fail() { echo "FAILED: $*" >&2; failures=$((failures + 1)); }
+tiny="model=cnn_small model.width=0.125 device=ref data.threads=1 training.batch_size=16"
+# bad STATUS PATTERN COMMAND...: refused with one line that says PATTERN; no run is left.
+bad() {
+  local status=$1 pattern=$2
+  shift 2
+  rm -rf runs
+  timeout 60 "$@" >out 2>err
+  local got=$?
+  [ $got = "$status" ] || fail "$*: exit status $got, expected $status: $(cat err)"
+  [ "$(wc -l <err)" = 1 ] || fail "$*: not one line: $(cat err)"
+  grep -q -- "$pattern" err || fail "$*: expected '$pattern' in: $(cat err)"
+  [ ! -e runs ] || fail "$*: left a run: $(find runs)"
+}
+
+$make_set train.sluice 96 16 3 4 0 1 && $make_set test.sluice 40 16 3 4 0 2 || exit 1
+data="data.train=train.sluice data.test=test.sluice"
+
+# A run, and everything it leaves.
+sluice train $tiny $data training.epochs=8 optimizer.lr=0.05 run.name=first \
+  >out 2>err || fail "train: $(cat err)"
+[ "$(grep -c '^epoch  [1-8]/8  loss [0-9.]*  acc *[0-9.]*%  test *[0-9.]*%  lr ' out)" = 8 ] ||
+  fail "epoch lines: $(cat out)"
+for f in config.yaml metrics.csv steps.csv log.txt summary.json predictions.csv per_class.csv \
+  plots/loss.svg plots/accuracy.svg plots/learning_rate.svg checkpoints/last.safetensors \
+  checkpoints/best.safetensors; do
+  [ -s "runs/latest/$f" ] || fail "no $f"
+done
+[ -z "$(find runs -name '*.tmp')" ] || fail "temporary files are left"
+[ "$(head -1 runs/latest/predictions.csv)" = id,label,prediction,probability ] || fail "heading"
+[ "$(wc -l <runs/latest/predictions.csv)" = 41 ] || fail "predictions"
+python3 - <<'PYTHON' || fail "summary.json"
+import json
+s = json.load(open("runs/latest/summary.json"))
+assert s["test_accuracy"] > 0.9, s
+assert s["model"] == "cnn_small" and s["steps"] == 48 and s["test_images"] == 40, s
+PYTHON
+python3 "$here/read_tfevents.py" runs/latest/events.out.tfevents.* >events || fail "events"
+[ "$(grep -c ' test/accuracy ' events)" = 8 ] || fail "events: $(cat events)"
+
+# Its own record runs it again, to the same predictions.
+first=$(readlink -f runs/latest)
+sluice train recipe="$first/config.yaml" run.name=second >out 2>err || fail "again: $(cat err)"
+cmp "$first/predictions.csv" runs/latest/predictions.csv || fail "the record is another run"
+[ "$first" != "$(readlink -f runs/latest)" ] || fail "latest"
+
+# Evaluation agrees with the run, also from a checkpoint and with views.
+sluice eval "$first" >out 2>err || fail "eval: $(cat err)"
+cmp "$first/predictions.csv" "$first/eval/predictions.csv" || fail "eval predicts otherwise"
+grep -q '^test  loss [0-9.]*  acc [0-9.]*%  images 40  tta none' out || fail "eval: $(cat out)"
+grep -q '^class  *images  *recall' out || fail "eval: no table: $(cat out)"
+sluice eval "$first/checkpoints/best.safetensors" eval.tta=flip_shift --out=other --quiet \
+  >out 2>err || fail "eval: $(cat err)"
+[ "$(wc -l <out)" = 1 ] && [ -s other/per_class.csv ] || fail "eval --quiet: $(cat out)"
+
+# Ctrl-C: the step is finished, a checkpoint written, the way to go on told.
+for signal in INT TERM; do
+  sluice train $tiny $data training.epochs=100000 run.name=$signal run.log_every=1 >out 2>err &
+  pid=$!
+  for _ in $(seq 600); do
+    [ -s runs/latest/steps.csv ] && readlink runs/latest | grep -q "$signal" &&
+      [ "$(wc -l <runs/latest/steps.csv)" -gt 3 ] && break
+    sleep 0.1
+  done
+  # A background job of a script ignores SIGINT, so it is the program's own handler that
+  # is tried here.
+  kill -$signal $pid
+  wait $pid
+  status=$?
+  [ $status = 130 ] || fail "$signal: exit status $status: $(cat err)"
+  tail -1 err | grep -q 'continue with: sluice train resume=runs/' || fail "$signal: $(cat err)"
+  [ -s runs/latest/checkpoints/last.safetensors ] || fail "$signal: no checkpoint"
+done
+
+# Bad input.
+mv "$first" first
+head -c 20000 train.sluice >cut.sluice
+head -c 20000 /dev/urandom >noise.sluice
+: >empty.sluice
+$make_set small.sluice 40 12 3 4 0 3
+$make_set five.sluice 40 16 3 5 0 3
+$make_set negative.sluice 40 16 3 4 -1 3
+$make_set few.sluice 5 16 3 4 0 3
+bad 2 "no file named" sluice train $tiny
+bad 3 "nothere.sluice: No such file" sluice train $tiny data.train=nothere.sluice
+bad 5 "cut.sluice" sluice train $tiny data.train=cut.sluice
+bad 5 "noise.sluice" sluice train $tiny data.train=noise.sluice
+bad 5 "empty.sluice" sluice train $tiny data.train=empty.sluice
+bad 2 "not a regular file" sluice train $tiny data.train=.
+bad 2 "expected images of 16x16x3 as in train.sluice, found 12x12x3" \
+  sluice train $tiny data.train=train.sluice data.test=small.sluice
+bad 2 "expected a label from 0 to 3, found 4" \
+  sluice train $tiny data.train=train.sluice data.test=five.sluice
+bad 2 "sample 0: expected a label from 0 to 2, found -1" \
+  sluice train $tiny data.train=negative.sluice
+bad 2 "expected at most the 5 images of few.sluice, found 16" \
+  sluice train $tiny data.train=few.sluice
+bad 2 "no recipe 'nothere'; there are: " sluice train recipe=nothere
+bad 2 "no such key; near: training.epochs" sluice train training.epoch=3
+bad 2 "rotate" sluice train $tiny $data "data.augment=[rotate_by_nothing]"
+bad 2 "no integer field 'nothere'" sluice train $tiny $data data.label=nothere
+bad 2 "expected recipe=NAME" sluice train
+bad 3 "nothere: No such file" sluice eval nothere
+bad 2 "config.yaml: No such file" sluice eval .
+bad 2 "config.yaml: No such file" sluice train resume=.
+: >file
+bad 3 "file" sluice train $tiny $data run.dir=file
+bad 2 "cannot change when a run continues" sluice train resume=first optimizer.lr=1
+
+# The loss explodes: the run ends, its last checkpoint stays as it was.
+timeout 60 sluice train $tiny $data training.epochs=50 optimizer.lr=1e6 --quiet >out 2>err
+[ $? = 2 ] && [ "$(wc -l <err)" = 1 ] && grep -q 'the loss is .*diverged' err ||
+  fail "divergence: $(cat err)"
+
+# No room: a limit on the size of files stands for a full disk.
+for blocks in 1 2 4 8 32 128; do
+  rm -rf runs
+  (ulimit -f $blocks; timeout 60 sluice train $tiny $data training.epochs=2 --quiet) >out 2>err
+  status=$?
+  [ $status = 0 ] && break
+  [ $status = 3 ] || fail "$blocks blocks: exit status $status"
+  [ "$(wc -l <err)" = 1 ] && grep -q 'File too large' err || fail "$blocks blocks: $(cat err)"
+  [ -z "$(find runs -name '*.tmp*')" ] || fail "$blocks blocks: left $(find runs -name '*.tmp*')"
+done
+[ "$blocks" != 1 ] || fail "a limit of 1 block stopped nothing"
+
+sluice train --help | grep -q '  mnist_cnn ' || fail "--help does not list mnist_cnn"
+sluice train --help | grep -q 'optimizer.lr' || fail "--help does not list optimizer.lr"
+[ $failures = 0 ]

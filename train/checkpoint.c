@@ -1,7 +1,4 @@
-/* checkpoint.c -- a network and its optimizer to and from a safetensors file.
- *
- * The checksum covers header and data; within the header it is taken with its own eight
- * digits as zeros, which is also how they are first written. */
+/* checkpoint.c -- a network and its optimizer to and from a safetensors file. */
 #include <assert.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -11,19 +8,13 @@
 
 #include <sluice/crc32c.h>
 
-#include "checkpoint.h"
+#include "checkpoint_parts.h"
 #include "json_cursor.h"
-#include "safetensors.h"
 #include "whole_file.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tensors lie as in memory");
 
-#define PREFIX "optimizer."
-#define NO_CRC "00000000"
-
 enum {
-    VERSION = 1,
-    CRC_DIGITS = 8,
     ENTRY_TEXT = SAFETENSORS_NAME + 256, /* at most, of one tensor in the header */
     META_TEXT = 2048 * 6 + 4096,
 };
@@ -43,7 +34,8 @@ struct inventory {
 static void add_item(struct inventory *inv, const char *prefix, struct tensor *t)
 {
     struct item *item = &inv->item[inv->count++];
-    _Static_assert(sizeof t->name + sizeof PREFIX <= sizeof item->name, "names fit");
+    _Static_assert(sizeof t->name + sizeof CHECKPOINT_MOMENTS <= sizeof item->name,
+                   "names fit");
     snprintf(item->name, sizeof item->name, "%s%s", prefix, t->name);
     item->tensor = t;
     inv->bytes += tensor_bytes(t);
@@ -62,7 +54,7 @@ static int take_inventory(struct inventory *inv, struct net *net, struct optim *
     for (int i = 0; i < net_buffer_count(net); i++)
         add_item(inv, "", net_buffer(net, i));
     for (int i = 0; i < states; i++)
-        add_item(inv, PREFIX, optim_state(opt, i));
+        add_item(inv, CHECKPOINT_MOMENTS, optim_state(opt, i));
     return 0;
 }
 
@@ -95,9 +87,9 @@ static void put_quoted(struct text *t, const char *text)
 static void put_meta(struct text *t, const struct checkpoint_meta *m, struct optim *opt)
 {
     put(t, "{\"__metadata__\":{\"format\":\"pt\",\"sluice\":\"%d\",\"crc32c\":\"",
-        VERSION);
+        CHECKPOINT_VERSION);
     t->crc_at = t->size;
-    put(t, NO_CRC "\",\"model\":");
+    put(t, CHECKPOINT_NO_CRC "\",\"model\":");
     put_quoted(t, m->model);
     put(t,
         ",\"seed\":\"%" PRIu64 "\",\"epoch\":\"%" PRIu64 "\",\"batch\":\"%" PRIu64
@@ -168,9 +160,9 @@ int checkpoint_save(const char *path, struct net *net, struct optim *opt,
     uint32_t crc = 0;
     for (int i = 0; i <= inv.count; i++)
         crc = sluice_crc32c(crc, parts[i].bytes, parts[i].size);
-    char digits[CRC_DIGITS + 1];
+    char digits[CHECKPOINT_CRC_DIGITS + 1];
     snprintf(digits, sizeof digits, "%08" PRIx32, crc);
-    memcpy(header.at + header.crc_at, digits, CRC_DIGITS);
+    memcpy(header.at + header.crc_at, digits, CHECKPOINT_CRC_DIGITS);
     rc = whole_file_replace(path, parts, inv.count + 1, err);
 out:
     free(parts);
@@ -179,159 +171,10 @@ out:
     return rc;
 }
 
-/* Compared as text: a digit of another case is damage, too. */
-static int check_crc(const struct safetensors *st, const char *path, const char *bytes,
-                     size_t size, struct sluice_error *err)
-{
-    const struct safetensors_text *text = safetensors_text(st, "crc32c");
-    char digits[CRC_DIGITS + 1];
-    if (!text || text->size != CRC_DIGITS)
-        return sluice_fail(err, SLUICE_ECORRUPT, "%s: carries no checksum of Sluice's",
-                           path);
-    uint32_t crc = sluice_crc32c(0, bytes, text->raw);
-    crc = sluice_crc32c(crc, NO_CRC, CRC_DIGITS);
-    crc = sluice_crc32c(crc, bytes + text->raw + CRC_DIGITS,
-                        size - text->raw - CRC_DIGITS);
-    snprintf(digits, sizeof digits, "%08" PRIx32, crc);
-    if (memcmp(digits, bytes + text->raw, CRC_DIGITS) != 0)
-        return sluice_fail(err, SLUICE_ECORRUPT, "%s: checksum %s, the file has %.8s",
-                           path, digits, bytes + text->raw);
-    return 0;
-}
-
-/* Where the values of the metadata are read from. */
-struct source {
-    const struct safetensors *st;
-    const char *path;
-    struct sluice_error *err;
-};
-
-static const char *get(const struct source *s, const char *key)
-{
-    const struct safetensors_text *text = safetensors_text(s->st, key);
-    if (!text)
-        sluice_fail(s->err, SLUICE_ECORRUPT, "%s: its metadata lacks '%s'", s->path,
-                    key);
-    return text ? text->value : NULL;
-}
-
-static int get_text(const struct source *s, const char *key, char *out, size_t room)
-{
-    const char *value = get(s, key);
-    if (!value)
-        return SLUICE_ECORRUPT;
-    if (strlen(value) >= room)
-        return sluice_fail(s->err, SLUICE_ECORRUPT,
-                           "%s: its metadata '%s' has %zu bytes, expected below %zu",
-                           s->path, key, strlen(value), room);
-    memcpy(out, value, strlen(value) + 1);
-    return 0;
-}
-
-static int get_u64(const struct source *s, const char *key, uint64_t *out)
-{
-    const char *value = get(s, key);
-    if (!value)
-        return SLUICE_ECORRUPT;
-    char *end;
-    *out = strtoull(value, &end, 10);
-    if (*value < '0' || *value > '9' || *end)
-        return sluice_fail(s->err, SLUICE_ECORRUPT,
-                           "%s: its metadata '%s' is '%.40s', expected a number",
-                           s->path, key, value);
-    return 0;
-}
-
-static int get_double(const struct source *s, const char *key, double *out)
-{
-    const char *value = get(s, key);
-    if (!value)
-        return SLUICE_ECORRUPT;
-    char *end;
-    *out = strtod(value, &end);
-    if (end == value || *end)
-        return sluice_fail(s->err, SLUICE_ECORRUPT,
-                           "%s: its metadata '%s' is '%.40s', expected a number",
-                           s->path, key, value);
-    return 0;
-}
-
-static int get_meta(const struct source *s, struct checkpoint_meta *m,
-                    uint64_t *optimizer_steps)
-{
-    uint64_t version;
-    int rc = get_u64(s, "sluice", &version);
-    if (rc == 0 && version != VERSION)
-        rc = sluice_fail(s->err, SLUICE_EVERSION,
-                         "%s: version %" PRIu64 " of a checkpoint, this is for %d",
-                         s->path, version, VERSION);
-    if (rc < 0 || (rc = get_text(s, "model", m->model, sizeof m->model)) < 0 ||
-        (rc = get_u64(s, "seed", &m->seed)) < 0 ||
-        (rc = get_u64(s, "epoch", &m->epoch)) < 0 ||
-        (rc = get_u64(s, "batch", &m->batch)) < 0 ||
-        (rc = get_u64(s, "step", &m->step)) < 0 ||
-        (rc = get_u64(s, "optimizer_steps", optimizer_steps)) < 0 ||
-        (rc = get_double(s, "best_accuracy", &m->best_accuracy)) < 0 ||
-        (rc = get_text(s, "config_crc", m->config_crc, sizeof m->config_crc)) < 0 ||
-        (rc = get_text(s, "extra", m->extra, sizeof m->extra)) < 0)
-        return rc;
-    return 0;
-}
-
-/* A checkpoint in memory, parsed and with a good checksum. */
-struct loaded {
-    void *bytes;
-    size_t size;
-    struct safetensors st;
-    struct checkpoint_meta meta;
-    uint64_t optimizer_steps;
-};
-
-static void unload(struct loaded *l)
-{
-    safetensors_free(&l->st);
-    free(l->bytes);
-    l->bytes = NULL;
-}
-
-static int parse(struct loaded *l, const char *path, const void *bytes, size_t size,
-                 struct sluice_error *err)
-{
-    const struct source source = { &l->st, path, err };
-    int rc = safetensors_parse(&l->st, path, bytes, size, err);
-    if (rc == 0)
-        rc = check_crc(&l->st, path, bytes, size, err);
-    if (rc == 0)
-        rc = get_meta(&source, &l->meta, &l->optimizer_steps);
-    return rc;
-}
-
-static int load(struct loaded *l, const char *path, uint64_t limit,
-                struct sluice_error *err)
-{
-    *l = (struct loaded){ 0 };
-    int rc = whole_file_read(path, &l->bytes, &l->size, limit, err);
-    if (rc == 0)
-        rc = parse(l, path, l->bytes, l->size, err);
-    if (rc < 0)
-        unload(l);
-    return rc;
-}
-
-int checkpoint_parse(const char *path, const void *bytes, size_t size,
-                     struct checkpoint_meta *meta, struct sluice_error *err)
-{
-    struct loaded l = { 0 };
-    const int rc = parse(&l, path, bytes, size, err);
-    if (rc == 0)
-        *meta = l.meta;
-    unload(&l);
-    return rc;
-}
-
 /* The file's tensor for this one. */
-static int match(const struct loaded *l, const char *path, const struct item *item,
-                 const struct safetensors_entry **found, struct sluice_error *err)
+static int match(const struct checkpoint_file *l, const char *path,
+                 const struct item *item, const struct safetensors_entry **found,
+                 struct sluice_error *err)
 {
     const struct safetensors_entry *e = safetensors_find(&l->st, item->name);
     char text[64];
@@ -356,18 +199,19 @@ static int match(const struct loaded *l, const char *path, const struct item *it
 }
 
 /* Something of the file that nobody asked for; moments may be left aside. */
-static int check_rest(const struct loaded *l, const char *path,
+static int check_rest(const struct checkpoint_file *l, const char *path,
                       const struct inventory *inv, bool with_moments,
                       struct sluice_error *err)
 {
     int expected = inv->count;
     for (int i = 0; i < l->st.entries && !with_moments; i++)
-        expected += strncmp(l->st.entry[i].name, PREFIX, strlen(PREFIX)) == 0;
+        expected += strncmp(l->st.entry[i].name, CHECKPOINT_MOMENTS,
+                            strlen(CHECKPOINT_MOMENTS)) == 0;
     if (l->st.entries == expected)
         return 0;
     for (int i = 0; i < l->st.entries; i++) {
-        bool known =
-            !with_moments && strncmp(l->st.entry[i].name, PREFIX, strlen(PREFIX)) == 0;
+        bool known = !with_moments && strncmp(l->st.entry[i].name, CHECKPOINT_MOMENTS,
+                                              strlen(CHECKPOINT_MOMENTS)) == 0;
         for (int k = 0; k < inv->count && !known; k++)
             known = strcmp(inv->item[k].name, l->st.entry[i].name) == 0;
         if (!known)
@@ -382,14 +226,14 @@ int checkpoint_load(const char *path, struct net *net, struct optim *opt,
                     struct checkpoint_meta *meta, struct sluice_error *err)
 {
     struct inventory inv;
-    struct loaded l = { 0 };
+    struct checkpoint_file l = { 0 };
     const struct safetensors_entry **found = NULL;
     int rc = take_inventory(&inv, net, opt, err);
     if (rc < 0)
         return rc;
     /* Whatever optimizer it was: at most a few times the network. */
     const uint64_t limit = (uint64_t)inv.bytes * 8 + SAFETENSORS_HEADER_MAX;
-    if ((rc = load(&l, path, limit, err)) < 0)
+    if ((rc = checkpoint_file_open(&l, path, limit, err)) < 0)
         goto out;
     found = calloc((size_t)inv.count + 1, sizeof(*found));
     if (!found)
@@ -412,19 +256,7 @@ int checkpoint_load(const char *path, struct net *net, struct optim *opt,
     net_params_changed(net);
 out:
     free(found);
-    unload(&l);
+    checkpoint_file_close(&l);
     free(inv.item);
     return rc;
-}
-
-int checkpoint_read_meta(const char *path, struct checkpoint_meta *meta,
-                         struct sluice_error *err)
-{
-    struct loaded l;
-    const int rc = load(&l, path, UINT64_MAX, err);
-    if (rc < 0)
-        return rc;
-    *meta = l.meta;
-    unload(&l);
-    return 0;
 }

@@ -78,21 +78,24 @@ static inline void rig_model(struct rig *r, const char *name,
     };
 }
 
-/* 77 where the device is not there. */
-static inline void rig_device(struct rig *r, const char *kind)
+/* "ref", "cpu" or, computing in bf16, "cpu-bf16"; 77 where it is not there. */
+static inline void rig_device(struct rig *r, const char *device)
 {
+    char kind[16];
+    const char *dash = strchr(device, '-');
     memset(r, 0, sizeof *r);
-    const int rc = device_open(&r->dev, kind, "f32", 2, &r->err);
+    snprintf(kind, sizeof kind, "%.*s", dash ? (int)(dash - device) : 8, device);
+    const int rc = device_open(&r->dev, kind, dash ? dash + 1 : "f32", 2, &r->err);
     if (rc == SLUICE_EUNBUILT)
         SKIP("%s", r->err.message);
     REQUIRE(rc == 0, "%s", r->err.message);
 }
 
 /* A network of every kind of layer, quick on the plain device. */
-static inline void rig_open(struct rig *r, const char *kind, const char *optimizer)
+static inline void rig_open(struct rig *r, const char *device, const char *optimizer)
 {
     double options[16];
-    rig_device(r, kind);
+    rig_device(r, device);
     rig_options(model_find("resnet9"), options);
     options[0] = 0.0625; /* width */
     rig_model(r, "resnet9", &(struct net_input){ 8, 21, 21, 3 }, options);

@@ -1,4 +1,4 @@
-/* checkpoint_file.c -- a checkpoint comes back as it was; every truncation and every
+/* checkpoints.c -- a checkpoint comes back as it was; every truncation and every
  * flipped bit is refused; what differs is named; a failed save leaves the old file; on
  * any failure the network is as it was. With a path as argument: only write one there,
  * for another reader. */

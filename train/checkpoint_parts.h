@@ -1,0 +1,32 @@
+/* checkpoint_parts.h -- what saving and loading of checkpoints share. */
+#ifndef SLUICE_CHECKPOINT_PARTS_H
+#define SLUICE_CHECKPOINT_PARTS_H
+
+#include "checkpoint.h"
+#include "safetensors.h"
+
+/* The checksum covers header and data; within the header it is taken with its own eight
+ * digits as zeros, which is also how they are first written. */
+#define CHECKPOINT_NO_CRC "00000000"
+#define CHECKPOINT_MOMENTS "optimizer." /* prefix of the optimizer's tensors */
+
+enum {
+    CHECKPOINT_VERSION = 1,
+    CHECKPOINT_CRC_DIGITS = 8,
+};
+
+/* A checkpoint in memory, parsed and with a good checksum. */
+struct checkpoint_file {
+    void *bytes;
+    size_t size;
+    struct safetensors st;
+    struct checkpoint_meta meta;
+    uint64_t optimizer_steps;
+};
+
+/* On failure nothing needs freeing. */
+int checkpoint_file_open(struct checkpoint_file *file, const char *path, uint64_t limit,
+                         struct sluice_error *err);
+void checkpoint_file_close(struct checkpoint_file *file);
+
+#endif

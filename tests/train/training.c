@@ -51,7 +51,9 @@ static void resumed(const char *device, const char *optimizer)
             a.err.message);
     rig_train(&a, BEFORE, ALL);
     rig_open(&b, device, optimizer);
-    rig_train(&b, 0, 1); /* whatever it was before, it is gone */
+    /* Whatever it was and had prepared before, it is gone. */
+    rig_train(&b, 0, 1);
+    REQUIRE(net_forward(b.net, &b.pass, &b.err) == 0, "%s", b.err.message);
     REQUIRE(checkpoint_load(path, b.net, b.opt, &read, &b.err) == 0, "%s",
             b.err.message);
     CHECK(!rig_equal(&a, &b), "%s, %s: nothing was trained", device, optimizer);

@@ -45,6 +45,16 @@ good cifar10 cifar-10-batches-bin l.sluice --limit=7
 [ "$(sluice write cifar10 cifar-10-batches-bin l.sluice --limit=7 --json | grep -c '"samples": 7,')" = 1 ] ||
   fail "--limit"
 
+# The bytes of version 1: a file made today is the one that was made then.
+python3 - <<'EOF'
+import os, struct
+os.mkdir("tiny")
+open("tiny/train-images-idx3-ubyte", "wb").write(struct.pack(">IIII", 2051, 2, 2, 2) + bytes(range(8)))
+open("tiny/train-labels-idx1-ubyte", "wb").write(struct.pack(">II", 2049, 2) + bytes([1, 0]))
+EOF
+good mnist tiny tiny.sluice --class-names=zero,one
+cmp tiny.sluice "$here/../fuzz/corpus/dataset/tiny.sluice" || fail "the golden file differs"
+
 head -c 3000 cifar-10-binary.tar.gz >cut.tar.gz
 bad 5 'runcated' cifar10 cut.tar.gz
 head -c 700 mnist/train-images-idx3-ubyte.gz >cut-images-idx3-ubyte.gz

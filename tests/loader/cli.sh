@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# cli.sh BIN_DIR -- bench, info and verify as a user runs them: one hash for every way of
+# loading, damage named, nothing hangs.
+set -u
+export PATH=$1:$PATH LC_ALL=C
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+failures=0
+fail() { echo "FAILED: $*" >&2; failures=$((failures + 1)); }
+
+python3 - <<'EOF'
+import random, struct
+rng = random.Random(3)
+with open("train-images-idx3-ubyte", "wb") as f:
+    f.write(struct.pack(">IIII", 2051, 700, 28, 28) + rng.randbytes(700 * 784))
+with open("train-labels-idx1-ubyte", "wb") as f:
+    f.write(struct.pack(">II", 2049, 700) + bytes(rng.randrange(10) for _ in range(700)))
+EOF
+sluice write mnist . a.sluice --quiet || fail "write"
+
+hash_of() { timeout 60 sluice bench a.sluice --epochs=2 --batch-size=64 --hash --quiet "$@" | sed -n 's/^hash *//p'; }
+chain=--augment=flip,translate:pad=2,cutout:size=4,normalize
+for augment in "" "$chain --dtype=bf16"; do
+  want=$(hash_of --threads=1 --io=pread $augment)
+  [ -n "$want" ] || fail "no hash"
+  for threads in 1 2 7; do
+    for io in resident uring direct pread auto; do
+      got=$(hash_of --threads=$threads --io=$io $augment 2>err)
+      [ -z "$got" ] && grep -q 'is not available' err && continue
+      [ "$got" = "$want" ] || fail "$io with $threads threads: $got, not $want $(cat err)"
+    done
+  done
+done
+[ "$(hash_of --seed=1)" != "$(hash_of --seed=2)" ] || fail "the seed changes nothing"
+
+sluice bench a.sluice --epochs=1 --json --quiet | python3 -c '
+import json, sys
+r = json.load(sys.stdin)
+assert r["samples"] == 700 and r["samples_per_s"] > 0 and r["io"] and r["io_reason"]' || fail "bench --json"
+sluice bench a.sluice --epochs=1 --cold --quiet | grep -q 'dropped from the page cache' || fail "--cold"
+sluice info a.sluice --json | python3 -c '
+import json, sys
+r = json.load(sys.stdin)
+assert r["samples"] == 700 and r["fields"][0]["shape"] == [28, 28, 1]
+assert sum(c["samples"] for c in r["classes"]) == 700 and len(r["mean"]) == 1' || fail "info --json"
+sluice verify a.sluice >out || fail "verify: $(cat out)"
+
+cp a.sluice bad.sluice
+printf '\xff' | dd of=bad.sluice bs=1 seek=$((3 * 4096 + 17 * 784 + 5)) conv=notrunc status=none
+printf '\xff' | dd of=bad.sluice bs=1 seek=$((3 * 4096 + 600 * 784 + 9)) conv=notrunc status=none
+sluice verify bad.sluice >out
+[ $? = 1 ] || fail "verify of damage: status"
+grep -q 'sample 17,' out && grep -q 'sample 600,' out && grep -q '2 of 700' out || fail "verify: $(cat out)"
+timeout 20 sluice bench bad.sluice --epochs=1 --quiet >out 2>err
+[ $? = 5 ] || fail "bench of damage: status"
+grep -q 'bad.sluice: sample ' err && [ "$(wc -l <err)" = 1 ] || fail "bench of damage: $(cat err)"
+
+# Truncated, not ours, empty, missing: one line, the right status.
+head -c 100000 a.sluice >cut.sluice
+: >empty.sluice
+for command in bench info verify; do
+  for file in cut.sluice empty.sluice train-images-idx3-ubyte; do
+    timeout 20 sluice $command $file >/dev/null 2>err
+    [ $? = 5 ] && [ "$(wc -l <err)" = 1 ] && grep -q "$file" err || fail "$command $file: $(cat err)"
+  done
+  timeout 20 sluice $command nowhere 2>err >/dev/null
+  [ $? = 3 ] && [ "$(wc -l <err)" = 1 ] || fail "$command nowhere: $(cat err)"
+done
+sluice bench a.sluice --threads=many 2>err
+[ $? = 2 ] && grep -q 'expected a number from 1 to 1024' err || fail "usage: $(cat err)"
+
+[ $failures = 0 ] && echo "all good"
+exit $((failures > 0))

@@ -1,134 +1,192 @@
-/* augment.c -- a pipeline: created from text, applied by the loader's threads. */
+/* augment.c -- the public calls: plan a pipeline, run it on an image. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <sluice/augment_cuda.h>
+#include "ops.h"
+#include "ops/convert.h"
+#include "pipeline.h"
+#include "registry.h"
 
-#include "parse.h"
-#include "rows.h"
-
-enum { TEXT_MAX = 1024 };
-
-struct sluice_augment {
-    struct chain chain;
-    struct sluice_shape shape;
-    bool rows; /* by row; else pixel by pixel */
-    char text[TEXT_MAX];
-};
-
-static int check_options(const struct sluice_augment_options *o,
+static int check_options(const char *pipeline, const struct sluice_augment_options *o,
                          struct sluice_error *err)
 {
+    if (!pipeline || !o)
+        return sluice_fail(err, SLUICE_EINVAL, "augment: no pipeline or no options");
     const struct sluice_shape *s = &o->source;
-    if (s->height < 1 || s->width < 1 || s->channels < 1 ||
-        s->channels > CHAIN_CHANNELS_MAX || s->dtype != SLUICE_U8 ||
-        s->layout != SLUICE_NHWC)
-        return sluice_fail(
-            err, SLUICE_EINVAL,
-            "augmentation takes u8 images of 1 to %d channels, not %s %dx%dx%d",
-            CHAIN_CHANNELS_MAX, sluice_dtype_name((int)s->dtype), s->height, s->width,
-            s->channels);
+    if (s->dtype != SLUICE_U8 || (s->layout != SLUICE_NHWC && s->channels != 1))
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "augment: images of type %s: expected u8, NHWC",
+                           sluice_dtype_name(s->dtype));
+    if (s->height < 1 || s->width < 1 || s->height > SIDE_MAX || s->width > SIDE_MAX ||
+        s->channels < 1 || s->channels > CHANNELS_MAX)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "augment: images of %dx%dx%d: expected sides from 1 to %d "
+                           "and 1 to %d channels",
+                           s->height, s->width, s->channels, SIDE_MAX, CHANNELS_MAX);
     if (o->dtype != SLUICE_F32 && o->dtype != SLUICE_BF16 && o->dtype != SLUICE_F16 &&
         o->dtype != SLUICE_U8)
         return sluice_fail(err, SLUICE_EINVAL,
-                           "augmentation gives f32, bf16, f16 or u8, not %s",
-                           sluice_dtype_name((int)o->dtype));
+                           "augment: result of type %s: expected f32, bf16, f16 or u8",
+                           sluice_dtype_name(o->dtype));
+    if (o->layout != SLUICE_NHWC && o->layout != SLUICE_NCHW)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "augment: layout %d: expected NHWC or NCHW", o->layout);
     return 0;
 }
 
-static enum chain_type type_of(enum sluice_dtype dtype)
+/* Steps into stages: each its own for the reference, else as few as there can be. */
+static void divide(struct plan *p, int each)
 {
-    return dtype == SLUICE_F32    ? CHAIN_F32
-           : dtype == SLUICE_BF16 ? CHAIN_BF16
-           : dtype == SLUICE_F16  ? CHAIN_F16
-                                  : CHAIN_U8;
+    p->stages = 0;
+    for (int k = 0; k < p->steps; k++)
+        if (k && (each || step_class(p, k) == OP_IMAGE))
+            p->stage_end[p->stages++] = k;
+    p->stage_end[p->stages++] = p->steps;
+}
+
+static void prepare_conversion(struct conversion *cv, const struct plan *p)
+{
+    cv->dtype = p->dtype;
+    cv->channels = p->channels;
+    for (int i = 0; i < PATTERN; i++) {
+        cv->gain[i] = p->gain[i % p->channels];
+        cv->bias[i] = p->bias[i % p->channels];
+    }
+    for (int j = 0; j < 64; j++) {
+        const int n = p->channels, group = 64 / n;
+        cv->backward[j] = (uint8_t)((group - 1 - j / n) * n + j % n);
+        cv->planes[j] = (uint8_t)(j % 16 * n + j / 16);
+    }
+    for (int c = 0; c < p->channels && p->dtype != SLUICE_U8; c++)
+        for (int v = 0; v < 256; v++)
+            store_number(p,
+                         p->dtype == SLUICE_F32 ? (void *)cv->table.f32[c]
+                                                : (void *)cv->table.u16[c],
+                         (size_t)v, multiply_add((float)v, p->gain[c], p->bias[c]));
+}
+
+/* The kernels for `use`; NULL in *out: stage by stage. */
+static int choose(const struct kernels **out, enum sluice_augment_use use,
+                  const struct plan *p, struct sluice_error *err)
+{
+    const int avx2 = sluice_augment_has_avx2(), avx512 = sluice_augment_has_avx512();
+    if ((use == SLUICE_AUGMENT_AVX2 && !avx2) ||
+        (use == SLUICE_AUGMENT_AVX512 && !avx512))
+        return sluice_fail(err, SLUICE_EUNBUILT, "augment: this CPU has no %s",
+                           use == SLUICE_AUGMENT_AVX2 ? "AVX2" : "AVX-512 with VBMI");
+    *out = NULL;
+    if (use == SLUICE_AUGMENT_STEPS || !sluice_augment_rows_fit(p))
+        return 0;
+    if (use == SLUICE_AUGMENT_BEST)
+        use = avx512 ? SLUICE_AUGMENT_AVX512
+              : avx2 ? SLUICE_AUGMENT_AVX2
+                     : SLUICE_AUGMENT_PLAIN;
+    *out = use == SLUICE_AUGMENT_AVX512 ? &sluice_augment_avx512
+           : use == SLUICE_AUGMENT_AVX2 ? &sluice_augment_avx2
+                                        : &sluice_augment_plain;
+    return 0;
+}
+
+static int plan_pipeline(struct sluice_augment *aug, const char *pipeline,
+                         const struct sluice_augment_options *o,
+                         struct sluice_error *err)
+{
+    struct plan *p = &aug->plan;
+    int rc;
+    p->height = o->source.height;
+    p->width = o->source.width;
+    p->channels = o->source.channels;
+    p->dtype = o->dtype;
+    p->layout = o->layout;
+    p->seed = o->seed;
+    for (int c = 0; c < CHANNELS_MAX; c++)
+        p->gain[c] = 1;
+    if ((rc = sluice_augment_parse(p, &aug->description, pipeline, o, err)) < 0)
+        return rc;
+    divide(p, o->use == SLUICE_AUGMENT_STEPS);
+    if ((rc = choose(&aug->kernels, o->use, p, err)) < 0)
+        return rc;
+    prepare_conversion(&aug->conversion, p);
+    if (aug->kernels)
+        snprintf(aug->path, sizeof(aug->path), "rows %s", aug->kernels->name);
+    else if (o->use == SLUICE_AUGMENT_STEPS)
+        snprintf(aug->path, sizeof(aug->path), "steps");
+    else
+        snprintf(aug->path, sizeof(aug->path), "%d pass%s plain", p->stages,
+                 p->stages == 1 ? "" : "es");
+    return 0;
 }
 
 int sluice_augment_create(struct sluice_augment **out, const char *pipeline,
-                          const struct sluice_augment_options *o,
+                          const struct sluice_augment_options *options,
                           struct sluice_error *err)
 {
-    int rc = check_options(o, err);
-    struct sluice_augment *a = rc < 0 ? NULL : calloc(1, sizeof(*a));
     *out = NULL;
+    int rc = check_options(pipeline, options, err);
     if (rc < 0)
         return rc;
-    if (!a)
-        return sluice_fail(err, SLUICE_ENOMEM, "no memory");
-    struct chain *c = &a->chain;
-    c->seed = o->seed;
-    c->height = o->source.height;
-    c->width = o->source.width;
-    c->channels = o->source.channels;
-    c->type = type_of(o->dtype);
-    c->planar = o->layout == SLUICE_NCHW;
-    for (int k = 0; k < CHAIN_CHANNELS_MAX; k++)
-        c->scale[k] = 1;
-    rc = sluice_chain_parse(c, pipeline, o, err);
-    if (rc < 0) {
-        free(a);
+    struct sluice_augment *aug = calloc(1, sizeof(*aug));
+    if (!aug)
+        return sluice_fail(err, SLUICE_ENOMEM, "augment: no memory for a pipeline");
+    pthread_mutex_init(&aug->lock, NULL);
+    if ((rc = plan_pipeline(aug, pipeline, options, err)) < 0) {
+        sluice_augment_free(aug);
         return rc;
     }
-    a->shape = o->source;
-    a->shape.dtype = o->dtype;
-    a->shape.layout = o->layout;
-    a->rows = sluice_rows_supports(c);
-    bool normalized = false;
-    for (int k = 0; k < c->channels; k++)
-        normalized |= c->scale[k] != 1 || c->shift[k] != 0;
-    sluice_chain_describe(c, normalized, a->text, sizeof(a->text));
-    *out = a;
+    *out = aug;
     return 0;
 }
 
 void sluice_augment_free(struct sluice_augment *aug)
 {
+    if (!aug)
+        return;
+    sluice_augment_free_scratch(aug);
+    pthread_mutex_destroy(&aug->lock);
+    free(aug->description);
     free(aug);
 }
 
 static int apply(const void *arg, const struct sluice_image *in, void *out,
                  struct sluice_error *err)
 {
-    const struct sluice_augment *a = arg;
-    const struct chain *c = &a->chain;
-    struct chain_draw draws[CHAIN_STEPS_MAX];
-    if (in->height != c->height || in->width != c->width || in->channels != c->channels)
+    /* Only the list of idle scratch is ever written to, under its lock. */
+    struct sluice_augment *aug = (struct sluice_augment *)arg;
+    const struct plan *p = &aug->plan;
+    struct draw draws[STEPS_MAX];
+    if (in->height != p->height || in->width != p->width || in->channels != p->channels)
         return sluice_fail(err, SLUICE_EINVAL,
-                           "an image of %dx%dx%d, expected %dx%dx%d", in->height,
-                           in->width, in->channels, c->height, c->width, c->channels);
-    if (a->rows) {
-        sluice_rows_apply(c, in, out);
-        return 0;
-    }
-    for (int i = 0; i < c->steps; i++)
-        draws[i] = draw_step(c, &c->step[i], in->id, in->epoch);
-    for (int y = 0; y < c->height; y++)
-        for (int x = 0; x < c->width; x++)
-            chain_pixel(c, draws, in->pixels, out, y, x);
+                           "augment: sample %llu: expected an image of %dx%dx%d, found "
+                           "%dx%dx%d",
+                           (unsigned long long)in->id, p->height, p->width, p->channels,
+                           in->height, in->width, in->channels);
+    for (int k = 0; k < p->steps; k++)
+        step_draw(&draws[k], p, k, in->id, in->epoch);
+    if (!aug->kernels)
+        return sluice_augment_run_stages(aug, draws, in->pixels, out, err);
+    sluice_augment_run_rows(aug, draws, in->pixels, out);
     return 0;
 }
 
 struct sluice_transform sluice_augment_transform(const struct sluice_augment *aug)
 {
-    return (struct sluice_transform){ .apply = apply, .arg = aug, .out = aug->shape };
+    return (struct sluice_transform){ apply, aug, sluice_augment_shape(aug) };
 }
 
 struct sluice_shape sluice_augment_shape(const struct sluice_augment *aug)
 {
-    return aug->shape;
+    const struct plan *p = &aug->plan;
+    return (struct sluice_shape){ p->height, p->width, p->channels, p->dtype,
+                                  p->layout };
 }
 
 const char *sluice_augment_describe(const struct sluice_augment *aug)
 {
-    return aug->text;
+    return aug->description;
 }
 
 const char *sluice_augment_path(const struct sluice_augment *aug)
 {
-    return aug->rows ? sluice_rows_path(&aug->chain) : "pixel by pixel, plain C";
-}
-
-const void *sluice_augment_chain(const struct sluice_augment *aug)
-{
-    return &aug->chain;
+    return aug->path;
 }

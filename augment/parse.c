@@ -1,277 +1,385 @@
-/* parse.c -- a pipeline's text to a chain. */
-#include <ctype.h>
+/* parse.c -- "flip,translate:pad=2:fill=reflect,normalize" into steps, and back into
+ * the text that spells every value out. */
 #include <math.h>
-#include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
+#include "registry.h"
 
-static int unknown_op(const char *name, struct sluice_error *err)
+enum { NAMES_TEXT = 300 };
+
+/* A stretch of the pipeline's text. */
+struct text {
+    const char *at;
+    size_t size;
+};
+
+/* What is being parsed: for messages, and for values that depend on the images. */
+struct parser {
+    const struct sluice_augment_options *options;
+    struct plan *plan;
+    const struct op_def *def;
+    struct parsed now;
+    struct sluice_error *err;
+};
+
+static bool same(struct text t, const char *word)
 {
-    char known[256] = "";
-    size_t at = 0;
-    for (int i = 0; sluice_augment_op_name(i) && at < sizeof(known); i++)
-        at += (size_t)snprintf(known + at, sizeof(known) - at, "%s%s", i ? ", " : "",
-                               sluice_augment_op_name(i));
-    return sluice_fail(err, SLUICE_EINVAL, "no augmentation '%s'; there are %s", name,
-                       known);
+    return strlen(word) == t.size && memcmp(t.at, word, t.size) == 0;
 }
 
-/* Numbers joined by '/': returns how many, 0 if the text is anything else. */
-static int parse_list(const char *text, double out[CHAIN_CHANNELS_MAX])
+/* Cut the part before the next `stop` off *rest. */
+static struct text cut(struct text *rest, char stop)
 {
+    const char *end = memchr(rest->at, stop, rest->size);
+    struct text part = { rest->at, end ? (size_t)(end - rest->at) : rest->size };
+    const size_t used = part.size + (end != NULL);
+    rest->at += used;
+    rest->size -= used;
+    return part;
+}
+
+/* Spaces around a part mean nothing. */
+static struct text trim(struct text t)
+{
+    while (t.size && strchr(" \t\r\n", *t.at)) {
+        t.at++;
+        t.size--;
+    }
+    while (t.size && strchr(" \t\r\n", t.at[t.size - 1]))
+        t.size--;
+    return t;
+}
+
+static int refuse(const struct parser *ps, const struct op_option *o, struct text value,
+                  const char *expected)
+{
+    return sluice_fail(ps->err, SLUICE_EINVAL, "augment: %s: %s=%.*s: expected %s",
+                       ps->def->name, o->key, (int)(value.size < 40 ? value.size : 40),
+                       value.at, expected);
+}
+
+static int refuse_range(const struct parser *ps, const struct op_option *o,
+                        struct text value, const char *what)
+{
+    char expected[160];
+    snprintf(expected, sizeof(expected), "%.80s from %.10g to %.10g", what, o->low,
+             o->high);
+    return refuse(ps, o, value, expected);
+}
+
+static bool number(double *out, struct text t)
+{
+    char digits[64], *end;
+    if (!t.size || t.size >= sizeof(digits) || strchr(" \t\r\n", *t.at))
+        return false;
+    memcpy(digits, t.at, t.size);
+    digits[t.size] = 0;
+    *out = strtod(digits, &end);
+    return !*end;
+}
+
+/* A list of `count` numbers, or one that stands for all. */
+static bool number_list(double *out, int count, struct text t, double low, double high)
+{
+    struct text rest = t;
     int n = 0;
-    for (;;) {
-        char *end;
-        if (n == CHAIN_CHANNELS_MAX || !(isdigit((unsigned char)*text) || *text == '.'))
-            return 0;
-        out[n++] = strtod(text, &end);
-        if (*end == 0)
-            return n;
-        if (*end != '/')
-            return 0;
-        text = end + 1;
-    }
+    if (!t.size || t.at[t.size - 1] == '/')
+        return false;
+    for (; rest.size; n++)
+        if (n == count || !number(&out[n], cut(&rest, '/')) ||
+            !(out[n] >= low && out[n] <= high))
+            return false;
+    for (int i = 1; n == 1 && i < count; i++)
+        out[i] = out[0];
+    return n == 1 || n == count;
 }
 
-static int bad_value(const struct op_def *op, const struct arg_def *arg,
-                     const char *text, const char *expected, struct sluice_error *err)
+static int file_numbers(const struct parser *ps, const struct op_option *o, double *out,
+                        const double *from)
 {
-    return sluice_fail(err, SLUICE_EINVAL, "%s: %s=%s: expected %s", op->name,
-                       arg->name, text, expected);
-}
-
-/* One or `channels` numbers within the argument's bounds. */
-static int parse_numbers(const struct op_def *op, const struct arg_def *arg,
-                         const char *text, int channels, struct arg_value *out,
-                         struct sluice_error *err)
-{
-    char expected[128];
-    const bool scalar = arg->kind == ARG_NUMBER || arg->kind == ARG_INT;
-    int n = parse_list(text, out->number);
-    bool good = n == 1 || (!scalar && n == channels);
-    for (int i = 0; i < n; i++)
-        good = good && out->number[i] >= arg->min && out->number[i] <= arg->max &&
-               (arg->kind != ARG_INT || out->number[i] == floor(out->number[i]));
-    if (!good) {
-        snprintf(expected, sizeof(expected), "%s%s from %g to %g",
-                 scalar         ? "a"
-                 : channels > 1 ? "one or one per channel: a"
-                                : "a",
-                 arg->kind == ARG_INT ? " whole number" : " number", arg->min,
-                 arg->max);
-        return bad_value(op, arg, text, expected, err);
+    if (!from)
+        return sluice_fail(ps->err, SLUICE_EINVAL,
+                           "augment: %s: the file does not say the %s of its pixels: "
+                           "give numbers",
+                           ps->def->name, o->kind == OPTION_STD ? "std" : "mean");
+    for (int c = 0; c < ps->plan->channels; c++) {
+        if (!isfinite(from[c]) || (o->kind == OPTION_STD && !(from[c] > 0)))
+            return sluice_fail(ps->err, SLUICE_EINVAL,
+                               "augment: %s: %s of channel %d is %g", ps->def->name,
+                               o->key, c, from[c]);
+        out[c] = from[c];
     }
-    for (int i = n; i < CHAIN_CHANNELS_MAX; i++)
-        out->number[i] = out->number[n == 1 ? 0 : n - 1];
     return 0;
 }
 
-static int parse_fill(const struct op_def *op, const struct arg_def *arg,
-                      const char *text, const struct sluice_augment_options *opt,
-                      struct arg_value *out, struct sluice_error *err)
+static int parse_fill(struct parser *ps, const struct op_option *o, struct text value)
 {
-    const int channels = opt->source.channels;
-    out->fill = CHAIN_FILL_COLOUR;
-    memset(out->number, 0, sizeof(out->number));
-    if (arg->kind == ARG_FILL && strcmp(text, "reflect") == 0) {
-        out->fill = CHAIN_FILL_REFLECT;
-    } else if (arg->kind == ARG_FILL && strcmp(text, "edge") == 0) {
-        out->fill = CHAIN_FILL_EDGE;
-    } else if (strcmp(text, "mean") == 0) {
-        if (!opt->mean)
-            return bad_value(op, arg, text, "a colour: the file has no mean", err);
-        for (int k = 0; k < channels; k++)
-            out->number[k] = floor(opt->mean[k]);
-    } else if (strcmp(text, "zero") != 0) {
-        int rc = parse_numbers(op, arg, text, channels, out, err);
-        if (rc < 0)
+    struct step *s = &ps->now.step;
+    double colour[CHANNELS_MAX] = { 0 };
+    int rc;
+    s->fill_mode = FILL_COLOUR;
+    if (same(value, "zero")) {
+        /* colour is that already */
+    } else if (o->kind == OPTION_FILL && same(value, "reflect")) {
+        s->fill_mode = FILL_REFLECT;
+    } else if (o->kind == OPTION_FILL && same(value, "edge")) {
+        s->fill_mode = FILL_EDGE;
+    } else if (same(value, "mean")) {
+        if ((rc = file_numbers(ps, o, colour, ps->options->mean)) < 0)
             return rc;
+    } else if (!number_list(colour, ps->plan->channels, value, 0, 255)) {
+        char expected[120];
+        snprintf(expected, sizeof(expected),
+                 "zero, mean%s or %d numbers from 0 to 255 joined by /",
+                 o->kind == OPTION_FILL ? ", reflect, edge" : "", ps->plan->channels);
+        return refuse(ps, o, value, expected);
     }
-    for (int k = 0; k < CHAIN_CHANNELS_MAX; k++)
-        out->colour[k] = (uint8_t)out->number[k];
+    for (int c = 0; c < CHANNELS_MAX; c++)
+        s->fill[c] = (uint8_t)fmin(fmax(floor(colour[c]), 0), 255);
     return 0;
 }
 
-static int parse_arg(const struct op_def *op, const struct arg_def *arg,
-                     const char *text, const struct sluice_augment_options *opt,
-                     struct arg_value *out, struct sluice_error *err)
+static int parse_statistic(struct parser *ps, const struct op_option *o, double *out,
+                           struct text value)
 {
-    out->given = true;
-    return arg->kind == ARG_FILL || arg->kind == ARG_COLOUR
-               ? parse_fill(op, arg, text, opt, out, err)
-               : parse_numbers(op, arg, text, opt->source.channels, out, err);
+    if (same(value, "file"))
+        return file_numbers(
+            ps, o, out, o->kind == OPTION_STD ? ps->options->std : ps->options->mean);
+    if (!number_list(out, ps->plan->channels, value, o->low, o->high)) {
+        char what[80];
+        snprintf(what, sizeof(what), "1 or %d numbers joined by /", ps->plan->channels);
+        return refuse_range(ps, o, value, what);
+    }
+    return 0;
 }
 
-/* "key=value:key=value" behind the name. */
-static int parse_args(const struct op_def *op, char *text,
-                      const struct sluice_augment_options *opt,
-                      struct arg_value values[ARGS_MAX], struct sluice_error *err)
+static int parse_value(struct parser *ps, const struct op_option *o, struct text value)
 {
-    char *rest = NULL;
-    for (char *pair = strtok_r(text, ":", &rest); pair;
-         pair = strtok_r(NULL, ":", &rest)) {
-        char *equals = strchr(pair, '=');
-        int k = 0;
-        if (equals)
-            *equals = 0;
-        while (k < ARGS_MAX && op->args[k].name && strcmp(op->args[k].name, pair) != 0)
-            k++;
-        if (!equals || k == ARGS_MAX || !op->args[k].name)
-            return sluice_fail(err, SLUICE_EINVAL, "%s: '%s' is no argument of it (%s)",
-                               op->name, pair, op->help);
-        int rc = parse_arg(op, &op->args[k], equals + 1, opt, &values[k], err);
+    char *at = (char *)&ps->now + o->at;
+    double v;
+    switch (o->kind) {
+    case OPTION_INT:
+        if (!number(&v, value) || !(v >= o->low && v <= o->high) || v != floor(v))
+            return refuse_range(ps, o, value, "a whole number");
+        *(int *)(void *)at = (int)v;
+        return 0;
+    case OPTION_REAL:
+        if (!number(&v, value) || !(v >= o->low && v <= o->high))
+            return refuse_range(ps, o, value, "a number");
+        *(float *)(void *)at = (float)v;
+        return 0;
+    case OPTION_FLAG:
+        if (!same(value, o->low_word) && !same(value, o->high_word)) {
+            char expected[80];
+            snprintf(expected, sizeof(expected), "%s or %s", o->low_word, o->high_word);
+            return refuse(ps, o, value, expected);
+        }
+        *(int *)(void *)at = same(value, o->high_word);
+        return 0;
+    case OPTION_COLOUR:
+    case OPTION_FILL:
+        return parse_fill(ps, o, value);
+    case OPTION_MEAN:
+    case OPTION_STD:
+        return parse_statistic(ps, o, (double *)(void *)at, value);
+    }
+    return 0;
+}
+
+static int unknown_option(const struct parser *ps, struct text key)
+{
+    char names[NAMES_TEXT] = "none";
+    size_t used = 0;
+    for (const struct op_option *o = ps->def->options; o && o->key; o++)
+        used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s",
+                                 used ? ", " : "", o->key);
+    return sluice_fail(ps->err, SLUICE_EINVAL,
+                       "augment: %s has no option '%.*s'; there are: %s", ps->def->name,
+                       (int)(key.size < 40 ? key.size : 40), key.at, names);
+}
+
+/* The options in `args`, each at most once. `given` has a bit per option. */
+static int parse_args(struct parser *ps, struct text args, unsigned *given)
+{
+    while (args.size) {
+        struct text value = cut(&args, ':'), key = trim(cut(&value, '='));
+        const struct op_option *o = ps->def->options;
+        while (o && o->key && !same(key, o->key))
+            o++;
+        if (!o || !o->key)
+            return unknown_option(ps, key);
+        const unsigned bit = 1u << (o - ps->def->options);
+        if (*given & bit)
+            return sluice_fail(ps->err, SLUICE_EINVAL, "augment: %s: %s is given twice",
+                               ps->def->name, o->key);
+        *given |= bit;
+        int rc = parse_value(ps, o, trim(value));
         if (rc < 0)
             return rc;
     }
-    for (int k = 0; k < ARGS_MAX && op->args[k].name; k++) {
-        if (values[k].given || (op->last && !op->args[k].initial))
+    return 0;
+}
+
+static int fill_in(struct parser *ps, unsigned given)
+{
+    for (const struct op_option *o = ps->def->options; o && o->key; o++) {
+        if (given >> (o - ps->def->options) & 1)
             continue;
-        if (!op->args[k].initial)
-            return sluice_fail(err, SLUICE_EINVAL, "%s: needs %s=... (%s)", op->name,
-                               op->args[k].name, op->help);
-        int rc = parse_arg(op, &op->args[k], op->args[k].initial, opt, &values[k], err);
+        if (!o->fallback)
+            return sluice_fail(ps->err, SLUICE_EINVAL, "augment: %s: %s must be given",
+                               ps->def->name, o->key);
+        int rc = parse_value(ps, o, (struct text){ o->fallback, strlen(o->fallback) });
         if (rc < 0)
             return rc;
     }
     return 0;
 }
 
-static int add_normalize(struct chain *c, const struct sluice_augment_options *opt,
-                         const struct arg_value *values, struct sluice_error *err)
+static int find(struct parser *ps, struct text name, const struct op_alias **alias)
 {
-    const double *mean = values[0].given ? values[0].number : opt->mean;
-    const double *std = values[1].given ? values[1].number : opt->std;
-    if (!mean || !std)
-        return sluice_fail(
-            err, SLUICE_EINVAL,
-            "normalize: the file has no mean and std; say mean=...:std=...");
-    if (c->type == CHAIN_U8)
-        return sluice_fail(err, SLUICE_EINVAL,
-                           "normalize: u8 results cannot be normalised");
-    for (int k = 0; k < c->channels; k++) {
-        if (!(std[k] > 0))
-            return sluice_fail(err, SLUICE_EINVAL, "normalize: std of channel %d is %g",
-                               k, std[k]);
-        c->scale[k] = (float)(1 / std[k]);
-        c->shift[k] = (float)(-mean[k] / std[k]);
-    }
-    return 0;
+    char names[NAMES_TEXT];
+    size_t used = 0;
+    *alias = NULL;
+    ps->def = NULL;
+    for (const struct op_alias *a = sluice_augment_aliases; a->name; a++)
+        if (same(name, a->name))
+            *alias = a;
+    for (int i = 0; i < OP_COUNT; i++)
+        if (*alias ? strcmp(sluice_augment_defs[i]->name, (*alias)->op) == 0
+                   : same(name, sluice_augment_defs[i]->name))
+            ps->def = sluice_augment_defs[i];
+    if (ps->def)
+        return 0;
+    for (int i = 0; sluice_augment_op_name(i) && used < sizeof(names); i++)
+        used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s",
+                                 i ? ", " : "", sluice_augment_op_name(i));
+    return sluice_fail(ps->err, SLUICE_EINVAL,
+                       "augment: no operation '%.*s'; there are: %s",
+                       (int)(name.size < 40 ? name.size : 40), name.at, names);
 }
 
-static int add_step(struct chain *c, const struct op_def *op,
-                    const struct arg_value values[ARGS_MAX], struct sluice_error *err)
+/* The fewest digits that give the same number again. */
+static void put_number(FILE *to, double v, bool single)
 {
-    const int shorter = c->height < c->width ? c->height : c->width;
-    if (c->steps == CHAIN_STEPS_MAX)
-        return sluice_fail(err, SLUICE_EINVAL, "more than %d augmentations",
-                           CHAIN_STEPS_MAX);
-    struct chain_step *s = &c->step[c->steps];
-    s->op = op->op;
-    s->number = (uint16_t)c->steps++;
-    if (op->op == CHAIN_FLIP || op->op == CHAIN_VERTICAL_FLIP)
-        s->p = (float)values[0].number[0];
-    if (op->op == CHAIN_TRANSLATE || op->op == CHAIN_CUTOUT) {
-        s->size = (int)values[0].number[0];
-        s->fill = values[1].fill;
-        memcpy(s->colour, values[1].colour, sizeof(s->colour));
-        if (s->size > shorter || (s->fill == CHAIN_FILL_REFLECT && s->size >= shorter))
-            return sluice_fail(err, SLUICE_EINVAL, "%s: %d pixels in images of %dx%d",
-                               op->name, s->size, c->height, c->width);
+    char digits[40];
+    for (int n = 1; n <= 17; n++) {
+        snprintf(digits, sizeof(digits), "%.*g", n, v);
+        const double back = strtod(digits, NULL);
+        if (single ? (float)back == (float)v : back == v)
+            break;
     }
-    return 0;
+    fputs(digits, to);
 }
 
-/* One operation: name and arguments. */
-static int parse_op(struct chain *c, char *text,
-                    const struct sluice_augment_options *opt, bool *ended,
-                    struct sluice_error *err)
+static void put_value(FILE *to, const struct parser *ps, const struct op_option *o)
 {
-    struct arg_value values[ARGS_MAX] = { 0 };
-    char *colon = strchr(text, ':');
-    const struct op_def *op = sluice_augment_registry;
-    if (colon)
-        *colon = 0;
-    while (op->name && strcmp(op->name, text) != 0)
-        op++;
-    if (!op->name)
-        return unknown_op(text, err);
-    if (*ended)
-        return sluice_fail(err, SLUICE_EINVAL, "%s: nothing may come behind normalize",
-                           op->name);
-    int rc = parse_args(op, colon ? colon + 1 : text + strlen(text), opt, values, err);
+    const char *at = (const char *)&ps->now + o->at;
+    const struct step *s = &ps->now.step;
+    switch (o->kind) {
+    case OPTION_INT:
+        fprintf(to, "%d", *(const int *)(const void *)at);
+        break;
+    case OPTION_REAL:
+        put_number(to, (double)*(const float *)(const void *)at, true);
+        break;
+    case OPTION_FLAG:
+        fputs(*(const int *)(const void *)at ? o->high_word : o->low_word, to);
+        break;
+    case OPTION_COLOUR:
+    case OPTION_FILL:
+        if (s->fill_mode != FILL_COLOUR) {
+            fputs(s->fill_mode == FILL_REFLECT ? "reflect" : "edge", to);
+            break;
+        }
+        for (int c = 0; c < ps->plan->channels; c++)
+            fprintf(to, "%s%d", c ? "/" : "", s->fill[c]);
+        break;
+    case OPTION_MEAN:
+    case OPTION_STD:
+        for (int c = 0; c < ps->plan->channels; c++) {
+            fputs(c ? "/" : "", to);
+            put_number(to, ((const double *)(const void *)at)[c], false);
+        }
+        break;
+    }
+}
+
+/* Put the parsed operation into the plan, and into the description. */
+static int settle(struct parser *ps, int number, bool *final, FILE *text)
+{
+    struct plan *plan = ps->plan;
+    if (*final)
+        return sluice_fail(ps->err, SLUICE_EINVAL,
+                           "augment: %s stands after normalize, which comes last",
+                           ps->def->name);
+    if (plan->steps == STEPS_MAX)
+        return sluice_fail(ps->err, SLUICE_EINVAL,
+                           "augment: more than %d operations in a pipeline", STEPS_MAX);
+    int rc = ps->def->check ? ps->def->check(&ps->now, plan, ps->err) : 0;
     if (rc < 0)
         return rc;
-    *ended = op->last;
-    return op->last ? add_normalize(c, opt, values, err) : add_step(c, op, values, err);
-}
-
-int sluice_chain_parse(struct chain *c, const char *pipeline,
-                       const struct sluice_augment_options *opt,
-                       struct sluice_error *err)
-{
-    char *copy = strdup(pipeline), *rest = NULL;
-    bool ended = false;
-    int rc = 0;
-    if (!copy)
-        return sluice_fail(err, SLUICE_ENOMEM, "no memory");
-    for (char *op = strtok_r(copy, ", \t\n", &rest); op && rc == 0;
-         op = strtok_r(NULL, ", \t\n", &rest))
-        rc = parse_op(c, op, opt, &ended, err);
-    free(copy);
-    return rc;
-}
-
-/* ---- and back to text ---- */
-
-static const char *op_name(enum chain_op op)
-{
-    const struct op_def *d = sluice_augment_registry;
-    while (d->op != op || d->last)
-        d++;
-    return d->name;
-}
-
-__attribute__((format(printf, 4, 5))) static size_t
-print(char *out, size_t room, size_t at, const char *fmt, ...)
-{
-    va_list args;
-    va_start(args, fmt);
-    int n =
-        vsnprintf(at < room ? out + at : NULL, at < room ? room - at : 0, fmt, args);
-    va_end(args);
-    return at + (n > 0 ? (size_t)n : 0);
-}
-
-void sluice_chain_describe(const struct chain *c, bool normalized, char *out,
-                           size_t room)
-{
-    size_t at = 0;
-    out[0] = 0;
-    for (int i = 0; i < c->steps; i++) {
-        const struct chain_step *s = &c->step[i];
-        at = print(out, room, at, "%s%s", i ? "," : "", op_name(s->op));
-        if (s->op == CHAIN_FLIP || s->op == CHAIN_VERTICAL_FLIP)
-            at = print(out, room, at, ":p=%.9g", (double)s->p);
-        if (s->op != CHAIN_TRANSLATE && s->op != CHAIN_CUTOUT)
-            continue;
-        at = print(out, room, at,
-                   ":%s=%d:fill=", s->op == CHAIN_CUTOUT ? "size" : "pad", s->size);
-        if (s->fill != CHAIN_FILL_COLOUR)
-            at = print(out, room, at, "%s",
-                       s->fill == CHAIN_FILL_EDGE ? "edge" : "reflect");
-        for (int k = 0; s->fill == CHAIN_FILL_COLOUR && k < c->channels; k++)
-            at = print(out, room, at, "%s%d", k ? "/" : "", s->colour[k]);
+    ps->now.step.op = ps->def->id;
+    ps->now.step.number = (uint16_t)number;
+    *final = ps->def->id == OP_normalize;
+    if (*final && plan->dtype == SLUICE_U8)
+        return sluice_fail(ps->err, SLUICE_EINVAL,
+                           "augment: normalize: a result of type u8 cannot hold it");
+    if (!*final)
+        plan->step[plan->steps++] = ps->now.step;
+    for (int c = 0; *final && c < plan->channels; c++) {
+        plan->gain[c] = (float)(1 / ps->now.std[c]);
+        plan->bias[c] = (float)(-ps->now.mean[c] / ps->now.std[c]);
     }
-    if (!normalized)
-        return;
-    at = print(out, room, at, "%snormalize:mean=", c->steps ? "," : "");
-    for (int k = 0; k < c->channels; k++)
-        at = print(out, room, at, "%s%.9g", k ? "/" : "",
-                   (double)-c->shift[k] / (double)c->scale[k]);
-    at = print(out, room, at, ":std=");
-    for (int k = 0; k < c->channels; k++)
-        at = print(out, room, at, "%s%.9g", k ? "/" : "", 1 / (double)c->scale[k]);
+    fprintf(text, "%s%s", number ? "," : "", ps->def->name);
+    for (const struct op_option *o = ps->def->options; o && o->key; o++) {
+        fprintf(text, ":%s=", o->key);
+        put_value(text, ps, o);
+    }
+    return 0;
+}
+
+static int parse(struct parser *ps, struct text rest, FILE *text)
+{
+    bool final = false;
+    for (int number = 0; rest.size; number++) {
+        struct text args = trim(cut(&rest, ',')), name = trim(cut(&args, ':'));
+        const struct op_alias *alias;
+        unsigned given = 0;
+        int rc;
+        ps->now = (struct parsed){ 0 };
+        if ((rc = find(ps, name, &alias)) < 0)
+            return rc;
+        if (alias && (rc = parse_args(
+                          ps, (struct text){ alias->options, strlen(alias->options) },
+                          &given)) < 0)
+            return rc;
+        if ((rc = parse_args(ps, args, &given)) < 0 || (rc = fill_in(ps, given)) < 0 ||
+            (rc = settle(ps, number, &final, text)) < 0)
+            return rc;
+    }
+    return 0;
+}
+
+int sluice_augment_parse(struct plan *plan, char **text, const char *pipeline,
+                         const struct sluice_augment_options *options,
+                         struct sluice_error *err)
+{
+    struct parser ps = { .options = options, .plan = plan, .err = err };
+    const struct text all = { pipeline, strlen(pipeline) };
+    size_t size = 0;
+    *text = NULL;
+    FILE *to = open_memstream(text, &size);
+    if (!to)
+        return sluice_fail(err, SLUICE_ENOMEM, "augment: no memory for a description");
+    int rc = parse(&ps, trim(all), to);
+    if (fclose(to) != 0 && rc >= 0)
+        rc = sluice_fail(err, SLUICE_ENOMEM, "augment: no memory for a description");
+    if (rc < 0) {
+        free(*text);
+        *text = NULL;
+    }
+    return rc;
 }

@@ -1,170 +1,151 @@
-/* rows.c -- see rows.h. */
+/* rows.c -- flips, one shift, rectangles and the conversion in one pass: rows of bytes
+ * are put together in a small buffer that stays in the first cache, and leave it as
+ * numbers. Every byte of the result is written once. */
 #include <string.h>
 
-#include "rows.h"
-#include "rows_avx512.h"
+#include "arrange.h"
+#include "pipeline.h"
 
-/* An image's columns, worked out. */
-struct plan {
-    struct chain_draw draws[CHAIN_STEPS_MAX];
-    uint16_t source[ROW_BYTES_MAX]; /* (width * channels): byte of the source row */
-    int first, last; /* columns [first, last) are not filled by a translate */
-    const struct chain_step *translate; /* NULL: none */
-    bool moved;                         /* source is not 0, 1, 2, ... */
+/* Rows are converted some at a time: few calls, and still far below the first cache. */
+enum { BUFFER = 12288 };
+
+/* What is the same for all rows of an image. */
+struct rows {
+    const struct sluice_augment *aug;
+    const struct plan *plan;
+    const uint8_t *src;
+    const struct step *border; /* its padding; NULL: nothing to pad */
+    struct arrangement a;
+    int x0, x1; /* columns of the result that show the source, not its border */
 };
 
-bool sluice_rows_supports(const struct chain *c)
+int sluice_augment_rows_fit(const struct plan *plan)
 {
-    bool translated = false, cut = false;
-    for (int i = 0; i < c->steps; i++) {
-        const enum chain_op op = c->step[i].op;
-        if (cut && op != CHAIN_CUTOUT)
-            return false;
-        if (op == CHAIN_TRANSLATE && translated)
-            return false;
-        translated |= op == CHAIN_TRANSLATE;
-        cut |= op == CHAIN_CUTOUT;
-    }
-    return c->width * c->channels <= ROW_BYTES_MAX;
+    return can_arrange(plan) && (size_t)plan->width * plan->channels <= BUFFER;
 }
 
-const char *sluice_rows_path(const struct chain *c)
+static void paint(uint8_t *dst, int pixels, int channels, const uint8_t *colour)
 {
-    return sluice_avx512_supports(c) ? "rows, avx512" : "rows, plain C";
+    for (int i = 0; i < pixels; i++)
+        for (int c = 0; c < channels; c++)
+            *dst++ = colour[c];
 }
 
-/* Trace (y, x) back through everything but cutouts. */
-static bool trace(const struct chain *c, const struct plan *p, int *y, int *x)
+static void border(const struct rows *r, uint8_t *dst, const uint8_t *row, int from,
+                   int to)
 {
-    for (int i = c->steps - 1; i >= 0; i--)
-        if (c->step[i].op != CHAIN_CUTOUT &&
-            !trace_step(c, &c->step[i], p->draws[i], y, x))
-            return false;
-    return true;
-}
-
-static void plan_columns(const struct chain *c, struct plan *p)
-{
-    p->first = c->width;
-    p->last = 0;
-    p->moved = false;
-    for (int x = 0; x < c->width; x++) {
-        int sx = x;
-        /* Rows are traced apart: any row that no translate pushes out will do. */
-        bool inside = true;
-        for (int i = c->steps - 1; i >= 0 && inside; i--) {
-            struct chain_draw d = p->draws[i];
-            int y = 0;
-            d.dy = 0;
-            if (c->step[i].op != CHAIN_CUTOUT)
-                inside = trace_step(c, &c->step[i], d, &y, &sx);
-        }
-        for (int k = 0; k < c->channels; k++)
-            p->source[x * c->channels + k] =
-                (uint16_t)(inside ? sx * c->channels + k : 0);
-        p->moved |= sx != x;
-        if (inside) {
-            p->first = x < p->first ? x : p->first;
-            p->last = x + 1;
-        }
-    }
-}
-
-static void fill_pixels(uint8_t *row, int from, int to, const uint8_t *colour,
-                        int channels)
-{
-    for (int x = from; x < to; x++)
-        for (int k = 0; k < channels; k++)
-            row[x * channels + k] = colour[k];
-}
-
-/* The cutouts' part of row y. */
-static void cut_row(const struct chain *c, const struct plan *p, int y, uint8_t *row)
-{
-    for (int i = 0; i < c->steps; i++) {
-        const struct chain_step *s = &c->step[i];
-        const struct chain_draw d = p->draws[i];
-        if (s->op == CHAIN_CUTOUT && y >= d.dy && y < d.dy + s->size)
-            fill_pixels(row, d.dx, d.dx + s->size, s->colour, c->channels);
-    }
-}
-
-static bool row_cut(const struct chain *c, const struct plan *p, int y)
-{
-    for (int i = 0; i < c->steps; i++)
-        if (c->step[i].op == CHAIN_CUTOUT && y >= p->draws[i].dy &&
-            y < p->draws[i].dy + c->step[i].size)
-            return true;
-    return false;
-}
-
-static void store_row(const struct chain *c, const uint8_t *row, int y, void *out)
-{
-    const size_t plane = (size_t)c->height * (size_t)c->width;
-    const size_t begin = (size_t)y * (size_t)c->width;
-    for (int x = 0; x < c->width; x++)
-        for (int k = 0; k < c->channels; k++)
-            chain_store(c, out,
-                        c->planar
-                            ? (size_t)k * plane + begin + (size_t)x
-                            : (begin + (size_t)x) * (size_t)c->channels + (size_t)k,
-                        k, row[x * c->channels + k]);
-}
-
-static void build_row(const struct chain *c, const struct plan *p,
-                      const uint8_t *source, uint8_t *row)
-{
-    const int bytes = c->width * c->channels;
-    if (!source) {
-        fill_pixels(row, 0, c->width, p->translate->colour, c->channels);
+    const int channels = r->plan->channels, width = r->plan->width;
+    if (r->border->fill_mode == FILL_COLOUR) {
+        paint(dst + (size_t)from * channels, to - from, channels, r->border->fill);
         return;
     }
-    if (!p->moved) {
-        memcpy(row, source, (size_t)bytes);
-    } else {
-        for (int i = 0; i < bytes; i++)
-            row[i] = source[p->source[i]];
-    }
-    if (p->first > 0 || p->last < c->width) {
-        fill_pixels(row, 0, p->first < c->width ? p->first : c->width,
-                    p->translate->colour, c->channels);
-        fill_pixels(row, p->last > p->first ? p->last : c->width, c->width,
-                    p->translate->colour, c->channels);
+    for (int x = from; x < to; x++) {
+        int sx = padded(x + r->a.dx, width, r->border->fill_mode);
+        if (r->a.hflip)
+            sx = width - 1 - sx;
+        for (int c = 0; c < channels; c++)
+            dst[(size_t)x * channels + c] = row[(size_t)sx * channels + c];
     }
 }
 
-void sluice_rows_apply(const struct chain *c, const struct sluice_image *in, void *out)
+static void compose_row(const struct rows *r, uint8_t *dst, int y)
 {
-    struct plan p;
-    uint8_t row[ROW_BYTES_MAX + SLUICE_AVX512_SLACK];
-    struct avx512_rows fast;
-    const bool use_fast = sluice_avx512_supports(c);
-    p.translate = NULL;
-    for (int i = 0; i < c->steps; i++) {
-        p.draws[i] = draw_step(c, &c->step[i], in->id, in->epoch);
-        if (c->step[i].op == CHAIN_TRANSLATE)
-            p.translate = &c->step[i];
-    }
-    plan_columns(c, &p);
-    if (use_fast)
-        sluice_avx512_prepare(&fast, c, p.source, p.first, p.last,
-                              p.translate ? p.translate->colour : NULL);
-    for (int y = 0; y < c->height; y++) {
-        int sy = y, sx = p.first < c->width ? p.first : 0;
-        const bool inside = trace(c, &p, &sy, &sx);
-        const uint8_t *source =
-            inside ? in->pixels + (size_t)sy * (size_t)c->width * (size_t)c->channels
-                   : NULL;
-        const bool cut = row_cut(c, &p, y);
-        if (use_fast && source && !cut) {
-            sluice_avx512_row(&fast, c, source, y, out);
-            continue;
+    const struct plan *p = r->plan;
+    const int channels = p->channels, middle = r->x1 - r->x0;
+    int sy = y + r->a.dy;
+    if (sy < 0 || sy >= p->height) {
+        sy = padded(sy, p->height, r->border->fill_mode);
+        if (sy < 0) {
+            paint(dst, p->width, channels, r->border->fill);
+            return;
         }
-        build_row(c, &p, source, row);
-        cut_row(c, &p, y, row);
-        if (use_fast)
-            sluice_avx512_convert(&fast, c, row, y, out);
-        else
-            store_row(c, row, y, out);
+    }
+    if (r->a.vflip)
+        sy = p->height - 1 - sy;
+    const uint8_t *row = r->src + (size_t)sy * p->width * channels;
+    const int first = r->a.hflip ? p->width - r->x1 - r->a.dx : r->x0 + r->a.dx;
+    if (middle > 0 && r->a.hflip)
+        r->aug->kernels->reverse(&r->aug->conversion, dst + (size_t)r->x0 * channels,
+                                 row + (size_t)first * channels, middle);
+    else if (middle > 0)
+        memcpy(dst + (size_t)r->x0 * channels, row + (size_t)first * channels,
+               (size_t)middle * channels);
+    if (r->x0 > 0)
+        border(r, dst, row, 0, r->x0);
+    if (r->x1 < p->width)
+        border(r, dst, row, r->x1, p->width);
+}
+
+/* The parts of the rectangles that lie in rows y .. y + count - 1. */
+static void paint_rects(const struct rows *r, uint8_t *dst, int y, int count)
+{
+    const struct plan *p = r->plan;
+    for (int i = 0; i < r->a.rects; i++) {
+        const struct rect *q = &r->a.rect[i];
+        const int top = q->y > y ? q->y : y;
+        const int end = q->y + q->height < y + count ? q->y + q->height : y + count;
+        for (int row = top; row < end; row++)
+            paint(dst + ((size_t)(row - y) * p->width + q->x) * p->channels, q->width,
+                  p->channels, p->step[r->a.rect_step[i]].fill);
+    }
+}
+
+static void compose(const struct rows *r, uint8_t *dst, int y, int count)
+{
+    for (int i = 0; i < count; i++)
+        compose_row(r, dst + (size_t)i * r->plan->width * r->plan->channels, y + i);
+    if (r->a.rects)
+        paint_rects(r, dst, y, count);
+}
+
+static void convert(const struct sluice_augment *aug, void *out, const uint8_t *src,
+                    int y, int count)
+{
+    const struct plan *p = &aug->plan;
+    const size_t pixels = (size_t)count * p->width, first = (size_t)y * p->width;
+    const size_t size = sluice_dtype_size(p->dtype);
+    if (p->layout == SLUICE_NCHW)
+        aug->kernels->planar(&aug->conversion, (char *)out + first * size,
+                             (size_t)p->height * p->width, src, pixels);
+    else
+        aug->kernels->interleaved(
+            &aug->conversion, (char *)out + first * p->channels * size, src, pixels);
+}
+
+static void prepare(struct rows *r, const struct sluice_augment *aug,
+                    const struct draw *draws, const uint8_t *src)
+{
+    const struct plan *p = &aug->plan;
+    r->aug = aug;
+    r->plan = p;
+    r->src = src;
+    arrange(&r->a, p, draws);
+    r->border = r->a.shift < 0 ? NULL : &p->step[r->a.shift];
+    r->x0 = r->a.dx < 0 ? -r->a.dx : 0;
+    r->x1 = r->a.dx > 0 ? p->width - r->a.dx : p->width;
+    if (r->x0 >= r->x1) /* shifted out of sight */
+        r->x0 = r->x1 = p->width;
+}
+
+void sluice_augment_run_rows(const struct sluice_augment *aug, const struct draw *draws,
+                             const uint8_t *src, void *out)
+{
+    const struct plan *p = &aug->plan;
+    const int row = p->width * p->channels, most = BUFFER / row;
+    uint8_t buffer[BUFFER];
+    struct rows r;
+    if (!p->steps) {
+        convert(aug, out, src, 0, p->height);
+        return;
+    }
+    prepare(&r, aug, draws, src);
+    if (p->dtype == SLUICE_U8 && (p->layout == SLUICE_NHWC || p->channels == 1)) {
+        compose(&r, out, 0, p->height);
+        return;
+    }
+    for (int y = 0; y < p->height; y += most) {
+        const int count = p->height - y < most ? p->height - y : most;
+        compose(&r, buffer, y, count);
+        convert(aug, out, buffer, y, count);
     }
 }

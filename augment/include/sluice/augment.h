@@ -2,22 +2,28 @@
  * a network reads.
  *
  *     struct sluice_augment *aug;
- *     struct sluice_augment_options opt = { .source = source, .seed = 1,
- *                                           .dtype = SLUICE_F32, .layout = SLUICE_NHWC
- * }; sluice_augment_create(&aug,
- * "flip,translate:pad=2:fill=reflect,cutout:size=4,normalize", &opt, &err);
+ *     struct sluice_augment_options opt = { .source = { 32, 32, 3, SLUICE_U8 },
+ *                                           .seed = 1, .dtype = SLUICE_F32,
+ *                                           .mean = mean, .std = std };
+ *     rc = sluice_augment_create(&aug, "flip,translate:pad=2:fill=reflect,"
+ *                                      "cutout:size=4,normalize", &opt, &err);
  *     loader_options.transform = sluice_augment_transform(aug);
  *     ...
  *     sluice_augment_free(aug);
  *
  * A pipeline is a list of operations, each `name` or `name:key=value:key=value`, joined
- * by commas; lists inside a value are joined by '/'. sluice_augment_ops lists what
- * exists. Each operation has a draw (parameters from Philox, keyed by seed and by the
- * sample's number and epoch) and an apply (a function of pixels and parameters), so the
- * result does not depend on threads, order or device. u8 results are equal byte for
- * byte on CPU and GPU; floats come from one last multiply-add per element.
+ * by commas; lists inside a value are joined by '/'. sluice_augment_op_name lists what
+ * exists. Each operation has a draw (parameters from Philox, keyed by seed, epoch, the
+ * sample's number and the operation's place in the pipeline) and an apply (a function
+ * of pixels and parameters), so the result does not depend on threads, order or device.
+ * u8 results are equal byte for byte on CPU and GPU; floats come from one last
+ * multiplication and addition per element and are equal too.
  *
- * Threads: a pipeline is read-only after creation and may be used from any thread. */
+ * Without `normalize` a float result is the byte's value, 0..255.
+ * `normalize:mean=0:std=255` makes that 0..1.
+ *
+ * Ownership: what the getters return belongs to the pipeline.
+ * Threads:   a pipeline may be used from any number of threads after creation. */
 #ifndef SLUICE_AUGMENT_H
 #define SLUICE_AUGMENT_H
 
@@ -30,18 +36,28 @@ extern "C" {
 
 struct sluice_augment;
 
+/* Which code runs on the CPU. All of them give the same bytes. */
+enum sluice_augment_use {
+    SLUICE_AUGMENT_BEST = 0,  /* the fastest that this CPU has */
+    SLUICE_AUGMENT_STEPS = 1, /* the plain reference, one operation after the other */
+    SLUICE_AUGMENT_PLAIN = 2, /* fused, in plain C */
+    SLUICE_AUGMENT_AVX2 = 3,
+    SLUICE_AUGMENT_AVX512 = 4,
+};
+
 struct sluice_augment_options {
-    struct sluice_shape source; /* of every image: u8 NHWC */
+    struct sluice_shape source; /* of every image: u8 NHWC, 1 to 4 channels */
     uint64_t seed;
     enum sluice_dtype dtype;   /* of the result: F32, BF16, F16 or U8 */
     enum sluice_layout layout; /* of the result */
-    const double *mean, *std;  /* of the file (0..255), what `normalize` uses when it
-                                  names none itself; NULL: it must name them */
+    const double *mean, *std;  /* of the file (0..255), what `normalize` and fill=mean
+                                  use when they name none; NULL: they must name them */
+    enum sluice_augment_use use;
 };
 
 /* Parse and plan `pipeline` ("" is allowed: only conversion). On failure *out is NULL;
  * an unknown name or value out of range is SLUICE_EINVAL and the message lists what
- * exists. */
+ * exists; a `use` that this CPU lacks is SLUICE_EUNBUILT. */
 int sluice_augment_create(struct sluice_augment **out, const char *pipeline,
                           const struct sluice_augment_options *options,
                           struct sluice_error *err);
@@ -51,9 +67,10 @@ void sluice_augment_free(struct sluice_augment *aug); /* NULL is fine */
 struct sluice_transform sluice_augment_transform(const struct sluice_augment *aug);
 /* Shape of one result. */
 struct sluice_shape sluice_augment_shape(const struct sluice_augment *aug);
-/* The pipeline with every value spelled out: what a run records. */
+/* The pipeline with every value spelled out: what a run records. Creating from it, with
+ * the other options alike, gives the same pipeline. */
 const char *sluice_augment_describe(const struct sluice_augment *aug);
-/* Which code runs: "fused avx512", "plain C", ... */
+/* Which code runs: "rows avx512", "steps", ... */
 const char *sluice_augment_path(const struct sluice_augment *aug);
 
 /* The operations, for help texts. i from 0; NULL past the last. */

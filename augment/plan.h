@@ -1,0 +1,104 @@
+/* plan.h -- a pipeline as plain data, read by both compilers.
+ *
+ * A step is an operation with its options; a draw is what chance decided for one step
+ * on one image; a plan is everything that does not change from image to image, small
+ * enough to be passed to a kernel by value.
+ *
+ * What an operation needs to see to make one pixel decides its class:
+ *   GATHER  where the pixel comes from: another place, or a fill colour
+ *   POINT   the pixel alone
+ *   IMAGE   neighbours, or counts over the whole image
+ *   FINAL   becomes the multiply-add that turns bytes into numbers
+ * Consecutive steps form a stage, which is one pass from image to image: an IMAGE step
+ * can only be the first of its stage, since it must find its input complete. */
+#ifndef SLUICE_AUGMENT_PLAN_H
+#define SLUICE_AUGMENT_PLAN_H
+
+#include <stdint.h>
+
+#include <sluice/image.h>
+#include <sluice/rng.h>
+
+enum {
+    CHANNELS_MAX = 4,
+    STEPS_MAX = 16,
+    SIDE_MAX = 32767, /* of an image: rotation works in 16.16 fixed point */
+};
+
+#define GATHER_OPS(OP)                                                                 \
+    OP(flip)                                                                           \
+    OP(vertical_flip)                                                                  \
+    OP(translate)                                                                      \
+    OP(cutout)
+#define FINAL_OPS(OP) OP(normalize)
+
+enum op_id {
+#define OP(name) OP_##name,
+    GATHER_OPS(OP) FINAL_OPS(OP)
+#undef OP
+        OP_COUNT
+};
+
+enum op_class { OP_GATHER, OP_POINT, OP_IMAGE, OP_FINAL };
+
+enum fill_mode { FILL_COLOUR, FILL_REFLECT, FILL_EDGE };
+
+/* One step's options: those that its operation's table in registry.c names. */
+struct step {
+    uint16_t op;     /* enum op_id */
+    uint16_t number; /* in the pipeline as written: which stream of draws */
+    float p;         /* how often it happens */
+    int alternating; /* flip: see flip_draw */
+    int pad;         /* translate */
+    int size;        /* cutout */
+    int fill_mode;   /* enum fill_mode */
+    uint8_t fill[CHANNELS_MAX];
+};
+
+struct rect {
+    int y, x, height, width;
+};
+
+struct draw {
+    int on; /* 0: this image is left alone */
+    union {
+        struct {
+            int dy, dx; /* 0..2*pad: corner of the crop in the padded image */
+        } shift;
+        struct rect rect;
+    } u;
+};
+
+struct plan {
+    int height, width, channels;
+    int dtype;  /* enum sluice_dtype, of the result */
+    int layout; /* enum sluice_layout, of the result */
+    uint64_t seed;
+    int steps;
+    struct step step[STEPS_MAX];
+    int stages;
+    int stage_end[STEPS_MAX +
+                  1];         /* stage i is steps stage_end[i - 1] .. stage_end[i] */
+    float gain[CHANNELS_MAX]; /* result = byte * gain + bias, rounded twice */
+    float bias[CHANNELS_MAX];
+};
+
+/* First step of a stage. */
+SLUICE_HD static inline int stage_begin(const struct plan *p, int stage)
+{
+    return stage ? p->stage_end[stage - 1] : 0;
+}
+
+/* Whose draw: the key of the numbers that one step gets for one image. */
+struct draw_key {
+    uint64_t seed, sample;
+    uint32_t epoch;
+    uint16_t number;
+};
+
+SLUICE_HD static inline struct sluice_rng draw_stream(const struct draw_key *key)
+{
+    return sluice_rng_open(key->seed, key->epoch, key->sample, key->number);
+}
+
+#endif

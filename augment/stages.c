@@ -1,0 +1,80 @@
+/* stages.c -- run a pipeline stage by stage, each from one image to the next, pixel by
+ * pixel: what kernel.h does on the GPU, in obvious loops. */
+#include <stdlib.h>
+
+#include "ops.h"
+#include "ops/convert.h"
+#include "pipeline.h"
+
+struct scratch {
+    struct scratch *next;
+    uint8_t *image[2]; /* what a stage reads and what it writes */
+};
+
+static struct scratch *borrow(struct sluice_augment *aug)
+{
+    const struct plan *p = &aug->plan;
+    const size_t size = (size_t)p->height * p->width * p->channels;
+    pthread_mutex_lock(&aug->lock);
+    struct scratch *s = aug->idle;
+    if (s)
+        aug->idle = s->next;
+    pthread_mutex_unlock(&aug->lock);
+    if (s || !(s = malloc(sizeof(*s) + 2 * size)))
+        return s;
+    s->image[0] = (uint8_t *)(s + 1);
+    s->image[1] = s->image[0] + size;
+    return s;
+}
+
+static void give_back(struct sluice_augment *aug, struct scratch *s)
+{
+    pthread_mutex_lock(&aug->lock);
+    s->next = aug->idle;
+    aug->idle = s;
+    pthread_mutex_unlock(&aug->lock);
+}
+
+void sluice_augment_free_scratch(struct sluice_augment *aug)
+{
+    while (aug->idle) {
+        struct scratch *next = aug->idle->next;
+        free(aug->idle);
+        aug->idle = next;
+    }
+}
+
+static void run_stage(const struct plan *p, int stage, const struct draw *draws,
+                      const uint8_t *src, uint8_t *next, void *out)
+{
+    const int begin = stage_begin(p, stage), end = p->stage_end[stage];
+    const int last = stage == p->stages - 1;
+    uint8_t pixel[CHANNELS_MAX];
+    for (int y = 0; y < p->height; y++)
+        for (int x = 0; x < p->width; x++) {
+            stage_pixel(p, begin, end, draws, src, y, x, pixel);
+            if (last)
+                store_pixel(p, out, y, x, pixel);
+            for (int c = 0; !last && c < p->channels; c++)
+                next[((size_t)y * p->width + x) * p->channels + c] = pixel[c];
+        }
+}
+
+int sluice_augment_run_stages(struct sluice_augment *aug, const struct draw *draws,
+                              const uint8_t *src, void *out, struct sluice_error *err)
+{
+    const struct plan *p = &aug->plan;
+    struct scratch *s = NULL;
+    if (p->stages > 1 && !(s = borrow(aug)))
+        return sluice_fail(err, SLUICE_ENOMEM,
+                           "augment: no memory for two images of %dx%dx%d", p->height,
+                           p->width, p->channels);
+    for (int i = 0; i < p->stages; i++) {
+        uint8_t *next = s ? s->image[i & 1] : NULL;
+        run_stage(p, i, draws, src, next, out);
+        src = next;
+    }
+    if (s)
+        give_back(aug, s);
+    return 0;
+}

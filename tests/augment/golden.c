@@ -1,0 +1,70 @@
+/* golden.c -- the meaning of each operation, pinned: checksums of results of a small
+ * fixed image. They were computed by this code, once its pixels had been checked by the
+ * other tests; a change here is a change of what recipes mean. */
+#include <string.h>
+
+#include <sluice/augment.h>
+#include <sluice/crc32c.h>
+
+#include "check.h"
+
+enum { HEIGHT = 11, WIDTH = 13, CHANNELS = 3, SAMPLES = 8 };
+
+static const struct {
+    const char *pipeline;
+    enum sluice_dtype dtype;
+    enum sluice_layout layout;
+    uint32_t crc;
+} cases[] = {
+    { "", SLUICE_U8, SLUICE_NHWC, 0x06145dc8 },
+    { "", SLUICE_U8, SLUICE_NCHW, 0x1749ea71 },
+    { "", SLUICE_F32, SLUICE_NHWC, 0xbfb1dc44 },
+    { "flip", SLUICE_U8, SLUICE_NHWC, 0x1c07d558 },
+    { "flip_alternating", SLUICE_U8, SLUICE_NHWC, 0xf38b90ca },
+    { "vertical_flip", SLUICE_U8, SLUICE_NHWC, 0xecaa92f3 },
+    { "translate:pad=2", SLUICE_U8, SLUICE_NHWC, 0xdea795ec },
+    { "translate:pad=2:fill=9/8/7", SLUICE_U8, SLUICE_NHWC, 0x3cf6db71 },
+    { "translate:pad=3:fill=reflect", SLUICE_U8, SLUICE_NHWC, 0xd54dc00f },
+    { "translate:pad=3:fill=edge", SLUICE_U8, SLUICE_NHWC, 0x593c43da },
+    { "cutout:size=4:fill=1/2/3", SLUICE_U8, SLUICE_NHWC, 0x15c49182 },
+    { "normalize:mean=120/110/100:std=60/70/80", SLUICE_F32, SLUICE_NHWC, 0xa9ce2864 },
+    { "normalize:mean=120/110/100:std=60/70/80", SLUICE_BF16, SLUICE_NHWC, 0xe9ae3de5 },
+    { "normalize:mean=120/110/100:std=60/70/80", SLUICE_F16, SLUICE_NCHW, 0xcf8428db },
+    { "normalize:mean=127.5:std=1e-4", SLUICE_F16, SLUICE_NHWC, 0xcbaf2f4b },
+    { "normalize:mean=127.5:std=9e5", SLUICE_F16, SLUICE_NHWC, 0x8f9c144c },
+    { "flip,translate:pad=2:fill=reflect,cutout:size=4:fill=zero,normalize:mean=127:"
+      "std=64",
+      SLUICE_F32, SLUICE_NHWC, 0x35f3807d },
+};
+
+int main(void)
+{
+    uint8_t pixels[HEIGHT * WIDTH * CHANNELS];
+    _Alignas(64) uint8_t out[sizeof(pixels) * sizeof(float)];
+    for (size_t i = 0; i < sizeof(pixels); i++)
+        pixels[i] = (uint8_t)(i * 7 + i * i / 5);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        const struct sluice_augment_options o = {
+            .source = { HEIGHT, WIDTH, CHANNELS, SLUICE_U8 },
+            .seed = 0x5eed,
+            .dtype = cases[i].dtype,
+            .layout = cases[i].layout,
+        };
+        struct sluice_error err = { 0 };
+        struct sluice_augment *a;
+        uint32_t crc = 0;
+        REQUIRE(sluice_augment_create(&a, cases[i].pipeline, &o, &err) == 0, "%s",
+                err.message);
+        const struct sluice_transform t = sluice_augment_transform(a);
+        for (uint64_t n = 0; n < SAMPLES; n++) {
+            const struct sluice_image image = { pixels,   HEIGHT, WIDTH,
+                                                CHANNELS, n,      (uint32_t)n };
+            REQUIRE(t.apply(t.arg, &image, out, &err) == 0, "%s", err.message);
+            crc = sluice_crc32c(crc, out, sluice_shape_bytes(&t.out));
+        }
+        CHECK(crc == cases[i].crc, "%s as %s: 0x%08x, not 0x%08x", cases[i].pipeline,
+              sluice_dtype_name(cases[i].dtype), crc, cases[i].crc);
+        sluice_augment_free(a);
+    }
+    return check_done();
+}

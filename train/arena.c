@@ -11,23 +11,30 @@
 
 #include "arena.h"
 
+/* An item's place in the order of placing. */
+struct rank {
+    size_t size;
+    int item;
+};
+
 static int by_size(const void *a, const void *b)
 {
-    const struct arena_item *x = *(struct arena_item *const *)a;
-    const struct arena_item *y = *(struct arena_item *const *)b;
+    const struct rank *x = a, *y = b;
     if (x->size != y->size)
         return x->size > y->size ? -1 : 1;
-    return x < y ? -1 : x > y; /* qsort is not stable */
+    return x->item - y->item; /* qsort is not stable */
 }
 
-/* Lowest offset from `start` on at which `item` meets none of the `count` placed ones
- * that live at the same time. Each miss moves beyond one of them, so it ends. */
-static size_t first_fit(struct arena_item *const *placed, int count,
-                        const struct arena_item *item, size_t start)
+/* Lowest offset from `start` on at which the item of rank `at` meets none of those
+ * placed before it that live at the same time. Each miss moves beyond one of them, so
+ * it ends. */
+static size_t first_fit(const struct arena_item *items, const struct rank *order,
+                        int at, size_t start)
 {
+    const struct arena_item *item = &items[order[at].item];
     size_t offset = start;
-    for (int i = 0; i < count; i++) {
-        const struct arena_item *p = placed[i];
+    for (int i = 0; i < at; i++) {
+        const struct arena_item *p = &items[order[i].item];
         const int together = p->first <= item->last && item->first <= p->last;
         if (together && p->offset < offset + arena_round(item->size) &&
             offset < p->offset + arena_round(p->size)) {
@@ -40,16 +47,16 @@ static size_t first_fit(struct arena_item *const *placed, int count,
 
 size_t arena_plan(struct arena_item *items, int count, size_t start)
 {
-    struct arena_item **order = calloc((size_t)count + 1, sizeof(*order));
+    struct rank *order = calloc((size_t)count + 1, sizeof *order);
     size_t end = start = arena_round(start);
     for (int i = 0; order && i < count; i++)
-        order[i] = &items[i];
-    if (order && count)
-        qsort(order, (size_t)count, sizeof(*order), by_size);
+        order[i] = (struct rank){ items[i].size, i };
+    if (order)
+        qsort(order, (size_t)count, sizeof *order, by_size);
     for (int i = 0; i < count; i++) {
         /* Without memory for the order: side by side is right, too. */
-        struct arena_item *item = order ? order[i] : &items[i];
-        item->offset = order ? first_fit(order, i, item, start) : end;
+        struct arena_item *item = &items[order ? order[i].item : i];
+        item->offset = order ? first_fit(items, order, i, start) : end;
         if (item->offset + arena_round(item->size) > end)
             end = item->offset + arena_round(item->size);
     }

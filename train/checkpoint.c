@@ -171,10 +171,9 @@ out:
     return rc;
 }
 
-/* The file's tensor for this one. */
+/* Where in the file's data this tensor begins. */
 static int match(const struct checkpoint_file *l, const char *path,
-                 const struct item *item, const struct safetensors_entry **found,
-                 struct sluice_error *err)
+                 const struct item *item, uint64_t *begin, struct sluice_error *err)
 {
     const struct safetensors_entry *e = safetensors_find(&l->st, item->name);
     char text[64];
@@ -194,7 +193,7 @@ static int match(const struct checkpoint_file *l, const char *path,
                            item->name, e->dtype, tensor_shape_text(text, &theirs),
                            tensor_shape_text(wanted, item->tensor));
     }
-    *found = e;
+    *begin = e->begin;
     return 0;
 }
 
@@ -227,7 +226,7 @@ int checkpoint_load(const char *path, struct net *net, struct optim *opt,
 {
     struct inventory inv;
     struct checkpoint_file l = { 0 };
-    const struct safetensors_entry **found = NULL;
+    uint64_t *begin = NULL;
     int rc = take_inventory(&inv, net, opt, err);
     if (rc < 0)
         return rc;
@@ -235,11 +234,13 @@ int checkpoint_load(const char *path, struct net *net, struct optim *opt,
     const uint64_t limit = (uint64_t)inv.bytes * 8 + SAFETENSORS_HEADER_MAX;
     if ((rc = checkpoint_file_open(&l, path, limit, err)) < 0)
         goto out;
-    found = calloc((size_t)inv.count + 1, sizeof(*found));
-    if (!found)
+    begin = calloc((size_t)inv.count + 1, sizeof *begin);
+    if (!begin) {
         rc = sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", path);
+        goto out;
+    }
     for (int i = 0; i < inv.count && rc == 0; i++)
-        rc = match(&l, path, &inv.item[i], &found[i], err);
+        rc = match(&l, path, &inv.item[i], &begin[i], err);
     if (rc == 0)
         rc = check_rest(&l, path, &inv, opt != NULL, err);
     if (rc < 0)
@@ -247,7 +248,7 @@ int checkpoint_load(const char *path, struct net *net, struct optim *opt,
     /* From here on nothing can fail. */
     for (int i = 0; i < inv.count; i++)
         memcpy(inv.item[i].tensor->data,
-               (const char *)l.bytes + l.st.data_at + found[i]->begin,
+               (const char *)l.bytes + l.st.data_at + begin[i],
                tensor_bytes(inv.item[i].tensor));
     if (opt)
         optim_set_steps(opt, l.optimizer_steps);
@@ -255,7 +256,7 @@ int checkpoint_load(const char *path, struct net *net, struct optim *opt,
         *meta = l.meta;
     net_params_changed(net);
 out:
-    free(found);
+    free(begin);
     checkpoint_file_close(&l);
     free(inv.item);
     return rc;

@@ -158,10 +158,12 @@ size_t json_quote(char *out, size_t room, const char *text)
             out[n++] = '\\';
             out[n++] = (char)c;
         } else if (c < 0x20) {
-            memcpy(out + n, "\\u00", 4);
-            out[n + 4] = hex[c >> 4];
-            out[n + 5] = hex[c & 15];
-            n += 6;
+            out[n++] = '\\';
+            out[n++] = 'u';
+            out[n++] = '0';
+            out[n++] = '0';
+            out[n++] = hex[c >> 4];
+            out[n++] = hex[c & 15];
         } else {
             out[n++] = (char)c;
         }

@@ -181,14 +181,15 @@ static struct op *append_op(struct net *net, const struct op_def *def, const cha
 struct tensor *net_op(struct net *net, const struct op_def *def, const char *name,
                       const struct op_attr *attr, struct tensor *a, struct tensor *b)
 {
-    if (!failed(net) && (!a || (def->inputs > 1 && !b)))
+    const bool two = def->inputs > 1, missing = !a || (two && !b);
+    if (missing)
         FAIL(net, SLUICE_EINVAL, "%s %s: an input is missing", def->name,
              name ? name : "");
-    if (failed(net))
+    if (missing || failed(net))
         return NULL;
     struct op *op = append_op(net, def, name, attr);
-    if (failed(net) || !consume(net, op, 0, a) ||
-        (def->inputs > 1 && !consume(net, op, 1, b)) || !add_tensors(net, op))
+    if (failed(net) || !consume(net, op, 0, a) || (two && !consume(net, op, 1, b)) ||
+        !add_tensors(net, op))
         return NULL;
     if (def->shape(op, &net->first_error) < 0)
         return NULL;

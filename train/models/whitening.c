@@ -101,7 +101,7 @@ static void take_patch(const float *image, int w, int c, int size, int y, int x,
 static void add_image(const float *image, int h, int w, int c, int size, matrix sum)
 {
     const int d = c * size * size;
-    double patch[WHITENING_MAX];
+    double patch[WHITENING_MAX] = { 0 };
     for (int y = 0; y + size <= h; y++)
         for (int x = 0; x + size <= w; x++) {
             take_patch(image, w, c, size, y, x, patch);

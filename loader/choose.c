@@ -36,13 +36,19 @@ static uint64_t memory_available(void)
                : (uint64_t)sysconf(_SC_AVPHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+int sluice_worker_depth(const struct sluice_loader *ld)
+{
+    const int depth = (ld->opt.queue_depth + ld->opt.threads - 1) / ld->opt.threads;
+    return depth < 1 ? 1 : depth;
+}
+
 static int open_engine(struct sluice_loader *ld, const struct sluice_engine_kind *kind,
                        int fd, struct sluice_engine **out)
 {
     const struct sluice_engine_setup setup = {
         .sys = ld->file.sys,
         .fd = fd,
-        .depth = (unsigned)ld->opt.queue_depth,
+        .depth = (unsigned)sluice_worker_depth(ld),
         .pool = ld->pool,
     };
     return kind->open(out, &setup);
@@ -95,9 +101,11 @@ static bool is_hot(const struct sluice_loader *ld)
 
 static int make_pool(struct sluice_loader *ld)
 {
-    return ld->pool
-               ? 0
-               : sluice_pool_create(&ld->pool, ld->file.sys, ld->file.fd, POOL_THREADS);
+    return ld->pool ? 0
+                    : sluice_pool_create(&ld->pool, ld->file.sys, ld->file.fd,
+                                         ld->opt.queue_depth < POOL_THREADS
+                                             ? ld->opt.queue_depth
+                                             : POOL_THREADS);
 }
 
 static int use_pread(struct sluice_loader *ld, struct sluice_error *err)
@@ -186,24 +194,26 @@ int sluice_choose_io(struct sluice_loader *ld, struct sluice_error *err)
 {
     if (!ld->opt.memory_budget)
         ld->opt.memory_budget = memory_available() / 4;
-    ld->io_forced = ld->opt.io != SLUICE_IO_AUTO;
     return ld->opt.io == SLUICE_IO_AUTO ? choose_auto(ld, err) : choose_forced(ld, err);
+}
+
+int sluice_choose_again(struct sluice_loader *ld, bool forced, int rc,
+                        struct sluice_error *err)
+{
+    if (forced && ld->engine_kind == &sluice_engine_uring)
+        return refuse(ld, rc, err);
+    if (ld->engine_kind != &sluice_engine_uring)
+        return sluice_fail(err, SLUICE_ENOMEM, "%s: worker threads: %s", ld->file.path,
+                           strerror(-rc));
+    snprintf(ld->io_reason, sizeof(ld->io_reason),
+             "not in the page cache; io_uring refused to a worker thread: %s",
+             strerror(-rc));
+    return use_pread(ld, err);
 }
 
 int sluice_engine_open(struct sluice_loader *ld, struct sluice_engine **out)
 {
-    *out = NULL;
-    if (!ld->engine_kind)
-        return 0;
-    int rc = open_engine(
-        ld, ld->engine_kind,
-        ld->opt.io == SLUICE_IO_DIRECT ? ld->file.direct_fd : ld->file.fd, out);
-    if (rc < 0 && !ld->io_forced && ld->engine_kind == &sluice_engine_uring) {
-        pthread_mutex_lock(&ld->lock);
-        rc = make_pool(ld);
-        pthread_mutex_unlock(&ld->lock);
-        if (rc == 0)
-            rc = open_engine(ld, &sluice_engine_pread, ld->file.fd, out);
-    }
-    return rc;
+    const bool direct = ld->opt.io == SLUICE_IO_DIRECT;
+    return open_engine(ld, ld->engine_kind, direct ? ld->file.direct_fd : ld->file.fd,
+                       out);
 }

@@ -1,12 +1,16 @@
 /* core.h -- the loader's inside: what its files share.
  *
- *   loader.c    public calls: open, next, release, seek, close
+ *   open.c      options, opening, closing
+ *   loader.c    the calls of a consumer: next, release, seek, read
  *   choose.c    which backend, and why
  *   worker.c    threads that fill batches, chunk by chunk
- *   fetch.c     a chunk's bytes, from memory or through an engine
- *   resident.c  the payload in memory, loaded sample by sample when first wanted
+ *   deck.c      a chunk's reads in flight, merged and sorted
+ *   resident.c  the payload in memory, loaded when first wanted or before
+ *   sample.c    one sample into its place in the batch
  *   order.c     which sample comes when; file.c, read.c, engine_*.c, ring.c, sys.c: I/O
- */
+ *
+ * Work runs ahead of the consumer by as many batches as there are free slots, across
+ * the end of the epoch into the next one, so that no epoch begins with a wait. */
 #ifndef SLUICE_LOADER_CORE_H
 #define SLUICE_LOADER_CORE_H
 
@@ -22,6 +26,7 @@
 enum {
     LABELS_MAX = SLUICE_FIELDS_MAX,
     CHUNK_MAX = 64, /* samples that a worker takes at a time */
+    DECKS = 4,      /* chunks of one worker in flight */
 };
 
 /* Life of a slot, always in this order; a slot belongs to one batch from FILLING on.
@@ -45,22 +50,39 @@ struct slot {
     uint64_t *ids;
 };
 
+/* Some samples of a slot, taken by one worker. */
+struct chunk {
+    struct slot *slot;
+    int from, to; /* positions in the batch */
+    int rc;       /* 0, or the code of the failure at position `at`: see *err */
+    int at;
+    struct sluice_error err;
+};
+
 /* The payload kept in memory; NULL base: not resident. */
 struct resident {
     uint8_t *base;  /* as large as the file: bytes lie at their offset */
     size_t size;    /* of the mapping */
     uint8_t *state; /* (count) atomic: see resident.c */
+    pthread_t filler;
+    bool filling;    /* the thread was started */
+    bool stop;       /* it is to end (atomic) */
+    uint64_t filled; /* bytes that it read (atomic) */
 };
+
+struct deck; /* deck.c */
 
 /* What a worker brings along. */
 struct worker {
     struct sluice_loader *ld;
     pthread_t thread;
     struct sluice_engine *engine; /* NULL: resident */
-    int engine_error;             /* why there is none, a negative errno */
-    uint8_t *arena;               /* where reads land, block-aligned */
-    size_t arena_size;
-    double read_seconds, transform_seconds; /* of the chunk at hand */
+    int depth;                    /* reads in flight at most */
+    int under_way;                /* reads in flight */
+    struct deck *decks;           /* (DECKS) NULL: resident */
+    int broken;                   /* why the engine is of no use, a negative errno */
+    uint8_t *scratch;             /* resident: room for one image */
+    double read_seconds, transform_seconds; /* not handed in yet, like all below */
     uint64_t bytes_read;
 };
 
@@ -71,17 +93,18 @@ struct sluice_loader {
     int image_field;
     int label_fields[LABELS_MAX], label_columns;
     struct sluice_shape source;
-    struct sluice_transform transform; /* apply is never NULL */
+    size_t in_bytes;                   /* of one image in the file */
+    struct sluice_transform transform; /* apply NULL: copy */
     size_t out_bytes;                  /* of one image in a batch */
     uint64_t *subset;                  /* NULL: all */
     uint64_t count; /* samples that an epoch visits, over all ranks */
     struct sluice_share share;
+    uint64_t epoch_batches;
 
     struct resident resident;
     const struct sluice_engine_kind *engine_kind;
     struct sluice_pool *pool;
     char io_reason[160];
-    bool io_forced; /* asked for by name */
 
     struct slot *slots; /* (opt.batches) */
     void *slab;         /* all slots' pixels */
@@ -91,14 +114,20 @@ struct sluice_loader {
 
     pthread_mutex_t lock; /* guards all below */
     pthread_cond_t work;  /* a slot became free, or stop, or a seek ended */
-    pthread_cond_t ready; /* a slot became ready; the last busy worker came to rest */
+    pthread_cond_t ready; /* a slot became ready; a worker started or came to rest */
     bool stop;            /* close: workers end */
-    bool cancel;          /* seek: workers drop what they are at (also read unlocked) */
+    bool cancel;          /* seek, close: drop what is at hand (also read unlocked) */
     bool failed;          /* an error was delivered */
-    int busy;             /* workers inside a chunk */
-    uint32_t epoch;
-    struct sluice_permutation permutation; /* of that epoch */
-    uint64_t next_assigned, next_delivered;
+    int started;          /* workers whose engine is settled, and the worst of them */
+    int start_error;
+    int busy;             /* chunks taken and not handed in */
+    uint32_t epoch;       /* the consumer's */
+    uint64_t delivered;   /* batches of it */
+    uint32_t ahead_epoch; /* the workers': `epoch` or the one behind it */
+    uint64_t assigned;    /* batches of that one */
+    /* Of an even and of an odd epoch. Workers read them unlocked: an entry changes only
+     * when no batch of its old epoch is left. */
+    struct sluice_permutation permutation[2];
     struct sluice_loader_stats stats;
 };
 
@@ -109,27 +138,55 @@ int sluice_loader_open_with(struct sluice_loader **out, const char *path,
 
 /* choose.c: settle opt.io, engine_kind, resident and io_reason. */
 int sluice_choose_io(struct sluice_loader *ld, struct sluice_error *err);
-/* An engine of the chosen kind for the calling worker, NULL if the payload is resident;
- * 0 or a negative errno. Where the kind was not asked for by name, threads that wait
- * stand in for a ring that cannot be had. */
+/* After a worker could not open its engine, `rc`: settle for threads that wait, where
+ * no backend was asked for by name; else an error. */
+int sluice_choose_again(struct sluice_loader *ld, bool forced, int rc,
+                        struct sluice_error *err);
+/* An engine of the chosen kind for the calling worker: 0 or a negative errno. */
 int sluice_engine_open(struct sluice_loader *ld, struct sluice_engine **out);
+/* Reads in flight that each worker may have. */
+int sluice_worker_depth(const struct sluice_loader *ld);
 
 /* resident.c */
 int sluice_resident_create(struct sluice_loader *ld, struct sluice_error *err);
+/* Begin to load everything, in the order of the file, beside the workers. */
+void sluice_resident_fill(struct sluice_loader *ld);
+void sluice_resident_stop(struct sluice_loader *ld); /* ends the filling */
 void sluice_resident_free(struct sluice_loader *ld);
-/* The sample's payload, checked; loads it if this is the first time. */
-int sluice_resident_get(struct sluice_loader *ld, uint64_t sample,
-                        const struct sluice_extent *x, const uint8_t **out,
-                        uint64_t *bytes_read, struct sluice_error *err);
+/* The sample's payload, checked, in memory or in `scratch`; reads it if it has to. */
+int sluice_resident_get(struct sluice_loader *ld, uint64_t sample, uint8_t *scratch,
+                        const uint8_t **out, uint64_t *bytes_read,
+                        struct sluice_error *err);
+void sluice_resident_prefetch(const struct sluice_loader *ld, uint64_t sample);
+/* Fill the chunk from memory. */
+void sluice_resident_run(struct worker *w, struct chunk *c);
 
-/* fetch.c: fill samples [from, to) of the slot. Returns 0, or the code of the failure
- * with *at the position that failed. Stops early, with 0, when the loader is cancelled.
- */
-int sluice_fetch(struct worker *w, struct slot *slot, int from, int to, int *at,
-                 struct sluice_error *err);
+/* sample.c: the sample numbers and labels of a chunk; where a sample's image lies, with
+ * the file's word on it checked against the schema; one image into the batch. */
+void sluice_chunk_ids(const struct sluice_loader *ld, struct chunk *c);
+int sluice_sample_locate(const struct sluice_loader *ld, uint64_t sample,
+                         struct sluice_extent *out, struct sluice_error *err);
+int sluice_sample_put(const struct sluice_loader *ld, struct slot *slot, int position,
+                      const uint8_t *pixels, struct sluice_error *err);
+/* Keep the failure of the lowest position: which of several comes first is chance. */
+void sluice_chunk_fail(struct chunk *c, int at, int rc, const struct sluice_error *err);
+
+/* deck.c */
+int sluice_decks_create(struct worker *w); /* 0 or a negative errno */
+void sluice_decks_free(struct worker *w);
+/* Has everything taken been started, and is there room for another chunk? */
+bool sluice_decks_hungry(const struct worker *w);
+void sluice_decks_take(struct worker *w, const struct chunk *c);
+/* Start reads, wait for some, process them. Returns chunks that are complete (up to
+ * DECKS), for the caller to hand in. */
+int sluice_decks_run(struct worker *w, struct chunk *out);
 
 /* worker.c */
 void *sluice_worker_run(void *worker);
 double sluice_seconds(void);
+static inline bool sluice_cancelled(const struct sluice_loader *ld)
+{
+    return __atomic_load_n(&ld->cancel, __ATOMIC_RELAXED);
+}
 
 #endif

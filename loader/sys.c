@@ -1,6 +1,7 @@
 /* sys.c -- the table of real system calls; see sys.h. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -64,9 +65,16 @@ static void real_unmap(void *memory, size_t size)
     munmap(memory, size);
 }
 
+/* Signals are the program's: one that lands in a thread of ours would only interrupt a
+ * read. */
 static int real_thread(pthread_t *out, void *(*run)(void *), void *arg)
 {
-    return -pthread_create(out, NULL, run, arg);
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = pthread_create(out, NULL, run, arg);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return -rc;
 }
 
 const struct sluice_sys sluice_sys_real = {

@@ -1,16 +1,26 @@
 /* worker.c -- threads that fill batches. Each takes a chunk of the earliest batch that
  * still has one, so that several share a batch and the next one to be delivered is
  * always the one worked on. The lock is held to take and to hand in a chunk only. */
+#include <errno.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "core.h"
+
+/* What a chunk's images may take in memory: keeps arenas small. */
+enum { CHUNK_BYTES = 1 << 20, CHUNK_MIN = 8 };
 
 double sluice_seconds(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static bool earlier(const struct sluice_batch *a, const struct sluice_batch *b)
+{
+    return a->epoch == b->epoch ? a->number < b->number
+                                : (int32_t)(a->epoch - b->epoch) < 0;
 }
 
 /* The earliest slot with samples not yet taken; NULL: none. */
@@ -20,101 +30,172 @@ static struct slot *open_slot(struct sluice_loader *ld)
     for (int i = 0; i < ld->opt.batches; i++) {
         struct slot *s = &ld->slots[i];
         if (s->state == SLOT_FILLING && s->taken < s->count &&
-            (!best || s->batch.number < best->batch.number))
+            (!best || earlier(&s->batch, &best->batch)))
             best = s;
     }
     return best;
 }
 
-/* Begin the next batch of the epoch in a free slot; NULL: none is free, or no batch is
- * left. */
+/* Is there a batch to begin, in this epoch or the one behind it? */
+static bool more_batches(const struct sluice_loader *ld)
+{
+    return ld->epoch_batches > 0 &&
+           (ld->assigned < ld->epoch_batches || ld->ahead_epoch == ld->epoch);
+}
+
+/* Begin the next batch in a free slot; NULL: none is free, or no batch is left. */
 static struct slot *assign_slot(struct sluice_loader *ld)
 {
-    if (ld->next_assigned == sluice_share_batches(&ld->share))
+    struct slot *s = ld->slots, *end = s + ld->opt.batches;
+    while (s < end && s->state != SLOT_FREE)
+        s++;
+    if (s == end || !more_batches(ld))
         return NULL;
-    for (int i = 0; i < ld->opt.batches; i++) {
-        struct slot *s = &ld->slots[i];
-        if (s->state != SLOT_FREE)
-            continue;
-        s->batch.number = ld->next_assigned++;
-        s->batch.epoch = ld->epoch;
-        s->count = (int)sluice_share_batch(&ld->share, s->batch.number, &s->first);
-        s->batch.count = s->failed_at = s->count;
-        s->taken = s->done = 0;
-        s->state = SLOT_FILLING;
-        return s;
+    if (ld->assigned == ld->epoch_batches) {
+        ld->assigned = 0;
+        ld->ahead_epoch++;
+        sluice_permutation_init(&ld->permutation[ld->ahead_epoch & 1], ld->count,
+                                ld->opt.seed, ld->ahead_epoch);
     }
-    return NULL;
+    s->batch.number = ld->assigned++;
+    s->batch.epoch = ld->ahead_epoch;
+    s->count = (int)sluice_share_batch(&ld->share, s->batch.number, &s->first);
+    s->batch.count = s->failed_at = s->count;
+    s->taken = s->done = 0;
+    s->state = SLOT_FILLING;
+    return s;
 }
 
 /* So small that workers end a batch together, so large that the lock is seldom taken.
  */
 static int chunk_size(const struct sluice_loader *ld, const struct slot *slot)
 {
+    const size_t room = CHUNK_BYTES / ld->in_bytes;
     int n = slot->count / (ld->worker_count * 4);
-    n = n < 8 ? 8 : n > CHUNK_MAX ? CHUNK_MAX : n;
+    n = n < CHUNK_MIN ? CHUNK_MIN : n > CHUNK_MAX ? CHUNK_MAX : n;
+    n = room >= (size_t)n ? n : room ? (int)room : 1;
     return slot->count - slot->taken < n ? slot->count - slot->taken : n;
 }
 
-static void hand_in(struct worker *w, struct slot *slot, int count, int rc, int at,
-                    const struct sluice_error *err)
+/* Take a chunk: 1, or 0 if there is none (now, if not to wait), or -1 to end. */
+static int take(struct worker *w, bool wait, struct chunk *c)
 {
     struct sluice_loader *ld = w->ld;
+    struct slot *slot = NULL;
+    pthread_mutex_lock(&ld->lock);
+    while (!ld->stop) {
+        if (!ld->cancel && ((slot = open_slot(ld)) || (slot = assign_slot(ld))))
+            break;
+        if (!wait)
+            break;
+        const double before = sluice_seconds();
+        const bool full = !ld->cancel && more_batches(ld);
+        pthread_cond_wait(&ld->work, &ld->lock);
+        if (full)
+            ld->stats.idle_seconds += sluice_seconds() - before;
+    }
+    if (slot) {
+        *c = (struct chunk){ .slot = slot, .from = slot->taken };
+        slot->taken += chunk_size(ld, slot);
+        c->to = slot->taken;
+        ld->busy++;
+        if (slot->taken < slot->count || more_batches(ld))
+            pthread_cond_signal(&ld->work); /* there is more for another worker */
+    }
+    const int rc = slot ? 1 : ld->stop ? -1 : 0;
+    pthread_mutex_unlock(&ld->lock);
+    return rc;
+}
+
+static void hand_in(struct worker *w, const struct chunk *chunks, int count)
+{
+    struct sluice_loader *ld = w->ld;
+    pthread_mutex_lock(&ld->lock);
+    for (int i = 0; i < count; i++) {
+        const struct chunk *c = &chunks[i];
+        struct slot *slot = c->slot;
+        if (c->rc < 0 && c->at < slot->failed_at) {
+            slot->failed_at = c->at;
+            slot->error = c->err;
+        }
+        slot->done += c->to - c->from;
+        if (slot->done == slot->count) {
+            slot->state = SLOT_READY;
+            pthread_cond_broadcast(&ld->ready);
+        }
+    }
+    ld->busy -= count;
+    if (ld->busy == 0 && ld->cancel)
+        pthread_cond_broadcast(&ld->ready);
     ld->stats.read_seconds += w->read_seconds;
     ld->stats.transform_seconds += w->transform_seconds;
     ld->stats.bytes_read += w->bytes_read;
-    ld->stats.samples += (uint64_t)count;
+    pthread_mutex_unlock(&ld->lock);
     w->read_seconds = w->transform_seconds = 0;
     w->bytes_read = 0;
-    if (rc < 0 && at < slot->failed_at) {
-        slot->failed_at = at;
-        slot->error = *err;
+}
+
+static void work_from_memory(struct worker *w)
+{
+    struct chunk c;
+    while (take(w, true, &c) > 0) {
+        sluice_resident_run(w, &c);
+        hand_in(w, &c, 1);
     }
-    slot->done += count;
-    if (slot->done == slot->count) {
-        slot->state = SLOT_READY;
-        pthread_cond_broadcast(&ld->ready);
+}
+
+static void work_from_disk(struct worker *w)
+{
+    struct chunk c, complete[DECKS];
+    int taken = 0, in_hand = 0; /* chunks taken and not handed in */
+    for (;;) {
+        while (sluice_decks_hungry(w) && (taken = take(w, in_hand == 0, &c)) > 0) {
+            sluice_decks_take(w, &c);
+            in_hand++;
+        }
+        if (in_hand == 0 && taken < 0)
+            return;
+        const int n = sluice_decks_run(w, complete);
+        in_hand -= n;
+        if (n)
+            hand_in(w, complete, n);
     }
-    if (--ld->busy == 0 && ld->cancel)
-        pthread_cond_broadcast(&ld->ready);
+}
+
+/* A ring belongs to the thread that opened it, so each opens its own; open waits to
+ * hear how that went. */
+static int prepare(struct worker *w)
+{
+    struct sluice_loader *ld = w->ld;
+    int rc = 0;
+    w->depth = sluice_worker_depth(ld);
+    if (!ld->engine_kind) {
+        w->scratch = malloc(ld->in_bytes);
+        rc = w->scratch ? 0 : -ENOMEM;
+    } else if ((rc = sluice_decks_create(w)) == 0) {
+        rc = sluice_engine_open(ld, &w->engine);
+    }
+    pthread_mutex_lock(&ld->lock);
+    ld->started++;
+    if (rc < 0)
+        ld->start_error = rc;
+    pthread_cond_broadcast(&ld->ready);
+    pthread_mutex_unlock(&ld->lock);
+    return rc;
 }
 
 void *sluice_worker_run(void *arg)
 {
     struct worker *w = arg;
-    struct sluice_loader *ld = w->ld;
-    /* A ring belongs to the thread that opened it. */
-    w->engine_error = sluice_engine_open(ld, &w->engine);
-    pthread_mutex_lock(&ld->lock);
-    while (!ld->stop) {
-        struct slot *slot = ld->cancel ? NULL : open_slot(ld);
-        if (!slot && !ld->cancel)
-            slot = assign_slot(ld);
-        if (!slot) {
-            const double before = sluice_seconds();
-            const bool full = ld->next_assigned < sluice_share_batches(&ld->share);
-            pthread_cond_wait(&ld->work, &ld->lock);
-            if (full)
-                ld->stats.idle_seconds += sluice_seconds() - before;
-            continue;
-        }
-        const int from = slot->taken, to = from + chunk_size(ld, slot);
-        struct sluice_error err;
-        int at = from;
-        slot->taken = to;
-        ld->busy++;
-        if (to < slot->count || ld->next_assigned < sluice_share_batches(&ld->share))
-            pthread_cond_signal(&ld->work); /* there is more for another worker */
-        pthread_mutex_unlock(&ld->lock);
-        const double before = sluice_seconds();
-        int rc = sluice_fetch(w, slot, from, to, &at, &err);
-        w->transform_seconds += sluice_seconds() - before;
-        pthread_mutex_lock(&ld->lock);
-        hand_in(w, slot, to - from, rc, at, &err);
+    if (prepare(w) == 0) {
+        if (w->engine)
+            work_from_disk(w);
+        else
+            work_from_memory(w);
     }
-    pthread_mutex_unlock(&ld->lock);
     if (w->engine)
         w->engine->kind->close(w->engine);
-    free(w->arena);
+    sluice_decks_free(w);
+    free(w->scratch);
     return NULL;
 }

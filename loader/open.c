@@ -1,0 +1,293 @@
+/* open.c -- from a path and options to threads at work, and back. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "core.h"
+
+/* ---- options ---- */
+
+/* Large slabs on large pages: what a batch touches is all of it, again and again. */
+static void *allocate_default(void *ctx, size_t size)
+{
+    enum { LARGE_PAGE = 2 << 20 };
+    const size_t align = size < 2 * LARGE_PAGE ? 64 : LARGE_PAGE;
+    (void)ctx;
+    void *p = aligned_alloc(align, (size + align - 1) / align * align);
+    if (p && align == LARGE_PAGE)
+        madvise(p, size, MADV_HUGEPAGE);
+    return p;
+}
+
+static void release_default(void *ctx, void *memory, size_t size)
+{
+    (void)ctx;
+    (void)size;
+    free(memory);
+}
+
+static int check_options(const struct sluice_loader_options *o, const char *path,
+                         struct sluice_error *err)
+{
+    if (o->batch_size < 0 || o->batches < 0 || o->threads < 0 || o->threads > 1024 ||
+        o->queue_depth < 0 || o->queue_depth > 4096 || o->order < SLUICE_RANDOM ||
+        o->order > SLUICE_SEQUENTIAL || o->io < SLUICE_IO_AUTO ||
+        o->io > SLUICE_IO_PREAD)
+        return sluice_fail(err, SLUICE_EINVAL, "%s: an option is out of range", path);
+    if (o->world < 0 || o->rank < 0 || o->rank >= (o->world ? o->world : 1))
+        return sluice_fail(err, SLUICE_EINVAL, "%s: rank %d of %d", path, o->rank,
+                           o->world);
+    if (!o->allocator.allocate != !o->allocator.release)
+        return sluice_fail(err, SLUICE_EINVAL, "%s: half an allocator", path);
+    return 0;
+}
+
+static void resolve_options(struct sluice_loader *ld)
+{
+    struct sluice_loader_options *o = &ld->opt;
+    const long online = sysconf(_SC_NPROCESSORS_ONLN);
+    o->batch_size = o->batch_size ? o->batch_size : 256;
+    o->batches = o->batches ? o->batches : 4;
+    o->threads = o->threads ? o->threads : online > 0 ? (int)online : 1;
+    o->queue_depth = o->queue_depth ? o->queue_depth : 64;
+    o->world = o->world ? o->world : 1;
+    if (!o->allocator.allocate) {
+        o->allocator.allocate = allocate_default;
+        o->allocator.release = release_default;
+    }
+}
+
+/* ---- opening ---- */
+
+static int find_fields(struct sluice_loader *ld, struct sluice_error *err)
+{
+    const struct sluice_dataset *ds = ld->file.dataset;
+    const char *name = ld->opt.image_field;
+    ld->image_field = name ? sluice_dataset_find(ds, name)
+                           : sluice_dataset_find_kind(ds, SLUICE_KIND_IMAGE);
+    if (ld->image_field < 0 ||
+        sluice_dataset_field(ds, ld->image_field)->kind != SLUICE_KIND_IMAGE)
+        return sluice_fail(err, SLUICE_EINVAL, "%s: no image field %s", ld->file.path,
+                           name ? name : "in it");
+    const struct sluice_field *image = sluice_dataset_field(ds, ld->image_field);
+    if (!image->shape[0] || !image->shape[1] || !image->shape[2])
+        return sluice_fail(
+            err, SLUICE_EUNBUILT,
+            "%s: field %s holds images of differing size or encoded ones; "
+            "this loader takes raw images of one size",
+            ld->file.path, image->name);
+    const uint64_t pixels = (uint64_t)image->shape[0] * image->shape[1];
+    if (pixels > UINT32_MAX || pixels * image->shape[2] > UINT32_MAX)
+        return sluice_fail(err, SLUICE_ECORRUPT, "%s: field %s: images of 4 GiB",
+                           ld->file.path, image->name);
+    ld->in_bytes = (size_t)(pixels * image->shape[2]);
+    ld->source = (struct sluice_shape){ (int)image->shape[0], (int)image->shape[1],
+                                        (int)image->shape[2], SLUICE_U8, SLUICE_NHWC };
+    for (int i = 0; i < sluice_dataset_field_count(ds); i++) {
+        const struct sluice_field *f = sluice_dataset_field(ds, i);
+        if (f->kind == SLUICE_KIND_SCALAR && f->dtype <= SLUICE_I64)
+            ld->label_fields[ld->label_columns++] = i;
+    }
+    return 0;
+}
+
+static int take_subset(struct sluice_loader *ld, struct sluice_error *err)
+{
+    const struct sluice_loader_options *o = &ld->opt;
+    const uint64_t total = sluice_dataset_count(ld->file.dataset);
+    ld->count = o->subset ? o->subset_count : total;
+    if (o->subset) {
+        for (uint64_t i = 0; i < o->subset_count; i++)
+            if (o->subset[i] >= total)
+                return sluice_fail(err, SLUICE_EINVAL,
+                                   "%s: subset names sample %" PRIu64 " of %" PRIu64,
+                                   ld->file.path, o->subset[i], total);
+        ld->subset = malloc((size_t)(ld->count ? ld->count : 1) * sizeof(*ld->subset));
+        if (!ld->subset)
+            return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", ld->file.path);
+        memcpy(ld->subset, o->subset, (size_t)ld->count * sizeof(*ld->subset));
+    }
+    ld->opt.subset = NULL; /* the caller's: copied */
+    if (!ld->count)
+        return sluice_fail(err, SLUICE_EINVAL, "%s: no samples", ld->file.path);
+    ld->share = (struct sluice_share){ .count = ld->count,
+                                       .batch_size = (uint64_t)o->batch_size,
+                                       .rank = (uint64_t)o->rank,
+                                       .world = (uint64_t)o->world,
+                                       .drop_last = o->drop_last };
+    ld->epoch_batches = sluice_share_batches(&ld->share);
+    sluice_permutation_init(&ld->permutation[0], ld->count, o->seed, 0);
+    return 0;
+}
+
+static int allocate_slots(struct sluice_loader *ld, struct sluice_error *err)
+{
+    const struct sluice_loader_options *o = &ld->opt;
+    const size_t images = (size_t)o->batch_size;
+    size_t each, total;
+    if (!ld->transform.apply)
+        ld->transform.out = ld->source;
+    ld->out_bytes = sluice_shape_bytes(&ld->transform.out);
+    if (!ld->out_bytes || __builtin_mul_overflow(ld->out_bytes, images, &each) ||
+        each > SIZE_MAX - 63 ||
+        __builtin_mul_overflow((each + 63) / 64 * 64, (size_t)o->batches, &total))
+        return sluice_fail(err, SLUICE_EINVAL, "%s: batches of impossible size",
+                           ld->file.path);
+    each = (each + 63) / 64 * 64;
+    ld->slots = calloc((size_t)o->batches, sizeof(*ld->slots));
+    ld->slab = o->allocator.allocate(o->allocator.ctx, total);
+    ld->slab_size = total;
+    if (!ld->slots || !ld->slab)
+        return sluice_fail(err, SLUICE_ENOMEM,
+                           "%s: no memory for %d batches of %zu bytes", ld->file.path,
+                           o->batches, each);
+    for (int i = 0; i < o->batches; i++) {
+        struct slot *s = &ld->slots[i];
+        s->ids = malloc(images * sizeof(*s->ids));
+        s->labels =
+            malloc((images * (size_t)ld->label_columns + 1) * sizeof(*s->labels));
+        if (!s->ids || !s->labels)
+            return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", ld->file.path);
+        s->batch =
+            (struct sluice_batch){ .shape = ld->transform.out,
+                                   .pixels = (uint8_t *)ld->slab + (size_t)i * each,
+                                   .labels = s->labels,
+                                   .label_columns = ld->label_columns,
+                                   .ids = s->ids,
+                                   .owner = s };
+    }
+    return 0;
+}
+
+static void stop_workers(struct sluice_loader *ld)
+{
+    pthread_mutex_lock(&ld->lock);
+    ld->stop = true;
+    __atomic_store_n(&ld->cancel, true, __ATOMIC_RELAXED);
+    pthread_cond_broadcast(&ld->work);
+    pthread_mutex_unlock(&ld->lock);
+    for (int i = 0; i < ld->worker_count; i++)
+        pthread_join(ld->workers[i].thread, NULL);
+    ld->worker_count = 0;
+}
+
+/* Start the threads and wait until each has settled its engine: what a backend refuses
+ * is known when open returns. *refused: that a worker got no engine. */
+static int start_workers(struct sluice_loader *ld, int *refused,
+                         struct sluice_error *err)
+{
+    const int wanted = ld->opt.threads;
+    int rc = 0, count = 0;
+    pthread_mutex_lock(&ld->lock); /* the workers wait for what is set below */
+    ld->stop = ld->cancel = false;
+    ld->started = ld->start_error = ld->busy = 0;
+    for (; count < wanted && rc == 0; count += rc == 0) {
+        ld->workers[count] = (struct worker){ .ld = ld };
+        rc = ld->file.sys->thread(&ld->workers[count].thread, sluice_worker_run,
+                                  &ld->workers[count]);
+    }
+    ld->worker_count = count;
+    while (ld->started < count)
+        pthread_cond_wait(&ld->ready, &ld->lock);
+    *refused = ld->start_error;
+    pthread_mutex_unlock(&ld->lock);
+    return rc < 0 ? sluice_fail(err, SLUICE_ENOMEM, "%s: thread %d of %d: %s",
+                                ld->file.path, count + 1, wanted, strerror(-rc))
+                  : 0;
+}
+
+static int start(struct sluice_loader *ld, bool forced, struct sluice_error *err)
+{
+    int refused = 0, rc;
+    ld->workers = calloc((size_t)ld->opt.threads, sizeof(*ld->workers));
+    if (!ld->workers)
+        return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", ld->file.path);
+    rc = start_workers(ld, &refused, err);
+    if (rc == 0 && refused < 0) {
+        stop_workers(ld);
+        rc = sluice_choose_again(ld, forced, refused, err);
+        if (rc == 0)
+            rc = start_workers(ld, &refused, err);
+        if (rc == 0 && refused < 0)
+            rc = sluice_fail(err, SLUICE_ENOMEM, "%s: worker threads: %s",
+                             ld->file.path, strerror(-refused));
+    }
+    if (rc == 0 && ld->resident.base)
+        sluice_resident_fill(ld);
+    return rc;
+}
+
+static int open_all(struct sluice_loader *ld, const char *path,
+                    struct sluice_error *err)
+{
+    const bool forced = ld->opt.io != SLUICE_IO_AUTO;
+    int rc;
+    if ((rc = sluice_file_open(&ld->file, path, ld->file.sys, err)) < 0 ||
+        (rc = find_fields(ld, err)) < 0 || (rc = take_subset(ld, err)) < 0 ||
+        (rc = sluice_choose_io(ld, err)) < 0 || (rc = allocate_slots(ld, err)) < 0)
+        return rc;
+    return start(ld, forced, err);
+}
+
+int sluice_loader_open_with(struct sluice_loader **out, const char *path,
+                            const struct sluice_loader_options *options,
+                            const struct sluice_sys *sys, struct sluice_error *err)
+{
+    static const struct sluice_loader_options defaults;
+    int rc = check_options(options ? options : &defaults, path, err);
+    *out = NULL;
+    if (rc < 0)
+        return rc;
+    struct sluice_loader *ld = calloc(1, sizeof(*ld));
+    if (!ld)
+        return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", path);
+    ld->opt = options ? *options : defaults;
+    ld->transform = ld->opt.transform;
+    ld->pid = getpid();
+    ld->file = (struct sluice_file){ .sys = sys, .fd = -1, .direct_fd = -1 };
+    pthread_mutex_init(&ld->lock, NULL);
+    pthread_cond_init(&ld->work, NULL);
+    pthread_cond_init(&ld->ready, NULL);
+    resolve_options(ld);
+    rc = open_all(ld, path, err);
+    if (rc < 0) {
+        sluice_loader_close(ld);
+        return rc;
+    }
+    *out = ld;
+    return 0;
+}
+
+int sluice_loader_open(struct sluice_loader **out, const char *path,
+                       const struct sluice_loader_options *options,
+                       struct sluice_error *err)
+{
+    return sluice_loader_open_with(out, path, options, &sluice_sys_real, err);
+}
+
+void sluice_loader_close(struct sluice_loader *ld)
+{
+    /* In a forked child the threads do not exist, and the rest is the parent's. */
+    if (!ld || ld->pid != getpid())
+        return;
+    stop_workers(ld);
+    sluice_resident_stop(ld);
+    sluice_pool_free(ld->pool);
+    for (int i = 0; ld->slots && i < ld->opt.batches; i++) {
+        free(ld->slots[i].ids);
+        free(ld->slots[i].labels);
+    }
+    if (ld->slab)
+        ld->opt.allocator.release(ld->opt.allocator.ctx, ld->slab, ld->slab_size);
+    sluice_resident_free(ld);
+    free(ld->slots);
+    free(ld->workers);
+    free(ld->subset);
+    sluice_file_close(&ld->file);
+    pthread_cond_destroy(&ld->ready);
+    pthread_cond_destroy(&ld->work);
+    pthread_mutex_destroy(&ld->lock);
+    free(ld);
+}

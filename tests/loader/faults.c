@@ -192,10 +192,13 @@ static void shrinks(enum sluice_io io)
     REQUIRE(truncate(path, 3 * 4096 + 40 * PACK_BYTES) == 0, "truncate");
     while ((n = sluice_loader_next(ld, &b, &err)) > 0)
         sluice_loader_release(ld, b);
-    CHECK(n == SLUICE_ECORRUPT && strstr(err.message, "truncated") &&
-              strstr(err.message, "sample"),
-          "%s: %d, %s", sluice_io_name(io), n, err.message);
-    CHECK(sluice_loader_next(ld, &b, &err) < 0, "goes on after an error");
+    /* Memory may have had it all before; then nothing is missing. */
+    if (io != SLUICE_IO_RESIDENT || n != 0) {
+        CHECK(n == SLUICE_ECORRUPT && strstr(err.message, "truncated") &&
+                  strstr(err.message, "sample"),
+              "%s: %d, %s", sluice_io_name(io), n, err.message);
+        CHECK(sluice_loader_next(ld, &b, &err) < 0, "goes on after an error");
+    }
     sluice_loader_close(ld);
     file_write(path, bytes, size);
     free(bytes);
@@ -208,10 +211,12 @@ static int descriptors(void)
     return folder_entries("/proc/self/fd");
 }
 
+static int threads_alone; /* of the process before any loader */
+
 static void stops_early(enum sluice_io io)
 {
     struct sluice_error err = { 0 };
-    const int fds = descriptors(), threads = folder_entries("/proc/self/task");
+    const int fds = descriptors();
     for (int i = 0; i < 60; i++) {
         struct sluice_loader *ld;
         const struct sluice_batch *b;
@@ -233,9 +238,9 @@ static void stops_early(enum sluice_io io)
     }
     CHECK(descriptors() == fds, "descriptors grow: %d, %d", fds, descriptors());
     /* A thread that was joined may be listed for a moment more. */
-    for (int i = 0; i < 1000 && folder_entries("/proc/self/task") > threads; i++)
+    for (int i = 0; i < 1000 && folder_entries("/proc/self/task") > threads_alone; i++)
         usleep(1000);
-    CHECK(folder_entries("/proc/self/task") == threads, "threads grow");
+    CHECK(folder_entries("/proc/self/task") == threads_alone, "threads grow");
 }
 
 static void holds_everything(void)
@@ -301,6 +306,7 @@ static bool usable(enum sluice_io io)
 int main(void)
 {
     const char *folder = folder_make();
+    threads_alone = folder_entries("/proc/self/task");
     alarm(110); /* a hang is a failure */
     snprintf(path, sizeof(path), "%s/a.sluice", folder);
     pack_write(path, SAMPLES);

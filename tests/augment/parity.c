@@ -34,8 +34,9 @@ static const char *const pipelines[] = {
     "flip,translate:pad=2:fill=mean,cutout:size=1:fill=mean,normalize",
     "translate:pad=4,flip,normalize",
     "translate:pad=3:fill=reflect,flip:p=1,vertical_flip:p=1,cutout:size=1,flip:p=1",
-    "flip,vertical_flip,translate:pad=2:fill=edge,cutout:size=1,cutout:size=1:fill=200,"
-    "vertical_flip",
+    ("flip,vertical_flip,translate:pad=2:fill=edge,cutout:size=1,cutout:size=1:fill="
+     "200,"
+     "vertical_flip"),
     "cutout:size=1:fill=7,translate:pad=1:fill=mean",
     "translate:pad=1:fill=reflect,translate:pad=2:fill=33",
 };

@@ -67,6 +67,7 @@ static void touch(const struct sluice_dataset *ds, const struct bytes *b)
     sink += (double)strlen(sluice_dataset_provenance(ds));
     if (sluice_dataset_mean(ds))
         sink += sluice_dataset_mean(ds)[0] + sluice_dataset_std(ds)[0];
+    (void)sink;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

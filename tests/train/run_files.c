@@ -93,10 +93,12 @@ static void test_events(const char *tests)
 
 static struct epoch_row row(int epoch)
 {
-    return (struct epoch_row){
-        epoch, (uint64_t)epoch * 100, 2.0 / epoch, .5, NAN, NAN, 1e-3, .9, 1.5, 41234,
-        .003
-    };
+    return (struct epoch_row){ epoch,       (uint64_t)epoch * 100,
+                               2.0 / epoch, .5,
+                               (double)NAN, (double)NAN,
+                               1e-3,        .9,
+                               1.5,         41234,
+                               .003 };
 }
 
 static void expect_text(const char *path, const char *want)

@@ -191,22 +191,68 @@ static bool parse_vector(const char *text, struct config_numbers *out,
     return true;
 }
 
-/* Text that a YAML file can hold as it stands: UTF-8 without control characters. */
+/* The next code point of UTF-8; -1: it is none. */
+static int32_t next_code(const unsigned char **p)
+{
+    const unsigned char first = *(*p)++;
+    const int more = first < 0x80 ? 0 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3;
+    int32_t code = more ? first & (0x3f >> more) : first;
+    if ((first >= 0x80 && first < 0xc2) || first > 0xf4)
+        return -1;
+    for (int i = 0; i < more; i++) {
+        if ((**p & 0xc0) != 0x80)
+            return -1;
+        code = code << 6 | (*(*p)++ & 0x3f);
+    }
+    return (more == 2 && code < 0x800) || (more == 3 && code < 0x10000) ? -1 : code;
+}
+
+/* Text that a YAML file holds as it stands: UTF-8 without control characters, line
+ * breaks of any kind, byte order marks, and what is no character. */
 static bool plain_text(const char *text)
 {
-    const unsigned char *p = (const unsigned char *)text;
-    while (*p) {
-        int more = *p < 0x80                 ? 0
-                   : *p >= 0xc2 && *p < 0xe0 ? 1
-                   : *p >= 0xe0 && *p < 0xf0 ? 2
-                   : *p >= 0xf0 && *p < 0xf5 ? 3
-                                             : -1;
-        if (more < 0 || *p < 0x20 || *p == 0x7f)
+    for (const unsigned char *p = (const unsigned char *)text; *p;) {
+        const int32_t c = next_code(&p);
+        if (c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029 ||
+            (c >= 0xd800 && c < 0xe000) || c == 0xfeff || (c & 0xfffe) == 0xfffe ||
+            c > 0x10ffff)
             return false;
-        for (p++; more > 0; more--, p++)
-            if ((*p & 0xc0) != 0x80)
-                return false;
     }
+    return true;
+}
+
+static size_t name_length(const char *text)
+{
+    const size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                  "0123456789_");
+    return n && (*text < '0' || *text > '9') ? n : 0;
+}
+
+/* "name:key=value:key=1/2/3,name": what augmentations are written in. */
+static bool parse_list(const struct config_option *o, char *slot, const char *text)
+{
+    static const char *const in_value = "abcdefghijklmnopqrstuvwxyz"
+                                        "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.+-";
+    const char *p = text;
+    size_t n;
+    for (bool more = *p; more; more = *p == ',', p += more) {
+        if (!(n = name_length(p)))
+            return false;
+        p += n;
+        while (*p == ':') {
+            if (!(n = name_length(++p)) || p[n] != '=')
+                return false;
+            p += n;
+            do {
+                if (!(n = strspn(++p, in_value)))
+                    return false;
+                p += n;
+            } while (*p == '/');
+        }
+    }
+    if (*p || strlen(text) >= o->size)
+        return false;
+    snprintf(slot, o->size, "%s", text);
     return true;
 }
 
@@ -253,9 +299,10 @@ static bool parse(const struct config_option *o, struct config *cfg, const char 
     }
     case CONFIG_VECTOR:
         return parse_vector(text, (struct config_numbers *)slot, o);
-    case CONFIG_STRING:
     case CONFIG_LIST:
-        return parse_text(o, slot, strcmp(text, "[]") == 0 ? "" : text);
+        return parse_list(o, slot, strcmp(text, "[]") == 0 ? "" : text);
+    case CONFIG_STRING:
+        return parse_text(o, slot, text);
     }
     return false;
 }
@@ -268,7 +315,9 @@ static int wrong_value(const struct config_option *o, const struct setting *s,
         snprintf(wanted, sizeof(wanted), "one of %s", o->choices);
     else if (o->kind == CONFIG_BOOL)
         snprintf(wanted, sizeof(wanted), "true or false");
-    else if (o->kind == CONFIG_STRING || o->kind == CONFIG_LIST)
+    else if (o->kind == CONFIG_LIST)
+        snprintf(wanted, sizeof(wanted), "a list such as [flip, translate: {pad: 2}]");
+    else if (o->kind == CONFIG_STRING)
         snprintf(wanted, sizeof(wanted), "at most %zu bytes of UTF-8 on one line",
                  o->size - 1);
     else

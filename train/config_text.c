@@ -95,18 +95,31 @@ static void write_string(FILE *to, const char *text)
     fputc('"', to);
 }
 
+/* A part of a list's text form. Two that YAML would take for something else. */
+static void write_part(FILE *to, const char *text)
+{
+    const bool special = strcmp(text, "null") == 0 || strcmp(text, "-") == 0;
+    fprintf(to, special ? "\"%s\"" : "%s", text);
+}
+
 /* "normalize:mean=1/2/3:std=4/5/6" as `normalize: {mean: [1, 2, 3], std: [4, 5, 6]}`.
  */
 static void write_operation(FILE *to, char *text)
 {
-    char *rest = text, *name = strsep(&rest, ":"), *argument, *item;
-    fprintf(to, "    - %s%s", name, rest ? ": {" : "\n");
+    char *rest = text, *argument, *item;
+    fputs("    - ", to);
+    write_part(to, strsep(&rest, ":"));
+    fputs(rest ? ": {" : "\n", to);
     for (int i = 0; rest && (argument = strsep(&rest, ":")); i++) {
         char *value = argument, *key = strsep(&value, "=");
         bool list = value && strchr(value, '/');
-        fprintf(to, "%s%s: %s", i ? ", " : "", key, list ? "[" : "");
-        for (int k = 0; value && (item = strsep(&value, "/")); k++)
-            fprintf(to, "%s%s", k ? ", " : "", item);
+        fputs(i ? ", " : "", to);
+        write_part(to, key);
+        fputs(list ? ": [" : ": ", to);
+        for (int k = 0; value && (item = strsep(&value, "/")); k++) {
+            fputs(k ? ", " : "", to);
+            write_part(to, item);
+        }
         fputs(list ? "]" : "", to);
         if (!rest)
             fputs("}\n", to);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "calm_openmp.h"
 #include "checkpoint.h"
 #include "evaluate.h"
 #include "models/model.h"
@@ -209,6 +210,7 @@ int main(int argc, char **argv)
                     "  sluice eval runs/latest --checkpoint=best eval.tta=flip\n"
                     "  sluice eval runs/latest data.test=other.sluice --out=results\n",
     };
+    calm_openmp(argv);
     int count = cli_parse(&spec, argc, argv, &a, list), rc;
     rc = run(&e, list, count, &a, &err);
     evaluation_free(&e.result);

@@ -240,9 +240,10 @@ static int read_mapping(struct reader *r, const char *prefix, int depth)
             return rc;
         if (r->event.type != YAML_SCALAR_EVENT)
             return refuse(r, prefix, "a key must be a name");
-        if (!*scalar(r) || strlen(prefix) + strlen(scalar(r)) + 2 > sizeof(key))
+        const int length =
+            snprintf(key, sizeof(key), "%s%s%s", prefix, *prefix ? "." : "", scalar(r));
+        if (!*scalar(r) || length >= (int)sizeof(key))
             return refuse(r, prefix, "a key of %zu bytes", strlen(scalar(r)));
-        snprintf(key, sizeof(key), "%s%s%s", prefix, *prefix ? "." : "", scalar(r));
         if ((rc = next(r)) < 0 || (rc = read_node(r, key, depth + 1)) < 0)
             return rc;
     }

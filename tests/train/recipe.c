@@ -228,6 +228,11 @@ static void test_refusals(void)
         { NULL, "data.train=a\nb", "data.train: expected at most" },
         { NULL, "data.train=\xff", "data.train: expected at most" },
         { NULL, "data.augment=[a", "command line: not YAML" },
+        { NULL, "data.augment=a b", "data.augment: expected a list such as" },
+        { NULL, "data.augment=a:b", "data.augment: expected a list such as" },
+        { NULL, "data.augment=a,", "data.augment: expected a list such as" },
+        { NULL, "data.train=\xc2\x85", "data.train: expected at most" },
+        { NULL, "data.train=\xed\xa0\x80", "data.train: expected at most" },
         { NULL, "lr=1", "lr: no such key; near: optimizer.lr" },
     };
     for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {

@@ -7,12 +7,48 @@
 #include "device_kinds.h"
 #include "device_onednn.h"
 
+/* A larger block in place of *block; what was in it is lost. */
+static int enlarge(void **block, size_t bytes, struct sluice_error *err)
+{
+    free(*block);
+    *block = aligned_alloc(4096, bytes);
+    if (!*block)
+        return sluice_fail(err, SLUICE_ENOMEM,
+                           "device cpu: no memory for %zu bytes of "
+                           "work space",
+                           bytes);
+    return 0;
+}
+
+int cpu_reserve(struct device *dev, size_t scratch_each, size_t sums_bytes,
+                struct sluice_error *err)
+{
+    struct cpu *cpu = dev->impl;
+    void *scratch = cpu->scratch, *sums = cpu->sums;
+    int rc = 0;
+    scratch_each = (scratch_each + 4095) / 4096 * 4096;
+    sums_bytes = (sums_bytes + 4095) / 4096 * 4096;
+    if (scratch_each > cpu->scratch_each) {
+        rc = enlarge(&scratch, scratch_each * (size_t)dev->threads, err);
+        cpu->scratch = scratch;
+        cpu->scratch_each = scratch ? scratch_each : 0;
+    }
+    if (rc == 0 && sums_bytes > cpu->sums_bytes) {
+        rc = enlarge(&sums, sums_bytes, err);
+        cpu->sums = sums;
+        cpu->sums_bytes = sums ? sums_bytes : 0;
+    }
+    return rc;
+}
+
 static void cpu_close(struct device *dev)
 {
     struct cpu *cpu = dev->impl;
     if (!cpu)
         return;
     onednn_close(cpu->onednn);
+    free(cpu->scratch);
+    free(cpu->sums);
     free(cpu);
     dev->impl = NULL;
 }

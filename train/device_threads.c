@@ -26,6 +26,11 @@ void threads_for(const struct device *dev, size_t count, size_t elements,
         body(arg, count * i / parts, count * (i + 1) / parts);
 }
 
+int threads_self(void)
+{
+    return omp_get_thread_num();
+}
+
 void threads_claim(const struct device *dev)
 {
     if (omp_get_max_threads() != dev->threads)

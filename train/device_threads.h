@@ -15,6 +15,9 @@ typedef void threads_body(void *arg, size_t begin, size_t end);
 void threads_for(const struct device *dev, size_t count, size_t elements,
                  threads_body *body, void *arg);
 
+/* Within body: which of the threads this is, 0 ... dev->threads - 1. */
+int threads_self(void);
+
 /* From now on oneDNN, called from this thread, uses dev->threads. */
 void threads_claim(const struct device *dev);
 

@@ -164,6 +164,12 @@ static const struct op_case cases[] = {
     { "flat",          3,  1,  6, 32, { .out_channels = 33, .kernel = 3, .stride = 1, .pad = 1 } },
     { "one pixel",     2,  1,  1, 32, { .out_channels = 32, .kernel = 1, .stride = 1, .pad = 0 } },
     { "stride skips",  2,  8,  7, 32, { .out_channels = 32, .kernel = 3, .stride = 2, .pad = 1 } },
+    { "batch",        33,  6,  5, 24, { .out_channels = 40, .kernel = 3, .stride = 1, .pad = 1 } },
+    { "batch, slabs", 17, 12, 11, 16, { .out_channels = 16, .kernel = 3, .stride = 1, .pad = 1, .bias = true } },
+    { "batch 5x5 s2", 40,  9,  8, 32, { .out_channels = 33, .kernel = 5, .stride = 2, .pad = 2 } },
+    { "batch no pad", 16,  6,  6, 48, { .out_channels = 24, .kernel = 3, .stride = 1, .pad = 0, .bias = true } },
+    { "batch 1x1 s2", 20,  5,  5, 64, { .out_channels = 32, .kernel = 1, .stride = 2, .pad = 0 } },
+    { "batch 2x2 s3", 32,  7,  7, 16, { .out_channels = 72, .kernel = 2, .stride = 3, .pad = 1 } },
     { "7x7 map",       3,  7,  7, 64, { .out_channels = 64, .kernel = 3, .stride = 1, .pad = 1 } },
     { 0 },
 };

@@ -1,6 +1,7 @@
 /* linear_onednn.c -- fully connected layer on device cpu. As an inner product over an
  * image of (h, w, c) with a weight of (out, c, h, w) it needs no reordering of either.
  */
+#include "../device_cpu.h"
 #include "backends.h"
 #include "layer_onednn.h"
 
@@ -19,13 +20,49 @@ static int plan(struct op *op, struct device *dev, struct sluice_error *err)
         .dtype = op->in[0]->dtype,
         .bias = op->param[1] != NULL,
     };
-    return layer_plan(op, dev, &shape, err);
+    struct onednn_layer *layer;
+    threads_claim(dev);
+    const int rc = onednn_layer_create(&layer, cpu_of(dev)->onednn, &shape, err);
+    op->state = layer;
+    return rc < 0 ? rc
+                  : onednn_layer_prepare(layer, op->in[0]->grad != NULL,
+                                         op->param[0]->grad != NULL, err);
+}
+
+static int forward(struct op *op, struct device *dev, struct pass *pass,
+                   struct sluice_error *err)
+{
+    (void)pass;
+    threads_claim(dev);
+    return onednn_layer_forward(op->state, op->in[0]->data, op->param[0]->data,
+                                op->param[1] ? op->param[1]->data : NULL,
+                                op->out[0]->data, err);
+}
+
+static int backward(struct op *op, struct device *dev, struct pass *pass,
+                    struct sluice_error *err)
+{
+    (void)pass;
+    threads_claim(dev);
+    return layer_backward(op, dev, op->state, err);
+}
+
+static void release(struct op *op)
+{
+    onednn_layer_free(op->state);
+    op->state = NULL;
+}
+
+static void params_changed(struct op *op)
+{
+    if (op->state)
+        onednn_layer_stale(op->state);
 }
 
 const struct op_backend op_linear_cpu = {
     .plan = plan,
-    .forward = layer_forward,
-    .backward = layer_backward,
-    .release = layer_release,
-    .params_changed = layer_params_changed,
+    .forward = forward,
+    .backward = backward,
+    .release = release,
+    .params_changed = params_changed,
 };

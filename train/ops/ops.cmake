@@ -18,7 +18,7 @@ if(SLUICE_HAVE_ONEDNN)
     device_cpu.c device_onednn.c device_threads.c
     ops/kernels.c ops/kernels_plain.c
     ops/channel_sums.c ops/layer_onednn.c
-    ops/batchnorm_cpu.c ops/conv2d_onednn.c ops/flat_cpu.c ops/globalpool_cpu.c
+    ops/batchnorm_cpu.c ops/conv2d_cpu.c ops/flat_cpu.c ops/globalpool_cpu.c
     ops/linear_onednn.c ops/pool_cpu.c ops/softmax_xent_cpu.c)
   target_compile_definitions(sluice_train PRIVATE SLUICE_HAVE_ONEDNN=1)
   target_link_libraries(sluice_train PRIVATE DNNL::dnnl)
@@ -30,12 +30,18 @@ if(SLUICE_HAVE_ONEDNN)
   set_source_files_properties(ops/kernels_plain.c PROPERTIES COMPILE_OPTIONS "${kernel_flags}")
   if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
     target_sources(sluice_train PRIVATE
-      ops/kernels_avx2.c ops/kernels_avx512.c ops/kernels_avx512_bf16.c)
+      ops/kernels_avx2.c ops/kernels_avx512.c ops/kernels_avx512_bf16.c
+      ops/conv_amx.c ops/conv_amx_gather.c ops/conv_amx_weigh.c)
+    set_source_files_properties(ops/conv_amx_gather.c ops/conv_amx_weigh.c PROPERTIES
+      COMPILE_OPTIONS "-O2;${avx512_flags};-mavx512bf16;-mamx-tile;-mamx-bf16")
+    set_source_files_properties(ops/conv_amx.c PROPERTIES COMPILE_OPTIONS -O2)
     set_source_files_properties(ops/kernels_avx2.c PROPERTIES
       COMPILE_OPTIONS "${kernel_flags};-mavx2;-mfma")
     set_source_files_properties(ops/kernels_avx512.c PROPERTIES
       COMPILE_OPTIONS "${kernel_flags};${avx512_flags}")
     set_source_files_properties(ops/kernels_avx512_bf16.c PROPERTIES
       COMPILE_OPTIONS "${kernel_flags};${avx512_flags};-mavx512bf16")
+  else()
+    target_sources(sluice_train PRIVATE ops/conv_amx_none.c)
   endif()
 endif()

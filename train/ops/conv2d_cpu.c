@@ -1,0 +1,117 @@
+/* conv2d_cpu.c -- convolution on device cpu: each direction by the tiles' own kernels
+ * or by oneDNN, whichever is the faster. */
+#include <stdlib.h>
+
+#include "backends.h"
+#include "conv_amx.h"
+#include "layer_onednn.h"
+
+/* One of the two. */
+struct state {
+    struct conv_amx *amx;
+    struct onednn_layer *layer;
+};
+
+static struct onednn_shape shape_of(const struct op *op)
+{
+    const int *in = op->in[0]->shape, *out = op->out[0]->shape;
+    return (struct onednn_shape){
+        .n = in[0],
+        .h = in[1],
+        .w = in[2],
+        .c = in[3],
+        .oh = out[1],
+        .ow = out[2],
+        .k = out[3],
+        .kernel = op->attr.kernel,
+        .stride = op->attr.stride,
+        .pad = op->attr.pad,
+        .dtype = op->in[0]->dtype,
+        .bias = op->param[1] != NULL,
+    };
+}
+
+static void release(struct op *op)
+{
+    struct state *s = op->state;
+    if (!s)
+        return;
+    conv_amx_free(s->amx);
+    onednn_layer_free(s->layer);
+    free(s);
+    op->state = NULL;
+}
+
+static int plan_parts(struct op *op, struct device *dev, struct state *s,
+                      struct sluice_error *err)
+{
+    const struct onednn_shape shape = shape_of(op);
+    if (conv_amx_fits(&shape))
+        return conv_amx_create(&s->amx, dev, &shape, err);
+    const int rc = onednn_layer_create(&s->layer, cpu_of(dev)->onednn, &shape, err);
+    return rc < 0 ? rc
+                  : onednn_layer_prepare(s->layer, op->in[0]->grad != NULL,
+                                         op->param[0]->grad != NULL, err);
+}
+
+static int plan(struct op *op, struct device *dev, struct sluice_error *err)
+{
+    threads_claim(dev);
+    struct state *s = calloc(1, sizeof *s);
+    op->state = s;
+    if (!s)
+        return sluice_fail(err, SLUICE_ENOMEM, "conv2d %s: no memory", op->name);
+    const int rc = plan_parts(op, dev, s, err);
+    if (rc < 0)
+        release(op);
+    return rc;
+}
+
+static int forward(struct op *op, struct device *dev, struct pass *pass,
+                   struct sluice_error *err)
+{
+    (void)pass;
+    const struct state *s = op->state;
+    const float *bias = op->param[1] ? op->param[1]->data : NULL;
+    threads_claim(dev);
+    if (!s->amx)
+        return onednn_layer_forward(s->layer, op->in[0]->data, op->param[0]->data, bias,
+                                    op->out[0]->data, err);
+    conv_amx_forward(s->amx, dev, op->in[0]->data, op->param[0]->data, bias,
+                     op->out[0]->data);
+    return 0;
+}
+
+static int backward(struct op *op, struct device *dev, struct pass *pass,
+                    struct sluice_error *err)
+{
+    (void)pass;
+    const struct state *s = op->state;
+    struct tensor *x = op->in[0], *weight = op->param[0];
+    const void *dy = op->out[0]->grad;
+    threads_claim(dev);
+    if (!s->amx)
+        return layer_backward(op, dev, s->layer, err);
+    if (x->grad)
+        conv_amx_backward_data(s->amx, dev, dy, weight->data, x->grad);
+    if (weight->grad)
+        conv_amx_backward_weight(s->amx, dev, x->data, dy, weight->grad);
+    return layer_backward_bias(op, dev, err);
+}
+
+static void params_changed(struct op *op)
+{
+    const struct state *s = op->state;
+    if (s && s->amx)
+        conv_amx_stale(s->amx);
+    else if (s)
+        onednn_layer_stale(s->layer);
+}
+
+const struct op_backend op_conv2d_cpu = {
+    .plan = plan,
+    .forward = forward,
+    .backward = backward,
+    .release = release,
+    .params_changed = params_changed,
+};

@@ -1,0 +1,277 @@
+/* conv_amx.c -- plans of the tiled convolutions: which source pixel a tap meets, how
+ * much of a map is worked on at a time, and the weights in the tiles' order. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "backends.h"
+#include "conv_amx.h"
+
+enum {
+    BLOCK = 1024,        /* bf16 elements */
+    CHANNELS_LEAST = 16, /* with fewer, most of a block would be zeros */
+    IMAGES_LEAST = 16,
+    RING_MOST = 1200 << 10, /* bytes: a ring and a slab live in 2 MB of level 2 */
+    PIXELS_MOST = 64,       /* of a slab */
+    SLOTS = 8,
+};
+
+void walk_source_rows(const struct walk *w, int y0, int y1, int *first, int *end)
+{
+    *first = w->sh;
+    *end = 0;
+    for (int i = y0 * w->kernel; i < y1 * w->kernel; i++) {
+        if (w->row[i] < 0)
+            continue;
+        *first = w->row[i] < *first ? w->row[i] : *first;
+        *end = w->row[i] + 1 > *end ? w->row[i] + 1 : *end;
+    }
+}
+
+/* Source index of tap k at index i of the result: forward i * stride - pad + k;
+ * backward its inverse, where there is one. */
+static int meets(const struct onednn_shape *s, bool forward, int i, int k, int size)
+{
+    int at = forward ? i * s->stride - s->pad + k : i + s->pad - k;
+    if (at < 0 || (!forward && at % s->stride))
+        return -1;
+    if (!forward)
+        at /= s->stride;
+    return at < size ? at : -1;
+}
+
+static int rows_spanned(const struct walk *w)
+{
+    int most = 1;
+    for (int y = 0; y < w->dh; y++) { /* a slab of a part may begin anywhere */
+        int first, end;
+        walk_source_rows(w, y, y + w->slab < w->dh ? y + w->slab : w->dh, &first, &end);
+        most = end - first > most ? end - first : most;
+    }
+    return most;
+}
+
+/* The tallest slab whose source and sums stay in the cache. */
+static void choose_slab(struct walk *w)
+{
+    w->slab = PIXELS_MOST / w->dw;
+    if (w->slab > w->dh)
+        w->slab = w->dh;
+    if (w->slab < 1)
+        w->slab = 1;
+    w->ring = rows_spanned(w);
+    while (w->slab > 1 &&
+           (size_t)w->ring * walk_row_elements(w) * sizeof(uint16_t) > RING_MOST) {
+        w->slab--;
+        w->ring = rows_spanned(w);
+    }
+}
+
+static struct walk walk_of(const struct onednn_shape *s, bool forward)
+{
+    struct walk w = { .n = s->n, .kernel = s->kernel, .taps = s->kernel * s->kernel };
+    w.sh = forward ? s->h : s->oh;
+    w.sw = forward ? s->w : s->ow;
+    w.sc = forward ? s->c : s->k;
+    w.dh = forward ? s->oh : s->h;
+    w.dw = forward ? s->ow : s->w;
+    w.dc = forward ? s->k : s->c;
+    w.source_blocks = (w.sc + AMX_GROUP - 1) / AMX_GROUP;
+    w.dest_blocks = (w.dc + AMX_GROUP - 1) / AMX_GROUP;
+    w.groups = (w.n + AMX_GROUP - 1) / AMX_GROUP;
+    w.parts = 1;
+    return w;
+}
+
+static int walk_create(struct walk *out, const struct device *dev,
+                       const struct onednn_shape *s, bool forward,
+                       struct sluice_error *err)
+{
+    struct walk w = walk_of(s, forward);
+    w.row = malloc((size_t)(w.dh * w.kernel) * sizeof *w.row);
+    w.col = malloc((size_t)(w.dw * w.kernel) * sizeof *w.col);
+    *out = w;
+    if (!w.row || !w.col)
+        return sluice_fail(err, SLUICE_ENOMEM, "no memory for a convolution's plan");
+    for (int i = 0; i < w.dh * w.kernel; i++)
+        w.row[i] = (int16_t)meets(s, forward, i / w.kernel, i % w.kernel, w.sh);
+    for (int i = 0; i < w.dw * w.kernel; i++)
+        w.col[i] = (int16_t)meets(s, forward, i / w.kernel, i % w.kernel, w.sw);
+    choose_slab(&w);
+    /* Few images: split their rows, so that each thread has two units. */
+    while (w.groups * w.parts < 2 * dev->threads && w.parts < w.dh)
+        w.parts++;
+    *out = w;
+    return 0;
+}
+
+static void walk_free(struct walk *w)
+{
+    free(w->row);
+    free(w->col);
+}
+
+/* Linux lends tiles on request: ARCH_REQ_XCOMP_PERM for XTILEDATA. */
+static bool permitted(void)
+{
+    return syscall(SYS_arch_prctl, 0x1023, 18) == 0;
+}
+
+bool conv_amx_fits(const struct onednn_shape *s)
+{
+    if (s->dtype != SLUICE_BF16 || !cpu_has_amx_bf16() || !cpu_has_avx512_bf16() ||
+        s->c < CHANNELS_LEAST || s->k < CHANNELS_LEAST || s->n < IMAGES_LEAST ||
+        s->h > INT16_MAX || s->w > INT16_MAX)
+        return false;
+    const struct walk w = walk_of(s, true), back = walk_of(s, false);
+    const size_t rows = (size_t)s->kernel * sizeof(uint16_t);
+    return rows * walk_row_elements(&w) <= 2 * RING_MOST &&
+           rows * walk_row_elements(&back) <= 2 * RING_MOST && permitted();
+}
+
+/* Memory for weights in blocks. */
+static uint16_t *blocks_create(const struct walk *w)
+{
+    return aligned_alloc(64, (size_t)w->dest_blocks * (size_t)walk_pairs(w) * BLOCK *
+                                 sizeof(uint16_t));
+}
+
+static int reserve(const struct conv_amx *conv, struct device *dev,
+                   struct sluice_error *err)
+{
+    const size_t sizes[3] = { gather_scratch(&conv->forward),
+                              gather_scratch(&conv->backward),
+                              weigh_scratch(&conv->forward) };
+    size_t most = 0;
+    for (int i = 0; i < 3; i++)
+        most = sizes[i] > most ? sizes[i] : most;
+    return cpu_reserve(dev, most,
+                       (size_t)conv->slots * weigh_sums(&conv->forward) * sizeof(float),
+                       err);
+}
+
+int conv_amx_create(struct conv_amx **out, struct device *dev,
+                    const struct onednn_shape *shape, struct sluice_error *err)
+{
+    *out = NULL;
+    struct conv_amx *conv = calloc(1, sizeof *conv);
+    if (!conv)
+        return sluice_fail(err, SLUICE_ENOMEM, "no memory for a convolution");
+    conv->shape = *shape;
+    int rc = walk_create(&conv->forward, dev, shape, true, err);
+    if (rc == 0)
+        rc = walk_create(&conv->backward, dev, shape, false, err);
+    if (rc == 0) {
+        const int units = walk_units(&conv->forward);
+        const int wanted = dev->threads > SLOTS ? dev->threads : SLOTS;
+        conv->slots = units < wanted ? units : wanted;
+        conv->forward_weight = blocks_create(&conv->forward);
+        conv->backward_weight = blocks_create(&conv->backward);
+        rc = conv->forward_weight && conv->backward_weight
+                 ? reserve(conv, dev, err)
+                 : sluice_fail(err, SLUICE_ENOMEM, "no memory for a convolution");
+    }
+    if (rc < 0) {
+        conv_amx_free(conv);
+        return rc;
+    }
+    *out = conv;
+    return 0;
+}
+
+void conv_amx_free(struct conv_amx *conv)
+{
+    if (!conv)
+        return;
+    walk_free(&conv->forward);
+    walk_free(&conv->backward);
+    free(conv->forward_weight);
+    free(conv->backward_weight);
+    free(conv);
+}
+
+void conv_amx_stale(struct conv_amx *conv)
+{
+    conv->forward_fresh = false;
+    conv->backward_fresh = false;
+}
+
+struct packing {
+    const struct walk *walk;
+    const float *weight;
+    size_t dest_stride, source_stride; /* elements of the weight */
+    uint16_t *to;
+};
+
+/* Row r of a tile: 16 result channels from `dest` on, source channels 2 r and 2 r + 1.
+ */
+static void pack_tile_row(const struct packing *p, int dest, int source, int tap,
+                          uint16_t *to)
+{
+    const struct walk *w = p->walk;
+    for (int c = 0; c < 16; c++)
+        for (int e = 0; e < 2; e++) {
+            const bool inside = dest + c < w->dc && source + e < w->sc;
+            const float f =
+                inside
+                    ? p->weight[(size_t)(dest + c) * p->dest_stride +
+                                (size_t)(source + e) * p->source_stride + (size_t)tap]
+                    : 0;
+            tensor_set_value(SLUICE_BF16, to, (size_t)(2 * c + e), f);
+        }
+}
+
+static void pack_dest_blocks(void *arg, size_t begin, size_t end)
+{
+    const struct packing *p = arg;
+    const struct walk *w = p->walk;
+    for (int d = (int)begin; d < (int)end; d++)
+        for (int pair = 0; pair < walk_pairs(w); pair++) {
+            uint16_t *to =
+                p->to + ((size_t)d * (size_t)walk_pairs(w) + (size_t)pair) * BLOCK;
+            const int source = pair % w->source_blocks * AMX_GROUP;
+            const int tap = pair / w->source_blocks;
+            for (int half = 0; half < 2; half++)
+                for (int r = 0; r < 16; r++, to += 32)
+                    pack_tile_row(p, d * AMX_GROUP + half * 16, source + 2 * r, tap,
+                                  to);
+        }
+}
+
+static void pack_weight(const struct walk *w, const struct device *dev,
+                        const float *weight, size_t dest_stride, size_t source_stride,
+                        uint16_t *to)
+{
+    struct packing p = { w, weight, dest_stride, source_stride, to };
+    threads_for(dev, (size_t)w->dest_blocks, (size_t)walk_pairs(w) * BLOCK,
+                pack_dest_blocks, &p);
+}
+
+void conv_amx_forward(struct conv_amx *conv, struct device *dev, const void *x,
+                      const float *weight, const float *bias, void *y)
+{
+    const size_t taps = (size_t)conv->forward.taps;
+    if (!conv->forward_fresh)
+        pack_weight(&conv->forward, dev, weight, (size_t)conv->shape.c * taps, taps,
+                    conv->forward_weight);
+    conv->forward_fresh = true;
+    gather(&conv->forward, dev, x, conv->forward_weight, bias, y);
+}
+
+void conv_amx_backward_data(struct conv_amx *conv, struct device *dev, const void *dy,
+                            const float *weight, void *dx)
+{
+    const size_t taps = (size_t)conv->forward.taps;
+    if (!conv->backward_fresh)
+        pack_weight(&conv->backward, dev, weight, taps, (size_t)conv->shape.c * taps,
+                    conv->backward_weight);
+    conv->backward_fresh = true;
+    gather(&conv->backward, dev, dy, conv->backward_weight, NULL, dx);
+}
+
+void conv_amx_backward_weight(struct conv_amx *conv, struct device *dev, const void *x,
+                              const void *dy, float *dweight)
+{
+    weigh(&conv->forward, dev, conv->slots, x, dy, dweight);
+}

@@ -1,0 +1,98 @@
+/* conv_amx.h -- convolutions in bf16 by the CPU's matrix tiles. oneDNN's backward
+ * leaves a factor of two to six there; its forward is about as fast, but waits for the
+ * slowest of its threads, where units of work here go to whoever is free.
+ *
+ * Thirty-two images are interleaved: all of a group's values of one pixel and 32
+ * channels are one block of the left operand. So a block is a pixel whatever the size
+ * of the map, the stride or the padding: no halo, nothing computed beside the map, and
+ * taps that fall into the padding are left out.
+ *
+ *   gather   forward and backward to the input: each pixel of the result sums over the
+ *            taps a source pixel's block (images x channels) times the tap's weights.
+ *            Only the tables of which source pixel a tap meets differ.
+ *   weigh    backward to the weight: for each tap the sum over pixels of a source
+ * block, transposed (channels x images), times a block of gradients.
+ *
+ * A unit of work is a group and a part of the result's rows. Its thread packs source
+ * rows into a ring as it walks down, so that each is packed once and stays in the level
+ * 2 cache while it is needed. */
+#ifndef SLUICE_CONV_AMX_H
+#define SLUICE_CONV_AMX_H
+
+#include <stdbool.h>
+
+#include "../device_cpu.h"
+#include "../device_onednn.h"
+
+enum {
+    AMX_GROUP = 32,              /* images; also channels of a block */
+    AMX_UNIT_ELEMENTS = 1 << 20, /* a unit is always worth a thread */
+};
+
+/* The map over which a convolution walks, and what each of its pixels meets. */
+struct walk {
+    int n;                          /* images */
+    int sh, sw, sc;                 /* source */
+    int dh, dw, dc;                 /* result of gather; gradients of weigh */
+    int kernel, taps;               /* taps = kernel^2 */
+    int source_blocks, dest_blocks; /* of 32 channels */
+    int16_t *row, *col; /* (dh or dw, kernel): source row of a tap; -1: padding */
+    int ring;           /* source rows kept */
+    int slab;           /* rows of dest worked on at a time */
+    int groups, parts;  /* of images; of dest's rows */
+};
+
+struct conv_amx {
+    struct onednn_shape shape;
+    struct walk forward, backward;              /* weigh walks as forward does */
+    uint16_t *forward_weight, *backward_weight; /* (dest block, pair, AMX_BLOCK) */
+    bool forward_fresh, backward_fresh;
+    int slots; /* partial sums of weigh: fixed, as their order decides the rounding */
+};
+
+static inline int walk_units(const struct walk *w)
+{
+    return w->groups * w->parts;
+}
+
+/* A tap and a source block: what one weight block belongs to. Blocks run fastest. */
+static inline int walk_pairs(const struct walk *w)
+{
+    return w->source_blocks * w->taps;
+}
+
+static inline size_t walk_row_elements(const struct walk *w)
+{
+    return (size_t)w->sw * (size_t)w->source_blocks * 1024;
+}
+
+/* First and one past the last source row that dest rows y0 ... y1 - 1 need. */
+void walk_source_rows(const struct walk *w, int y0, int y1, int *first, int *end);
+
+/* Can this shape be done so, and is it worth it? */
+bool conv_amx_fits(const struct onednn_shape *shape);
+
+int conv_amx_create(struct conv_amx **out, struct device *dev,
+                    const struct onednn_shape *shape, struct sluice_error *err);
+void conv_amx_free(struct conv_amx *conv); /* NULL is fine */
+void conv_amx_stale(struct conv_amx *conv);
+
+void conv_amx_forward(struct conv_amx *conv, struct device *dev, const void *x,
+                      const float *weight, const float *bias, void *y);
+void conv_amx_backward_data(struct conv_amx *conv, struct device *dev, const void *dy,
+                            const float *weight, void *dx);
+void conv_amx_backward_weight(struct conv_amx *conv, struct device *dev, const void *x,
+                              const void *dy, float *dweight);
+
+/* conv_amx_gather.c: bias is NULL or (dc). */
+size_t gather_scratch(const struct walk *w); /* bytes for each thread */
+void gather(const struct walk *w, struct device *dev, const uint16_t *source,
+            const uint16_t *weight, const float *bias, uint16_t *dest);
+
+/* conv_amx_weigh.c */
+size_t weigh_scratch(const struct walk *w);
+size_t weigh_sums(const struct walk *w); /* floats of one slot */
+void weigh(const struct walk *w, struct device *dev, int slots, const uint16_t *source,
+           const uint16_t *dest, float *dweight);
+
+#endif

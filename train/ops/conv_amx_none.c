@@ -1,0 +1,50 @@
+/* conv_amx_none.c -- for CPUs of a kind that has no matrix tiles: nothing fits, so
+ * nothing else is ever called. */
+#include <stdlib.h>
+
+#include "conv_amx.h"
+
+bool conv_amx_fits(const struct onednn_shape *shape)
+{
+    (void)shape;
+    return false;
+}
+
+int conv_amx_create(struct conv_amx **out, struct device *dev,
+                    const struct onednn_shape *shape, struct sluice_error *err)
+{
+    (void)dev, (void)shape;
+    *out = NULL;
+    return sluice_fail(err, SLUICE_EUNBUILT, "this CPU has no matrix tiles");
+}
+
+void conv_amx_free(struct conv_amx *conv)
+{
+    (void)conv;
+}
+
+void conv_amx_stale(struct conv_amx *conv)
+{
+    (void)conv;
+}
+
+void conv_amx_forward(struct conv_amx *conv, struct device *dev, const void *x,
+                      const float *weight, const float *bias, void *y)
+{
+    (void)conv, (void)dev, (void)x, (void)weight, (void)bias, (void)y;
+    abort();
+}
+
+void conv_amx_backward_data(struct conv_amx *conv, struct device *dev, const void *dy,
+                            const float *weight, void *dx)
+{
+    (void)conv, (void)dev, (void)dy, (void)weight, (void)dx;
+    abort();
+}
+
+void conv_amx_backward_weight(struct conv_amx *conv, struct device *dev, const void *x,
+                              const void *dy, float *dweight)
+{
+    (void)conv, (void)dev, (void)x, (void)dy, (void)dweight;
+    abort();
+}

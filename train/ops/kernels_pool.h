@@ -73,34 +73,56 @@ static void maxpool_forward(const struct pool *p, enum sluice_dtype t, const voi
         maxpool_row(p, false, x, y, index, n, oy);
 }
 
-INLINE void unpool_pixel(const struct pool *p, bool bf16, const void *dy,
-                         const uint8_t *index, void *dx, int n, int y, int x, int k,
-                         int lanes)
+/* A window that covers an input pixel: its output, and the pixel's place within it. */
+struct cover {
+    size_t out;
+    int place;
+};
+
+INLINE void unpool_block(bool bf16, const struct cover *covers, int count,
+                         const void *dy, const uint8_t *index, void *dx, size_t at,
+                         int k, int lanes)
 {
-    int oy0, oy1, ox0, ox1;
     vf sum = { 0 };
-    covering(p, y, p->oh, &oy0, &oy1);
-    covering(p, x, p->ow, &ox0, &ox1);
-    for (int oy = oy0; oy < oy1; oy++)
-        for (int ox = ox0; ox < ox1; ox++) {
-            const size_t out = pool_out(p, n, oy, ox) + (size_t)k;
-            const int at =
-                (y + p->pad - oy * p->stride) * p->kernel + x + p->pad - ox * p->stride;
-            sum += where_place(load_index(index + out, lanes), at,
-                               load_n(dy, out, lanes, bf16));
-        }
-    store_n(dx, pool_at(p, n, y, x) + (size_t)k, sum, lanes, bf16);
+    for (int i = 0; i < count; i++) {
+        const size_t out = covers[i].out + (size_t)k;
+        sum += where_place(load_index(index + out, lanes), covers[i].place,
+                           load_n(dy, out, lanes, bf16));
+    }
+    store_n(dx, at + (size_t)k, sum, lanes, bf16);
+}
+
+INLINE void unpool_pixel(bool bf16, const struct cover *covers, int count, int c,
+                         const void *dy, const uint8_t *index, void *dx, size_t at)
+{
+    int k = 0;
+    for (; k + LANES <= c; k += LANES)
+        unpool_block(bf16, covers, count, dy, index, dx, at, k, LANES);
+    if (k < c)
+        unpool_block(bf16, covers, count, dy, index, dx, at, k, c - k);
 }
 
 INLINE void unpool_row(const struct pool *p, bool bf16, const void *dy,
                        const uint8_t *index, void *dx, int n, int y)
 {
+    struct cover covers[POOL_MOST * POOL_MOST];
+    int oy0, oy1, ox0, ox1;
+    covering(p, y, p->oh, &oy0, &oy1);
     for (int x = 0; x < p->w; x++) {
-        int k = 0;
-        for (; k + LANES <= p->c; k += LANES)
-            unpool_pixel(p, bf16, dy, index, dx, n, y, x, k, LANES);
-        if (k < p->c)
-            unpool_pixel(p, bf16, dy, index, dx, n, y, x, k, p->c - k);
+        int count = 0;
+        covering(p, x, p->ow, &ox0, &ox1);
+        for (int oy = oy0; oy < oy1; oy++)
+            for (int ox = ox0; ox < ox1; ox++)
+                covers[count++] = (struct cover){
+                    pool_out(p, n, oy, ox),
+                    (y + p->pad - oy * p->stride) * p->kernel + x + p->pad -
+                        ox * p->stride,
+                };
+        const size_t at = pool_at(p, n, y, x);
+        if (count == 1) /* windows that do not overlap: no loop over them */
+            unpool_pixel(bf16, covers, 1, p->c, dy, index, dx, at);
+        else
+            unpool_pixel(bf16, covers, count, p->c, dy, index, dx, at);
     }
 }
 

@@ -5,6 +5,10 @@
 
 #include "backends.h"
 
+enum {
+    POOL_MOST = 16, /* rows of a maximum's window on device cpu: its place is a byte */
+};
+
 struct pool {
     int n, h, w, c; /* input */
     int oh, ow;     /* output: rounded down, so the last rows may belong to no window */

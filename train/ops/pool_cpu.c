@@ -22,7 +22,7 @@ static struct job job_of(struct op *op, struct device *dev)
 static int maxpool_plan(struct op *op, struct device *dev, struct sluice_error *err)
 {
     (void)dev;
-    if (op->attr.kernel > 16)
+    if (op->attr.kernel > POOL_MOST)
         return sluice_fail(
             err, SLUICE_EUNBUILT,
             "maxpool %s: kernel %d, but device cpu has windows up to 16x16", op->name,

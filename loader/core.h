@@ -154,10 +154,10 @@ void sluice_resident_fill(struct sluice_loader *ld);
 void sluice_resident_stop(struct sluice_loader *ld); /* ends the filling */
 void sluice_resident_free(struct sluice_loader *ld);
 /* The sample's payload, checked, in memory or in `scratch`; reads it if it has to. */
-int sluice_resident_get(struct sluice_loader *ld, uint64_t sample, uint8_t *scratch,
+int sluice_resident_get(struct sluice_loader *ld, uint64_t sample,
+                        const struct sluice_extent *x, uint8_t *scratch,
                         const uint8_t **out, uint64_t *bytes_read,
                         struct sluice_error *err);
-void sluice_resident_prefetch(const struct sluice_loader *ld, uint64_t sample);
 /* Fill the chunk from memory. */
 void sluice_resident_run(struct worker *w, struct chunk *c);
 

@@ -167,7 +167,7 @@ static int read_sample(struct sluice_loader *ld, uint64_t sample, void *pixels,
     if (ld->resident.base) {
         const uint8_t *there;
         uint64_t ignored = 0;
-        rc = sluice_resident_get(ld, sample, pixels, &there, &ignored, err);
+        rc = sluice_resident_get(ld, sample, &x, pixels, &there, &ignored, err);
         if (rc == 0 && there != pixels)
             memcpy(pixels, there, x.size);
         return rc;

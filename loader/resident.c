@@ -30,6 +30,11 @@ static _Atomic uint8_t *state_of(const struct sluice_loader *ld, uint64_t sample
     return (_Atomic uint8_t *)&ld->resident.state[sample];
 }
 
+static bool present(const struct sluice_loader *ld, uint64_t sample)
+{
+    return atomic_load_explicit(state_of(ld, sample), memory_order_acquire) == PRESENT;
+}
+
 static bool claim(const struct sluice_loader *ld, uint64_t sample, uint8_t expected)
 {
     return atomic_compare_exchange_strong_explicit(state_of(ld, sample), &expected,
@@ -96,65 +101,76 @@ static int load(struct sluice_loader *ld, uint64_t sample,
     return sluice_file_check(&ld->file, sample, x, to, err);
 }
 
-int sluice_resident_get(struct sluice_loader *ld, uint64_t sample, uint8_t *scratch,
+int sluice_resident_get(struct sluice_loader *ld, uint64_t sample,
+                        const struct sluice_extent *x, uint8_t *scratch,
                         const uint8_t **out, uint64_t *bytes_read,
                         struct sluice_error *err)
 {
-    struct sluice_extent x;
-    int rc = sluice_sample_locate(ld, sample, &x, err);
-    if (rc < 0)
-        return rc;
-    *out = ld->resident.base + x.offset;
-    if (atomic_load_explicit(state_of(ld, sample), memory_order_acquire) == PRESENT)
+    uint8_t *place = ld->resident.base + x->offset;
+    int rc;
+    *out = place;
+    if (present(ld, sample))
         return 0;
     if (claim(ld, sample, ABSENT) || claim(ld, sample, UNWANTED)) {
-        rc = load(ld, sample, &x, ld->resident.base + x.offset, bytes_read, err);
+        rc = load(ld, sample, x, place, bytes_read, err);
         settle(ld, sample, rc == 0);
         return rc;
     }
-    if (atomic_load_explicit(state_of(ld, sample), memory_order_acquire) == PRESENT)
+    if (present(ld, sample))
         return 0;
     /* Another thread is at it, with a large read perhaps: not worth waiting for. */
     *out = scratch;
-    return load(ld, sample, &x, scratch, bytes_read, err);
+    return load(ld, sample, x, scratch, bytes_read, err);
 }
 
-void sluice_resident_prefetch(const struct sluice_loader *ld, uint64_t sample)
+/* Where the sample lies; its first bytes are on their way from memory afterwards. */
+static int locate(const struct sluice_loader *ld, uint64_t sample,
+                  struct sluice_extent *x, struct sluice_error *err)
 {
-    struct sluice_extent x;
-    if (sluice_dataset_locate(ld->file.dataset, ld->image_field, sample, &x, NULL) < 0)
-        return;
-    const uint8_t *p = ld->resident.base + x.offset;
-    for (size_t at = 0; at < x.size && at < PREFETCH_MAX; at += LINE)
+    int rc = sluice_sample_locate(ld, sample, x, err);
+    const uint8_t *p = ld->resident.base + x->offset;
+    for (size_t at = 0; rc == 0 && at < x->size && at < PREFETCH_MAX; at += LINE)
         __builtin_prefetch(p + at);
+    return rc;
+}
+
+/* Get and put one sample, and tell reading from the rest. */
+static int serve(struct worker *w, struct slot *slot, int i,
+                 const struct sluice_extent *x, double *reading,
+                 struct sluice_error *err)
+{
+    const uint8_t *pixels;
+    const bool there = present(w->ld, slot->ids[i]);
+    const double before = there ? 0 : sluice_seconds();
+    int rc = sluice_resident_get(w->ld, slot->ids[i], x, w->scratch, &pixels,
+                                 &w->bytes_read, err);
+    if (!there)
+        *reading += sluice_seconds() - before;
+    return rc < 0 ? rc : sluice_sample_put(w->ld, slot, i, pixels, err);
 }
 
 void sluice_resident_run(struct worker *w, struct chunk *c)
 {
-    struct sluice_loader *ld = w->ld;
     const uint64_t *ids = c->slot->ids;
     const double before = sluice_seconds();
+    struct sluice_extent x, next = { 0 };
+    struct sluice_error err;
     double reading = 0;
-    sluice_chunk_ids(ld, c);
-    for (int i = c->from; i < c->to && !sluice_cancelled(ld); i++) {
-        struct sluice_error err;
-        const uint8_t *pixels;
-        const uint64_t had = w->bytes_read;
-        if (i + 1 < c->to)
-            sluice_resident_prefetch(ld, ids[i + 1]);
-        const bool there =
-            atomic_load_explicit(state_of(ld, ids[i]), memory_order_relaxed) == PRESENT;
-        const double start = there ? 0 : sluice_seconds();
-        int rc =
-            sluice_resident_get(ld, ids[i], w->scratch, &pixels, &w->bytes_read, &err);
-        if (w->bytes_read != had && !there)
-            reading += sluice_seconds() - start;
+    sluice_chunk_ids(w->ld, c);
+    int rc = locate(w->ld, ids[c->from], &x, &err), after = 0;
+    for (int i = c->from; i < c->to && !sluice_cancelled(w->ld); i++, x = next) {
+        struct sluice_error later;
+        if (rc == 0 && i + 1 < c->to)
+            after = locate(w->ld, ids[i + 1], &next, &later);
         if (rc == 0)
-            rc = sluice_sample_put(ld, c->slot, i, pixels, &err);
+            rc = serve(w, c->slot, i, &x, &reading, &err);
         if (rc < 0) {
             sluice_chunk_fail(c, i, rc, &err);
             break;
         }
+        rc = after;
+        if (rc < 0)
+            err = later;
     }
     w->read_seconds += reading;
     w->transform_seconds += sluice_seconds() - before - reading;

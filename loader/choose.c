@@ -139,6 +139,11 @@ static int choose_forced(struct sluice_loader *ld, struct sluice_error *err)
     snprintf(ld->io_reason, sizeof(ld->io_reason), "asked for");
     switch (ld->opt.io) {
     case SLUICE_IO_RESIDENT:
+        if (ld->file.size > ld->opt.memory_budget)
+            return sluice_fail(err, SLUICE_ENOMEM,
+                               "%s: expected at most %zu bytes to keep in memory "
+                               "(memory_budget), found %" PRIu64,
+                               ld->file.path, ld->opt.memory_budget, ld->file.size);
         return sluice_resident_create(ld, err);
     case SLUICE_IO_URING:
         if ((rc = probe(ld, ld->file.fd)) < 0)

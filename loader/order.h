@@ -6,13 +6,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { SLUICE_ORDER_ROUNDS = 10 };
+enum { SLUICE_ORDER_ROUNDS_MAX = 32 };
 
 /* A keyed bijection of 0 .. count-1. */
 struct sluice_permutation {
     uint64_t count;
     uint64_t rows, columns; /* rows * columns >= count, both near its square root */
-    uint64_t key[SLUICE_ORDER_ROUNDS];
+    int rounds;             /* even */
+    uint64_t key[SLUICE_ORDER_ROUNDS_MAX];
 };
 
 /* The permutation of (count, seed, epoch); 0 < count < 2^63. */

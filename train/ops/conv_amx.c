@@ -89,8 +89,8 @@ static int walk_create(struct walk *out, const struct device *dev,
                        struct sluice_error *err)
 {
     struct walk w = walk_of(s, forward);
-    w.row = malloc((size_t)(w.dh * w.kernel) * sizeof *w.row);
-    w.col = malloc((size_t)(w.dw * w.kernel) * sizeof *w.col);
+    w.row = calloc((size_t)w.dh * (size_t)w.kernel, sizeof *w.row);
+    w.col = calloc((size_t)w.dw * (size_t)w.kernel, sizeof *w.col);
     *out = w;
     if (!w.row || !w.col)
         return sluice_fail(err, SLUICE_ENOMEM, "no memory for a convolution's plan");
@@ -218,7 +218,7 @@ static void pack_tile_row(const struct packing *p, int dest, int source, int tap
                     ? p->weight[(size_t)(dest + c) * p->dest_stride +
                                 (size_t)(source + e) * p->source_stride + (size_t)tap]
                     : 0;
-            tensor_set_value(SLUICE_BF16, to, (size_t)(2 * c + e), f);
+            tensor_set_value(SLUICE_BF16, to, 2 * (size_t)c + (size_t)e, f);
         }
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "narrow.h"
 #include "ops.h"
 #include "ops/convert.h"
 #include "pipeline.h"
@@ -108,8 +109,12 @@ static int plan_pipeline(struct sluice_augment *aug, const char *pipeline,
     if ((rc = choose(&aug->kernels, o->use, p, err)) < 0)
         return rc;
     prepare_conversion(&aug->conversion, p);
+    if (aug->kernels == &sluice_augment_avx512 && p->steps &&
+        sluice_augment_narrow_create(&aug->narrow, p) < 0)
+        return sluice_fail(err, SLUICE_ENOMEM, "augment: no memory for tables");
     if (aug->kernels)
-        snprintf(aug->path, sizeof(aug->path), "rows %s", aug->kernels->name);
+        snprintf(aug->path, sizeof(aug->path), "%srows %s",
+                 aug->narrow ? "narrow " : "", aug->kernels->name);
     else if (o->use == SLUICE_AUGMENT_STEPS)
         snprintf(aug->path, sizeof(aug->path), "steps");
     else
@@ -144,6 +149,7 @@ void sluice_augment_free(struct sluice_augment *aug)
         return;
     sluice_augment_free_scratch(aug);
     pthread_mutex_destroy(&aug->lock);
+    free(aug->narrow);
     free(aug->description);
     free(aug);
 }

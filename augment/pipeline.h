@@ -9,6 +9,7 @@
 #include "kernels.h"
 #include "plan.h"
 
+struct narrow;
 struct scratch; /* room for two u8 images, see stages.c */
 
 struct sluice_augment {
@@ -16,6 +17,7 @@ struct sluice_augment {
     char *description;
     char path[48];
     const struct kernels *kernels; /* NULL: stage by stage */
+    struct narrow *narrow;         /* NULL: rows are wider, or no AVX-512 */
     struct conversion conversion;
     /* Scratch lives from call to call, so that no image costs an allocation; there are
      * never more than there were calls at one time. */

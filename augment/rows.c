@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "arrange.h"
+#include "narrow.h"
 #include "pipeline.h"
 
 /* Rows are converted some at a time: few calls, and still far below the first cache. */
@@ -139,6 +140,10 @@ void sluice_augment_run_rows(const struct sluice_augment *aug, const struct draw
         return;
     }
     prepare(&r, aug, draws, src);
+    if (aug->narrow) {
+        sluice_augment_narrow_run(aug->narrow, p, &r.a, src, out);
+        return;
+    }
     if (p->dtype == SLUICE_U8 && (p->layout == SLUICE_NHWC || p->channels == 1)) {
         compose(&r, out, 0, p->height);
         return;

@@ -33,6 +33,7 @@ SLUICE_HD static inline int can_arrange(const struct plan *p)
                 return 0;
             break;
         case OP_cutout:
+        case OP_erase:
             rects++;
             break;
         default:

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arrange.h"
 #include "narrow.h"
 #include "ops.h"
 #include "ops/convert.h"
@@ -25,6 +26,10 @@ static int check_options(const char *pipeline, const struct sluice_augment_optio
                            "augment: images of %dx%dx%d: expected sides from 1 to %d "
                            "and 1 to %d channels",
                            s->height, s->width, s->channels, SIDE_MAX, CHANNELS_MAX);
+    if (sluice_shape_bytes(s) > IMAGE_MAX)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "augment: images of %dx%dx%d are larger than %d MiB",
+                           s->height, s->width, s->channels, IMAGE_MAX >> 20);
     if (o->dtype != SLUICE_F32 && o->dtype != SLUICE_BF16 && o->dtype != SLUICE_F16 &&
         o->dtype != SLUICE_U8)
         return sluice_fail(err, SLUICE_EINVAL,
@@ -77,7 +82,7 @@ static int choose(const struct kernels **out, enum sluice_augment_use use,
         return sluice_fail(err, SLUICE_EUNBUILT, "augment: this CPU has no %s",
                            use == SLUICE_AUGMENT_AVX2 ? "AVX2" : "AVX-512 with VBMI");
     *out = NULL;
-    if (use == SLUICE_AUGMENT_STEPS || !sluice_augment_rows_fit(p))
+    if (!sluice_augment_rows_fit(p))
         return 0;
     if (use == SLUICE_AUGMENT_BEST)
         use = avx512 ? SLUICE_AUGMENT_AVX512
@@ -105,6 +110,7 @@ static int plan_pipeline(struct sluice_augment *aug, const char *pipeline,
         p->gain[c] = 1;
     if ((rc = sluice_augment_parse(p, &aug->description, pipeline, o, err)) < 0)
         return rc;
+    p->arranged = o->use != SLUICE_AUGMENT_STEPS && can_arrange(p);
     divide(p, o->use == SLUICE_AUGMENT_STEPS);
     if ((rc = choose(&aug->kernels, o->use, p, err)) < 0)
         return rc;
@@ -167,11 +173,17 @@ static int apply(const void *arg, const struct sluice_image *in, void *out,
                            "%dx%dx%d",
                            (unsigned long long)in->id, p->height, p->width, p->channels,
                            in->height, in->width, in->channels);
-    for (int k = 0; k < p->steps; k++)
+    for (int k = 0; k < p->steps + p->posts; k++)
         step_draw(&draws[k], p, k, in->id, in->epoch);
-    if (!aug->kernels)
-        return sluice_augment_run_stages(aug, draws, in->pixels, out, err);
-    sluice_augment_run_rows(aug, draws, in->pixels, out);
+    if (aug->kernels) {
+        sluice_augment_run_rows(aug, draws, in->pixels, out);
+    } else {
+        int rc = sluice_augment_run_stages(aug, draws, in->pixels, out, err);
+        if (rc < 0)
+            return rc;
+    }
+    if (p->posts)
+        sluice_augment_clear(p, draws, out);
     return 0;
 }
 
@@ -190,6 +202,11 @@ struct sluice_shape sluice_augment_shape(const struct sluice_augment *aug)
 const char *sluice_augment_describe(const struct sluice_augment *aug)
 {
     return aug->description;
+}
+
+const struct plan *sluice_augment_plan(const struct sluice_augment *aug)
+{
+    return &aug->plan;
 }
 
 const char *sluice_augment_path(const struct sluice_augment *aug)

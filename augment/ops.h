@@ -3,7 +3,13 @@
 #ifndef SLUICE_AUGMENT_OPS_H
 #define SLUICE_AUGMENT_OPS_H
 
+#include "ops/affine.h"
+#include "ops/colour.h"
+#include "ops/counted.h"
+#include "ops/erase.h"
 #include "ops/geometry.h"
+#include "ops/jitter.h"
+#include "ops/neighbours.h"
 #include "plan.h"
 
 SLUICE_HD static inline void step_draw(struct draw *d, const struct plan *p, int step,
@@ -20,13 +26,42 @@ SLUICE_HD static inline void step_draw(struct draw *d, const struct plan *p, int
     case OP_##name:                                                                    \
         name##_draw(d, s, p, &key);                                                    \
         break;
-        GATHER_OPS(OP)
+        DRAWN_OPS(OP)
 #undef OP
     default:
         break;
     }
 }
 
+SLUICE_HD static inline enum op_class step_class(const struct plan *p, int step)
+{
+    switch (p->step[step].op) {
+#define OP(name) case OP_##name:
+        GATHER_OPS(OP)
+        return OP_GATHER;
+        POINT_OPS(OP)
+        return OP_POINT;
+        FINAL_OPS(OP)
+        return OP_FINAL;
+#undef OP
+    default:
+        return OP_IMAGE;
+    }
+}
+
+SLUICE_HD static inline int step_counts(const struct plan *p, int step)
+{
+    switch (p->step[step].op) {
+#define OP(name) case OP_##name:
+        COUNT_OPS(OP)
+        return 1;
+#undef OP
+    default:
+        return 0;
+    }
+}
+
+/* 1, and the place that is shown; 0: the fill colour. Other classes stay in place. */
 SLUICE_HD static inline int step_source(const struct draw *d, const struct plan *p,
                                         int step, int *y, int *x)
 {
@@ -42,34 +77,111 @@ SLUICE_HD static inline int step_source(const struct draw *d, const struct plan 
     }
 }
 
-SLUICE_HD static inline enum op_class step_class(const struct plan *p, int step)
+SLUICE_HD static inline void step_value(const struct draw *d, const struct plan *p,
+                                        int step, uint8_t *v)
 {
-    switch (p->step[step].op) {
-#define OP(name) case OP_##name:
-        GATHER_OPS(OP)
-        return OP_GATHER;
-        FINAL_OPS(OP)
-        return OP_FINAL;
+    const struct step *s = &p->step[step];
+    switch (s->op) {
+#define OP(name)                                                                       \
+    case OP_##name:                                                                    \
+        if (d->on)                                                                     \
+            name##_value(s, p, v);                                                     \
+        break;
+        POINT_OPS(OP)
 #undef OP
     default:
-        return OP_IMAGE;
+        break;
+    }
+}
+
+SLUICE_HD static inline void step_count(const struct draw *d, const struct plan *p,
+                                        int step, const uint8_t *v, struct counts *n)
+{
+    const struct step *s = &p->step[step];
+    switch (s->op) {
+#define OP(name)                                                                       \
+    case OP_##name:                                                                    \
+        name##_count(d, s, p, v, n);                                                   \
+        break;
+        COUNT_OPS(OP)
+#undef OP
+    default:
+        break;
+    }
+}
+
+SLUICE_HD static inline void step_settle(const struct draw *d, const struct plan *p,
+                                         int step, struct counts *n, int channel)
+{
+    switch (p->step[step].op) {
+#define OP(name)                                                                       \
+    case OP_##name:                                                                    \
+        name##_settle(d, p, n, channel);                                               \
+        break;
+        COUNT_OPS(OP)
+#undef OP
+    default:
+        break;
+    }
+}
+
+/* Pixel (y, x) of an IMAGE step's output. */
+SLUICE_HD static inline void step_image(const struct draw *d, const struct plan *p,
+                                        int step, const struct counts *n,
+                                        const uint8_t *src, int y, int x, uint8_t *v)
+{
+    const struct step *s = &p->step[step];
+    const uint8_t *from = src + ((size_t)y * p->width + x) * p->channels;
+    switch (d->on ? s->op : OP_COUNT) {
+#define OP(name)                                                                       \
+    case OP_##name:                                                                    \
+        name##_pixel(d, s, p, n, from, v);                                             \
+        break;
+        COUNT_OPS(OP)
+#undef OP
+#define OP(name)                                                                       \
+    case OP_##name:                                                                    \
+        name##_near(d, s, p, src, y, x, v);                                            \
+        break;
+        NEAR_OPS(OP)
+#undef OP
+    default:
+        copy_pixel(p, from, v);
     }
 }
 
 /* Pixel (y, x) after steps begin .. end-1 of the image `src`: back through the steps
- * to where it comes from, then forward with what they make of it. */
+ * to where it comes from, then forward with what they make of it. n: the counts of the
+ * first step, if it counts. */
 SLUICE_HD static inline void stage_pixel(const struct plan *p, int begin, int end,
-                                         const struct draw *draws, const uint8_t *src,
+                                         const struct draw *draws,
+                                         const struct counts *n, const uint8_t *src,
                                          int y, int x, uint8_t pixel[CHANNELS_MAX])
 {
-    const uint8_t *from = 0;
-    for (int k = end - 1; k >= begin && !from; k--)
-        if (!step_source(&draws[k], p, k, &y, &x))
-            from = p->step[k].fill;
-    if (!from)
-        from = src + ((size_t)y * p->width + x) * p->channels;
-    for (int c = 0; c < p->channels; c++)
-        pixel[c] = from[c];
+    const int image = begin < end && step_class(p, begin) == OP_IMAGE;
+    int k = end, filled = 0;
+    while (k > begin && !filled) {
+        k--;
+        filled = !step_source(&draws[k], p, k, &y, &x);
+    }
+    if (filled)
+        copy_pixel(p, p->step[k].fill, pixel);
+    else if (image)
+        step_image(&draws[begin], p, begin, n, src, y, x, pixel);
+    else
+        copy_pixel(p, src + ((size_t)y * p->width + x) * p->channels, pixel);
+    for (; k < end; k++)
+        step_value(&draws[k], p, k, pixel);
+}
+
+/* Whether a step behind the conversion makes this pixel 0. */
+SLUICE_HD static inline int cleared(const struct plan *p, const struct draw *draws,
+                                    int y, int x)
+{
+    for (int k = p->steps; k < p->steps + p->posts; k++)
+        if (draws[k].on && inside(&draws[k].u.rect, y, x))
+            return 1;
+    return 0;
 }
 
 #endif

@@ -8,7 +8,7 @@
 
 #include "registry.h"
 
-enum { NAMES_TEXT = 300 };
+enum { NAMES_TEXT = 400 };
 
 /* A stretch of the pipeline's text. */
 struct text {
@@ -159,7 +159,7 @@ static int parse_statistic(struct parser *ps, const struct op_option *o, double 
 static int parse_value(struct parser *ps, const struct op_option *o, struct text value)
 {
     char *at = (char *)&ps->now + o->at;
-    double v;
+    double v, pair[2];
     switch (o->kind) {
     case OPTION_INT:
         if (!number(&v, value) || !(v >= o->low && v <= o->high) || v != floor(v))
@@ -170,6 +170,11 @@ static int parse_value(struct parser *ps, const struct op_option *o, struct text
         if (!number(&v, value) || !(v >= o->low && v <= o->high))
             return refuse_range(ps, o, value, "a number");
         *(float *)(void *)at = (float)v;
+        return 0;
+    case OPTION_PAIR:
+        if (!number_list(pair, 2, value, o->low, o->high) || pair[0] > pair[1])
+            return refuse_range(ps, o, value, "FROM/TO, numbers in order,");
+        memcpy(at, pair, sizeof(pair));
         return 0;
     case OPTION_FLAG:
         if (!same(value, o->low_word) && !same(value, o->high_word)) {
@@ -248,9 +253,9 @@ static int find(struct parser *ps, struct text name, const struct op_alias **ali
         if (same(name, a->name))
             *alias = a;
     for (int i = 0; i < OP_COUNT; i++)
-        if (*alias ? strcmp(sluice_augment_defs[i]->name, (*alias)->op) == 0
-                   : same(name, sluice_augment_defs[i]->name))
-            ps->def = sluice_augment_defs[i];
+        if (*alias ? strcmp(sluice_augment_def(i)->name, (*alias)->op) == 0
+                   : same(name, sluice_augment_def(i)->name))
+            ps->def = sluice_augment_def(i);
     if (ps->def)
         return 0;
     for (int i = 0; sluice_augment_op_name(i) && used < sizeof(names); i++)
@@ -285,6 +290,11 @@ static void put_value(FILE *to, const struct parser *ps, const struct op_option 
     case OPTION_REAL:
         put_number(to, (double)*(const float *)(const void *)at, true);
         break;
+    case OPTION_PAIR:
+        put_number(to, ((const double *)(const void *)at)[0], false);
+        fputc('/', to);
+        put_number(to, ((const double *)(const void *)at)[1], false);
+        break;
     case OPTION_FLAG:
         fputs(*(const int *)(const void *)at ? o->high_word : o->low_word, to);
         break;
@@ -307,15 +317,32 @@ static void put_value(FILE *to, const struct parser *ps, const struct op_option 
     }
 }
 
+static int set_conversion(const struct parser *ps)
+{
+    struct plan *plan = ps->plan;
+    if (plan->dtype == SLUICE_U8)
+        return sluice_fail(ps->err, SLUICE_EINVAL,
+                           "augment: normalize: a result of type u8 cannot hold it");
+    for (int c = 0; c < plan->channels; c++) {
+        plan->gain[c] = (float)(1 / ps->now.std[c]);
+        plan->bias[c] = (float)(-ps->now.mean[c] / ps->now.std[c]);
+    }
+    return 0;
+}
+
 /* Put the parsed operation into the plan, and into the description. */
 static int settle(struct parser *ps, int number, bool *final, FILE *text)
 {
     struct plan *plan = ps->plan;
-    if (*final)
+    if (*final && ps->def->id != OP_erase)
         return sluice_fail(ps->err, SLUICE_EINVAL,
-                           "augment: %s stands after normalize, which comes last",
+                           "augment: %s stands after normalize: only erase may",
                            ps->def->name);
-    if (plan->steps == STEPS_MAX)
+    for (int c = 0; *final && c < plan->channels; c++)
+        if (ps->now.step.fill[c])
+            return sluice_fail(ps->err, SLUICE_EINVAL,
+                               "augment: erase after normalize: fill: expected zero");
+    if (plan->steps + plan->posts == STEPS_MAX)
         return sluice_fail(ps->err, SLUICE_EINVAL,
                            "augment: more than %d operations in a pipeline", STEPS_MAX);
     int rc = ps->def->check ? ps->def->check(&ps->now, plan, ps->err) : 0;
@@ -323,15 +350,13 @@ static int settle(struct parser *ps, int number, bool *final, FILE *text)
         return rc;
     ps->now.step.op = ps->def->id;
     ps->now.step.number = (uint16_t)number;
-    *final = ps->def->id == OP_normalize;
-    if (*final && plan->dtype == SLUICE_U8)
-        return sluice_fail(ps->err, SLUICE_EINVAL,
-                           "augment: normalize: a result of type u8 cannot hold it");
-    if (!*final)
-        plan->step[plan->steps++] = ps->now.step;
-    for (int c = 0; *final && c < plan->channels; c++) {
-        plan->gain[c] = (float)(1 / ps->now.std[c]);
-        plan->bias[c] = (float)(-ps->now.mean[c] / ps->now.std[c]);
+    if (ps->def->id == OP_normalize) {
+        *final = true;
+        if ((rc = set_conversion(ps)) < 0)
+            return rc;
+    } else {
+        plan->step[plan->steps + plan->posts] = ps->now.step;
+        *(*final ? &plan->posts : &plan->steps) += 1;
     }
     fprintf(text, "%s%s", number ? "," : "", ps->def->name);
     for (const struct op_option *o = ps->def->options; o && o->key; o++) {

@@ -9,6 +9,10 @@
 #include "kernels.h"
 #include "plan.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct narrow;
 struct scratch; /* room for two u8 images, see stages.c */
 
@@ -25,9 +29,14 @@ struct sluice_augment {
     struct scratch *idle;
 };
 
+/* What kernels are given. */
+const struct plan *sluice_augment_plan(const struct sluice_augment *aug);
+
 /* Stage by stage, pixel by pixel: the reference, and the way for every pipeline. */
 int sluice_augment_run_stages(struct sluice_augment *aug, const struct draw *draws,
                               const uint8_t *src, void *out, struct sluice_error *err);
+/* The steps behind the conversion. */
+void sluice_augment_clear(const struct plan *p, const struct draw *draws, void *out);
 void sluice_augment_free_scratch(struct sluice_augment *aug);
 
 /* Row by row, in one pass, for what can_arrange() says. */
@@ -35,4 +44,7 @@ int sluice_augment_rows_fit(const struct plan *plan);
 void sluice_augment_run_rows(const struct sluice_augment *aug, const struct draw *draws,
                              const uint8_t *src, void *out);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

@@ -22,19 +22,37 @@
 enum {
     CHANNELS_MAX = 4,
     STEPS_MAX = 16,
-    SIDE_MAX = 32767, /* of an image: rotation works in 16.16 fixed point */
+    SIDE_MAX = 32767,    /* of an image: rotation works in 16.16 fixed point */
+    IMAGE_MAX = 1 << 28, /* bytes: elements are counted in int */
 };
 
 #define GATHER_OPS(OP)                                                                 \
     OP(flip)                                                                           \
     OP(vertical_flip)                                                                  \
     OP(translate)                                                                      \
-    OP(cutout)
+    OP(cutout)                                                                         \
+    OP(erase)                                                                          \
+    OP(rotate)
+#define POINT_OPS(OP)                                                                  \
+    OP(grayscale)                                                                      \
+    OP(posterize)                                                                      \
+    OP(solarize)                                                                       \
+    OP(invert)
+/* IMAGE: those that count over the image, and those that look at neighbours. */
+#define COUNT_OPS(OP)                                                                  \
+    OP(jitter)                                                                         \
+    OP(autocontrast)                                                                   \
+    OP(equalize)
+#define NEAR_OPS(OP)                                                                   \
+    OP(sharpness)                                                                      \
+    OP(perspective)
 #define FINAL_OPS(OP) OP(normalize)
+#define DRAWN_OPS(OP) GATHER_OPS(OP) POINT_OPS(OP) COUNT_OPS(OP) NEAR_OPS(OP)
+#define ALL_OPS(OP) DRAWN_OPS(OP) FINAL_OPS(OP)
 
 enum op_id {
 #define OP(name) OP_##name,
-    GATHER_OPS(OP) FINAL_OPS(OP)
+    ALL_OPS(OP)
 #undef OP
         OP_COUNT
 };
@@ -48,11 +66,20 @@ struct step {
     uint16_t op;     /* enum op_id */
     uint16_t number; /* in the pipeline as written: which stream of draws */
     float p;         /* how often it happens */
-    int alternating; /* flip: see flip_draw */
+    int alternating; /* flip, see flip_draw */
     int pad;         /* translate */
     int size;        /* cutout */
     int fill_mode;   /* enum fill_mode */
     uint8_t fill[CHANNELS_MAX];
+    double area[2],
+        log_ratio[2]; /* erase: share of the image; logarithm of the shape */
+    float degrees;    /* rotate: to either side */
+    float
+        jitter[4]; /* reach of brightness, contrast, saturation and hue; 0: left out */
+    float factor;  /* sharpness */
+    int bits;      /* posterize */
+    int threshold; /* solarize */
+    int inward[2]; /* perspective: how far a corner may move, down and across */
 };
 
 struct rect {
@@ -66,6 +93,13 @@ struct draw {
             int dy, dx; /* 0..2*pad: corner of the crop in the padded image */
         } shift;
         struct rect rect;
+        int matrix[6]; /* see affine.h */
+        struct {
+            float factor[3];
+            int hue; /* to be added, of 256 */
+            uint8_t order[4];
+        } jitter;
+        double homography[8]; /* see neighbours.h */
     } u;
 };
 
@@ -75,7 +109,9 @@ struct plan {
     int layout; /* enum sluice_layout, of the result */
     uint64_t seed;
     int steps;
+    int posts; /* steps behind those, after conversion: rectangles that become 0 */
     struct step step[STEPS_MAX];
+    int arranged; /* the steps have the form of arrange.h */
     int stages;
     int stage_end[STEPS_MAX +
                   1];         /* stage i is steps stage_end[i - 1] .. stage_end[i] */

@@ -1,32 +1,79 @@
 /* registry.c -- every operation: its name, what it does, its options. */
+#include <math.h>
+
 #include "registry.h"
 
-#define AT(member) offsetof(struct parsed, member)
-
 /* clang-format off */
+#define AT(member) offsetof(struct parsed, member)
+#define CHANCE(text) { "p", OPTION_REAL, AT(step.p), 0, 1, text, NULL, NULL }
+#define FILL(kind, text) { "fill", kind, AT(step), 0, 0, text, NULL, NULL }
+#define END { NULL, 0, 0, 0, 0, NULL, NULL, NULL }
+
 static const struct op_option flip_options[] = {
-    { "p", OPTION_REAL, AT(step.p), 0, 1, "0.5", NULL, NULL },
+    CHANCE("0.5"),
     { "mode", OPTION_FLAG, AT(step.alternating), 0, 1, "random", "random", "alternating" },
-    { NULL, 0, 0, 0, 0, NULL, NULL, NULL },
+    END,
 };
 static const struct op_option translate_options[] = {
     { "pad", OPTION_INT, AT(step.pad), 0, 4096, NULL, NULL, NULL },
-    { "fill", OPTION_FILL, AT(step), 0, 0, "zero", NULL, NULL },
-    { NULL, 0, 0, 0, 0, NULL, NULL, NULL },
+    FILL(OPTION_FILL, "zero"),
+    END,
 };
 static const struct op_option cutout_options[] = {
     { "size", OPTION_INT, AT(step.size), 1, SIDE_MAX, NULL, NULL, NULL },
-    { "fill", OPTION_COLOUR, AT(step), 0, 0, "mean", NULL, NULL },
-    { NULL, 0, 0, 0, 0, NULL, NULL, NULL },
+    FILL(OPTION_COLOUR, "mean"),
+    END,
+};
+static const struct op_option erase_options[] = {
+    CHANCE("0.5"),
+    { "scale", OPTION_PAIR, AT(step.area), 0, 1, "0.02/0.33", NULL, NULL },
+    { "ratio", OPTION_PAIR, AT(ratio), 0.01, 100, "0.3/3.3", NULL, NULL },
+    FILL(OPTION_COLOUR, "zero"),
+    END,
+};
+static const struct op_option rotate_options[] = {
+    { "degrees", OPTION_REAL, AT(step.degrees), 0, 180, NULL, NULL, NULL },
+    FILL(OPTION_COLOUR, "zero"),
+    END,
+};
+static const struct op_option chance_options[] = { CHANCE("0.5"), END };
+static const struct op_option grayscale_options[] = { CHANCE("0.1"), END };
+static const struct op_option posterize_options[] = {
+    { "bits", OPTION_INT, AT(step.bits), 1, 8, NULL, NULL, NULL },
+    CHANCE("0.5"),
+    END,
+};
+static const struct op_option solarize_options[] = {
+    { "threshold", OPTION_INT, AT(step.threshold), 0, 256, NULL, NULL, NULL },
+    CHANCE("0.5"),
+    END,
+};
+static const struct op_option jitter_options[] = {
+    { "brightness", OPTION_REAL, AT(step.jitter[0]), 0, 10, "0", NULL, NULL },
+    { "contrast", OPTION_REAL, AT(step.jitter[1]), 0, 10, "0", NULL, NULL },
+    { "saturation", OPTION_REAL, AT(step.jitter[2]), 0, 10, "0", NULL, NULL },
+    { "hue", OPTION_REAL, AT(step.jitter[3]), 0, 0.5, "0", NULL, NULL },
+    END,
+};
+static const struct op_option sharpness_options[] = {
+    { "factor", OPTION_REAL, AT(step.factor), 0, 100, NULL, NULL, NULL },
+    CHANCE("0.5"),
+    END,
+};
+static const struct op_option perspective_options[] = {
+    { "distortion", OPTION_REAL, AT(distortion), 0, 1, "0.5", NULL, NULL },
+    CHANCE("0.5"),
+    FILL(OPTION_COLOUR, "zero"),
+    END,
 };
 static const struct op_option normalize_options[] = {
     { "mean", OPTION_MEAN, AT(mean), -1e6, 1e6, "file", NULL, NULL },
     { "std", OPTION_STD, AT(std), 1e-6, 1e6, "file", NULL, NULL },
-    { NULL, 0, 0, 0, 0, NULL, NULL, NULL },
+    END,
 };
 /* clang-format on */
 
-static int cutout_check(const struct parsed *s, const struct plan *p,
+static int cutout_check(struct parsed *s, const struct plan *p,
                         struct sluice_error *err)
 {
     const int side = p->height < p->width ? p->height : p->width;
@@ -38,29 +85,74 @@ static int cutout_check(const struct parsed *s, const struct plan *p,
     return 0;
 }
 
-static const struct op_def
-    flip = { "flip", "mirror left to right, with probability p or alternating by epoch",
-             OP_flip, flip_options, NULL },
-    vertical_flip = { "vertical_flip", "mirror top to bottom, with probability p",
-                      OP_vertical_flip, flip_options, NULL },
-    translate = { "translate",
-                  "pad by `pad` on all sides, crop back at a random place; fill is "
-                  "zero, "
-                  "mean, reflect, edge or R/G/B",
-                  OP_translate, translate_options, NULL },
-    cutout = { "cutout",
-               "one square of `size` at a random place inside; fill is zero, mean or "
-               "R/G/B",
-               OP_cutout, cutout_options, cutout_check },
-    normalize = { "normalize",
-                  "(x - mean) / std on the 0..255 scale; without arguments, the file's",
-                  OP_normalize, normalize_options, NULL };
+static int erase_check(struct parsed *s, const struct plan *p, struct sluice_error *err)
+{
+    (void)p;
+    (void)err;
+    for (int i = 0; i < 2; i++)
+        s->step.log_ratio[i] = log(s->ratio[i]);
+    return 0;
+}
 
-const struct op_def *const sluice_augment_defs[OP_COUNT] = {
-#define OP(name) [OP_##name] = &name,
-    GATHER_OPS(OP) FINAL_OPS(OP)
-#undef OP
+static int perspective_check(struct parsed *s, const struct plan *p,
+                             struct sluice_error *err)
+{
+    const int half[2] = { p->height / 2, p->width / 2 };
+    (void)err;
+    /* Whole pixels; a product such as 0.7 * 10 must count as whole. */
+    for (int i = 0; i < 2; i++)
+        s->step.inward[i] = (int)floor((double)s->distortion * half[i] + 1e-4);
+    return 0;
+}
+
+/* Colours are those of one or three channels. */
+static int colour_check(struct parsed *s, const struct plan *p,
+                        struct sluice_error *err)
+{
+    (void)s;
+    if (p->channels != 1 && p->channels != 3)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "augment: jitter and grayscale take images of 1 or 3 "
+                           "channels, not %d",
+                           p->channels);
+    return 0;
+}
+
+/* clang-format off */
+#define DEF(name, help, options, check) [OP_##name] = { #name, help, OP_##name, options, check }
+
+static const struct op_def defs[OP_COUNT] = {
+    DEF(flip, "mirror left to right, with probability p or alternating by epoch",
+        flip_options, NULL),
+    DEF(vertical_flip, "mirror top to bottom, likewise", flip_options, NULL),
+    DEF(translate, "pad by `pad` on all sides, crop back at a random place; "
+        "fill is zero, mean, reflect, edge or R/G/B", translate_options, NULL),
+    DEF(cutout, "one square of `size` at a random place inside; fill is mean, zero or R/G/B",
+        cutout_options, cutout_check),
+    DEF(erase, "with probability p, a rectangle of `scale` of the image and height/width "
+        "`ratio`; after normalize it becomes 0", erase_options, erase_check),
+    DEF(rotate, "turn by up to `degrees` to either side, nearest pixel", rotate_options, NULL),
+    DEF(grayscale, "to grey, with probability p", grayscale_options, colour_check),
+    DEF(posterize, "keep the upper `bits` of each byte", posterize_options, NULL),
+    DEF(solarize, "invert bytes from `threshold` up", solarize_options, NULL),
+    DEF(invert, "255 - byte", chance_options, NULL),
+    DEF(jitter, "brightness, contrast, saturation (factors 1 - x .. 1 + x) and hue "
+        "(-x .. x of the circle), in random order", jitter_options, colour_check),
+    DEF(autocontrast, "stretch each channel to 0..255", chance_options, NULL),
+    DEF(equalize, "make the values of each channel equally frequent", chance_options, NULL),
+    DEF(sharpness, "blend with the smoothed image by `factor`: 0 smooth, 1 as it is",
+        sharpness_options, NULL),
+    DEF(perspective, "move each corner inwards by up to `distortion` of half a side",
+        perspective_options, perspective_check),
+    DEF(normalize, "(x - mean) / std on the 0..255 scale; without arguments, the file's",
+        normalize_options, NULL),
 };
+/* clang-format on */
+
+const struct op_def *sluice_augment_def(int id)
+{
+    return &defs[id];
+}
 
 const struct op_alias sluice_augment_aliases[] = {
     { "crop", "translate", "", "the same as translate" },
@@ -78,13 +170,13 @@ static const struct op_alias *alias_at(int i)
 const char *sluice_augment_op_name(int i)
 {
     if (i >= 0 && i < OP_COUNT)
-        return sluice_augment_defs[i]->name;
+        return defs[i].name;
     return alias_at(i - OP_COUNT) ? alias_at(i - OP_COUNT)->name : NULL;
 }
 
 const char *sluice_augment_op_help(int i)
 {
     if (i >= 0 && i < OP_COUNT)
-        return sluice_augment_defs[i]->help;
+        return defs[i].help;
     return alias_at(i - OP_COUNT) ? alias_at(i - OP_COUNT)->help : NULL;
 }

@@ -12,11 +12,14 @@
 struct parsed {
     struct step step;
     double mean[CHANNELS_MAX], std[CHANNELS_MAX]; /* normalize; 0..255 */
+    double ratio[2];                              /* erase: height over width */
+    float distortion;                             /* perspective */
 };
 
 enum option_kind {
     OPTION_INT,    /* int */
     OPTION_REAL,   /* float */
+    OPTION_PAIR,   /* double[2]: from and to */
     OPTION_FLAG,   /* int: one of two words, low_word and high_word */
     OPTION_COLOUR, /* fill: a colour */
     OPTION_FILL,   /* fill: a colour or a way to extend the image */
@@ -38,13 +41,13 @@ struct op_def {
     const char *name, *help;
     enum op_id id;
     const struct op_option *options; /* ends with a NULL key; NULL: none */
-    /* Whether the values suit the images; NULL: always. */
-    int (*check)(const struct parsed *s, const struct plan *p,
-                 struct sluice_error *err);
+    /* Whether the values suit the images, and what follows from them; NULL: yes, and
+     * nothing. */
+    int (*check)(struct parsed *s, const struct plan *p, struct sluice_error *err);
 };
 
-/* By enum op_id. */
-extern const struct op_def *const sluice_augment_defs[OP_COUNT];
+/* Of enum op_id `id`. */
+const struct op_def *sluice_augment_def(int id);
 
 /* Another name, for an operation with some options given. */
 struct op_alias {

@@ -22,7 +22,7 @@ struct rows {
 
 int sluice_augment_rows_fit(const struct plan *plan)
 {
-    return can_arrange(plan) && (size_t)plan->width * plan->channels <= BUFFER;
+    return plan->arranged && (size_t)plan->width * plan->channels <= BUFFER;
 }
 
 static void paint(uint8_t *dst, int pixels, int channels, const uint8_t *colour)

@@ -1,6 +1,7 @@
 /* stages.c -- run a pipeline stage by stage, each from one image to the next, pixel by
  * pixel: what kernel.h does on the GPU, in obvious loops. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "ops.h"
 #include "ops/convert.h"
@@ -44,15 +45,29 @@ void sluice_augment_free_scratch(struct sluice_augment *aug)
     }
 }
 
+static void count(const struct plan *p, int step, const struct draw *d,
+                  const uint8_t *src, struct counts *n)
+{
+    const size_t pixels = (size_t)p->height * p->width;
+    memset(n, 0, sizeof(*n));
+    for (size_t i = 0; i < pixels; i++)
+        step_count(d, p, step, src + i * p->channels, n);
+    for (int c = 0; c < p->channels; c++)
+        step_settle(d, p, step, n, c);
+}
+
 static void run_stage(const struct plan *p, int stage, const struct draw *draws,
                       const uint8_t *src, uint8_t *next, void *out)
 {
     const int begin = stage_begin(p, stage), end = p->stage_end[stage];
     const int last = stage == p->stages - 1;
+    struct counts n;
     uint8_t pixel[CHANNELS_MAX];
+    if (begin < end && step_counts(p, begin) && draws[begin].on)
+        count(p, begin, &draws[begin], src, &n);
     for (int y = 0; y < p->height; y++)
         for (int x = 0; x < p->width; x++) {
-            stage_pixel(p, begin, end, draws, src, y, x, pixel);
+            stage_pixel(p, begin, end, draws, &n, src, y, x, pixel);
             if (last)
                 store_pixel(p, out, y, x, pixel);
             for (int c = 0; !last && c < p->channels; c++)
@@ -77,4 +92,17 @@ int sluice_augment_run_stages(struct sluice_augment *aug, const struct draw *dra
     if (s)
         give_back(aug, s);
     return 0;
+}
+
+void sluice_augment_clear(const struct plan *p, const struct draw *draws, void *out)
+{
+    const size_t size = sluice_dtype_size(p->dtype);
+    const int planar = p->layout == SLUICE_NCHW, planes = planar ? p->channels : 1;
+    for (int k = p->steps; k < p->steps + p->posts; k++) {
+        const struct rect *r = &draws[k].u.rect;
+        for (int i = 0; draws[k].on && i < planes * r->height; i++)
+            memset((char *)out + size * result_index(p, r->y + i % r->height, r->x,
+                                                     i / r->height),
+                   0, size * (size_t)r->width * (planar ? 1 : p->channels));
+    }
 }

@@ -72,9 +72,10 @@ int main(int argc, char **argv)
     };
     static const enum sluice_dtype dtypes[] = { SLUICE_F32, SLUICE_BF16 };
     static const double mean[] = { 125, 122, 113, 0 }, std[] = { 51, 50, 52, 1 };
-    struct sluice_augment_options o = {
-        .source = { 32, 32, 3, SLUICE_U8 }, .seed = 1, .mean = mean, .std = std
-    };
+    struct sluice_augment_options o = { .source = { 32, 32, 3, SLUICE_U8, SLUICE_NHWC },
+                                        .seed = 1,
+                                        .mean = mean,
+                                        .std = std };
     if (argc > 3 && atoi(argv[1]) > 0)
         o.source = (struct sluice_shape){ atoi(argv[1]), atoi(argv[2]), atoi(argv[3]),
                                           SLUICE_U8, SLUICE_NHWC };

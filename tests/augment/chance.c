@@ -14,7 +14,8 @@ static uint8_t source[SIDE][SIDE];
 static void each(const char *pipeline, uint32_t epoch, uint64_t samples,
                  void (*seen)(uint8_t (*out)[SIDE], uint64_t sample))
 {
-    const struct sluice_augment_options o = { .source = { SIDE, SIDE, 1, SLUICE_U8 },
+    const struct sluice_augment_options o = { .source = { SIDE, SIDE, 1, SLUICE_U8,
+                                                          SLUICE_NHWC },
                                               .seed = 20,
                                               .dtype = SLUICE_U8 };
     struct sluice_error err = { 0 };

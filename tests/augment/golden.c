@@ -1,6 +1,6 @@
 /* golden.c -- the meaning of each operation, pinned: checksums of results of a small
- * fixed image. They were computed by this code, once its pixels had been checked by the
- * other tests; a change here is a change of what recipes mean. */
+ * fixed image. oracle.py makes the same ones with Pillow and numpy and none of this
+ * code; a change here is a change of what recipes mean. */
 #include <string.h>
 
 #include <sluice/augment.h>
@@ -32,6 +32,26 @@ static const struct {
     { "normalize:mean=120/110/100:std=60/70/80", SLUICE_F16, SLUICE_NCHW, 0xcf8428db },
     { "normalize:mean=127.5:std=1e-4", SLUICE_F16, SLUICE_NHWC, 0xcbaf2f4b },
     { "normalize:mean=127.5:std=9e5", SLUICE_F16, SLUICE_NHWC, 0x8f9c144c },
+    { "rotate:degrees=90:fill=50", SLUICE_U8, SLUICE_NHWC, 0xfead2798 },
+    { "erase:p=0.7:fill=7", SLUICE_U8, SLUICE_NHWC, 0x7f050858 },
+    { "grayscale:p=0.5", SLUICE_U8, SLUICE_NHWC, 0x29020353 },
+    { "posterize:bits=3", SLUICE_U8, SLUICE_NHWC, 0x57126fa2 },
+    { "solarize:threshold=128", SLUICE_U8, SLUICE_NHWC, 0xde91c4b7 },
+    { "invert", SLUICE_U8, SLUICE_NHWC, 0x7070a5f6 },
+    { "jitter:brightness=0.8", SLUICE_U8, SLUICE_NHWC, 0x7ab24258 },
+    { "jitter:contrast=0.8", SLUICE_U8, SLUICE_NHWC, 0xb3f03db9 },
+    { "jitter:saturation=1.8", SLUICE_U8, SLUICE_NHWC, 0xe3a4f6e2 },
+    { "jitter:hue=0.5", SLUICE_U8, SLUICE_NHWC, 0xc5f8cd50 },
+    { "jitter:brightness=0.3:contrast=0.3:saturation=0.3:hue=0.1", SLUICE_U8,
+      SLUICE_NHWC, 0xe9ca9210 },
+    { "solarize:threshold=64:p=1,autocontrast:p=1", SLUICE_U8, SLUICE_NHWC,
+      0x8d5cd75f },
+    { "posterize:bits=5:p=1,equalize:p=0.8", SLUICE_U8, SLUICE_NHWC, 0xbc779c9d },
+    { "sharpness:factor=0.3", SLUICE_U8, SLUICE_NHWC, 0x00417ec5 },
+    { "sharpness:factor=1.9:p=1", SLUICE_U8, SLUICE_NHWC, 0xf35a682f },
+    { "perspective:distortion=0.7:p=0.9:fill=1/2/3", SLUICE_U8, SLUICE_NHWC,
+      0xdb5eb1a3 },
+    { "normalize:mean=127.5:std=64,erase:p=1", SLUICE_F32, SLUICE_NHWC, 0xa84fe7e4 },
     { "flip,translate:pad=2:fill=reflect,cutout:size=4:fill=zero,normalize:mean=127:"
       "std=64",
       SLUICE_F32, SLUICE_NHWC, 0x35f3807d },
@@ -45,7 +65,7 @@ int main(void)
         pixels[i] = (uint8_t)(i * 7 + i * i / 5);
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         const struct sluice_augment_options o = {
-            .source = { HEIGHT, WIDTH, CHANNELS, SLUICE_U8 },
+            .source = { HEIGHT, WIDTH, CHANNELS, SLUICE_U8, SLUICE_NHWC },
             .seed = 0x5eed,
             .dtype = cases[i].dtype,
             .layout = cases[i].layout,

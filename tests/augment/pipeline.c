@@ -76,7 +76,8 @@ static void descriptions(void)
 static void refusals(void)
 {
     refuses("flop",
-            "no operation 'flop'; there are: flip, vertical_flip, translate, cutout");
+            "no operation 'flop'; there are: flip, vertical_flip, translate, cutout, "
+            "erase");
     refuses("flop", "flip_alternating");
     refuses("flip,,flip", "no operation ''");
     refuses("flip:q=1", "flip has no option 'q'; there are: p, mode");
@@ -102,7 +103,7 @@ static void refusals(void)
     refuses("cutout:size=4:fill=reflect", "expected zero, mean or 3 numbers");
     refuses("normalize:std=0", "1 or 3 numbers joined by / from 1e-06");
     refuses("normalize:mean=inf", "normalize: mean=inf");
-    refuses("normalize,flip", "flip stands after normalize");
+    refuses("normalize,flip", "flip stands after normalize: only erase may");
     refuses(
         "flip,flip,flip,flip,flip,flip,flip,flip,flip,flip,flip,flip,flip,flip,flip,"
         "flip,flip",
@@ -166,7 +167,7 @@ static void lists(void)
             CHECK(strcmp(sluice_augment_op_name(i), sluice_augment_op_name(n)) != 0,
                   "%s twice", sluice_augment_op_name(n));
     }
-    CHECK(n >= 7, "%d operations", n);
+    CHECK(n >= 18, "%d operations", n);
     CHECK(!sluice_augment_op_help(n) && !sluice_augment_op_name(-1), "past the ends");
 }
 

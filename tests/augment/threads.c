@@ -51,7 +51,8 @@ int main(void)
     static const char *const text =
         "flip,translate:pad=2:fill=reflect,cutout:size=4:fill=9,"
         "normalize:mean=128:std=64";
-    struct sluice_augment_options o = { .source = { SIDE, SIDE, 3, SLUICE_U8 },
+    struct sluice_augment_options o = { .source = { SIDE, SIDE, 3, SLUICE_U8,
+                                                    SLUICE_NHWC },
                                         .seed = 5,
                                         .dtype = SLUICE_F32 };
     struct sluice_error err = { 0 };

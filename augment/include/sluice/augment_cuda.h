@@ -1,0 +1,47 @@
+/* sluice/augment_cuda.h -- the same pipelines on a GPU: one kernel launch per batch
+ * runs the whole chain, draws included, and gives byte for byte what the CPU gives. No
+ * CUDA header is needed to include this one.
+ *
+ *     struct sluice_augment_gpu_batch b = { .images = set, .at = ids, .ids = ids,
+ *                                           .count = n, .epoch = epoch, .out = out };
+ *     rc = sluice_augment_cuda(aug, &b, stream, &err);
+ *
+ * The call only enqueues: what the pointers lead to must stay until the stream has
+ * passed it. It may be captured in a CUDA graph; `epoch_at` is for that. */
+#ifndef SLUICE_AUGMENT_CUDA_H
+#define SLUICE_AUGMENT_CUDA_H
+
+#include <sluice/augment.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* All pointers are to memory of the GPU. */
+struct sluice_augment_gpu_batch {
+    const uint8_t *images;    /* u8 HWC images without gaps: a staged batch, or a set
+                                 that stays on the GPU */
+    const uint64_t *at;       /* (count): image i is images[at[i]]; NULL: images[i] */
+    const uint64_t *ids;      /* (count): sample numbers, the keys of the draws */
+    int count;
+    uint32_t epoch;
+    const uint32_t *epoch_at; /* NULL, or where the epoch is read instead, so that a
+                                 graph can be replayed in another epoch */
+    void *out;                /* (count, ...sluice_augment_shape) */
+    void *scratch;            /* sluice_augment_cuda_scratch() bytes */
+};
+
+/* Bytes of scratch for a batch of `count`: 0 unless the pipeline needs several passes
+ * over images that do not fit a block's shared memory. */
+size_t sluice_augment_cuda_scratch(const struct sluice_augment *aug, int count);
+
+/* Enqueue on `stream` (a cudaStream_t). SLUICE_EUNBUILT in a build without CUDA,
+ * SLUICE_EDEVICE if the device refuses. */
+int sluice_augment_cuda(const struct sluice_augment *aug,
+                        const struct sluice_augment_gpu_batch *batch, void *stream,
+                        struct sluice_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

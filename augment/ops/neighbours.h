@@ -1,0 +1,115 @@
+/* neighbours.h -- pixels made of several: sharpness and perspective, as Pillow makes
+ * them. */
+#ifndef SLUICE_AUGMENT_NEIGHBOURS_H
+#define SLUICE_AUGMENT_NEIGHBOURS_H
+
+#include <math.h>
+
+#include "ops/colour.h"
+#include "plan.h"
+
+SLUICE_HD static inline void sharpness_draw(struct draw *d, const struct step *s,
+                                            const struct plan *p,
+                                            const struct draw_key *key)
+{
+    chance_draw(d, s, p, key);
+}
+
+/* Blend with the image smoothed by [1 1 1; 1 5 1; 1 1 1] / 13; its border is not. */
+SLUICE_HD static inline void sharpness_near(const struct draw *d, const struct step *s,
+                                            const struct plan *p, const uint8_t *src,
+                                            int y, int x, uint8_t *v)
+{
+    const int w = p->width, n = p->channels;
+    const uint8_t *at = src + ((size_t)y * w + x) * n;
+    const int border = y == 0 || x == 0 || y == p->height - 1 || x == w - 1;
+    (void)d;
+    for (int c = 0; c < CHANNELS_MAX && c < n; c++) {
+        int sum = 4 * at[c];
+        if (border) {
+            v[c] = at[c];
+            continue;
+        }
+        for (int dy = -1; dy <= 1; dy++)
+            for (int dx = -1; dx <= 1; dx++)
+                sum += at[((ptrdiff_t)dy * w + dx) * n + c];
+        v[c] = blend((2 * sum + 13) / 26, at[c], s->factor);
+    }
+}
+
+/* The map from output to source that takes the four corners given to the corners of
+ * the image: by way of the unit square. Corners are in the order top left, top right,
+ * bottom right, bottom left. */
+SLUICE_HD static inline void set_homography(double m[8], const double x[4],
+                                            const double y[4], int height, int width)
+{
+    const double sx = x[0] - x[1] + x[2] - x[3], sy = y[0] - y[1] + y[2] - y[3];
+    const double x12 = x[1] - x[2], x32 = x[3] - x[2];
+    const double y12 = y[1] - y[2], y32 = y[3] - y[2];
+    const double i =
+        x12 * y32 - x32 * y12; /* square to corners: [a b c; d e f; g h i] */
+    const double g = sx * y32 - x32 * sy, h = x12 * sy - sx * y12;
+    const double a = (x[1] - x[0]) * i + g * x[1], b = (x[3] - x[0]) * i + h * x[3];
+    const double d = (y[1] - y[0]) * i + g * y[1], e = (y[3] - y[0]) * i + h * y[3];
+    const double c = x[0] * i, f = y[0] * i;
+    const double one = a * e - b * d; /* of the inverse's adjugate, to be 1 */
+    m[0] = (e * i - f * h) * (width - 1) / one;
+    m[1] = (c * h - b * i) * (width - 1) / one;
+    m[2] = (b * f - c * e) * (width - 1) / one;
+    m[3] = (f * g - d * i) * (height - 1) / one;
+    m[4] = (a * i - c * g) * (height - 1) / one;
+    m[5] = (c * d - a * f) * (height - 1) / one;
+    m[6] = (d * h - e * g) / one;
+    m[7] = (b * g - a * h) / one;
+}
+
+/* Each corner moves inwards by up to `inward` pixels. */
+SLUICE_HD static inline void perspective_draw(struct draw *d, const struct step *s,
+                                              const struct plan *p,
+                                              const struct draw_key *key)
+{
+    struct sluice_rng r = draw_stream(key);
+    double x[4], y[4];
+    d->on = sluice_rng_unit(&r) < s->p;
+    for (int i = 0; i < 4; i++) {
+        const int right = i == 1 || i == 2, down = i >= 2;
+        const int x0 = right ? p->width - 1 - s->inward[1] : 0;
+        const int y0 = down ? p->height - 1 - s->inward[0] : 0;
+        x[i] = sluice_rng_range(&r, x0, x0 + s->inward[1]);
+        y[i] = sluice_rng_range(&r, y0, y0 + s->inward[0]);
+    }
+    set_homography(d->u.homography, x, y, p->height, p->width);
+}
+
+/* Bilinear, in double, cut off; beyond the image the fill colour. */
+SLUICE_HD static inline void perspective_near(const struct draw *d,
+                                              const struct step *s,
+                                              const struct plan *p, const uint8_t *src,
+                                              int y, int x, uint8_t *v)
+{
+    const double *m = d->u.homography, cx = x + 0.5, cy = y + 0.5;
+    const double below = m[6] * cx + m[7] * cy + 1;
+    double sx = (m[0] * cx + m[1] * cy + m[2]) / below;
+    double sy = (m[3] * cx + m[4] * cy + m[5]) / below;
+    const int n = p->channels, w = p->width, h = p->height;
+    if (!(sx >= 0 && sx < w && sy >= 0 && sy < h)) { /* also what is no number */
+        copy_pixel(p, s->fill, v);
+        return;
+    }
+    sx -= 0.5;
+    sy -= 0.5;
+    const int ix = (int)floor(sx), iy = (int)floor(sy);
+    const double fx = sx - ix, fy = sy - iy;
+    const int left = ix < 0 ? 0 : ix, right = ix + 1 < w ? ix + 1 : w - 1;
+    const int top = iy < 0 ? 0 : iy, next = iy + 1 < h ? iy + 1 : h - 1;
+    for (int c = 0; c < CHANNELS_MAX && c < n; c++) {
+        const int a = src[((size_t)top * w + left) * n + c];
+        const int b = src[((size_t)top * w + right) * n + c];
+        const int e = src[((size_t)next * w + left) * n + c];
+        const int f = src[((size_t)next * w + right) * n + c];
+        const double upper = a + (b - a) * fx, lower = e + (f - e) * fx;
+        v[c] = (uint8_t)(upper + (lower - upper) * fy);
+    }
+}
+
+#endif

@@ -1,0 +1,43 @@
+/* portable.h -- the few functions that draws need, from operations that round the same
+ * everywhere: libraries differ in the last bit, and a draw must not. Accurate to about
+ * 1e-15, far below what the draws can tell apart. */
+#ifndef SLUICE_AUGMENT_PORTABLE_H
+#define SLUICE_AUGMENT_PORTABLE_H
+
+#include <math.h>
+
+#include <sluice/rng.h>
+
+SLUICE_HD static inline void sin_cos_degrees(double degrees, double *s, double *c)
+{
+    const double quarter = floor(degrees / 90.0 + 0.5);
+    const double x = (degrees - 90.0 * quarter) * (3.14159265358979323846 / 180.0);
+    const double q = x * x;
+    double sum_s = 1, sum_c = 1; /* Horner's scheme of the two series, |x| <= pi/4 */
+    for (int n = 17; n > 1; n -= 2) {
+        sum_s = 1 - q / (n * (n - 1)) * sum_s;
+        sum_c = 1 - q / ((n - 1) * (n - 2)) * sum_c;
+    }
+    sum_s = sum_s * x;
+    const int turn = (int)quarter & 3;
+    *s = turn == 0 ? sum_s : turn == 1 ? sum_c : turn == 2 ? -sum_s : -sum_c;
+    *c = turn == 0 ? sum_c : turn == 1 ? -sum_s : turn == 2 ? -sum_c : sum_s;
+}
+
+/* For |x| up to some tens. */
+SLUICE_HD static inline double exp_portable(double x)
+{
+    const double n = floor(x * 1.4426950408889634 + 0.5);
+    const double rest =
+        (x - n * 0.693147180369123816490) - n * 1.90821492927058770002e-10;
+    double sum = 1;
+    for (int k = 16; k > 0; k--)
+        sum = 1 + rest / k * sum;
+    for (int k = 0; k < (int)n; k++)
+        sum = sum * 2;
+    for (int k = 0; k > (int)n; k--)
+        sum = sum * 0.5;
+    return sum;
+}
+
+#endif

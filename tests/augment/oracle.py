@@ -1,0 +1,279 @@
+#!/usr/bin/env python3
+"""oracle.py -- the checksums of golden.c, made without this project's code.
+
+    oracle.py [tests/augment/golden.c]
+
+Draws are those of Philox4x32-10 as sluice/rng.h describes them; pixels are changed by
+Pillow and numpy (`pip install pillow numpy`), as torchvision does it on 8-bit images.
+Prints each case of golden.c with the checksum found here, and fails on a difference.
+Not run by the tests, which need nothing from outside. Seen to agree with Pillow 13.0
+and numpy 2.4."""
+import math
+import re
+import struct
+import sys
+
+import numpy as np
+from PIL import Image, ImageEnhance, ImageOps
+
+H, W, C, SAMPLES, SEED = 11, 13, 3, 8, 0x5EED
+f32 = np.float32
+
+
+def philox(counter, key):
+    c, k = list(counter), list(key)
+    for _ in range(10):
+        p0, p1 = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
+        c = [(p1 >> 32) ^ c[1] ^ k[0], p1 & 0xFFFFFFFF,
+             (p0 >> 32) ^ c[3] ^ k[1], p0 & 0xFFFFFFFF]
+        k = [(k[0] + 0x9E3779B9) & 0xFFFFFFFF, (k[1] + 0xBB67AE85) & 0xFFFFFFFF]
+    return c
+
+
+class Stream:
+    """Words of (seed, epoch, sample, operation)."""
+
+    def __init__(self, epoch, sample, operation):
+        self.position = epoch << 32 | operation << 16
+        self.sample, self.words = sample, []
+
+    def u32(self):
+        if not self.words:
+            self.words = philox(
+                [self.position & 0xFFFFFFFF, self.position >> 32,
+                 self.sample & 0xFFFFFFFF, self.sample >> 32],
+                [SEED & 0xFFFFFFFF, SEED >> 32])
+            self.position += 1
+        return self.words.pop(0)
+
+    def unit(self):
+        return (self.u32() >> 8) * 2.0 ** -24
+
+    def range(self, low, high):
+        return low + (self.u32() * (high - low + 1) >> 32)
+
+
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+def colour(text):
+    v = [0] if text == "zero" else [int(x) for x in text.split("/")]
+    return tuple(v * C if len(v) == 1 else v)
+
+
+def chance(o, r, usual):
+    return r.unit() < float(f32(o.get("p", usual)))
+
+
+def flip(a, o, r, epoch, sample, number, axis=1):
+    on = chance(o, Stream(0, sample, number) if "mode" in o else r, "0.5")
+    if "mode" in o:
+        on ^= bool(epoch & 1)
+    return np.flip(a, axis) if on else a
+
+
+def translate(a, o, r):
+    pad, fill = int(o["pad"]), o.get("fill", "zero")
+    around = ((pad, pad), (pad, pad), (0, 0))
+    if fill in ("reflect", "edge"):
+        big = np.pad(a, around, mode=fill)
+    else:
+        big = np.pad(a, around)
+        outside = np.pad(np.zeros((H, W), bool), around[:2], constant_values=True)
+        big[outside] = colour(fill)
+    y, x = r.range(0, 2 * pad), r.range(0, 2 * pad)
+    return big[y:y + H, x:x + W]
+
+
+def cutout(a, o, r):
+    n = int(o["size"])
+    y, x = r.range(0, H - n), r.range(0, W - n)
+    a = a.copy()
+    a[y:y + n, x:x + n] = colour(o["fill"])
+    return a
+
+
+def erase(a, o, r):
+    if not chance(o, r, "0.5"):
+        return a
+    low, high = map(float, o.get("scale", "0.02/0.33").split("/"))
+    flat, tall = map(math.log, map(float, o.get("ratio", "0.3/3.3").split("/")))
+    for _ in range(10):
+        area = H * W * (low + (high - low) * r.unit())
+        ratio = math.exp(flat + (tall - flat) * r.unit())
+        h, w = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
+        if h < H and w < W:
+            y, x = r.range(0, H - h), r.range(0, W - w)
+            a = a.copy()
+            a[y:y + h, x:x + w] = colour(o.get("fill", "zero"))
+            break
+    return a
+
+
+def pillow(change):
+    return lambda a, *rest: np.asarray(change(Image.fromarray(np.ascontiguousarray(a)),
+                                              *rest))
+
+
+def rotate(im, o, r):
+    angle = float(f32(o["degrees"])) * (2 * r.unit() - 1)
+    return im.rotate(angle, Image.Resampling.NEAREST, fillcolor=colour(o["fill"]))
+
+
+def adjust_hue(im, shift):
+    h, s, v = im.convert("HSV").split()
+    turned = (np.asarray(h).astype(np.int32) + shift).astype(np.uint8)
+    return Image.merge("HSV", (Image.fromarray(turned), s, v)).convert("RGB")
+
+
+def jitter(im, o, r):
+    reach = [f32(o.get(k, "0")) for k in ("brightness", "contrast", "saturation", "hue")]
+    order = [0, 1, 2, 3]
+    for i in (3, 2, 1):
+        k = r.range(0, i)
+        order[k], order[i] = order[i], order[k]
+    factor = []
+    for a in reach[:3]:
+        low = f32(1) - a if a < 1 else f32(0)
+        width = f32(f32(1) + a) - low
+        factor.append(float(low + width * f32(r.unit())))
+    turn = f32(2) * f32(r.unit()) - f32(1)
+    hue = int(turn * reach[3] * f32(255))
+    for what in order:
+        if reach[what] <= 0:
+            continue
+        if what == 3:
+            im = adjust_hue(im, hue)
+        else:
+            im = (ImageEnhance.Brightness, ImageEnhance.Contrast,
+                  ImageEnhance.Color)[what](im).enhance(factor[what])
+    return im
+
+
+def homography(ends):
+    """Solved in closed form: pixels that fall exactly on an edge hang on the last bit,
+    so the order of the arithmetic is part of the meaning; numpy's solver, which works
+    otherwise, must agree but for that."""
+    (x0, y0), (x1, y1), (x2, y2), (x3, y3) = [(float(x), float(y)) for x, y in ends]
+    sx, sy = x0 - x1 + x2 - x3, y0 - y1 + y2 - y3
+    i = (x1 - x2) * (y3 - y2) - (x3 - x2) * (y1 - y2)
+    g = sx * (y3 - y2) - (x3 - x2) * sy
+    h = (x1 - x2) * sy - sx * (y1 - y2)
+    a, b, c = (x1 - x0) * i + g * x1, (x3 - x0) * i + h * x3, x0 * i
+    d, e, f = (y1 - y0) * i + g * y1, (y3 - y0) * i + h * y3, y0 * i
+    one = a * e - b * d
+    rows = ((e * i - f * h, c * h - b * i, b * f - c * e),
+            (f * g - d * i, a * i - c * g, c * d - a * f))
+    m = [v * side / one for row, side in zip(rows, (W - 1, H - 1)) for v in row]
+    m += [(d * h - e * g) / one, (b * g - a * h) / one]
+    starts = ((0, 0), (W - 1, 0), (W - 1, H - 1), (0, H - 1))
+    equations = []
+    for (x, y), (u, v) in zip(ends, starts):
+        equations.append([x, y, 1, 0, 0, 0, -u * x, -u * y])
+        equations.append([0, 0, 0, x, y, 1, -v * x, -v * y])
+    solved = np.linalg.solve(np.array(equations, float), np.array(starts, float).ravel())
+    assert np.allclose(m, solved, rtol=1e-9, atol=1e-9)
+    return m
+
+
+def perspective(im, o, r):
+    on = chance(o, r, "0.5")
+    d = float(o.get("distortion", "0.5"))
+    dy, dx = int(d * (H // 2)), int(d * (W // 2))
+    ends = []
+    for right, down in ((0, 0), (1, 0), (1, 1), (0, 1)):
+        x = r.range(W - 1 - dx, W - 1) if right else r.range(0, dx)
+        y = r.range(H - 1 - dy, H - 1) if down else r.range(0, dy)
+        ends.append((x, y))
+    solved = homography(ends)
+    if not on:
+        return im
+    return im.transform(im.size, Image.Transform.PERSPECTIVE, solved,
+                        Image.Resampling.BILINEAR, fillcolor=colour(o["fill"]))
+
+
+def sometimes(change, usual="0.5"):
+    return lambda im, o, r: change(im, o) if chance(o, r, usual) else im
+
+
+OPS = {
+    "translate": translate,
+    "cutout": cutout,
+    "erase": erase,
+    "rotate": pillow(rotate),
+    "jitter": pillow(jitter),
+    "perspective": pillow(perspective),
+    "grayscale": pillow(sometimes(
+        lambda im, o: Image.merge("RGB", (im.convert("L"),) * 3), "0.1")),
+    "posterize": pillow(sometimes(lambda im, o: ImageOps.posterize(im, int(o["bits"])))),
+    "solarize": pillow(sometimes(
+        lambda im, o: ImageOps.solarize(im, int(o["threshold"])))),
+    "invert": pillow(sometimes(lambda im, o: ImageOps.invert(im))),
+    "autocontrast": pillow(sometimes(lambda im, o: ImageOps.autocontrast(im))),
+    "equalize": pillow(sometimes(lambda im, o: ImageOps.equalize(im))),
+    "sharpness": pillow(sometimes(
+        lambda im, o: ImageEnhance.Sharpness(im).enhance(float(f32(o["factor"]))))),
+}
+
+
+def normalize(a, o):
+    mean = [float(x) for x in o["mean"].split("/")]
+    std = [float(x) for x in o["std"].split("/")]
+    gain = np.array([1 / s for s in std], f32)
+    bias = np.array([-m / s for m, s in zip(mean * (len(std) // len(mean)), std)], f32)
+    return (a.astype(f32) * gain).astype(f32) + bias
+
+
+def run(pipeline, source, n):
+    a = source
+    for number, text in enumerate(p for p in pipeline.split(",") if p):
+        name, *args = text.split(":")
+        o = dict(arg.split("=") for arg in args)
+        r = Stream(n, n, number)
+        if name == "flip_alternating":
+            name, o["mode"] = "flip", "alternating"
+        if name in ("flip", "vertical_flip"):
+            a = flip(a, o, r, n, n, number, 0 if name == "vertical_flip" else 1)
+        elif name == "normalize":
+            a = normalize(a, o)
+        else:
+            a = OPS[name](a, o, r)
+    return a
+
+
+def to_bytes(a, dtype, layout):
+    if layout == "NCHW":
+        a = a.transpose(2, 0, 1)
+    a = np.ascontiguousarray(a)
+    if dtype == "BF16":
+        u = a.astype(f32).view(np.uint32).astype(np.uint64)
+        return ((u + 0x7FFF + (u >> 16 & 1)) >> 16).astype("<u2").tobytes()
+    with np.errstate(over="ignore"):
+        return a.astype({"U8": "u1", "F32": "<f4", "F16": "<f2"}[dtype]).tobytes()
+
+
+def main():
+    path = sys.argv[1] if len(sys.argv) > 1 else "tests/augment/golden.c"
+    i = np.arange(H * W * C)
+    source = ((i * 7 + i * i // 5) % 256).astype(np.uint8).reshape(H, W, C)
+    case = re.compile(r'\{((?:\s*"[^"]*")+),\s*SLUICE_(\w+),\s*SLUICE_(\w+),\s*(\w+)\s*\}')
+    wrong = 0
+    for strings, dtype, layout, want in case.findall(open(path).read()):
+        pipeline = "".join(re.findall(r'"([^"]*)"', strings))
+        data = b"".join(to_bytes(run(pipeline, source, n), dtype, layout)
+                        for n in range(SAMPLES))
+        crc = crc32c(data)
+        good = crc == int(want, 16)
+        wrong += not good
+        print(f"{'same' if good else 'OTHER'} 0x{crc:08x} {dtype} {layout} {pipeline}")
+    return wrong != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

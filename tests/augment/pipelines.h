@@ -1,0 +1,100 @@
+/* pipelines.h -- the pipelines and the kinds of image that all ways to run them are
+ * compared on. */
+#ifndef SLUICE_TESTS_PIPELINES_H
+#define SLUICE_TESTS_PIPELINES_H
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <sluice/augment.h>
+
+static const char *const pipelines[] = {
+    "",
+    "normalize",
+    "flip",
+    "flip:p=1,normalize",
+    "flip_alternating",
+    "vertical_flip:p=1",
+    "translate:pad=2",
+    "translate:pad=2:fill=reflect,normalize",
+    "crop:pad=4:fill=edge,normalize",
+    "crop:pad=40:fill=mean,normalize",
+    "crop:pad=40:fill=reflect",
+    "cutout:size=1:fill=9,normalize",
+    "flip,translate:pad=2:fill=mean,cutout:size=1:fill=mean,normalize",
+    "translate:pad=4,flip,normalize",
+    "translate:pad=3:fill=reflect,flip:p=1,vertical_flip:p=1,cutout:size=1,flip:p=1",
+    "flip,vertical_flip,translate:pad=2:fill=edge,cutout:size=1,"
+    "cutout:size=1:fill=200,vertical_flip",
+    "cutout:size=1:fill=7,translate:pad=1:fill=mean",
+    "translate:pad=1:fill=reflect,translate:pad=2:fill=33",
+    "rotate:degrees=40:fill=mean,flip",
+    "flip,erase:p=1:fill=mean,normalize,erase:p=1",
+    "erase:p=1,jitter:brightness=0.4:contrast=0.4:saturation=0.4:hue=0.2,normalize",
+    "grayscale:p=0.5,posterize:bits=3,solarize:threshold=100,invert",
+    "invert:p=1,crop:pad=2:fill=mean,autocontrast,flip,equalize:p=1,rotate:degrees=180",
+    "sharpness:factor=2.5:p=1,perspective:distortion=0.6:p=1:fill=mean,flip,solarize:"
+    "threshold=128",
+    "crop:pad=4,flip,rotate:degrees=15,jitter:brightness=0.3:contrast=0.3:saturation="
+    "0.3:hue=0.1,perspective:distortion=0.2,normalize,erase:p=0.9:scale=0.02/0.2",
+};
+
+static const struct {
+    int height, width, channels;
+} sizes[] = {
+    { 1, 1, 1 },   { 1, 1, 3 },   { 1, 7, 3 },   { 5, 1, 1 },  { 28, 28, 1 },
+    { 31, 33, 3 }, { 32, 32, 3 }, { 96, 96, 3 }, { 9, 22, 2 }, { 17, 21, 4 }
+};
+
+enum {
+    PIPELINES = sizeof(pipelines) / sizeof(*pipelines),
+    SIZES = sizeof(sizes) / sizeof(*sizes),
+    CASES = SIZES * 4 * 2, /* sizes, types, layouts */
+};
+
+static const enum sluice_dtype case_dtypes[] = { SLUICE_U8, SLUICE_F32, SLUICE_BF16,
+                                                 SLUICE_F16 };
+static const double case_mean[] = { 125.307, 122.961, 113.8575, 50 };
+static const double case_std[] = { 51.5865, 50.847, 51.255, 3 };
+
+static inline struct sluice_augment_options case_options(int i,
+                                                         enum sluice_augment_use use)
+{
+    const int size = i / 8;
+    const struct sluice_augment_options o = {
+        .source = { sizes[size].height, sizes[size].width, sizes[size].channels,
+                    SLUICE_U8, SLUICE_NHWC },
+        .seed = 77,
+        .dtype = case_dtypes[i % 4],
+        .layout = i / 4 % 2 ? SLUICE_NCHW : SLUICE_NHWC,
+        .mean = case_mean,
+        .std = case_std,
+        .use = use,
+    };
+    return o;
+}
+
+/* u8 results cannot be normalised; colours are of 1 or 3 channels. */
+static inline int case_suits(int i, int pipeline)
+{
+    const char *text = pipelines[pipeline];
+    if (case_dtypes[i % 4] == SLUICE_U8 && strstr(text, "normalize"))
+        return 0;
+    return sizes[i / 8].channels % 2 == 1 ||
+           (!strstr(text, "jitter") && !strstr(text, "grayscale"));
+}
+
+/* Bytes without a pattern, at a multiple of 64. */
+static inline uint8_t *aligned_noise(size_t size, uint32_t seed)
+{
+    uint8_t *p = aligned_alloc(64, (size + 63) / 64 * 64 + 64);
+    if (!p)
+        abort();
+    for (size_t i = 0; i < size; i++) {
+        seed = seed * 1664525u + 1013904223u;
+        p[i] = (uint8_t)(seed >> 24);
+    }
+    return p;
+}
+
+#endif

@@ -5,8 +5,9 @@
 #include "kernel.h"
 #include "pipeline.h"
 
-__global__ static void augment(const __grid_constant__ struct plan p,
-                               const __grid_constant__ struct sluice_augment_gpu_batch b)
+__global__ static void
+augment(const __grid_constant__ struct plan p,
+        const __grid_constant__ struct sluice_augment_gpu_batch b)
 {
     extern __shared__ __align__(16) uint8_t room[];
     struct block *shared = (struct block *)room;
@@ -45,9 +46,10 @@ extern "C" int sluice_augment_cuda(const struct sluice_augment *aug,
                            "augment: a batch of %d without images, ids or result",
                            b.count);
     if ((uintptr_t)b.out % STORE_BYTES)
-        return sluice_fail(err, SLUICE_EINVAL,
-                           "augment: the result begins at %p: expected a multiple of %d",
-                           b.out, STORE_BYTES);
+        return sluice_fail(
+            err, SLUICE_EINVAL,
+            "augment: the result begins at %p: expected a multiple of %d", b.out,
+            STORE_BYTES);
     if (!shared && !b.scratch)
         return sluice_fail(err, SLUICE_EINVAL,
                            "augment: images of %dx%dx%d need scratch", p->height,
@@ -57,9 +59,9 @@ extern "C" int sluice_augment_cuda(const struct sluice_augment *aug,
     if (shared)
         b.scratch = NULL;
     if (room > 48 * 1024)
-        CUDA_TRY(err, cudaFuncSetAttribute(
-                          augment, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                          (int)room));
+        CUDA_TRY(err, cudaFuncSetAttribute(augment,
+                                           cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                           (int)room));
     augment<<<(unsigned)b.count, threads, room, (cudaStream_t)stream>>>(*p, b);
     CUDA_TRY(err, cudaGetLastError());
     return 0;

@@ -19,10 +19,10 @@ extern "C" {
 
 /* All pointers are to memory of the GPU. */
 struct sluice_augment_gpu_batch {
-    const uint8_t *images;    /* u8 HWC images without gaps: a staged batch, or a set
-                                 that stays on the GPU */
-    const uint64_t *at;       /* (count): image i is images[at[i]]; NULL: images[i] */
-    const uint64_t *ids;      /* (count): sample numbers, the keys of the draws */
+    const uint8_t *images; /* u8 HWC images without gaps: a staged batch, or a set
+                              that stays on the GPU */
+    const uint64_t *at;    /* (count): image i is images[at[i]]; NULL: images[i] */
+    const uint64_t *ids;   /* (count): sample numbers, the keys of the draws */
     int count;
     uint32_t epoch;
     const uint32_t *epoch_at; /* NULL, or where the epoch is read instead, so that a

@@ -78,6 +78,10 @@ const struct config_option config_options[] = {
       "times the weight, added to the gradient (adamw: apart from it)" },
     { "optimizer.clip", CONFIG_REAL, AT(optimizer.clip), "0", 0, 1e6, NULL, false,
       "largest norm of all gradients together; 0: off" },
+    { "optimizer.lookahead_every", CONFIG_INT, AT(optimizer.lookahead_every), "0", 0, 1e6, NULL, false,
+      "steps between averages of the weights with slow ones; 0: none" },
+    { "optimizer.lookahead_decay", CONFIG_REAL, AT(optimizer.lookahead_decay), "0.95", 0, 1, NULL, false,
+      "share of the slow weights that stays, a step, at the end of training" },
 
     { "schedule.name", CONFIG_CHOICE, AT(schedule.name), "constant", 0, 0,
       "constant|onecycle|cosine|linear|step|triangular", false,
@@ -453,7 +457,7 @@ static const char *const optimizers[] = { "sgd", "adam", "adamw" };
 static const char *const schedules[] = { "constant", "onecycle", "cosine",
                                          "linear",   "step",     "triangular" };
 
-struct optim_config config_optim(const struct config *cfg)
+struct optim_config config_optim(const struct config *cfg, uint64_t steps_per_epoch)
 {
     return (struct optim_config){
         .name = optimizers[cfg->optimizer.name],
@@ -465,6 +469,8 @@ struct optim_config config_optim(const struct config *cfg)
         .eps = cfg->optimizer.eps,
         .weight_decay = cfg->optimizer.weight_decay,
         .clip = cfg->optimizer.clip,
+        .lookahead = { cfg->optimizer.lookahead_every, cfg->optimizer.lookahead_decay,
+                       config_steps(cfg, steps_per_epoch) },
     };
 }
 

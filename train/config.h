@@ -48,7 +48,8 @@ struct config {
     } training;
     struct {
         int name;
-        double lr, momentum, beta1, beta2, eps, weight_decay, clip;
+        double lr, momentum, beta1, beta2, eps, weight_decay, clip, lookahead_decay;
+        int lookahead_every;
         bool nesterov;
     } optimizer;
     struct {
@@ -113,7 +114,7 @@ void config_help(FILE *to);
 /* The text of a choice: "cpu". */
 const char *config_choice(char buf[64], const char *name, int value);
 /* Views for the parts that take them. The names point into static tables. */
-struct optim_config config_optim(const struct config *cfg);
+struct optim_config config_optim(const struct config *cfg, uint64_t steps_per_epoch);
 struct schedule_config config_schedule(const struct config *cfg,
                                        uint64_t steps_per_epoch);
 /* Optimizer steps of the whole run. */

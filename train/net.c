@@ -197,6 +197,24 @@ void net_params_changed(struct net *net)
     }
 }
 
+void net_freeze(struct net *net, uint64_t epoch)
+{
+    bool changed = false;
+    for (int i = 0; i < net->params.count; i++) {
+        struct tensor *t = net->params.at[i];
+        if (!t->trainable || !t->train_epochs || epoch < (uint64_t)t->train_epochs)
+            continue;
+        t->trainable = false;
+        changed = true;
+    }
+    if (!changed)
+        return;
+    net_settle_wants(net);
+    for (int i = 0; i < net->nodes.count; i++)
+        if (!net_node_of(net, i)->wants_grad)
+            net_node_of(net, i)->tensor.grad = NULL;
+}
+
 static void free_list(struct list *list)
 {
     for (int i = 0; i < list->count; i++)

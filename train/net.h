@@ -64,6 +64,10 @@ int net_backward(struct net *net, struct pass *pass, struct sluice_error *err);
 /* After parameters were written from outside: refresh the operators' packed copies. */
 void net_params_changed(struct net *net);
 
+/* Before epoch `epoch`, counted from 0: freeze the parameters whose train_epochs are
+ * over, for good. Backward then leaves out what is needed for them alone. */
+void net_freeze(struct net *net, uint64_t epoch);
+
 /* Introspection; pointers belong to the net. */
 struct device *net_device(struct net *net);
 int net_op_count(const struct net *net);

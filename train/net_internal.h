@@ -62,6 +62,8 @@ static inline const struct op_backend *net_backend(const struct net *net,
     return op->def->on[net->dev->kind];
 }
 
+/* Which activations want a gradient, by which parameters are trained. */
+void net_settle_wants(struct net *net);
 /* Lay out the arena and point every tensor into it. */
 int net_layout(struct net *net, struct sluice_error *err);
 

@@ -40,7 +40,7 @@ static bool has_backward(const struct op *op)
 
 /* A gradient is wanted if something trainable lies before it. Operators stand in order,
  * so an operator's inputs are settled when it is reached. */
-static void settle_wants(struct net *net)
+void net_settle_wants(struct net *net)
 {
     for (int i = 0; i < net->ops.count; i++) {
         const struct op *op = net_op_of(net, i);
@@ -160,7 +160,7 @@ int net_layout(struct net *net, struct sluice_error *err)
     struct arena_item *items = calloc((size_t)count, sizeof *items);
     if (!items)
         return sluice_fail(err, SLUICE_ENOMEM, "no memory for the network's plan");
-    settle_wants(net);
+    net_settle_wants(net);
     settle_aliases(net);
     collect_lives(net, items);
     net->arena_used = arena_plan(items, count, place_tensors(net, NULL));

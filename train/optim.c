@@ -49,6 +49,7 @@ struct optim {
     struct arena memory;
     struct tensor *state;
     int state_count;
+    struct lookahead *lookahead; /* NULL: none */
     struct chunk *chunk;
     double *partial; /* per chunk: sum of squared gradients */
     int chunk_count;
@@ -237,6 +238,8 @@ int optim_create(struct optim **out, struct net *net, const struct optim_config 
         rc = arena_open(&opt->memory, bytes + ARENA_ALIGN, err);
     if (rc == 0)
         rc = lay_out(opt, err);
+    if (rc == 0 && config->lookahead.every)
+        rc = lookahead_create(&opt->lookahead, net, &config->lookahead, err);
     if (rc < 0) {
         optim_free(opt);
         return rc;
@@ -249,6 +252,7 @@ void optim_free(struct optim *opt)
 {
     if (!opt)
         return;
+    lookahead_free(opt->lookahead);
     arena_close(&opt->memory);
     free(opt->state);
     free(opt->chunk);
@@ -301,8 +305,11 @@ double optim_step(struct optim *opt, double lr, double momentum)
     const struct optim_config *config = &opt->config;
     const double usual = opt->def->moments == 1 ? config->momentum : config->beta1;
     const double beta1 = momentum < 0 ? usual : momentum;
-    const double t = (double)++opt->steps;
+    const double t = (double)(opt->steps + 1);
     double norm = 0, scale = 1;
+    if (opt->lookahead && opt->steps == 0)
+        lookahead_begin(opt->lookahead);
+    opt->steps++;
     if (config->clip > 0) {
         norm = gradient_norm(opt);
         scale = fmin(1, config->clip / (norm + 1e-6));
@@ -321,18 +328,21 @@ double optim_step(struct optim *opt, double lr, double momentum)
     for (int i = 0; i < opt->chunk_count; i++)
         if (opt->chunk[i].param->trainable)
             update_chunk(opt, &opt->chunk[i], &rates);
+    if (opt->lookahead)
+        lookahead_step(opt->lookahead, opt->steps);
     net_params_changed(opt->net);
     return norm;
 }
 
 int optim_state_count(const struct optim *opt)
 {
-    return opt->state_count;
+    return opt->state_count + lookahead_state_count(opt->lookahead);
 }
 
 struct tensor *optim_state(struct optim *opt, int i)
 {
-    return &opt->state[i];
+    return i < opt->state_count ? &opt->state[i]
+                                : lookahead_state(opt->lookahead, i - opt->state_count);
 }
 
 uint64_t optim_steps(const struct optim *opt)

@@ -2,7 +2,7 @@
 #ifndef SLUICE_OPTIM_H
 #define SLUICE_OPTIM_H
 
-#include "net.h"
+#include "lookahead.h"
 
 struct optim;
 
@@ -14,6 +14,7 @@ struct optim_config {
     double beta1, beta2, eps; /* adam, adamw */
     double weight_decay;
     double clip; /* global L2 norm of all gradients at most; 0: off */
+    struct lookahead_config lookahead; /* every 0: off */
 };
 
 /* Moments are allocated here, contiguous. An unknown name lists what exists. */
@@ -24,12 +25,13 @@ void optim_free(struct optim *opt);
 /* One update of all trainable parameters from their gradients, with the rate and, where
  * the optimizer has one, the momentum (or beta1) of this step; below 0: the one of the
  * configuration. Parameters frozen since keep their state. Calls net_params_changed.
+ * The first one takes the network's weights as lookahead's slow ones.
  * Formulas: PyTorch's torch.optim. Returns the gradients' norm if clipping is on, else
  * 0. */
 double optim_step(struct optim *opt, double lr, double momentum);
 
-/* For checkpoints: state tensors by name ("sgd.momentum.conv1.weight"), and the count
- * of steps that bias correction needs. */
+/* For checkpoints: state tensors by name ("sgd.momentum.conv1.weight", then those of
+ * lookahead), and the count of steps that bias correction needs. */
 int optim_state_count(const struct optim *opt);
 struct tensor *optim_state(struct optim *opt, int i);
 uint64_t optim_steps(const struct optim *opt);

@@ -22,6 +22,7 @@ struct tensor {
     void *grad; /* parameters: float, always; activations: dtype; NULL: not wanted */
     /* Parameters only: what the optimizer does with it. */
     bool trainable;
+    int train_epochs;  /* then it is frozen; 0: never */
     float lr_scale;    /* times the schedule's rate: 1 */
     float decay_scale; /* times the weight decay: 1 */
 };

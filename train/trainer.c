@@ -119,6 +119,7 @@ static int train_steps(struct trainer *t, struct sluice_error *err)
     struct pass pass;
     int rc =
         sluice_loader_seek(t->train.loader, (uint32_t)t->at.epoch, t->at.batch, err);
+    net_freeze(t->net, t->at.epoch);
     while (rc == 0 && !epoch_done(t)) {
         if (stopped(t))
             return stop_here(t, err);

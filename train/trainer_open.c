@@ -106,7 +106,7 @@ static int build_net(struct trainer *t, struct sluice_error *err)
     const struct model_config model = { t->classes,
                                         (float)cfg->training.label_smoothing,
                                         cfg->model.options };
-    const struct optim_config optim = config_optim(cfg);
+    const struct optim_config optim = config_optim(cfg, t->steps_per_epoch);
     int rc = net_create(&t->net, t->dev, &input, err);
     t->model = model_find(cfg->model.name);
     if (rc < 0)

@@ -16,6 +16,7 @@ enum {
     WIDTH,
     SCALE,
     BIAS_LR,
+    WHITEN_EPOCHS,
     PATCH = 2,
     GROUPS = 3,
 };
@@ -26,6 +27,9 @@ static const struct model_option options[] = {
     [BIAS_LR] = { "bias_lr", 64, 1, 1024,
                   "times the learning rate of batch norm biases; their weight decay is "
                   "divided by it" },
+    [WHITEN_EPOCHS] = { "whiten_bias_epochs", 3, 0, 1000,
+                        "epochs in which the bias of the whitening layer is trained; "
+                        "0: all" },
     { 0 },
 };
 
@@ -64,8 +68,10 @@ static void build(struct net *net, const struct model_config *config)
     struct tensor *x = net_input(net);
     const int filters = 2 * PATCH * PATCH * x->shape[3];
     x = net_conv2d(net, x, "whiten", filters, PATCH, 1, 0, true);
-    if (x)
+    if (x) {
         net_last(net)->param[0]->trainable = false;
+        net_last(net)->param[1]->train_epochs = (int)config->options[WHITEN_EPOCHS];
+    }
     x = net_activation(net, x, ACT_GELU);
     for (int i = 0; i < GROUPS; i++)
         x = group(net, x, i + 1,

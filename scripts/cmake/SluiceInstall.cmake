@@ -9,8 +9,9 @@ configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/sluiceConfig.cmake.in
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/sluiceConfigVersion.cmake
   COMPATIBILITY SameMinorVersion)
 set(pc_private -pthread)
+set(pc_requires_private "libjpeg")
 if(SLUICE_HAVE_URING)
-  set(pc_requires_private "liburing")
+  string(APPEND pc_requires_private " liburing")
 endif()
 configure_file(${CMAKE_CURRENT_LIST_DIR}/sluice.pc.in ${CMAKE_BINARY_DIR}/sluice.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/sluiceConfig.cmake ${CMAKE_BINARY_DIR}/sluiceConfigVersion.cmake

@@ -13,6 +13,7 @@ endif()
 
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
+find_package(JPEG REQUIRED)
 
 # The flags of every target of ours; CUDA sources get the language level only.
 add_library(sluice_flags INTERFACE)

@@ -1,0 +1,336 @@
+/* jpeg.c -- libjpeg behind calls that return. libjpeg reports failure by a call that
+ * must not return, so each of its steps runs under guarded(), which is where it jumps
+ * to; what a step needs stands in the decoder, not in locals. */
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jpeglib.h>
+/* behind it: */
+#include <jerror.h>
+
+#include <sluice/jpeg.h>
+
+#include "exif.h"
+
+enum {
+    ROWS = 8, /* that one call may return: as many as an upsampler makes at a time */
+};
+
+struct sluice_jpeg {
+    struct jpeg_decompress_struct info; /* first: libjpeg's callbacks find us by it */
+    struct jpeg_error_mgr errors;
+    struct jpeg_progress_mgr progress;
+    jmp_buf jump;
+    char message[JMSG_LENGTH_MAX]; /* why it jumped */
+    int code;
+    bool begun;
+    struct sluice_jpeg_limits limits;
+
+    const uint8_t *data;
+    size_t size;
+    struct sluice_jpeg_rect rect;
+    int channels;
+    uint8_t *out;
+    uint8_t *rows; /* ROWS rows of `stride` bytes */
+    size_t room;
+};
+
+static struct sluice_jpeg *decoder_of(j_common_ptr info)
+{
+    return (struct sluice_jpeg *)info;
+}
+
+static void fail_exit(j_common_ptr info)
+{
+    struct sluice_jpeg *j = decoder_of(info);
+    info->err->format_message(info, j->message);
+    j->code = info->err->msg_code == JERR_OUT_OF_MEMORY ||
+                      info->err->msg_code == JERR_NO_BACKING_STORE
+                  ? SLUICE_ENOMEM
+                  : SLUICE_ECORRUPT;
+    longjmp(j->jump, 1);
+}
+
+__attribute__((noreturn)) static void refuse(struct sluice_jpeg *j, int code,
+                                             const char *message)
+{
+    snprintf(j->message, sizeof(j->message), "%s", message);
+    j->code = code;
+    longjmp(j->jump, 1);
+}
+
+/* libjpeg goes on after these with made-up pixels; here that is damage. What else it
+ * warns of (a wrong version number, bytes between markers) changes no pixel. */
+static void fail_on_damage(j_common_ptr info, int level)
+{
+    if (level >= 0)
+        return;
+    switch (info->err->msg_code) {
+    case JWRN_HIT_MARKER:
+    case JWRN_HUFF_BAD_CODE:
+    case JWRN_ARITH_BAD_CODE:
+    case JWRN_JPEG_EOF:
+    case JWRN_MUST_RESYNC:
+    case JWRN_NOT_SEQUENTIAL:
+        fail_exit(info);
+        break;
+    default:
+        break;
+    }
+}
+
+static void say_nothing(j_common_ptr info)
+{
+    (void)info;
+}
+
+static void count_scans(j_common_ptr info)
+{
+    struct sluice_jpeg *j = decoder_of(info);
+    char text[80];
+    if (j->info.input_scan_number <= j->limits.scans)
+        return;
+    snprintf(text, sizeof(text), "more than %d scans", j->limits.scans);
+    refuse(j, SLUICE_EINVAL, text);
+}
+
+/* Run one step; where libjpeg gives up, the decoder is ready for the next picture. */
+static int guarded(struct sluice_jpeg *j, void (*step)(struct sluice_jpeg *j),
+                   struct sluice_error *err)
+{
+    if (setjmp(j->jump)) {
+        jpeg_abort_decompress(&j->info);
+        j->begun = false;
+        return sluice_fail(err, (enum sluice_code)j->code, "JPEG: %s", j->message);
+    }
+    step(j);
+    return 0;
+}
+
+static void create(struct sluice_jpeg *j)
+{
+    jpeg_create_decompress(&j->info);
+}
+
+int sluice_jpeg_create(struct sluice_jpeg **out,
+                       const struct sluice_jpeg_limits *limits,
+                       struct sluice_error *err)
+{
+    struct sluice_jpeg *j = calloc(1, sizeof(*j));
+    *out = NULL;
+    if (!j)
+        return sluice_fail(err, SLUICE_ENOMEM, "JPEG: no memory for a decoder");
+    if (limits)
+        j->limits = *limits;
+    if (!j->limits.pixels)
+        j->limits.pixels = UINT64_C(1) << 28;
+    if (!j->limits.memory)
+        j->limits.memory = (size_t)1 << 30;
+    if (!j->limits.scans)
+        j->limits.scans = 100;
+    j->info.err = jpeg_std_error(&j->errors);
+    j->errors.error_exit = fail_exit;
+    j->errors.emit_message = fail_on_damage;
+    j->errors.output_message = say_nothing;
+    j->progress.progress_monitor = count_scans;
+    if (guarded(j, create, err) < 0) {
+        free(j);
+        return SLUICE_ENOMEM;
+    }
+    j->info.progress = &j->progress;
+    j->info.mem->max_memory_to_use = (long)j->limits.memory;
+    *out = j;
+    return 0;
+}
+
+void sluice_jpeg_free(struct sluice_jpeg *j)
+{
+    if (!j)
+        return;
+    jpeg_destroy_decompress(&j->info);
+    free(j->rows);
+    free(j);
+}
+
+static void read_header(struct sluice_jpeg *j)
+{
+    char text[96];
+    jpeg_abort_decompress(&j->info);
+    jpeg_mem_src(&j->info, j->data, (unsigned long)j->size);
+    jpeg_save_markers(&j->info, JPEG_APP0 + 1, 0xffff);
+    jpeg_read_header(&j->info, TRUE);
+    if (j->info.data_precision != 8) {
+        snprintf(text, sizeof(text), "%d bits per sample, expected 8",
+                 j->info.data_precision);
+        refuse(j, SLUICE_EUNBUILT, text);
+    }
+    const uint64_t pixels = (uint64_t)j->info.image_height * j->info.image_width;
+    if (pixels > j->limits.pixels) {
+        snprintf(text, sizeof(text), "%ux%u pixels, more than the limit of %llu",
+                 j->info.image_height, j->info.image_width,
+                 (unsigned long long)j->limits.pixels);
+        refuse(j, SLUICE_EINVAL, text);
+    }
+}
+
+static enum sluice_jpeg_colour colour_of(const struct jpeg_decompress_struct *info)
+{
+    switch (info->jpeg_color_space) {
+    case JCS_GRAYSCALE:
+        return SLUICE_JPEG_GREY;
+    case JCS_YCbCr:
+    case JCS_RGB:
+        return SLUICE_JPEG_RGB;
+    case JCS_CMYK:
+    case JCS_YCCK:
+        return SLUICE_JPEG_CMYK;
+    default:
+        return (enum sluice_jpeg_colour)0;
+    }
+}
+
+int sluice_jpeg_begin(struct sluice_jpeg *j, const void *data, size_t size,
+                      struct sluice_jpeg_info *info, struct sluice_error *err)
+{
+    *info = (struct sluice_jpeg_info){ 0 };
+    j->data = data;
+    j->size = size;
+    const int rc = guarded(j, read_header, err);
+    if (rc < 0)
+        return rc;
+    const enum sluice_jpeg_colour colour = colour_of(&j->info);
+    if (!colour)
+        return sluice_fail(err, SLUICE_EUNBUILT,
+                           "JPEG: %d components of unknown meaning, expected grey, "
+                           "RGB or CMYK",
+                           j->info.num_components);
+    info->height = j->info.image_height;
+    info->width = j->info.image_width;
+    info->colour = colour;
+    info->progressive = j->info.progressive_mode;
+    info->orientation = 1;
+    for (jpeg_saved_marker_ptr m = j->info.marker_list; m; m = m->next)
+        if (m->marker == JPEG_APP0 + 1)
+            exif_orientation(m->data, m->data_length, &info->orientation);
+    j->begun = true;
+    return 0;
+}
+
+static void choose_colours(struct sluice_jpeg *j)
+{
+    struct jpeg_decompress_struct *info = &j->info;
+    const enum sluice_jpeg_colour colour = colour_of(info);
+    if (colour == SLUICE_JPEG_CMYK && j->channels == 1)
+        refuse(j, SLUICE_EUNBUILT, "CMYK, and one channel is wanted");
+    info->out_color_space = colour == SLUICE_JPEG_CMYK ? JCS_CMYK
+                            : j->channels == 1         ? JCS_GRAYSCALE
+                                                       : JCS_RGB;
+    info->dct_method = JDCT_ISLOW;
+    info->do_fancy_upsampling = TRUE;
+}
+
+/* Only the columns of the rect, and some: fancy upsampling looks at the neighbour of
+ * each pixel, and at the edge of what is decoded there is none, so one more is decoded
+ * on either side. libjpeg moves the left edge on to where a block begins. Returns the
+ * column that it starts at. */
+static JDIMENSION start(struct sluice_jpeg *j)
+{
+    struct jpeg_decompress_struct *info = &j->info;
+    const struct sluice_jpeg_rect *r = &j->rect;
+    JDIMENSION left = r->x ? r->x - 1 : 0;
+    JDIMENSION width = r->x + r->width - left;
+    jpeg_start_decompress(info);
+    if (left + width < info->output_width)
+        width++;
+    if (width < info->output_width)
+        jpeg_crop_scanline(info, &left, &width);
+    else
+        left = 0;
+    const size_t stride = (size_t)info->output_width * (size_t)info->output_components;
+    if (j->room < ROWS * stride) {
+        free(j->rows);
+        j->room = 0;
+        j->rows = malloc(ROWS * stride);
+        if (!j->rows)
+            refuse(j, SLUICE_ENOMEM, "no memory for rows");
+        j->room = ROWS * stride;
+    }
+    return left;
+}
+
+/* a * b / 255, rounded. */
+static unsigned scaled(unsigned a, unsigned b)
+{
+    const unsigned x = a * b + 128;
+    return (x + (x >> 8)) >> 8;
+}
+
+static void cmyk_to_rgb(const uint8_t *in, uint8_t *out, size_t width, bool inverted)
+{
+    const unsigned flip = inverted ? 255 : 0;
+    for (size_t x = 0; x < width; x++, in += 4, out += 3) {
+        const unsigned light = 255 - (in[3] ^ flip);
+        for (int c = 0; c < 3; c++)
+            out[c] = (uint8_t)(light - scaled(in[c] ^ flip, light));
+    }
+}
+
+static void take_row(struct sluice_jpeg *j, const uint8_t *row, size_t y)
+{
+    const size_t width = j->rect.width, bytes = width * (size_t)j->channels;
+    if (j->info.out_color_space == JCS_CMYK)
+        cmyk_to_rgb(row, j->out + y * bytes, width, j->info.saw_Adobe_marker);
+    else
+        memcpy(j->out + y * bytes, row, bytes);
+}
+
+static void decode(struct sluice_jpeg *j)
+{
+    struct jpeg_decompress_struct *info = &j->info;
+    const struct sluice_jpeg_rect *r = &j->rect;
+    JSAMPROW rows[ROWS];
+    choose_colours(j);
+    const JDIMENSION left = start(j);
+    const size_t pixel = (size_t)info->output_components;
+    const size_t stride = (size_t)info->output_width * pixel;
+    for (int i = 0; i < ROWS; i++)
+        rows[i] = j->rows + (size_t)i * stride;
+    if (r->y)
+        jpeg_skip_scanlines(info, r->y);
+    while (info->output_scanline < r->y + r->height) {
+        const size_t y = info->output_scanline - r->y;
+        const JDIMENSION left_over = r->y + r->height - info->output_scanline;
+        const JDIMENSION n =
+            jpeg_read_scanlines(info, rows, left_over < ROWS ? left_over : ROWS);
+        for (JDIMENSION i = 0; i < n; i++)
+            take_row(j, rows[i] + (r->x - left) * pixel, y + i);
+    }
+    if (info->output_scanline == info->output_height)
+        jpeg_finish_decompress(info);
+    else
+        jpeg_abort_decompress(info);
+}
+
+int sluice_jpeg_decode(struct sluice_jpeg *j, const struct sluice_jpeg_rect *rect,
+                       int channels, uint8_t *pixels, struct sluice_error *err)
+{
+    if (!j->begun || (channels != 1 && channels != 3))
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "JPEG: expected a picture that was begun and 1 or 3 "
+                           "channels, found %s and %d",
+                           j->begun ? "one" : "none", channels);
+    const uint32_t height = j->info.image_height, width = j->info.image_width;
+    j->rect = rect ? *rect : (struct sluice_jpeg_rect){ 0, 0, height, width };
+    const struct sluice_jpeg_rect *r = &j->rect;
+    if (!r->height || !r->width || r->y > height || r->height > height - r->y ||
+        r->x > width || r->width > width - r->x)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "JPEG: part %ux%u at (%u, %u) of a picture of %ux%u",
+                           r->height, r->width, r->y, r->x, height, width);
+    j->channels = channels;
+    j->out = pixels;
+    j->begun = false;
+    return guarded(j, decode, err);
+}

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "options.h"
 #include "progress.h"
@@ -15,8 +16,13 @@ struct options {
     int split; /* 0 train, 1 test */
     uint64_t limit;
     const char *class_names;
-    bool quiet, json;
+    int mode, quality, threads, on_error;
+    uint64_t max_side, smart, seed;
+    double probability;
+    bool trust, quiet, json;
 };
+
+enum { ON_ERROR_RAISE = 0, ON_ERROR_SKIP = 1 };
 
 static const struct cli_option option_table[] = {
     /* clang-format off */
@@ -24,6 +30,21 @@ static const struct cli_option option_table[] = {
     { "limit", CLI_UINT64, offsetof(struct options, limit), 1, 1e15, NULL, "only the first N samples: all" },
     { "class-names", CLI_STRING, offsetof(struct options, class_names), 0, 0, NULL,
       "names of the classes, joined by commas: the source's own, if it has any" },
+    { "mode", CLI_CHOICE, offsetof(struct options, mode), 0, 0, "keep|raw|jpg|smart|proportion",
+      "folder: how pictures are stored: keep (JPEGs as they are, others as pixels)" },
+    { "quality", CLI_INT, offsetof(struct options, quality), 1, 100, NULL, "folder: of JPEGs that are made: 90" },
+    { "max-side", CLI_UINT64, offsetof(struct options, max_side), 1, 65500, NULL,
+      "folder: scale larger pictures down to this, by area averages: never" },
+    { "smart-threshold", CLI_SIZE, offsetof(struct options, smart), 0, 1e12, NULL,
+      "folder: bytes of pixels from which mode smart takes JPEG: 256K" },
+    { "jpeg-probability", CLI_DOUBLE, offsetof(struct options, probability), 0, 1, NULL,
+      "folder: of JPEG in mode proportion: 0.5" },
+    { "trust", CLI_FLAG, offsetof(struct options, trust), 0, 0, NULL,
+      "folder: do not decode JPEGs that are kept to see that they are whole" },
+    { "seed", CLI_UINT64, offsetof(struct options, seed), 0, 0, NULL, "of mode proportion: 0" },
+    { "threads", CLI_INT, offsetof(struct options, threads), 1, 256, NULL, "folder: that prepare pictures: one per CPU" },
+    { "on-error", CLI_CHOICE, offsetof(struct options, on_error), 0, 0, "raise|skip",
+      "samples that cannot be converted: raise (then nothing is written)" },
     { "quiet", CLI_FLAG, offsetof(struct options, quiet), 0, 0, NULL, "no progress, no summary" },
     { "json", CLI_FLAG, offsetof(struct options, json), 0, 0, NULL, "the summary as JSON" },
     { NULL, 0, 0, 0, 0, NULL, NULL },
@@ -61,48 +82,85 @@ static const struct source_def *find_source(const char *name, struct sluice_erro
     return NULL;
 }
 
+/* Whether it says something of this sample alone. */
+static bool skippable(int rc)
+{
+    return rc == SLUICE_ECORRUPT || rc == SLUICE_EUNBUILT || rc == SLUICE_EIO ||
+           rc == SLUICE_EINVAL;
+}
+
+/* Samples that --on-error=skip left out are told one by one, and counted. */
 static int copy_samples(struct source *src, struct sluice_writer *w, uint64_t count,
-                        struct progress *progress, struct sluice_error *err)
+                        bool skip, uint64_t *skipped, struct progress *progress,
+                        struct sluice_error *err)
 {
     struct sluice_value values[SLUICE_FIELDS_MAX];
     for (uint64_t i = 0; i < count; i++) {
         memset(values, 0, sizeof(*values) * (size_t)src->schema.field_count);
         int rc = src->def->read(src, i, values, err);
-        if (rc == 0)
+        if (rc < 0 && skip && skippable(rc)) {
+            progress_end(progress);
+            fprintf(stderr, "%s: skipped: %s\n", program, err->message);
+            ++*skipped;
+        } else if (rc == 0) {
             rc = sluice_writer_append(w, values, err);
-        if (rc < 0)
+        }
+        if (rc < 0 && !(skip && skippable(rc)))
             return rc;
-        if (i % 256 == 0) {
+        if (i % 64 == 0) {
             if (cli_interrupted())
                 return sluice_fail(err, SLUICE_ESTOPPED,
                                    "interrupted; nothing was written");
             progress_update(progress, i, NULL);
         }
     }
-    return 0;
+    return *skipped < count
+               ? 0
+               : sluice_fail(err, SLUICE_ECORRUPT,
+                             "none of %" PRIu64 " samples could be converted", count);
 }
 
 static void print_summary(const struct options *opt, const char *path, uint64_t count,
-                          double seconds)
+                          uint64_t skipped, double seconds)
 {
     char samples[32], size[32], rate[32];
     struct stat st = { 0 };
     stat(path, &st);
     if (opt->json) {
-        printf("{\"samples\": %" PRIu64 ", \"bytes\": %lld, \"seconds\": %.3f}\n",
-               count, (long long)st.st_size, seconds);
+        printf("{\"samples\": %" PRIu64 ", \"skipped\": %" PRIu64
+               ", \"bytes\": %lld, \"seconds\": %.3f}\n",
+               count, skipped, (long long)st.st_size, seconds);
         return;
     }
     printf("%s: %s samples, %s, in %.2f s (%s samples/s)\n", path,
            text_count(samples, count), text_bytes(size, (uint64_t)st.st_size), seconds,
            text_count(rate, (uint64_t)((double)count / (seconds > 0 ? seconds : 1))));
+    if (skipped)
+        printf("%s: %s samples skipped\n", path, text_count(samples, skipped));
+}
+
+static int cpus(void)
+{
+    const long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n < 1 ? 1 : n > 256 ? 256 : (int)n;
 }
 
 static int convert(const struct options *opt, const char *const *arguments,
-                   struct sluice_error *err)
+                   uint64_t *skipped, struct sluice_error *err)
 {
     static const char *names[CLASSES_MAX];
-    struct source_options where = { .input = arguments[1], .test = opt->split == 1 };
+    struct source_options where = {
+        .input = arguments[1],
+        .test = opt->split == 1,
+        .picture = { .mode = (enum picture_mode)opt->mode,
+                     .quality = opt->quality,
+                     .max_side = (uint32_t)opt->max_side,
+                     .smart = opt->smart,
+                     .proportion = opt->probability,
+                     .seed = opt->seed,
+                     .trust = opt->trust },
+        .threads = opt->threads ? opt->threads : cpus(),
+    };
     struct source src = { .def = find_source(arguments[0], err) };
     struct sluice_writer *w = NULL;
     struct progress progress;
@@ -131,15 +189,19 @@ static int convert(const struct options *opt, const char *const *arguments,
     progress_begin(&progress, "writing", "samples", count, opt->quiet);
     rc = sluice_writer_begin(&w, arguments[2], &src.schema, err);
     if (rc == 0)
-        rc = copy_samples(&src, w, count, &progress, err);
+        rc = copy_samples(&src, w, count, opt->on_error == ON_ERROR_SKIP, skipped,
+                          &progress, err);
     if (rc == 0)
         rc = sluice_writer_finish(w, err);
     progress_end(&progress);
     sluice_writer_abandon(w);
     src.def->close(&src);
     free(name_text);
+    if (rc == 0 && !opt->quiet && src.note[0])
+        fprintf(stderr, "%s: %s: %s\n", program, arguments[1], src.note);
     if (rc == 0 && !opt->quiet)
-        print_summary(opt, arguments[2], count, seconds_now() - start);
+        print_summary(opt, arguments[2], count - *skipped, *skipped,
+                      seconds_now() - start);
     return rc;
 }
 
@@ -147,7 +209,8 @@ int main(int argc, char **argv)
 {
     char summary[1024] =
         "Convert a dataset into one .sluice file. FORMAT is one of:\n\n";
-    struct options opt = { 0 };
+    struct options opt = { .quality = 90, .smart = 256 << 10, .probability = 0.5 };
+    uint64_t skipped = 0;
     struct sluice_error err = { 0 };
     const char *arguments[3];
     size_t at = strlen(summary);
@@ -163,15 +226,16 @@ int main(int argc, char **argv)
         .arguments_max = 3,
         .epilogue =
             "  sluice write cifar10 cifar-10-binary.tar.gz train.sluice\n"
-            "  sluice write cifar10 cifar-10-binary.tar.gz test.sluice --split=test\n",
+            "  sluice write cifar10 cifar-10-binary.tar.gz test.sluice --split=test\n"
+            "  sluice write folder photos/ photos.sluice --max-side=500\n",
     };
     cli_parse(&spec, argc, argv, &opt, arguments);
     cli_catch_signals();
-    if (convert(&opt, arguments, &err) < 0)
+    if (convert(&opt, arguments, &skipped, &err) < 0)
         return cli_report(program, &err);
     if (fflush(stdout) != 0) {
         fprintf(stderr, "%s: standard output: cannot write\n", program);
         return CLI_IO;
     }
-    return CLI_OK;
+    return skipped ? CLI_FAILED : CLI_OK;
 }

@@ -2,8 +2,5 @@
 #include "source.h"
 
 const struct source_def *const source_registry[] = {
-    &source_cifar10,
-    &source_cifar100,
-    &source_mnist,
-    NULL,
+    &source_cifar10, &source_cifar100, &source_mnist, &source_folder, NULL,
 };

@@ -2,7 +2,7 @@
 #ifndef SLUICE_SOURCE_H
 #define SLUICE_SOURCE_H
 
-#include <sluice/writer.h>
+#include "picture.h"
 
 struct source_options {
     const char *input; /* archive, folder or file */
@@ -10,12 +10,16 @@ struct source_options {
     const char *const
         *class_names; /* (class_count) what the user says they are; NULL */
     int class_count;
+    /* For pictures in files of their own. */
+    struct picture_options picture;
+    int threads; /* that prepare them; at least 1 */
 };
 
 struct source {
     const struct source_def *def;
     struct sluice_schema schema; /* provenance included; owned by the source */
     uint64_t count;              /* samples */
+    char note[160];              /* what people should know of the input; "" */
     void *state;
 };
 
@@ -25,13 +29,15 @@ struct source_def {
     int (*open)(struct source *src, const struct source_options *opt,
                 struct sluice_error *err);
     /* Fill one value per field of sample `i` (called with 0, 1, 2, ...); what they
-     * point at is good until the next call. */
+     * point at is good until the next call. A failure with SLUICE_ECORRUPT,
+     * SLUICE_EUNBUILT or SLUICE_EIO concerns this sample alone: the next may follow. */
     int (*read)(struct source *src, uint64_t i, struct sluice_value *values,
                 struct sluice_error *err);
     void (*close)(struct source *src);
 };
 
 extern const struct source_def *const source_registry[]; /* NULL ends the list */
-extern const struct source_def source_cifar10, source_cifar100, source_mnist;
+extern const struct source_def source_cifar10, source_cifar100, source_mnist,
+    source_folder;
 
 #endif

@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# folder.sh BIN_DIR TEST_DIR -- `sluice write folder` on a tree made here: the same bytes
+# for any number of threads, classes by folder, links, left-out files, damaged ones.
+set -u
+export PATH=$1:$PATH LC_ALL=C
+make_tree=$2/test_writer_pictures
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+failures=0
+fail() { echo "FAILED: $*" >&2; failures=$((failures + 1)); }
+
+mkdir tree && $make_tree make tree || exit 1
+for mode in keep raw jpg proportion; do
+  sluice write folder tree want.sluice --mode=$mode --threads=1 --quiet 2>err || fail "$mode: $(cat err)"
+  for threads in 2 7 64; do
+    sluice write folder tree got.sluice --mode=$mode --threads=$threads --quiet 2>err || fail "$mode: $(cat err)"
+    cmp want.sluice got.sluice || fail "$mode: $threads threads give another file"
+  done
+  sluice verify want.sluice >out || fail "$mode: verify: $(cat out)"
+done
+
+sluice write folder tree a.sluice --quiet || fail "write"
+sluice info a.sluice --json | python3 -c '
+import json, sys
+r = json.load(sys.stdin)
+assert r["samples"] == 91, r
+assert [(c["name"], c["samples"]) for c in r["classes"]] == [("a class", 30), ("b class", 31), ("c class", 30)], r' ||
+  fail "classes"
+sluice write folder tree few.sluice --limit=7 --json | grep -q '"samples": 7,' || fail "--limit"
+sluice write folder "tree/a class/deep" flat.sluice --json | grep -q '"samples": 30,' || fail "without classes"
+sluice info flat.sluice --json | python3 -c '
+import json, sys
+assert len(json.load(sys.stdin)["fields"]) == 1' || fail "labels where there are no classes"
+
+# A link to a folder is followed, one to a folder that contains it is refused.
+mkdir linked && ln -s "../tree/c class" "linked/all of c"
+sluice write folder linked l.sluice --json | grep -q '"samples": 30,' || fail "a link"
+ln -s .. "tree/a class/deep/up"
+sluice write folder tree x.sluice 2>err
+[ $? = 2 ] && grep -q 'a link to a folder that contains it' err || fail "a circle: $(cat err)"
+rm "tree/a class/deep/up"
+
+# Other files are left out, and told; a damaged picture is named; nothing is left.
+echo text >"tree/a class/notes.txt"
+sluice write folder tree n.sluice 2>err >out && grep -q '1 files that are not called' err || fail "left out: $(cat err)"
+head -c 700 "tree/c class/deep/50.jpg" >"tree/b class/cut.jpg"
+: >"tree/b class/empty.png"
+rm -f x.sluice
+sluice write folder tree x.sluice 2>err
+[ $? = 5 ] && [ "$(wc -l <err)" = 1 ] && grep -q 'b class/cut.jpg: JPEG' err || fail "damage: $(cat err)"
+[ -z "$(find . -name 'x.sluice*')" ] || fail "damage left a file"
+sluice write folder tree s.sluice --on-error=skip >out 2>err
+[ $? = 1 ] && grep -q '2 samples skipped' out && grep -q 'skipped: tree/b class/empty.png' err || fail "skip: $(cat out err)"
+sluice verify s.sluice >out && grep -q '91 samples good' out || fail "after skipping: $(cat out)"
+mkdir none
+sluice write folder none x.sluice 2>err
+[ $? = 5 ] && grep -q 'expected folders of pictures' err || fail "nothing: $(cat err)"
+sluice write folder nowhere x.sluice 2>err
+[ $? = 3 ] && grep -q 'nowhere' err || fail "nowhere: $(cat err)"
+
+[ $failures = 0 ]

@@ -1,0 +1,280 @@
+/* pictures.c -- what is stored of an image file: coefficients kept, pixels exact,
+ * scaled by area, damage refused. `pictures make DIR` writes a tree for folder.sh
+ * instead. */
+#include <errno.h>
+#include <sys/stat.h>
+
+#include <png.h>
+
+#include "check.h"
+#include "picture.h"
+#include "support/jpegs.h"
+
+static struct picture_work work;
+static struct sluice_error err;
+
+static uint8_t *png_make(int height, int width, uint32_t format, size_t *size)
+{
+    png_image image = { .version = PNG_IMAGE_VERSION,
+                        .height = (png_uint_32)height,
+                        .width = (png_uint_32)width,
+                        .format = format };
+    const size_t bytes = PNG_IMAGE_SIZE(image);
+    uint8_t *pixels = malloc(bytes), *out;
+    for (size_t i = 0; i < bytes; i++)
+        pixels[i] = (uint8_t)(i * 37 + i / 11);
+    png_alloc_size_t room = PNG_IMAGE_PNG_SIZE_MAX(image);
+    out = malloc(room);
+    REQUIRE(png_image_write_to_memory(&image, out, &room, 0, pixels, 0, NULL), "%s",
+            image.message);
+    free(pixels);
+    *size = room;
+    return out;
+}
+
+static int make(struct picture *p, const uint8_t *bytes, size_t size,
+                const struct picture_options *opt)
+{
+    uint8_t *own = malloc(size + 1);
+    memcpy(own, bytes, size);
+    *p = (struct picture){ 0 };
+    const int rc = picture_make(p, &work, own, size, 5, opt, &err);
+    if (rc < 0)
+        free(own);
+    return rc;
+}
+
+/* Pixels of a stored JPEG, to be freed. */
+static uint8_t *pixels_of(const uint8_t *data, size_t size, int channels,
+                          struct sluice_jpeg_info *info)
+{
+    struct sluice_jpeg *j;
+    REQUIRE(sluice_jpeg_create(&j, NULL, &err) == 0, "%s", err.message);
+    REQUIRE(sluice_jpeg_begin(j, data, size, info, &err) == 0, "%s", err.message);
+    uint8_t *out = malloc((size_t)info->height * info->width * (size_t)channels);
+    REQUIRE(sluice_jpeg_decode(j, NULL, channels, out, &err) == 0, "%s", err.message);
+    sluice_jpeg_free(j);
+    return out;
+}
+
+static void kept(int progressive)
+{
+    const struct jpeg_make m = { 45, 71, 3, 2, 2, progressive, 0, 6, 4 };
+    const struct picture_options keep = { .mode = PICTURE_KEEP };
+    struct sluice_jpeg_info before, after;
+    struct picture p;
+    size_t size;
+    uint8_t *data = jpeg_make(&m, &size);
+    REQUIRE(make(&p, data, size, &keep) == 0, "%s", err.message);
+    CHECK(p.codec == SLUICE_CODEC_JPEG && p.height == 45 && p.width == 71 &&
+              p.channels == 3,
+          "%ux%ux%u", p.height, p.width, p.channels);
+    if (!progressive)
+        CHECK(p.size == size && memcmp(p.data, data, size) == 0, "bytes changed");
+    uint8_t *want = pixels_of(data, size, 3, &before);
+    uint8_t *got = pixels_of(p.data, p.size, 3, &after);
+    CHECK(!after.progressive && after.orientation == 6 &&
+              before.progressive == (progressive != 0),
+          "progressive %d, orientation %d", after.progressive, after.orientation);
+    CHECK(memcmp(want, got, 45 * 71 * 3) == 0, "pixels changed");
+    free(want);
+    free(got);
+    free(p.data);
+    /* Cut in the middle it is refused, unless the caller trusts it. */
+    CHECK(make(&p, data, size / 2, &keep) == SLUICE_ECORRUPT, "half a picture passes");
+    const struct picture_options trust = { .mode = PICTURE_KEEP, .trust = true };
+    if (!progressive) {
+        CHECK(make(&p, data, size / 2, &trust) == 0, "%s", err.message);
+        free(p.data);
+    }
+    free(data);
+}
+
+/* CMYK without Adobe's marker stays what it is: inks, not their opposite. */
+static void inks(void)
+{
+    const struct jpeg_make m = { 16, 16, 4, 1, 1, 1, 0, 0, 4 };
+    const struct picture_options keep = { .mode = PICTURE_KEEP };
+    struct sluice_jpeg_info info;
+    struct picture p;
+    size_t size;
+    uint8_t *data = jpeg_make(&m, &size), *adobe = NULL;
+    for (size_t i = 0; i + 9 < size && !adobe; i++)
+        if (data[i] == 0xff && data[i + 1] == 0xee &&
+            memcmp(data + i + 4, "Adobe", 5) == 0)
+            adobe = data + i;
+    REQUIRE(adobe, "no marker");
+    adobe[1] = 0xec; /* another application's */
+    uint8_t *want = pixels_of(data, size, 3, &info);
+    REQUIRE(make(&p, data, size, &keep) == 0, "%s", err.message);
+    uint8_t *got = pixels_of(p.data, p.size, 3, &info);
+    CHECK(memcmp(want, got, 16 * 16 * 3) == 0, "inks changed");
+    free(want);
+    free(got);
+    free(p.data);
+    free(data);
+}
+
+static void png_pixels(uint32_t format, int stored, int channels, const char *what)
+{
+    const struct picture_options raw = { .mode = PICTURE_RAW, .channels = channels };
+    struct picture p;
+    size_t size, bad = 0;
+    uint8_t *data = png_make(9, 13, format, &size);
+    REQUIRE(make(&p, data, size, &raw) == 0, "%s: %s", what, err.message);
+    CHECK(p.codec == SLUICE_CODEC_RAW && p.size == (size_t)(9 * 13 * channels) &&
+              (int)p.channels == channels,
+          "%s: %zu bytes", what, p.size);
+    for (int i = 0; i < 9 * 13; i++)
+        for (int c = 0; c < channels; c++) {
+            const size_t from = (size_t)(i * stored + (stored < 3 ? 0 : c));
+            bad += p.data[i * channels + c] != (uint8_t)(from * 37 + from / 11);
+        }
+    CHECK(bad == 0, "%s: %zu values differ", what, bad);
+    free(p.data);
+    for (size_t n = 0; n < size - 12; n++) {
+        if (make(&p, data, n, &raw) == 0) {
+            CHECK(0, "%s: cut after %zu of %zu bytes it passes", what, n, size);
+            free(p.data);
+            break;
+        }
+    }
+    free(data);
+}
+
+static void modes(void)
+{
+    size_t size, as_jpeg = 0;
+    uint8_t *data = png_make(40, 50, PNG_FORMAT_RGB, &size);
+    struct picture_options opt = { .quality = 90, .smart = 40 * 50 * 3 };
+    static const struct {
+        enum picture_mode mode;
+        uint64_t smart;
+        enum sluice_codec codec;
+    } cases[] = {
+        { PICTURE_KEEP, 0, SLUICE_CODEC_RAW },
+        { PICTURE_RAW, 0, SLUICE_CODEC_RAW },
+        { PICTURE_JPG, 0, SLUICE_CODEC_JPEG },
+        { PICTURE_SMART, 40 * 50 * 3, SLUICE_CODEC_RAW },
+        { PICTURE_SMART, 40 * 50 * 3 - 1, SLUICE_CODEC_JPEG },
+    };
+    struct picture p;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        opt.mode = cases[i].mode;
+        opt.smart = cases[i].smart;
+        REQUIRE(make(&p, data, size, &opt) == 0, "%s", err.message);
+        CHECK(p.codec == cases[i].codec, "%zu: codec %d", i, (int)p.codec);
+        free(p.data);
+    }
+    opt.mode = PICTURE_PROPORTION;
+    opt.proportion = 0.3;
+    for (uint64_t n = 0; n < 400; n++) {
+        uint8_t *own = malloc(size);
+        memcpy(own, data, size);
+        REQUIRE(picture_make(&p, &work, own, size, n, &opt, &err) == 0, "%s",
+                err.message);
+        as_jpeg += p.codec == SLUICE_CODEC_JPEG;
+        free(p.data);
+    }
+    CHECK(as_jpeg > 90 && as_jpeg < 150, "%zu of 400, expected about 120", as_jpeg);
+    free(data);
+}
+
+/* The mean of each area, by the definition. */
+static void area(void)
+{
+    enum { H = 31, W = 23, HH = 12, WW = 9 };
+    static uint8_t in[H * W], out[HH * WW];
+    for (int i = 0; i < H * W; i++)
+        in[i] = (uint8_t)(i * 101 + i * i / 7);
+    REQUIRE(area_scale(in, H, W, 1, out, HH, WW, &err) == 0, "%s", err.message);
+    int bad = 0;
+    for (int y = 0; y < HH; y++)
+        for (int x = 0; x < WW; x++) {
+            double sum = 0, all = 0;
+            for (int v = 0; v < H; v++)
+                for (int u = 0; u < W; u++) {
+                    const double a =
+                        fmin(v + 1, (y + 1.0) * H / HH) - fmax(v, (double)y * H / HH);
+                    const double b =
+                        fmin(u + 1, (x + 1.0) * W / WW) - fmax(u, (double)x * W / WW);
+                    const double share = a > 0 && b > 0 ? a * b : 0;
+                    sum += share * in[v * W + u];
+                    all += share;
+                }
+            bad += !(fabs(out[y * WW + x] - sum / all) <= 1.05); /* rounded twice */
+        }
+    CHECK(bad == 0, "%d of %d pixels differ", bad, HH * WW);
+}
+
+static void smaller(void)
+{
+    const struct jpeg_make m = { 90, 60, 3, 2, 2, 0, 0, 0, 4 };
+    struct picture_options opt = { .mode = PICTURE_KEEP,
+                                   .quality = 90,
+                                   .max_side = 30 };
+    struct picture p;
+    size_t size;
+    uint8_t *data = jpeg_make(&m, &size);
+    REQUIRE(make(&p, data, size, &opt) == 0, "%s", err.message);
+    CHECK(p.height == 30 && p.width == 20 && p.codec == SLUICE_CODEC_JPEG, "%ux%u",
+          p.height, p.width);
+    free(p.data);
+    opt.max_side = 90;
+    REQUIRE(make(&p, data, size, &opt) == 0, "%s", err.message);
+    CHECK(p.size == size, "re-encoded without need");
+    free(p.data);
+    free(data);
+    CHECK(make(&p, (const uint8_t *)"GIF89a..", 8, &opt) == SLUICE_ECORRUPT &&
+              strstr(err.message, "JPEG or PNG"),
+          "%s", err.message);
+}
+
+static void save(const char *root, const char *name, uint8_t *data, size_t size)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s", root, name);
+    for (char *p = path + strlen(root) + 1; (p = strchr(p, '/')); p++) {
+        *p = 0;
+        REQUIRE(mkdir(path, 0777) == 0 || errno == EEXIST, "%s", path);
+        *p = '/';
+    }
+    FILE *f = fopen(path, "w");
+    REQUIRE(f && fwrite(data, 1, size, f) == size && fclose(f) == 0, "%s", path);
+    free(data);
+}
+
+static int make_tree(const char *root)
+{
+    char name[64];
+    size_t size;
+    for (int i = 0; i < 90; i++) {
+        const struct jpeg_make m = { 20 + i,    110 - i, i % 9 ? 3 : 1,
+                                     1 + i % 2, 1,       i % 5 == 0,
+                                     0,         0,       (uint32_t)i };
+        snprintf(name, sizeof name, "%c class/deep/%02d.jpg", 'a' + i % 3, i);
+        uint8_t *data = jpeg_make(&m, &size);
+        save(root, name, data, size);
+    }
+    uint8_t *data = png_make(30, 40, PNG_FORMAT_RGBA, &size);
+    save(root, "b class/\xc3\xa4 'odd' name.PNG", data, size);
+    return check_failures != 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 3 && strcmp(argv[1], "make") == 0)
+        return make_tree(argv[2]);
+    kept(0);
+    kept(1);
+    inks();
+    png_pixels(PNG_FORMAT_RGB, 3, 3, "RGB");
+    png_pixels(PNG_FORMAT_RGBA, 4, 3, "RGBA");
+    png_pixels(PNG_FORMAT_GRAY, 1, 1, "grey");
+    png_pixels(PNG_FORMAT_GRAY, 1, 3, "grey as RGB");
+    modes();
+    area();
+    smaller();
+    picture_work_free(&work);
+    return check_done();
+}

@@ -1,0 +1,191 @@
+/* picture.c -- what becomes of an image file; see picture.h. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "picture.h"
+
+enum kind { KIND_JPEG, KIND_PNG };
+
+static int recognise(const uint8_t *bytes, size_t size, enum kind *kind,
+                     struct sluice_error *err)
+{
+    if (size >= 2 && bytes[0] == 0xff && bytes[1] == 0xd8)
+        *kind = KIND_JPEG;
+    else if (size >= 8 && memcmp(bytes, "\x89PNG\r\n\x1a\n", 8) == 0)
+        *kind = KIND_PNG;
+    else
+        return sluice_fail(err, SLUICE_ECORRUPT,
+                           "expected a JPEG or PNG picture, found %zu bytes of "
+                           "something else",
+                           size);
+    return 0;
+}
+
+static int grow(uint8_t **data, size_t *room, size_t need, struct sluice_error *err)
+{
+    if (*room >= need)
+        return 0;
+    free(*data);
+    *data = malloc(need);
+    *room = *data ? need : 0;
+    return *data ? 0 : sluice_fail(err, SLUICE_ENOMEM, "no memory for %zu bytes", need);
+}
+
+void picture_work_free(struct picture_work *w)
+{
+    sluice_jpeg_free(w->decoder);
+    free(w->pixels);
+    free(w->scaled);
+    *w = (struct picture_work){ 0 };
+}
+
+static int begin_jpeg(struct picture_work *w, const uint8_t *bytes, size_t size,
+                      struct sluice_jpeg_info *info, struct sluice_error *err)
+{
+    const int rc = w->decoder ? 0 : sluice_jpeg_create(&w->decoder, NULL, err);
+    return rc < 0 ? rc : sluice_jpeg_begin(w->decoder, bytes, size, info, err);
+}
+
+int picture_measure(struct picture_work *w, const uint8_t *bytes, size_t size,
+                    uint32_t *height, uint32_t *width, uint32_t *channels,
+                    struct sluice_error *err)
+{
+    struct sluice_jpeg_info info;
+    enum kind kind;
+    int rc = recognise(bytes, size, &kind, err);
+    if (rc < 0)
+        return rc;
+    if (kind == KIND_PNG)
+        return png_decode(bytes, size, NULL, height, width, channels, err);
+    if ((rc = begin_jpeg(w, bytes, size, &info, err)) < 0)
+        return rc;
+    *height = info.height;
+    *width = info.width;
+    *channels = info.colour == SLUICE_JPEG_GREY ? 1 : 3;
+    return 0;
+}
+
+/* Into w->pixels, `p`'s size and channels. */
+static int decode(const struct picture *p, struct picture_work *w, const uint8_t *bytes,
+                  size_t size, struct sluice_error *err)
+{
+    struct sluice_jpeg_info info;
+    enum kind kind;
+    struct picture same = *p;
+    const size_t need = (size_t)p->height * p->width * p->channels;
+    int rc = grow(&w->pixels, &w->room, need, err);
+    if (rc < 0 || (rc = recognise(bytes, size, &kind, err)) < 0)
+        return rc;
+    if (kind == KIND_PNG)
+        return png_decode(bytes, size, w->pixels, &same.height, &same.width,
+                          &same.channels, err);
+    if ((rc = begin_jpeg(w, bytes, size, &info, err)) < 0)
+        return rc;
+    return sluice_jpeg_decode(w->decoder, NULL, (int)p->channels, w->pixels, err);
+}
+
+/* From w->pixels to at most max_side: into w->scaled, and exchange the two. */
+static int shrink(struct picture *p, struct picture_work *w, uint32_t max_side,
+                  struct sluice_error *err)
+{
+    const uint32_t side = p->height > p->width ? p->height : p->width;
+    const uint64_t h = ((uint64_t)p->height * max_side + side / 2) / side;
+    const uint64_t v = ((uint64_t)p->width * max_side + side / 2) / side;
+    const uint32_t height = h ? (uint32_t)h : 1, width = v ? (uint32_t)v : 1;
+    int rc =
+        grow(&w->scaled, &w->scaled_room, (size_t)height * width * p->channels, err);
+    if (rc == 0)
+        rc = area_scale(w->pixels, p->height, p->width, p->channels, w->scaled, height,
+                        width, err);
+    uint8_t *pixels = w->pixels;
+    const size_t room = w->room;
+    w->pixels = w->scaled;
+    w->room = w->scaled_room;
+    w->scaled = pixels;
+    w->scaled_room = room;
+    p->height = height;
+    p->width = width;
+    return rc;
+}
+
+static bool wants_jpeg(const struct picture *p, bool is_jpeg, uint64_t sample,
+                       const struct picture_options *opt)
+{
+    struct sluice_rng rng;
+    switch (opt->mode) {
+    case PICTURE_RAW:
+        return false;
+    case PICTURE_JPG:
+        return true;
+    case PICTURE_SMART:
+        return (uint64_t)p->height * p->width * p->channels > opt->smart;
+    case PICTURE_PROPORTION:
+        rng = sluice_rng_at(opt->seed, sample, 0);
+        return (double)sluice_rng_unit(&rng) < opt->proportion;
+    default:
+        return is_jpeg;
+    }
+}
+
+/* The file's own coefficients. */
+static int keep_jpeg(struct picture *p, uint8_t *bytes, size_t size, bool progressive,
+                     struct sluice_error *err)
+{
+    p->codec = SLUICE_CODEC_JPEG;
+    p->data = bytes;
+    p->size = size;
+    if (!progressive)
+        return 0;
+    const int rc = jpeg_to_baseline(bytes, size, &p->data, &p->size, err);
+    if (rc == 0)
+        free(bytes);
+    return rc;
+}
+
+static int store_pixels(struct picture *p, const struct picture_work *w, bool as_jpeg,
+                        int quality, struct sluice_error *err)
+{
+    if (as_jpeg) {
+        p->codec = SLUICE_CODEC_JPEG;
+        return jpeg_encode(w->pixels, p->height, p->width, p->channels, quality,
+                           &p->data, &p->size, err);
+    }
+    p->codec = SLUICE_CODEC_RAW;
+    p->size = (size_t)p->height * p->width * p->channels;
+    p->data = malloc(p->size);
+    if (!p->data)
+        return sluice_fail(err, SLUICE_ENOMEM, "no memory for %zu bytes", p->size);
+    memcpy(p->data, w->pixels, p->size);
+    return 0;
+}
+
+int picture_make(struct picture *out, struct picture_work *w, uint8_t *bytes,
+                 size_t size, uint64_t sample, const struct picture_options *opt,
+                 struct sluice_error *err)
+{
+    struct picture p = { 0 };
+    struct sluice_jpeg_info info = { 0 };
+    enum kind kind;
+    int rc = picture_measure(w, bytes, size, &p.height, &p.width, &p.channels, err);
+    if (rc < 0 || (rc = recognise(bytes, size, &kind, err)) < 0)
+        return rc;
+    const bool large =
+        opt->max_side && (p.height > opt->max_side || p.width > opt->max_side);
+    const bool as_jpeg = wants_jpeg(&p, kind == KIND_JPEG, sample, opt);
+    const bool keep = as_jpeg && kind == KIND_JPEG && !large;
+    if (!as_jpeg && opt->channels)
+        p.channels = (uint32_t)opt->channels;
+    if (keep && (rc = begin_jpeg(w, bytes, size, &info, err)) < 0)
+        return rc;
+    if ((!keep || !opt->trust) && (rc = decode(&p, w, bytes, size, err)) < 0)
+        return rc;
+    if (large && (rc = shrink(&p, w, opt->max_side, err)) < 0)
+        return rc;
+    if (keep)
+        rc = keep_jpeg(&p, bytes, size, info.progressive, err);
+    else if ((rc = store_pixels(&p, w, as_jpeg, opt->quality, err)) == 0)
+        free(bytes);
+    if (rc == 0)
+        *out = p;
+    return rc;
+}

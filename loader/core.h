@@ -7,6 +7,7 @@
  *   deck.c      a chunk's reads in flight, merged and sorted
  *   resident.c  the payload in memory, loaded when first wanted or before
  *   sample.c    one sample into its place in the batch
+ *   decode.c    JPEG, crop and scaling; resize*.c
  *   order.c     which sample comes when; file.c, read.c, engine_*.c, ring.c, sys.c: I/O
  *
  * Work runs ahead of the consumer by as many batches as there are free slots, across
@@ -19,6 +20,7 @@
 
 #include <sluice/loader.h>
 
+#include "decode.h"
 #include "file.h"
 #include "order.h"
 #include "read.h"
@@ -81,8 +83,10 @@ struct worker {
     int under_way;                /* reads in flight */
     struct deck *decks;           /* (DECKS) NULL: resident */
     int broken;                   /* why the engine is of no use, a negative errno */
-    uint8_t *scratch;             /* resident: room for one image */
-    double read_seconds, transform_seconds; /* not handed in yet, like all below */
+    uint8_t *scratch;             /* resident: room for one stored image */
+    struct sluice_decoder decoder;
+    /* Not handed in yet, like all below. Decoding is part of transform_seconds here. */
+    double read_seconds, transform_seconds, decode_seconds;
     uint64_t bytes_read;
 };
 
@@ -93,7 +97,9 @@ struct sluice_loader {
     int image_field;
     int label_fields[LABELS_MAX], label_columns;
     struct sluice_shape source;
-    size_t in_bytes;                   /* of one image in the file */
+    bool encoded;                      /* samples are not pixels of that shape */
+    size_t in_bytes;                   /* of the largest stored image */
+    size_t pixel_bytes;                /* of one image of shape `source` */
     struct sluice_transform transform; /* apply NULL: copy */
     size_t out_bytes;                  /* of one image in a batch */
     uint64_t *subset;                  /* NULL: all */
@@ -162,12 +168,13 @@ int sluice_resident_get(struct sluice_loader *ld, uint64_t sample,
 void sluice_resident_run(struct worker *w, struct chunk *c);
 
 /* sample.c: the sample numbers and labels of a chunk; where a sample's image lies, with
- * the file's word on it checked against the schema; one image into the batch. */
+ * the file's word on it checked against the schema; its bytes into the batch. */
 void sluice_chunk_ids(const struct sluice_loader *ld, struct chunk *c);
 int sluice_sample_locate(const struct sluice_loader *ld, uint64_t sample,
                          struct sluice_extent *out, struct sluice_error *err);
-int sluice_sample_put(const struct sluice_loader *ld, struct slot *slot, int position,
-                      const uint8_t *pixels, struct sluice_error *err);
+int sluice_sample_put(struct worker *w, struct slot *slot, int position,
+                      const struct sluice_extent *x, const uint8_t *bytes,
+                      struct sluice_error *err);
 /* Keep the failure of the lowest position: which of several comes first is chance. */
 void sluice_chunk_fail(struct chunk *c, int at, int rc, const struct sluice_error *err);
 

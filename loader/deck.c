@@ -190,7 +190,7 @@ static void finish_part(struct worker *w, const struct part *p)
         else
             rc = sluice_file_check(&ld->file, sample, &want->x, bytes, &err);
         if (rc == 0)
-            rc = sluice_sample_put(ld, c->slot, want->position, bytes, &err);
+            rc = sluice_sample_put(w, c->slot, want->position, &want->x, bytes, &err);
         if (rc < 0)
             sluice_chunk_fail(c, want->position, rc, &err);
     }

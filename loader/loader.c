@@ -155,43 +155,47 @@ int sluice_loader_seek(struct sluice_loader *ld, uint32_t epoch, uint64_t batch,
     return rc;
 }
 
-/* Into `pixels`, from memory or from the file. */
-static int read_sample(struct sluice_loader *ld, uint64_t sample, void *pixels,
+/* What is stored, from memory or from the file. */
+static int read_sample(struct sluice_loader *ld, uint64_t sample,
+                       const struct sluice_extent *x, uint8_t *bytes,
                        struct sluice_error *err)
 {
-    struct sluice_extent x;
     size_t done;
-    int rc = sluice_sample_locate(ld, sample, &x, err);
-    if (rc < 0)
-        return rc;
+    int rc;
     if (ld->resident.base) {
         const uint8_t *there;
         uint64_t ignored = 0;
-        rc = sluice_resident_get(ld, sample, &x, pixels, &there, &ignored, err);
-        if (rc == 0 && there != pixels)
-            memcpy(pixels, there, x.size);
+        rc = sluice_resident_get(ld, sample, x, bytes, &there, &ignored, err);
+        if (rc == 0 && there != bytes)
+            memcpy(bytes, there, x->size);
         return rc;
     }
-    rc = sluice_file_pread(&ld->file, pixels, x.size, x.offset, &done);
-    return rc < 0 || done < x.size
-               ? sluice_file_fail(&ld->file, sample, &x, rc, err)
-               : sluice_file_check(&ld->file, sample, &x, pixels, err);
+    rc = sluice_file_pread(&ld->file, bytes, x->size, x->offset, &done);
+    return rc < 0 || done < x->size
+               ? sluice_file_fail(&ld->file, sample, x, rc, err)
+               : sluice_file_check(&ld->file, sample, x, bytes, err);
 }
 
 int sluice_loader_read(struct sluice_loader *ld, uint64_t sample, void *pixels,
                        size_t capacity, struct sluice_image *out,
                        struct sluice_error *err)
 {
-    if (ld->in_bytes > capacity)
-        return sluice_fail(err, SLUICE_EINVAL,
-                           "%s: sample %" PRIu64 " has %zu bytes, room for %zu",
-                           ld->file.path, sample, ld->in_bytes, capacity);
-    int rc = read_sample(ld, sample, pixels, err);
+    struct sluice_extent x;
+    int rc = sluice_sample_locate(ld, sample, &x, err);
+    uint8_t *bytes = rc < 0 ? NULL : malloc(x.size ? x.size : 1);
+    if (rc == 0 && !bytes)
+        rc = sluice_fail(err, SLUICE_ENOMEM, "%s: no memory for %u bytes",
+                         ld->file.path, x.size);
+    if (rc == 0)
+        rc = read_sample(ld, sample, &x, bytes, err);
+    if (rc == 0)
+        rc = sluice_decode_whole(ld, sample, &x, bytes, pixels, capacity, err);
+    free(bytes);
     if (rc == 0 && out)
         *out = (struct sluice_image){ .pixels = pixels,
-                                      .height = ld->source.height,
-                                      .width = ld->source.width,
-                                      .channels = ld->source.channels,
+                                      .height = (int)x.height,
+                                      .width = (int)x.width,
+                                      .channels = (int)x.channels,
                                       .id = sample };
     return rc;
 }

@@ -39,6 +39,22 @@ static int check_options(const struct sluice_loader_options *o, const char *path
     if (o->world < 0 || o->rank < 0 || o->rank >= (o->world ? o->world : 1))
         return sluice_fail(err, SLUICE_EINVAL, "%s: rank %d of %d", path, o->rank,
                            o->world);
+    const struct sluice_crop *c = &o->crop;
+    if (c->kind < SLUICE_CROP_NONE || c->kind > SLUICE_CROP_CENTER ||
+        (c->kind && (c->size < 1 || c->size > 16384)) ||
+        (o->channels != 0 && o->channels != 1 && o->channels != 3))
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "%s: crop of kind %d to %d pixels and %d channels: expected "
+                           "1 to 16384 pixels, 1 or 3 channels",
+                           path, (int)c->kind, c->size, o->channels);
+    if (!(c->scale[0] >= 0 && c->scale[0] <= c->scale[1] && c->scale[1] <= 1 &&
+          c->ratio[0] <= c->ratio[1] && c->ratio[1] <= 1000 &&
+          (c->ratio[0] > 0 || c->ratio[1] == 0) && c->share >= 0 && c->share <= 1))
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "%s: crop: scale %g to %g, ratio %g to %g, share %g: "
+                           "expected rising pairs, at most 1, 1000 and 1",
+                           path, c->scale[0], c->scale[1], c->ratio[0], c->ratio[1],
+                           c->share);
     if (!o->allocator.allocate != !o->allocator.release)
         return sluice_fail(err, SLUICE_EINVAL, "%s: half an allocator", path);
     return 0;
@@ -53,6 +69,16 @@ static void resolve_options(struct sluice_loader *ld)
     o->threads = o->threads ? o->threads : online > 0 ? (int)online : 1;
     o->queue_depth = o->queue_depth ? o->queue_depth : 64;
     o->world = o->world ? o->world : 1;
+    if (o->crop.scale[1] == 0) {
+        o->crop.scale[0] = 0.08;
+        o->crop.scale[1] = 1;
+    }
+    if (o->crop.ratio[1] == 0) {
+        o->crop.ratio[0] = 3.0 / 4;
+        o->crop.ratio[1] = 4.0 / 3;
+    }
+    if (o->crop.share == 0)
+        o->crop.share = 224.0 / 256;
     if (!o->allocator.allocate) {
         o->allocator.allocate = allocate_default;
         o->allocator.release = release_default;
@@ -71,25 +97,89 @@ static int find_fields(struct sluice_loader *ld, struct sluice_error *err)
         sluice_dataset_field(ds, ld->image_field)->kind != SLUICE_KIND_IMAGE)
         return sluice_fail(err, SLUICE_EINVAL, "%s: no image field %s", ld->file.path,
                            name ? name : "in it");
-    const struct sluice_field *image = sluice_dataset_field(ds, ld->image_field);
-    if (!image->shape[0] || !image->shape[1] || !image->shape[2])
-        return sluice_fail(
-            err, SLUICE_EUNBUILT,
-            "%s: field %s holds images of differing size or encoded ones; "
-            "this loader takes raw images of one size",
-            ld->file.path, image->name);
-    const uint64_t pixels = (uint64_t)image->shape[0] * image->shape[1];
-    if (pixels > UINT32_MAX || pixels * image->shape[2] > UINT32_MAX)
-        return sluice_fail(err, SLUICE_ECORRUPT, "%s: field %s: images of 4 GiB",
-                           ld->file.path, image->name);
-    ld->in_bytes = (size_t)(pixels * image->shape[2]);
-    ld->source = (struct sluice_shape){ (int)image->shape[0], (int)image->shape[1],
-                                        (int)image->shape[2], SLUICE_U8, SLUICE_NHWC };
     for (int i = 0; i < sluice_dataset_field_count(ds); i++) {
         const struct sluice_field *f = sluice_dataset_field(ds, i);
         if (f->kind == SLUICE_KIND_SCALAR && f->dtype <= SLUICE_I64)
             ld->label_fields[ld->label_columns++] = i;
     }
+    return 0;
+}
+
+/* Sizes and kinds of what is stored, over all samples. */
+struct survey {
+    uint32_t height, width, channels; /* of sample 0 */
+    bool same, raw;
+    uint64_t other; /* the first sample of another size */
+    size_t largest; /* bytes stored */
+};
+
+static int survey(const struct sluice_loader *ld, struct survey *s,
+                  struct sluice_error *err)
+{
+    const uint64_t count = sluice_dataset_count(ld->file.dataset);
+    struct sluice_extent x;
+    *s = (struct survey){ .same = true, .raw = true, .largest = 1 };
+    for (uint64_t i = 0; i < count; i++) {
+        int rc = sluice_dataset_locate(ld->file.dataset, ld->image_field, i, &x, err);
+        if (rc < 0)
+            return rc;
+        const uint64_t pixels = (uint64_t)x.height * x.width * x.channels;
+        if (!pixels || pixels > INT32_MAX || x.height > INT32_MAX / 4 ||
+            x.width > INT32_MAX / 4 ||
+            (x.codec == SLUICE_CODEC_RAW && pixels != x.size))
+            return sluice_fail(err, SLUICE_ECORRUPT,
+                               "%s: sample %" PRIu64 ": an image of %ux%ux%u in %u "
+                               "bytes",
+                               ld->file.path, i, x.height, x.width, x.channels, x.size);
+        if (i == 0) {
+            s->height = x.height;
+            s->width = x.width;
+            s->channels = x.channels;
+        }
+        if (s->same && (x.height != s->height || x.width != s->width)) {
+            s->same = false;
+            s->other = i;
+        }
+        s->raw = s->raw && x.codec == SLUICE_CODEC_RAW && x.channels == s->channels;
+        s->largest = x.size > s->largest ? x.size : s->largest;
+    }
+    return 0;
+}
+
+/* What the transform is to see, and whether samples have to be decoded for it. */
+static int settle_shape(struct sluice_loader *ld, struct sluice_error *err)
+{
+    const struct sluice_field *f =
+        sluice_dataset_field(ld->file.dataset, ld->image_field);
+    const struct sluice_crop *c = &ld->opt.crop;
+    struct survey s = { f->shape[0], f->shape[1], f->shape[2], true, true, 0, 0 };
+    const uint64_t pixels = (uint64_t)s.height * s.width;
+    int rc = 0;
+    if (!pixels || !s.channels)
+        rc = survey(ld, &s, err);
+    else if (pixels > INT32_MAX || pixels * s.channels > INT32_MAX)
+        rc = sluice_fail(err, SLUICE_ECORRUPT, "%s: field %s: images of 2 GiB",
+                         ld->file.path, f->name);
+    else
+        s.largest = (size_t)(pixels * s.channels);
+    if (rc < 0)
+        return rc;
+    if (c->kind == SLUICE_CROP_NONE && !s.same)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "%s: images differ in size (sample %" PRIu64
+                           " is not of %ux%u): a crop must say to which size they are "
+                           "brought",
+                           ld->file.path, s.other, s.height, s.width);
+    const int channels = ld->opt.channels ? ld->opt.channels
+                         : s.raw          ? (int)s.channels
+                                          : 3;
+    const bool crop = c->kind != SLUICE_CROP_NONE;
+    ld->encoded = crop || !s.raw || channels != (int)s.channels;
+    ld->in_bytes = s.largest;
+    ld->source = (struct sluice_shape){ crop ? c->size : (int)s.height,
+                                        crop ? c->size : (int)s.width, channels,
+                                        SLUICE_U8, SLUICE_NHWC };
+    ld->pixel_bytes = sluice_shape_bytes(&ld->source);
     return 0;
 }
 
@@ -225,8 +315,9 @@ static int open_all(struct sluice_loader *ld, const char *path,
     const bool forced = ld->opt.io != SLUICE_IO_AUTO;
     int rc;
     if ((rc = sluice_file_open(&ld->file, path, ld->file.sys, err)) < 0 ||
-        (rc = find_fields(ld, err)) < 0 || (rc = take_subset(ld, err)) < 0 ||
-        (rc = sluice_choose_io(ld, err)) < 0 || (rc = allocate_slots(ld, err)) < 0)
+        (rc = find_fields(ld, err)) < 0 || (rc = settle_shape(ld, err)) < 0 ||
+        (rc = take_subset(ld, err)) < 0 || (rc = sluice_choose_io(ld, err)) < 0 ||
+        (rc = allocate_slots(ld, err)) < 0)
         return rc;
     return start(ld, forced, err);
 }

@@ -146,7 +146,7 @@ static int serve(struct worker *w, struct slot *slot, int i,
                                  &w->bytes_read, err);
     if (!there)
         *reading += sluice_seconds() - before;
-    return rc < 0 ? rc : sluice_sample_put(w->ld, slot, i, pixels, err);
+    return rc < 0 ? rc : sluice_sample_put(w, slot, i, x, pixels, err);
 }
 
 void sluice_resident_run(struct worker *w, struct chunk *c)

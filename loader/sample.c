@@ -33,11 +33,8 @@ int sluice_sample_locate(const struct sluice_loader *ld, uint64_t sample,
     int rc = sluice_dataset_locate(ld->file.dataset, ld->image_field, sample, out, err);
     if (rc < 0)
         return rc;
-    if (out->codec != SLUICE_CODEC_RAW)
-        return sluice_fail(err, SLUICE_EUNBUILT,
-                           "%s: sample %" PRIu64 " is an encoded picture; this loader "
-                           "takes raw images",
-                           ld->file.path, sample);
+    if (ld->encoded)
+        return 0;
     if (out->size != ld->in_bytes || out->height != (uint32_t)s->height ||
         out->width != (uint32_t)s->width || out->channels != (uint32_t)s->channels)
         return sluice_fail(err, SLUICE_ECORRUPT,
@@ -48,12 +45,23 @@ int sluice_sample_locate(const struct sluice_loader *ld, uint64_t sample,
     return 0;
 }
 
-int sluice_sample_put(const struct sluice_loader *ld, struct slot *slot, int position,
-                      const uint8_t *pixels, struct sluice_error *err)
+int sluice_sample_put(struct worker *w, struct slot *slot, int position,
+                      const struct sluice_extent *x, const uint8_t *bytes,
+                      struct sluice_error *err)
 {
+    const struct sluice_loader *ld = w->ld;
+    const uint8_t *pixels = bytes;
+    if (ld->encoded) {
+        const double before = sluice_seconds();
+        const int rc = sluice_decode(ld, &w->decoder, slot->ids[position],
+                                     slot->batch.epoch, x, bytes, &pixels, err);
+        w->decode_seconds += sluice_seconds() - before;
+        if (rc < 0)
+            return rc;
+    }
     uint8_t *to = (uint8_t *)slot->batch.pixels + (size_t)position * ld->out_bytes;
     if (!ld->transform.apply) {
-        memcpy(to, pixels, ld->in_bytes);
+        memcpy(to, pixels, ld->pixel_bytes);
         return 0;
     }
     const struct sluice_image image = {

@@ -128,10 +128,11 @@ static void hand_in(struct worker *w, const struct chunk *chunks, int count)
     if (ld->busy == 0 && ld->cancel)
         pthread_cond_broadcast(&ld->ready);
     ld->stats.read_seconds += w->read_seconds;
-    ld->stats.transform_seconds += w->transform_seconds;
+    ld->stats.decode_seconds += w->decode_seconds;
+    ld->stats.transform_seconds += w->transform_seconds - w->decode_seconds;
     ld->stats.bytes_read += w->bytes_read;
     pthread_mutex_unlock(&ld->lock);
-    w->read_seconds = w->transform_seconds = 0;
+    w->read_seconds = w->transform_seconds = w->decode_seconds = 0;
     w->bytes_read = 0;
 }
 
@@ -196,6 +197,7 @@ void *sluice_worker_run(void *arg)
     if (w->engine)
         w->engine->kind->close(w->engine);
     sluice_decks_free(w);
+    sluice_decoder_free(&w->decoder);
     free(w->scratch);
     return NULL;
 }

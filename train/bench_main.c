@@ -21,6 +21,7 @@ struct options {
     double seconds;
     uint64_t seed, start_batch, memory_budget;
     const char *augment;
+    int crop, size;
     int dtype, layout;
     bool cold, hash, json, quiet;
 };
@@ -40,6 +41,9 @@ static const struct cli_option option_table[] = {
     { "start-batch", CLI_UINT64, offsetof(struct options, start_batch), 0, 0, NULL, "of the first epoch: 0" },
     { "rank", CLI_INT, offsetof(struct options, rank), 0, 1e6, NULL, "of this consumer: 0" },
     { "world", CLI_INT, offsetof(struct options, world), 1, 1e6, NULL, "consumers: 1" },
+    { "crop", CLI_CHOICE, offsetof(struct options, crop), 0, 0, "none|random|center",
+      "part of each image that is taken and scaled to --size: none" },
+    { "size", CLI_INT, offsetof(struct options, size), 1, 16384, NULL, "height and width behind a crop: 224" },
     { "augment", CLI_STRING, offsetof(struct options, augment), 0, 0, NULL, "a pipeline, as in flip,translate:pad=2,cutout:size=4,normalize: none" },
     { "dtype", CLI_CHOICE, offsetof(struct options, dtype), 0, 0, "f32|bf16|f16|u8", "of augmented images: f32" },
     { "layout", CLI_CHOICE, offsetof(struct options, layout), 0, 0, "nhwc|nchw", "of augmented images: nhwc" },
@@ -87,6 +91,12 @@ static uint64_t peak_memory(void)
     return kib * 1024;
 }
 
+static struct sluice_crop crop_of(const struct options *opt)
+{
+    return (struct sluice_crop){ .kind = (enum sluice_crop_kind)opt->crop,
+                                 .size = opt->crop ? opt->size : 0 };
+}
+
 /* The augmentation needs the file's shape and statistics: a short look at it. */
 static int make_augment(struct sluice_augment **out, const char *path,
                         const struct options *opt, struct sluice_error *err)
@@ -94,11 +104,13 @@ static int make_augment(struct sluice_augment **out, const char *path,
     static const enum sluice_dtype dtypes[] = { SLUICE_F32, SLUICE_BF16, SLUICE_F16,
                                                 SLUICE_U8 };
     struct sluice_loader *ld;
-    int rc = sluice_loader_open(
-        &ld, path,
-        &(struct sluice_loader_options){
-            .threads = 1, .batches = 1, .batch_size = 1, .io = SLUICE_IO_PREAD },
-        err);
+    int rc = sluice_loader_open(&ld, path,
+                                &(struct sluice_loader_options){ .threads = 1,
+                                                                 .batches = 1,
+                                                                 .batch_size = 1,
+                                                                 .io = SLUICE_IO_PREAD,
+                                                                 .crop = crop_of(opt) },
+                                err);
     if (rc < 0)
         return rc;
     const struct sluice_augment_options o = {
@@ -167,6 +179,7 @@ static int run(const char *path, const struct options *opt,
         .memory_budget = opt->memory_budget,
         .rank = opt->rank,
         .world = opt->world,
+        .crop = crop_of(opt),
     };
     if (aug)
         o.transform = sluice_augment_transform(aug);
@@ -228,6 +241,9 @@ static const char *verdict(const struct result *r)
     const double threads = s->threads * r->seconds;
     if (s->idle_seconds > 0.5 * threads)
         return "the consumer: the loader waited for it; nothing to change here";
+    if (s->decode_seconds > s->transform_seconds && s->decode_seconds > s->read_seconds)
+        return "decoding: more --threads if there are idle CPUs, smaller pictures "
+               "(sluice write --max-side), or pixels (--mode=raw)";
     if (s->read_seconds > s->transform_seconds)
         return s->io == SLUICE_IO_RESIDENT
                    ? "memory: the first pass over the file"
@@ -265,10 +281,11 @@ static void print_text(const char *path, const struct options *opt,
     printf("memory      %s held by the loader, %s peak of the process; %s read\n",
            text_bytes(a, s->memory), text_bytes(b, peak_memory()),
            text_bytes(c, s->bytes_read));
-    printf("threads     read %.0f %%, transform %.0f %%, waiting for the consumer %.0f "
-           "%%\n",
-           100 * s->read_seconds / threads, 100 * s->transform_seconds / threads,
-           100 * s->idle_seconds / threads);
+    printf(
+        "threads     read %.0f %%, decode %.0f %%, transform %.0f %%, waiting for the "
+        "consumer %.0f %%\n",
+        100 * s->read_seconds / threads, 100 * s->decode_seconds / threads,
+        100 * s->transform_seconds / threads, 100 * s->idle_seconds / threads);
     if (opt->hash)
         printf("hash        %08" PRIx32 "\n", r->hash);
     printf("bottleneck  %s\n", verdict(r));
@@ -309,9 +326,12 @@ int main(int argc, char **argv)
         .epilogue = "  sluice bench train.sluice --augment=flip,translate:pad=2,"
                     "cutout:size=4,normalize\n",
     };
-    struct options opt = {
-        .batch_size = 512, .batches = 4, .queue_depth = 64, .world = 1, .seconds = 5
-    };
+    struct options opt = { .size = 224,
+                           .batch_size = 512,
+                           .batches = 4,
+                           .queue_depth = 64,
+                           .world = 1,
+                           .seconds = 5 };
     struct result r = { 0 };
     struct sluice_error err;
     struct sluice_augment *aug = NULL;
@@ -328,11 +348,13 @@ int main(int argc, char **argv)
         return cli_report(program, &err);
     }
     struct sluice_loader *ld;
-    if (sluice_loader_open(
-            &ld, path,
-            &(struct sluice_loader_options){
-                .threads = 1, .batches = 1, .batch_size = 1, .io = SLUICE_IO_PREAD },
-            &err) == 0) {
+    if (sluice_loader_open(&ld, path,
+                           &(struct sluice_loader_options){ .threads = 1,
+                                                            .batches = 1,
+                                                            .batch_size = 1,
+                                                            .io = SLUICE_IO_PREAD,
+                                                            .crop = crop_of(&opt) },
+                           &err) == 0) {
         const struct sluice_shape source = sluice_loader_source(ld);
         r.gather = plain_gather(&source, opt.batch_size);
         sluice_loader_close(ld);

@@ -35,6 +35,8 @@ struct config {
         char train[CONFIG_TEXT], test[CONFIG_TEXT];
         char label[64];
         int order, io; /* enum sluice_order, enum sluice_io */
+        int crop;      /* enum sluice_crop_kind of training images */
+        int size;
         int threads, batches;
         uint64_t memory;
         bool drop_last;

@@ -117,6 +117,18 @@ int data_info_open(struct data_info *info, const char *path, const char *label,
     return count_classes(info, err);
 }
 
+void data_info_crop(struct data_info *info, const struct config *cfg)
+{
+    if (cfg->data.crop != SLUICE_CROP_NONE)
+        info->source = (struct sluice_shape){ cfg->data.size, cfg->data.size, 3,
+                                              SLUICE_U8, SLUICE_NHWC };
+}
+
+enum sluice_crop_kind feed_test_crop(const struct config *cfg)
+{
+    return cfg->data.crop == SLUICE_CROP_NONE ? SLUICE_CROP_NONE : SLUICE_CROP_CENTER;
+}
+
 void data_info_close(struct data_info *info)
 {
     sluice_dataset_free(info->dataset);
@@ -200,6 +212,11 @@ int feed_open(struct feed *feed, const struct data_info *info, const struct conf
     const bool own = cfg->data.mean.count > 0;
     int rc;
     *feed = (struct feed){ 0 };
+    if (!info->source.height)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "%.200s: images of varying size: expected data.crop=random "
+                           "or center, found none",
+                           info->path);
     if (own && cfg->data.mean.count != channels)
         return sluice_fail(err, SLUICE_EINVAL,
                            "data.mean has %d numbers, images of %.200s %d channels",
@@ -225,6 +242,9 @@ int feed_open(struct feed *feed, const struct data_info *info, const struct conf
         .memory_budget = cfg->data.memory,
         .drop_last = options->drop_last,
         .transform = sluice_augment_transform(feed->augment),
+        .crop = { .kind = options->crop,
+                  .size = options->crop == SLUICE_CROP_NONE ? 0 : cfg->data.size },
+        .channels = options->crop == SLUICE_CROP_NONE ? 0 : 3,
     };
     rc = sluice_loader_open(&feed->loader, info->path, &loader, err);
     if (rc < 0)

@@ -18,6 +18,11 @@ struct data_info {
     int classes;      /* from the class names, else the largest label; 0: no labels */
 };
 
+/* What the network will see of files whose images are cropped. */
+void data_info_crop(struct data_info *info, const struct config *cfg);
+/* A test's crop beside the one of training. */
+enum sluice_crop_kind feed_test_crop(const struct config *cfg);
+
 /* `label` is the name of the integer field, "" for the first. */
 int data_info_open(struct data_info *info, const char *path, const char *label,
                    struct sluice_error *err);
@@ -43,6 +48,7 @@ struct feed_options {
     enum sluice_order order;
     int batch_size;
     bool drop_last;
+    enum sluice_crop_kind crop;
 };
 
 int feed_open(struct feed *feed, const struct data_info *info, const struct config *cfg,

@@ -75,6 +75,7 @@ static int open_data(struct evaluator *e, int classes, struct sluice_error *err)
         return sluice_fail(err, SLUICE_EINVAL,
                            "data.test: no file named; say data.test=FILE.sluice");
     rc = data_info_open(&e->info, cfg->data.test, cfg->data.label, err);
+    data_info_crop(&e->info, cfg);
     if (rc < 0 || e->info.label_field < 0)
         return rc;
     return data_info_check_labels(&e->info, classes, err);
@@ -90,10 +91,13 @@ static int open_feed(struct evaluator *e, struct sluice_error *err)
     int rc = device_open(&e->dev, kind, precision, cfg->threads, err);
     if (rc < 0)
         return rc;
-    const struct feed_options feed = { pipeline, e->dev->compute, SLUICE_SEQUENTIAL,
+    const struct feed_options feed = { pipeline,
+                                       e->dev->compute,
+                                       SLUICE_SEQUENTIAL,
                                        cfg->eval.batch_size ? cfg->eval.batch_size
                                                             : cfg->training.batch_size,
-                                       false };
+                                       false,
+                                       feed_test_crop(cfg) };
     return feed_open(&e->feed, &e->info, cfg, &feed, err);
 }
 

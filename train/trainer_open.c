@@ -15,6 +15,7 @@ static int open_data(struct trainer *t, struct sluice_error *err)
         return sluice_fail(err, SLUICE_EINVAL,
                            "data.train: no file named; say data.train=FILE.sluice");
     rc = data_info_open(&t->train_info, cfg->data.train, cfg->data.label, err);
+    data_info_crop(&t->train_info, cfg);
     if (rc < 0 ||
         (rc = data_info_check_labels(&t->train_info, t->train_info.classes, err)) < 0)
         return rc;
@@ -26,6 +27,7 @@ static int open_data(struct trainer *t, struct sluice_error *err)
     if (!*cfg->data.test)
         return 0;
     rc = data_info_open(&t->test_info, cfg->data.test, cfg->data.label, err);
+    data_info_crop(&t->test_info, cfg);
     if (rc < 0 || (rc = data_info_check_match(&t->train_info, &t->test_info, err)) < 0)
         return rc;
     return data_info_check_labels(&t->test_info, t->classes, err);
@@ -52,14 +54,20 @@ static int open_feeds(struct trainer *t, struct sluice_error *err)
     struct config *cfg = t->cfg;
     char pipeline[sizeof(cfg->data.augment)];
     const int batch = cfg->training.batch_size;
-    const struct feed_options train = { cfg->data.augment, t->dev->compute,
-                                        (enum sluice_order)cfg->data.order, batch,
-                                        cfg->data.drop_last };
+    const struct feed_options train = { cfg->data.augment,
+                                        t->dev->compute,
+                                        (enum sluice_order)cfg->data.order,
+                                        batch,
+                                        cfg->data.drop_last,
+                                        (enum sluice_crop_kind)cfg->data.crop };
     feed_test_pipeline(pipeline, sizeof(pipeline), cfg);
-    const struct feed_options test = { pipeline, t->dev->compute, SLUICE_SEQUENTIAL,
+    const struct feed_options test = { pipeline,
+                                       t->dev->compute,
+                                       SLUICE_SEQUENTIAL,
                                        cfg->eval.batch_size ? cfg->eval.batch_size
                                                             : batch,
-                                       false };
+                                       false,
+                                       feed_test_crop(cfg) };
     int rc = feed_open(&t->train, &t->train_info, cfg, &train, err);
     if (rc == 0 && t->test_info.dataset)
         rc = feed_open(&t->test, &t->test_info, cfg, &test, err);
@@ -125,8 +133,12 @@ static int prepare_model(struct trainer *t, struct sluice_error *err)
     struct feed feed;
     int n, rc;
     feed_test_pipeline(pipeline, sizeof(pipeline), t->cfg);
-    const struct feed_options options = { pipeline, SLUICE_F32, SLUICE_SEQUENTIAL,
-                                          t->model->prepare_images, false };
+    const struct feed_options options = { pipeline,
+                                          SLUICE_F32,
+                                          SLUICE_SEQUENTIAL,
+                                          t->model->prepare_images,
+                                          false,
+                                          feed_test_crop(t->cfg) };
     if ((rc = feed_open(&feed, &t->train_info, t->cfg, &options, err)) < 0)
         return rc;
     if ((n = sluice_loader_next(feed.loader, &b, err)) > 0) {

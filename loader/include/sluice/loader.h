@@ -51,6 +51,23 @@ enum sluice_io {
     SLUICE_IO_PREAD = 4,    /* a pool of threads that call pread */
 };
 
+/* Which part of an image is taken, and the size that it gets: needed where images
+ * differ in size. Parts of JPEGs are decoded without the rest, to the same pixels;
+ * scaling is Pillow's antialiased bilinear, byte for byte. */
+enum sluice_crop_kind {
+    SLUICE_CROP_NONE = 0,   /* whole images, which must be of one size */
+    SLUICE_CROP_RANDOM = 1, /* torchvision's RandomResizedCrop */
+    SLUICE_CROP_CENTER = 2, /* the square in the middle, `share` of the shorter side */
+};
+
+struct sluice_crop {
+    enum sluice_crop_kind kind;
+    int size;        /* height and width of the result */
+    double scale[2]; /* RANDOM: share of the area: 0.08, 1 */
+    double ratio[2]; /* RANDOM: width / height: 3/4, 4/3 */
+    double share;    /* CENTER: 224/256 */
+};
+
 /* Memory for batches, for a consumer that wants it pinned. */
 struct sluice_allocator {
     void *(*allocate)(void *ctx, size_t size); /* 64-byte aligned, or NULL */
@@ -73,7 +90,9 @@ struct sluice_loader_options {
     int rank, world;         /* this consumer's share of every epoch: 0 of 1 */
     const uint64_t *subset;  /* (subset_count) sample numbers to use, copied: all */
     uint64_t subset_count;
-    const char *image_field;           /* name of the image field: the first one */
+    const char *image_field; /* name of the image field: the first one */
+    struct sluice_crop crop; /* NONE */
+    int channels;            /* 1 or 3: what raw images of one size have, else 3 */
     struct sluice_transform transform; /* copy u8 HWC */
     struct sluice_allocator allocator; /* malloc */
 };
@@ -100,7 +119,8 @@ uint64_t sluice_loader_batches(const struct sluice_loader *ld);
 uint64_t sluice_loader_samples(const struct sluice_loader *ld);
 /* The open file: schema, class names, statistics. */
 const struct sluice_dataset *sluice_loader_dataset(const struct sluice_loader *ld);
-/* Shape of the images as they lie in the file (u8, NHWC). */
+/* Shape of the images that the transform sees (u8, NHWC): the file's, or what `crop`
+ * makes of them. */
 struct sluice_shape sluice_loader_source(const struct sluice_loader *ld);
 
 /* What was chosen and how it went, since opening. */
@@ -111,15 +131,17 @@ struct sluice_loader_stats {
     size_t memory; /* bytes held: batches, buffers, resident payload, metadata */
     uint64_t batches, samples, bytes_read;
     double read_seconds;      /* summed over threads: waiting for and doing I/O */
-    double transform_seconds; /* summed over threads: checksum, decode, transform */
+    double decode_seconds;    /* summed over threads: JPEG, crop, scaling */
+    double transform_seconds; /* summed over threads: checksum, transform */
     double wait_seconds;      /* the consumer waited in sluice_loader_next */
     double idle_seconds; /* workers waited for a free batch: the consumer is slower */
 };
 void sluice_loader_stats(struct sluice_loader *ld, struct sluice_loader_stats *out);
 const char *sluice_io_name(enum sluice_io io); /* "resident", "uring", ... */
 
-/* One sample by its number, decoded to u8 HWC into `pixels` (as many bytes as
- * `capacity`, checked): map-style access, beside the batches. `out` may be NULL. */
+/* One whole image by its sample's number, decoded to u8 HWC at its own size into
+ * `pixels` (`capacity` bytes, checked): map-style access, beside the batches. No crop,
+ * no transform. `out` may be NULL. */
 int sluice_loader_read(struct sluice_loader *ld, uint64_t sample, void *pixels,
                        size_t capacity, struct sluice_image *out,
                        struct sluice_error *err);

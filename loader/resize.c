@@ -29,7 +29,6 @@ __attribute__((constructor)) static void choose(void)
 static void free_axis(struct resize_axis *a)
 {
     free(a->first);
-    free(a->count);
     free(a->weight);
 }
 
@@ -48,11 +47,9 @@ static int make_room(struct resize_axis *a, int to, int taps)
     a->taps = taps;
     if (n > a->room_to) {
         free(a->first);
-        free(a->count);
         a->room_to = 0;
         a->first = malloc(n * sizeof(*a->first));
-        a->count = malloc(n * sizeof(*a->count));
-        if (!a->first || !a->count)
+        if (!a->first)
             return -ENOMEM;
         a->room_to = n;
     }
@@ -67,8 +64,9 @@ static int make_room(struct resize_axis *a, int to, int taps)
     return 0;
 }
 
-/* The weights of one output position, in double and then in fixed point. */
-static void weigh(struct resize_axis *a, int i, double scale, double stretch)
+/* The weights of one output position, in double and then in fixed point; returns how
+ * many. */
+static int weigh(struct resize_axis *a, int i, double scale, double stretch)
 {
     const double centre = (i + 0.5) * scale;
     int first = (int)(centre - stretch + 0.5), end = (int)(centre + stretch + 0.5);
@@ -77,7 +75,6 @@ static void weigh(struct resize_axis *a, int i, double scale, double stretch)
     first = first < 0 ? 0 : first;
     end = end > a->from ? a->from : end;
     a->first[i] = first;
-    a->count[i] = end - first;
     for (int k = 0; k < end - first; k++) {
         const double x = fabs((k + first - centre + 0.5) / stretch);
         sum += x < 1 ? 1 - x : 0;
@@ -87,6 +84,29 @@ static void weigh(struct resize_axis *a, int i, double scale, double stretch)
         const double share = (x < 1 ? 1 - x : 0) / sum;
         w[k] = (int32_t)(0.5 + share * (1 << RESIZE_BITS));
     }
+    return end - first;
+}
+
+/* As many weights for every position, so that the loops over them need no other count:
+ * zeros are added behind, or before where the source ends. */
+static void level(struct resize_axis *a, const int32_t *count)
+{
+    int most = 0;
+    for (int i = 0; i < a->to; i++)
+        most = count[i] > most ? count[i] : most;
+    for (int i = 0; i < a->to; i++) {
+        const int beyond = a->first[i] + most - a->from,
+                  shift = beyond > 0 ? beyond : 0;
+        int32_t *to = a->weight + (size_t)i * (size_t)most;
+        const int32_t *w = a->weight + (size_t)i * (size_t)a->taps;
+        memmove(to + shift, w, (size_t)count[i] * sizeof(*w));
+        for (int k = 0; k < shift; k++)
+            to[k] = 0;
+        for (int k = shift + count[i]; k < most; k++)
+            to[k] = 0;
+        a->first[i] -= shift;
+    }
+    a->taps = most;
 }
 
 static int plan(struct resize_axis *a, int from, int to)
@@ -94,21 +114,25 @@ static int plan(struct resize_axis *a, int from, int to)
     if (a->from == from && a->to == to)
         return 0;
     const double scale = (double)from / to, stretch = scale > 1 ? scale : 1;
-    const int rc = make_room(a, to, (int)ceil(stretch) * 2 + 1);
+    int32_t *count = malloc((size_t)to * sizeof(*count));
+    int rc = make_room(a, to, (int)ceil(stretch) * 2 + 1);
+    if (!count)
+        rc = -ENOMEM;
     a->from = rc < 0 ? 0 : from;
     for (int i = 0; rc == 0 && i < to; i++)
-        weigh(a, i, scale, stretch);
+        count[i] = weigh(a, i, scale, stretch);
+    if (rc == 0)
+        level(a, count);
+    free(count);
     return rc;
 }
 
-static void both_ways(struct resizer *r, const uint8_t *in, int height, size_t row,
-                      int channels, uint8_t *out, int to_height, int to_width)
+static void both_ways(struct resizer *r, const uint8_t *in, int height, int channels,
+                      uint8_t *out, int to_height, int to_width)
 {
     const struct resize_kernels *k = sluice_resize_use;
     const size_t out_row = (size_t)to_width * (size_t)channels;
-    for (int y = 0; y < height; y++)
-        k->across(&r->across, in + (size_t)y * row, channels,
-                  r->narrow + (size_t)y * out_row);
+    k->across(&r->across, in, (size_t)height, channels, r->narrow);
     for (int y = 0; y < to_height; y++)
         k->down(&r->down, y, r->narrow, out_row, out + (size_t)y * out_row, out_row);
 }
@@ -135,10 +159,8 @@ int sluice_resize(struct resizer *r, const uint8_t *in, int height, int width,
         for (int y = 0; y < to_height; y++)
             k->down(&r->down, y, in, row, out + (size_t)y * row, row);
     else if (height == to_height)
-        for (int y = 0; y < height; y++)
-            k->across(&r->across, in + (size_t)y * row, channels,
-                      out + (size_t)y * out_row);
+        k->across(&r->across, in, (size_t)height, channels, out);
     else
-        both_ways(r, in, height, row, channels, out, to_height, to_width);
+        both_ways(r, in, height, channels, out, to_height, to_width);
     return 0;
 }

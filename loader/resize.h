@@ -18,9 +18,8 @@ enum { RESIZE_BITS = 22 };
 /* The weights of one direction. */
 struct resize_axis {
     int from, to;
-    int taps;             /* room per output position */
+    int taps;             /* weights per output position, zeros where it needs fewer */
     int32_t *first;       /* (to) source position of the first weight */
-    int32_t *count;       /* (to) weights in use */
     int32_t *weight;      /* (to, taps) */
     size_t room_to, room; /* allocated */
 };
@@ -42,9 +41,10 @@ void sluice_resize_free(struct resizer *r);
 /* The two passes, once for each instruction set; all give the same bytes. */
 struct resize_kernels {
     const char *name;
-    /* One row: out (to, channels). `in` may be read to 3 bytes beyond its end. */
-    void (*across)(const struct resize_axis *a, const uint8_t *in, int channels,
-                   uint8_t *out);
+    /* All rows: out (rows, to, channels). `in` may be read to 3 bytes beyond its end.
+     */
+    void (*across)(const struct resize_axis *a, const uint8_t *in, size_t rows,
+                   int channels, uint8_t *out);
     /* One output row of `bytes`: rows of `in` are `stride` bytes apart. */
     void (*down)(const struct resize_axis *a, int y, const uint8_t *in, size_t stride,
                  uint8_t *out, size_t bytes);

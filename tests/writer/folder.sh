@@ -44,7 +44,7 @@ rm "tree/a class/deep/up"
 # Other files are left out, and told; a damaged picture is named; nothing is left.
 echo text >"tree/a class/notes.txt"
 sluice write folder tree n.sluice 2>err >out && grep -q '1 files that are not called' err || fail "left out: $(cat err)"
-head -c 700 "tree/c class/deep/50.jpg" >"tree/b class/cut.jpg"
+head -c 900 "tree/c class/deep/56.jpg" >"tree/b class/cut.jpg"
 : >"tree/b class/empty.png"
 rm -f x.sluice
 sluice write folder tree x.sluice 2>err
@@ -53,6 +53,11 @@ sluice write folder tree x.sluice 2>err
 sluice write folder tree s.sluice --on-error=skip >out 2>err
 [ $? = 1 ] && grep -q '2 samples skipped' out && grep -q 'skipped: tree/b class/empty.png' err || fail "skip: $(cat out err)"
 sluice verify s.sluice >out && grep -q '91 samples good' out || fail "after skipping: $(cat out)"
+
+# Trusted when it was written, a cut picture is found by verify.
+sluice write folder tree t.sluice --trust --on-error=skip --quiet 2>/dev/null
+sluice verify t.sluice >out
+[ $? = 1 ] && grep -q '^bad: t.sluice: sample 30: JPEG' out && grep -q '1 of 92' out || fail "verify of a cut picture: $(cat out)"
 mkdir none
 sluice write folder none x.sluice 2>err
 [ $? = 5 ] && grep -q 'expected folders of pictures' err || fail "nothing: $(cat err)"

@@ -70,7 +70,7 @@ static int decode(const struct picture *p, struct picture_work *w, const uint8_t
                   size_t size, struct sluice_error *err)
 {
     struct sluice_jpeg_info info;
-    enum kind kind;
+    enum kind kind = KIND_JPEG;
     struct picture same = *p;
     const size_t need = (size_t)p->height * p->width * p->channels;
     int rc = grow(&w->pixels, &w->room, need, err);
@@ -165,14 +165,15 @@ int picture_make(struct picture *out, struct picture_work *w, uint8_t *bytes,
 {
     struct picture p = { 0 };
     struct sluice_jpeg_info info = { 0 };
-    enum kind kind;
+    enum kind kind = KIND_JPEG;
     int rc = picture_measure(w, bytes, size, &p.height, &p.width, &p.channels, err);
     if (rc < 0 || (rc = recognise(bytes, size, &kind, err)) < 0)
         return rc;
     const bool large =
         opt->max_side && (p.height > opt->max_side || p.width > opt->max_side);
     const bool as_jpeg = wants_jpeg(&p, kind == KIND_JPEG, sample, opt);
-    const bool keep = as_jpeg && kind == KIND_JPEG && !large;
+    const bool keep =
+        as_jpeg && kind == KIND_JPEG && !large && opt->mode != PICTURE_JPG;
     if (!as_jpeg && opt->channels)
         p.channels = (uint32_t)opt->channels;
     if (keep && (rc = begin_jpeg(w, bytes, size, &info, err)) < 0)

@@ -10,14 +10,14 @@
 enum picture_mode {
     PICTURE_KEEP = 0,       /* JPEGs as they are, others as pixels */
     PICTURE_RAW = 1,        /* pixels */
-    PICTURE_JPG = 2,        /* JPEG */
+    PICTURE_JPG = 2,        /* JPEG of `quality`, JPEGs made anew too */
     PICTURE_SMART = 3,      /* JPEG where the pixels take more than `smart` bytes */
     PICTURE_PROPORTION = 4, /* JPEG with probability `proportion` */
 };
 
-/* A JPEG that becomes a JPEG of the same size keeps its very coefficients: baseline
- * ones their bytes, progressive ones are written anew as baseline, which is faster to
- * decode and has the same pixels. */
+/* Otherwise a JPEG that becomes a JPEG of the same size keeps its very coefficients:
+ * baseline ones their bytes, progressive ones are written anew as baseline, which is
+ * faster to decode and has the same pixels. */
 struct picture_options {
     enum picture_mode mode;
     int quality;       /* of JPEGs that are made */

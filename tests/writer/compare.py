@@ -1,10 +1,10 @@
 """Compare a .sluice file with the publisher's files it was made from.
 
-    python3 compare.py cifar10|cifar100|mnist train|test FOLDER FILE.sluice
+    python3 compare.py cifar10|cifar100|mnist|svhn train|test FOLDER FILE.sluice
 
 Reads both with the standard library alone; the .sluice file as FORMAT.md describes it.
 """
-import gzip, os, struct, sys
+import gzip, os, struct, sys, zlib
 
 
 def cifar(folder, split, labels):
@@ -29,6 +29,38 @@ def mnist(folder, split):
         yield images[16 + i * rows * columns : 16 + (i + 1) * rows * columns], [labels[8 + i]]
 
 
+def mat_elements(data):
+    """(type, bytes) of a MAT v5 file's elements (MathWorks, "MAT-File Format", 1)."""
+    at = 0
+    while at + 8 <= len(data):
+        kind, size = struct.unpack_from("<II", data, at)
+        if kind >> 16:  # small: four bytes within the tag
+            yield kind & 0xFFFF, data[at + 4 : at + 4 + (kind >> 16)]
+            at += 8
+        else:
+            yield kind, data[at + 8 : at + 8 + size]
+            at += 8 + (size if kind == 15 else (size + 7) // 8 * 8)
+
+
+def mat_variables(data):
+    for kind, body in mat_elements(data):
+        if kind == 15:
+            yield from mat_variables(zlib.decompress(body))
+        elif kind == 14:
+            _, _, (_, name), (_, values) = list(mat_elements(body))[:4]
+            yield name.decode(), values
+
+
+def svhn(folder, split):
+    found = dict(mat_variables(open(os.path.join(folder, f"{split}_32x32.mat"), "rb").read()[128:]))
+    planes, labels = found["X"], found["y"]
+    if len(labels) == 8 * (len(planes) // 3072):
+        labels = [int(v) for v in struct.unpack(f"<{len(labels) // 8}d", labels)]
+    for i, label in enumerate(labels):
+        x = planes[3072 * i : 3072 * (i + 1)]
+        yield bytes(x[r + 32 * (k + 32 * c)] for r in range(32) for k in range(32) for c in range(3)), [label % 10]
+
+
 def sluice(path):
     """Fixed-size images and u8 labels of every segment."""
     data = open(path, "rb").read()
@@ -49,7 +81,10 @@ def sluice(path):
 
 
 def main(kind, split, folder, path):
-    want = mnist(folder, split) if kind == "mnist" else cifar(folder, split, 2 if kind == "cifar100" else 1)
+    if kind in ("mnist", "svhn"):
+        want = (mnist if kind == "mnist" else svhn)(folder, split)
+    else:
+        want = cifar(folder, split, 2 if kind == "cifar100" else 1)
     want, got = list(want), list(sluice(path))
     if not want or len(want) != len(got):
         sys.exit(f"{path}: {len(got)} samples, expected {len(want)}")

@@ -1,5 +1,5 @@
 """Make small datasets in their publishers' formats.  python3 make_sources.py DEST"""
-import gzip, io, os, random, struct, sys, tarfile
+import gzip, io, os, random, struct, sys, tarfile, zlib
 
 os.chdir(sys.argv[1])
 rng = random.Random(7)
@@ -40,3 +40,29 @@ for name, n in (("train", 30), ("t10k", 11)):
         f.write(struct.pack(">IIII", 2051, n, 28, 27) + rng.randbytes(n * 28 * 27))
     with gzip.open(f"mnist/{name}-labels-idx1-ubyte.gz", "wb") as f:
         f.write(struct.pack(">II", 2049, n) + bytes(rng.randrange(10) for _ in range(n)))
+
+
+def element(kind, data):
+    return struct.pack("<II", kind, len(data)) + data + bytes(-len(data) % 8)
+
+
+def matrix(name, kind, dims, element_type, data):
+    """A MATLAB matrix of class `kind` (9: u8, 6: double)."""
+    return element(14, element(6, struct.pack("<II", kind, 0)) + element(5, struct.pack(f"<{len(dims)}i", *dims)) +
+                   element(1, name.encode()) + element(element_type, data))
+
+
+def compressed(data):
+    packed = zlib.compress(data)
+    return struct.pack("<II", 15, len(packed)) + packed
+
+
+os.makedirs("svhn")
+for name, n, wrap in (("train", 23, compressed), ("test", 5, bytes)):
+    labels = [1 + rng.randrange(10) for _ in range(n)]
+    x = matrix("X", 9, (32, 32, 3, n), 2, rng.randbytes(3072 * n))
+    y = matrix("y", 9, (n, 1), 2, bytes(labels)) if name == "train" else \
+        matrix("y", 6, (n, 1), 9, struct.pack(f"<{n}d", *labels))
+    with open(f"svhn/{name}_32x32.mat", "wb") as f:
+        f.write(b"MATLAB 5.0 MAT-file, made for a test".ljust(116) + bytes(8) + struct.pack("<H", 0x0100) + b"IM")
+        f.write(wrap(x) + wrap(y))

@@ -41,6 +41,16 @@ good mnist mnist m.sluice
 same mnist train mnist m.sluice
 good mnist mnist/t10k-images-idx3-ubyte.gz mt.sluice
 same mnist test mnist mt.sluice
+if sluice write svhn svhn s.sluice --quiet 2>err; then
+  same svhn train svhn s.sluice
+  good svhn svhn/test_32x32.mat st.sluice
+  same svhn test svhn st.sluice
+  head -c 20000 svhn/train_32x32.mat >cut.mat
+  bad 5 'cut.mat: ' svhn cut.mat
+  bad 5 'expected a MATLAB file' svhn mnist/train-labels-idx1-ubyte.gz
+else
+  grep -q 'lacks libmatio' err || fail "svhn: $(cat err)"
+fi
 good cifar10 cifar-10-batches-bin l.sluice --limit=7
 [ "$(sluice write cifar10 cifar-10-batches-bin l.sluice --limit=7 --json | grep -c '"samples": 7,')" = 1 ] ||
   fail "--limit"

@@ -11,6 +11,8 @@ static const struct {
 } commands[] = {
     /* clang-format off */
     { "write", "convert a dataset into a .sluice file" },
+    { "merge", "put the samples of several files into one" },
+    { "subset", "some samples of a file as a file of their own" },
     { "info", "what a .sluice file holds" },
     { "verify", "check every checksum of a file" },
     { "bench", "how fast a file loads, and what limits it" },

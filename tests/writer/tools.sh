@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# tools.sh BIN_DIR TEST_DIR -- `sluice merge` and `sluice subset`: parts put together again
+# are the file they came from, nothing is encoded anew, and what does not fit is refused.
+set -u
+export PATH=$1:$PATH LC_ALL=C
+make_tree=$2/test_writer_pictures
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+failures=0
+fail() { echo "FAILED: $*" >&2; failures=$((failures + 1)); }
+good() { "$@" --quiet 2>err || fail "$*: $(cat err)"; }
+# bad STATUS PATTERN COMMAND...: one line that says PATTERN, and no output file.
+bad() {
+  local status=$1 pattern=$2
+  shift 2
+  rm -f x.sluice
+  "$@" 2>err
+  [ $? = "$status" ] || fail "$*: exit status, expected $status: $(cat err)"
+  [ "$(wc -l <err)" = 1 ] && grep -q -- "$pattern" err || fail "$*: expected '$pattern': $(cat err)"
+  [ -z "$(find . -name 'x.sluice*')" ] || fail "$*: left a file"
+}
+samples() { sluice info "$1" --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["samples"])'; }
+
+mkdir tree && $make_tree make tree || exit 1
+good sluice write folder tree all.sluice
+
+# Cut into three and put together: the same bytes.
+good sluice subset all.sluice a.sluice --range=0:20
+good sluice subset all.sluice b.sluice --range=20:21
+good sluice subset all.sluice c.sluice --range=21:91
+good sluice merge again.sluice a.sluice b.sluice c.sluice
+cmp all.sluice again.sluice || fail "three parts are not the whole"
+
+# A split: both parts, by classes, and each sample in one of them.
+good sluice subset all.sluice t.sluice --fraction=0.7 --stratified --seed=3
+good sluice subset all.sluice v.sluice --fraction=0.7 --stratified --seed=3 --complement
+[ "$(samples t.sluice) $(samples v.sluice)" = "64 27" ] || fail "split: $(samples t.sluice) $(samples v.sluice)"
+sluice info t.sluice --json | python3 -c '
+import json, sys
+assert [c["samples"] for c in json.load(sys.stdin)["classes"]] == [21, 22, 21]' || fail "not stratified"
+good sluice subset all.sluice u.sluice --fraction=0.7 --stratified --seed=4
+cmp -s t.sluice u.sluice && fail "the seed changes nothing"
+good sluice merge tv.sluice t.sluice v.sluice
+[ "$(samples tv.sluice)" = 91 ] && sluice verify tv.sluice >out || fail "verify: $(cat out)"
+
+# Labels differ from sample to sample in a small set: the numbers tell which were taken.
+python3 - <<'EOF'
+import os, struct
+os.mkdir("m")
+open("m/train-images-idx3-ubyte", "wb").write(struct.pack(">IIII", 2051, 10, 2, 2) + bytes(range(40)))
+open("m/train-labels-idx1-ubyte", "wb").write(struct.pack(">II", 2049, 10) + bytes([0, 1] * 5))
+open("numbers.txt", "w").write("7 2\n2 9\n")
+EOF
+good sluice write mnist m m.sluice --class-names=even,odd
+good sluice subset m.sluice n.sluice --indices=numbers.txt
+good sluice subset m.sluice o.sluice --class=odd --range=0:5
+tail -c +12289 n.sluice | head -c 12 | od -An -tu1 | tr -s ' \n' ' ' >got
+[ "$(cat got)" = " 8 9 10 11 28 29 30 31 36 37 38 39 " ] || fail "indices: $(cat got)"
+tail -c +12289 o.sluice | head -c 8 | od -An -tu1 | tr -s ' \n' ' ' >got
+[ "$(cat got)" = " 4 5 6 7 12 13 14 15 " ] || fail "class and range: $(cat got)"
+
+bad 2 'is not as in\|expected the' sluice merge x.sluice all.sluice m.sluice
+mkdir m3 && cp m/train-labels-idx1-ubyte m3
+python3 -c 'import struct, sys; sys.stdout.buffer.write(struct.pack(">IIII", 2051, 10, 4, 1) + bytes(40))' >m3/train-images-idx3-ubyte
+good sluice write mnist m3 m3.sluice --class-names=even,odd
+bad 2 'm3.sluice: field 0 (image) is not as in m.sluice' sluice merge x.sluice m.sluice m3.sluice
+good sluice write mnist m names.sluice --class-names=even,uneven
+bad 2 'names.sluice: the classes of label are not those of m.sluice' sluice merge x.sluice m.sluice names.sluice
+bad 2 "no class 'even odd'" sluice subset m.sluice x.sluice --class="even odd"
+bad 2 'expected FIRST:END of at most 10' sluice subset m.sluice x.sluice --range=3:11
+echo 10 >numbers.txt
+bad 2 'sample 10: expected numbers below 10' sluice subset m.sluice x.sluice --indices=numbers.txt
+bad 2 'no sample is left' sluice subset m.sluice x.sluice --range=3:3
+bad 3 'none.sluice' sluice merge x.sluice none.sluice
+printf '\xff' | dd of=m.sluice bs=1 seek=$((12288 + 21)) conv=notrunc status=none
+bad 5 'm.sluice: sample 5, 4 bytes at 12308: expected checksum' sluice subset m.sluice x.sluice --range=4:7
+good sluice subset m.sluice y.sluice --range=0:5
+
+[ $failures = 0 ]

@@ -1,0 +1,92 @@
+/* merge_main.c -- `sluice merge`: the samples of several files, one after the other. */
+#include <stdio.h>
+#include <string.h>
+
+#include "options.h"
+#include "packed.h"
+#include "progress.h"
+
+static const char program[] = "sluice merge";
+
+enum { FILES_MAX = 1000 };
+
+struct options {
+    bool quiet;
+};
+
+static const struct cli_option option_table[] = {
+    { "quiet", CLI_FLAG, offsetof(struct options, quiet), 0, 0, NULL, "no progress" },
+    { NULL, 0, 0, 0, 0, NULL, NULL },
+};
+
+static int copy_all(struct packed *p, struct sluice_writer *w,
+                    struct progress *progress, uint64_t *done, struct sluice_error *err)
+{
+    struct sluice_value values[SLUICE_FIELDS_MAX];
+    const uint64_t count = sluice_dataset_count(p->dataset);
+    int rc = 0;
+    for (uint64_t i = 0; i < count && rc == 0; i++) {
+        if ((rc = packed_read(p, i, values, err)) == 0)
+            rc = sluice_writer_append(w, values, err);
+        progress_update(progress, ++*done, NULL);
+        if (rc == 0 && cli_interrupted())
+            rc = sluice_fail(err, SLUICE_ESTOPPED, "interrupted; nothing was written");
+    }
+    return rc;
+}
+
+/* The first file says what the others must be like. */
+static int merge(const char *const *paths, int count, bool quiet, uint64_t *samples,
+                 struct sluice_error *err)
+{
+    struct packed first, next;
+    struct sluice_writer *w = NULL;
+    struct progress progress;
+    int rc = packed_open(&first, paths[1], err);
+    if (rc < 0)
+        return rc;
+    progress_begin(&progress, "merging", "samples", 0, quiet);
+    rc = packed_begin(&w, paths[0], &first, err);
+    if (rc == 0)
+        rc = copy_all(&first, w, &progress, samples, err);
+    for (int i = 2; i < count && rc == 0; i++) {
+        if ((rc = packed_open(&next, paths[i], err)) < 0)
+            break;
+        if ((rc = packed_match(&first, &next, err)) == 0)
+            rc = copy_all(&next, w, &progress, samples, err);
+        packed_close(&next);
+    }
+    if (rc == 0)
+        rc = sluice_writer_finish(w, err);
+    progress_end(&progress);
+    sluice_writer_abandon(w);
+    packed_close(&first);
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct cli_spec spec = {
+        .program = program,
+        .arguments = "OUTPUT FILE...",
+        .summary =
+            "Put the samples of several .sluice files into one. Nothing is encoded\n"
+            "anew; the files must have the same fields and classes.\n",
+        .options = option_table,
+        .arguments_min = 2,
+        .arguments_max = FILES_MAX,
+    };
+    static const char *paths[FILES_MAX];
+    struct options opt = { .quiet = false };
+    struct sluice_error err;
+    uint64_t samples = 0;
+    char count[32];
+    const int n = cli_parse(&spec, argc, argv, &opt, paths);
+    cli_catch_signals();
+    if (merge(paths, n, opt.quiet, &samples, &err) < 0)
+        return cli_report(program, &err);
+    if (!opt.quiet)
+        printf("%s: %s samples of %d files\n", paths[0], text_count(count, samples),
+               n - 1);
+    return fflush(stdout) ? CLI_IO : CLI_OK;
+}

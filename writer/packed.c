@@ -1,0 +1,178 @@
+/* packed.c -- see packed.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <sluice/crc32c.h>
+
+#include "packed.h"
+
+static int read_at(void *ctx, void *buf, size_t size, uint64_t offset,
+                   struct sluice_error *err)
+{
+    const struct packed *p = ctx;
+    for (size_t done = 0; done < size;) {
+        const ssize_t n =
+            pread(p->fd, (char *)buf + done, size - done, (off_t)(offset + done));
+        if (n == 0)
+            return sluice_fail(err, SLUICE_ECORRUPT, "%s: ends at %" PRIu64, p->path,
+                               offset + done);
+        if (n < 0 && errno != EINTR)
+            return sluice_fail(err, SLUICE_EIO, "%s: %s", p->path, strerror(errno));
+        done += n > 0 ? (size_t)n : 0;
+    }
+    return 0;
+}
+
+int packed_open(struct packed *p, const char *path, struct sluice_error *err)
+{
+    struct stat st;
+    int rc;
+    *p = (struct packed){ .path = path, .fd = open(path, O_RDONLY | O_CLOEXEC) };
+    if (p->fd < 0 || fstat(p->fd, &st) < 0)
+        rc = sluice_fail(err, SLUICE_EIO, "%s: %s", path, strerror(errno));
+    else if (!S_ISREG(st.st_mode))
+        rc = sluice_fail(err, SLUICE_EINVAL, "%s: not a regular file", path);
+    else
+        rc = sluice_dataset_open(&p->dataset, path, (uint64_t)st.st_size, read_at, p,
+                                 err);
+    if (rc < 0)
+        packed_close(p);
+    return rc;
+}
+
+void packed_close(struct packed *p)
+{
+    sluice_dataset_free(p->dataset);
+    for (int i = 0; i < SLUICE_FIELDS_MAX; i++)
+        free(p->bytes[i]);
+    if (p->path && p->fd >= 0)
+        close(p->fd);
+    *p = (struct packed){ .path = NULL };
+}
+
+static int read_payload(struct packed *p, int field, uint64_t sample,
+                        struct sluice_value *v, struct sluice_error *err)
+{
+    struct sluice_extent x;
+    int rc = sluice_dataset_locate(p->dataset, field, sample, &x, err);
+    if (rc < 0)
+        return rc;
+    if (x.size > p->room[field] || !p->bytes[field]) {
+        free(p->bytes[field]);
+        p->room[field] = x.size;
+        p->bytes[field] = malloc(x.size ? x.size : 1);
+        if (!p->bytes[field])
+            return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory for %u bytes",
+                               p->path, x.size);
+    }
+    if ((rc = read_at(p, p->bytes[field], x.size, x.offset, err)) < 0)
+        return rc;
+    const uint32_t crc = sluice_crc32c(0, p->bytes[field], x.size);
+    if (crc != x.crc)
+        return sluice_fail(err, SLUICE_ECORRUPT,
+                           "%s: sample %" PRIu64 ", %u bytes at %" PRIu64
+                           ": expected checksum %08x, found %08x (field %s)",
+                           p->path, sample, x.size, x.offset, x.crc, crc,
+                           sluice_dataset_field(p->dataset, field)->name);
+    *v = (struct sluice_value){ .data = p->bytes[field],
+                                .size = x.size,
+                                .codec = x.codec,
+                                .height = x.height,
+                                .width = x.width,
+                                .channels = x.channels };
+    return 0;
+}
+
+int packed_read(struct packed *p, uint64_t sample, struct sluice_value *values,
+                struct sluice_error *err)
+{
+    int rc = 0;
+    for (int i = 0; i < sluice_dataset_field_count(p->dataset) && rc == 0; i++) {
+        const struct sluice_field *f = sluice_dataset_field(p->dataset, i);
+        values[i] = (struct sluice_value){ .data = NULL };
+        if (f->kind != SLUICE_KIND_SCALAR)
+            rc = read_payload(p, i, sample, &values[i], err);
+        else if (f->dtype <= SLUICE_I64)
+            values[i].integer = sluice_dataset_integer(p->dataset, i, sample);
+        else
+            values[i].real = sluice_dataset_real(p->dataset, i, sample);
+    }
+    return rc;
+}
+
+/* The field whose values have names; -1: none. */
+static int named_field(const struct sluice_dataset *ds)
+{
+    for (int i = 0; i < sluice_dataset_field_count(ds); i++)
+        if (sluice_dataset_classes(ds, i))
+            return i;
+    return -1;
+}
+
+int packed_begin(struct sluice_writer **out, const char *path, const struct packed *p,
+                 struct sluice_error *err)
+{
+    const struct sluice_dataset *ds = p->dataset;
+    const int named = named_field(ds), count = sluice_dataset_field_count(ds);
+    const int classes = named < 0 ? 0 : sluice_dataset_classes(ds, named);
+    const char **names = calloc((size_t)classes + 1, sizeof(*names));
+    struct sluice_field *fields = calloc((size_t)count + 1, sizeof(*fields));
+    int rc = SLUICE_ENOMEM;
+    *out = NULL;
+    if (names && fields) {
+        for (int i = 0; i < classes; i++)
+            names[i] = sluice_dataset_class_name(ds, named, i);
+        for (int i = 0; i < count; i++)
+            fields[i] = *sluice_dataset_field(ds, i);
+        const struct sluice_schema schema = {
+            .fields = fields,
+            .field_count = count,
+            .classes = names,
+            .class_count = classes,
+            .class_field = named < 0 ? NULL : fields[named].name,
+            .provenance = sluice_dataset_provenance(ds),
+        };
+        rc = sluice_writer_begin(out, path, &schema, err);
+    } else {
+        sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", path);
+    }
+    free(names);
+    free(fields);
+    return rc;
+}
+
+int packed_match(const struct packed *a, const struct packed *b,
+                 struct sluice_error *err)
+{
+    const struct sluice_dataset *x = a->dataset, *y = b->dataset;
+    const int n = sluice_dataset_field_count(x);
+    if (n != sluice_dataset_field_count(y))
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "%.200s: expected the %d fields of %.200s, found %d",
+                           b->path, n, a->path, sluice_dataset_field_count(y));
+    for (int i = 0; i < n; i++) {
+        const struct sluice_field *f = sluice_dataset_field(x, i);
+        const struct sluice_field *g = sluice_dataset_field(y, i);
+        if (strcmp(f->name, g->name) != 0 || f->kind != g->kind ||
+            f->dtype != g->dtype || f->rank != g->rank ||
+            memcmp(f->shape, g->shape, sizeof(f->shape)) != 0)
+            return sluice_fail(err, SLUICE_EINVAL,
+                               "%.200s: field %d (%s) is not as in %.200s (%s)",
+                               b->path, i, g->name, a->path, f->name);
+        const int classes = sluice_dataset_classes(x, i);
+        bool same = classes == sluice_dataset_classes(y, i);
+        for (int k = 0; k < classes && same; k++)
+            same = strcmp(sluice_dataset_class_name(x, i, k),
+                          sluice_dataset_class_name(y, i, k)) == 0;
+        if (!same)
+            return sluice_fail(err, SLUICE_EINVAL,
+                               "%.200s: the classes of %s are not those of %.200s",
+                               b->path, f->name, a->path);
+    }
+    return 0;
+}

@@ -1,0 +1,277 @@
+/* subset_main.c -- `sluice subset`: some samples of a file, as a file of their own.
+ * With one seed, --fraction and the same with --complement make the two parts of a
+ * split. */
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sluice/rng.h>
+
+#include "options.h"
+#include "packed.h"
+#include "progress.h"
+
+static const char program[] = "sluice subset";
+
+struct options {
+    const char *range, *indices, *class;
+    double fraction;
+    uint64_t seed;
+    bool stratified, complement, quiet;
+};
+
+static const struct cli_option option_table[] = {
+    /* clang-format off */
+    { "range", CLI_STRING, offsetof(struct options, range), 0, 0, NULL, "samples FIRST:END, END left out" },
+    { "indices", CLI_STRING, offsetof(struct options, indices), 0, 0, NULL, "samples whose numbers stand in this text file" },
+    { "class", CLI_STRING, offsetof(struct options, class), 0, 0, NULL, "samples of this class" },
+    { "fraction", CLI_DOUBLE, offsetof(struct options, fraction), 0, 1, NULL, "this share of what is left, at random: 1" },
+    { "stratified", CLI_FLAG, offsetof(struct options, stratified), 0, 0, NULL, "the share of each class by itself" },
+    { "seed", CLI_UINT64, offsetof(struct options, seed), 0, 0, NULL, "of --fraction: 0" },
+    { "complement", CLI_FLAG, offsetof(struct options, complement), 0, 0, NULL, "all samples but those" },
+    { "quiet", CLI_FLAG, offsetof(struct options, quiet), 0, 0, NULL, "no progress" },
+    { NULL, 0, 0, 0, 0, NULL, NULL },
+    /* clang-format on */
+};
+
+/* ---- which samples: one flag each ---- */
+
+static int number(const char **text, uint64_t *out)
+{
+    char *end;
+    errno = 0;
+    *out = strtoull(*text, &end, 10);
+    const bool good = **text >= '0' && **text <= '9' && !errno;
+    *text = end;
+    return good ? 0 : -1;
+}
+
+static int take_range(uint8_t *chosen, uint64_t count, const char *range,
+                      struct sluice_error *err)
+{
+    const char *at = range;
+    uint64_t first, end;
+    if (number(&at, &first) < 0 || *at++ != ':' || number(&at, &end) < 0 || *at ||
+        first > end || end > count)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "--range: expected FIRST:END of at most %" PRIu64
+                           " samples, found %.60s",
+                           count, range);
+    for (uint64_t i = 0; i < count; i++)
+        chosen[i] = chosen[i] && i >= first && i < end;
+    return 0;
+}
+
+static int take_indices(uint8_t *chosen, uint64_t count, const char *path,
+                        struct sluice_error *err)
+{
+    FILE *f = fopen(path, "re");
+    uint8_t *named = calloc(count + 1, 1);
+    unsigned long long i;
+    int rc = 0, got = 0;
+    if (!f || !named)
+        rc = sluice_fail(err, f ? SLUICE_ENOMEM : SLUICE_EIO, "%s: %s", path,
+                         f ? "no memory" : strerror(errno));
+    while (rc == 0 && (got = fscanf(f, "%llu", &i)) == 1)
+        if (i >= count)
+            rc = sluice_fail(err, SLUICE_EINVAL,
+                             "%s: sample %llu: expected numbers below %" PRIu64, path,
+                             i, count);
+        else
+            named[i] = 1;
+    if (rc == 0 && got == 0)
+        rc = sluice_fail(err, SLUICE_EINVAL,
+                         "%s: expected numbers, found something else", path);
+    for (uint64_t k = 0; rc == 0 && k < count; k++)
+        chosen[k] = chosen[k] && named[k];
+    free(named);
+    if (f)
+        fclose(f);
+    return rc;
+}
+
+/* The first field with class names, else the first integer one; -1: none. */
+static int label_field(const struct sluice_dataset *ds)
+{
+    int first = -1;
+    for (int i = sluice_dataset_field_count(ds) - 1; i >= 0; i--) {
+        const struct sluice_field *f = sluice_dataset_field(ds, i);
+        if (f->kind == SLUICE_KIND_SCALAR && f->dtype <= SLUICE_I64 &&
+            (first < 0 || sluice_dataset_classes(ds, i) ||
+             !sluice_dataset_classes(ds, first)))
+            first = i;
+    }
+    return first;
+}
+
+static int take_class(uint8_t *chosen, const struct sluice_dataset *ds,
+                      const char *name, struct sluice_error *err)
+{
+    const int field = label_field(ds);
+    const int classes = field < 0 ? 0 : sluice_dataset_classes(ds, field);
+    int label = 0;
+    while (label < classes &&
+           strcmp(sluice_dataset_class_name(ds, field, label), name) != 0)
+        label++;
+    if (label == classes)
+        return sluice_fail(err, SLUICE_EINVAL, "%s: no class '%.100s'",
+                           sluice_dataset_name(ds), name);
+    for (uint64_t i = 0; i < sluice_dataset_count(ds); i++)
+        chosen[i] = chosen[i] && sluice_dataset_integer(ds, field, i) == label;
+    return 0;
+}
+
+/* A candidate of --fraction: its stratum, and a random key. */
+struct candidate {
+    int64_t stratum;
+    uint64_t key, sample;
+};
+
+static int by_key(const void *a, const void *b)
+{
+    const struct candidate *x = a, *y = b;
+    if (x->stratum != y->stratum)
+        return x->stratum < y->stratum ? -1 : 1;
+    if (x->key != y->key)
+        return x->key < y->key ? -1 : 1;
+    return (x->sample > y->sample) - (x->sample < y->sample);
+}
+
+/* Of each stratum the share with the smallest keys, rounded to the nearest. */
+static int take_fraction(uint8_t *chosen, const struct sluice_dataset *ds,
+                         const struct options *opt, struct sluice_error *err)
+{
+    const uint64_t count = sluice_dataset_count(ds);
+    const int field = opt->stratified ? label_field(ds) : -1;
+    struct candidate *c = malloc((count + 1) * sizeof(*c));
+    size_t n = 0;
+    if (opt->stratified && field < 0) {
+        free(c);
+        return sluice_fail(err, SLUICE_EINVAL, "%s: --stratified, but no labels",
+                           sluice_dataset_name(ds));
+    }
+    if (!c)
+        return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory",
+                           sluice_dataset_name(ds));
+    for (uint64_t i = 0; i < count; i++) {
+        struct sluice_rng rng = sluice_rng_at(opt->seed, i, 0);
+        const uint64_t key = (uint64_t)sluice_rng_u32(&rng) << 32;
+        if (chosen[i])
+            c[n++] =
+                (struct candidate){ field < 0 ? 0
+                                              : sluice_dataset_integer(ds, field, i),
+                                    key | sluice_rng_u32(&rng), i };
+    }
+    qsort(c, n, sizeof(*c), by_key);
+    for (size_t begin = 0, end; begin < n; begin = end) {
+        for (end = begin; end < n && c[end].stratum == c[begin].stratum; end++)
+            continue;
+        const size_t keep = (size_t)llround(opt->fraction * (double)(end - begin));
+        for (size_t i = begin + keep; i < end; i++)
+            chosen[c[i].sample] = 0;
+    }
+    free(c);
+    return 0;
+}
+
+static int choose(uint8_t *chosen, const struct sluice_dataset *ds,
+                  const struct options *opt, struct sluice_error *err)
+{
+    const uint64_t count = sluice_dataset_count(ds);
+    int rc = 0;
+    memset(chosen, 1, count);
+    if (opt->range)
+        rc = take_range(chosen, count, opt->range, err);
+    if (rc == 0 && opt->indices)
+        rc = take_indices(chosen, count, opt->indices, err);
+    if (rc == 0 && opt->class)
+        rc = take_class(chosen, ds, opt->class, err);
+    if (rc == 0 && opt->fraction < 1)
+        rc = take_fraction(chosen, ds, opt, err);
+    for (uint64_t i = 0; i < count; i++)
+        chosen[i] ^= opt->complement;
+    if (rc == 0 && !memchr(chosen, 1, count))
+        rc = sluice_fail(err, SLUICE_EINVAL, "%s: no sample is left",
+                         sluice_dataset_name(ds));
+    return rc;
+}
+
+/* ---- the file ---- */
+
+static int copy(struct packed *p, struct sluice_writer *w, const uint8_t *chosen,
+                bool quiet, uint64_t *kept, struct sluice_error *err)
+{
+    struct sluice_value values[SLUICE_FIELDS_MAX];
+    struct progress progress;
+    const uint64_t count = sluice_dataset_count(p->dataset);
+    int rc = 0;
+    progress_begin(&progress, "copying", "samples", count, quiet);
+    for (uint64_t i = 0; i < count && rc == 0; i++) {
+        progress_update(&progress, i, NULL);
+        if (cli_interrupted())
+            rc = sluice_fail(err, SLUICE_ESTOPPED, "interrupted; nothing was written");
+        else if (chosen[i] && (rc = packed_read(p, i, values, err)) == 0)
+            rc = sluice_writer_append(w, values, err);
+        *kept += chosen[i];
+    }
+    progress_end(&progress);
+    return rc;
+}
+
+static int subset(const char *const *paths, const struct options *opt, uint64_t *kept,
+                  struct sluice_error *err)
+{
+    struct packed p;
+    struct sluice_writer *w = NULL;
+    int rc = packed_open(&p, paths[0], err);
+    if (rc < 0)
+        return rc;
+    uint8_t *chosen = malloc(sluice_dataset_count(p.dataset) + 1);
+    if (!chosen)
+        rc = sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", paths[0]);
+    if (rc == 0)
+        rc = choose(chosen, p.dataset, opt, err);
+    if (rc == 0)
+        rc = packed_begin(&w, paths[1], &p, err);
+    if (rc == 0)
+        rc = copy(&p, w, chosen, opt->quiet, kept, err);
+    if (rc == 0)
+        rc = sluice_writer_finish(w, err);
+    sluice_writer_abandon(w);
+    packed_close(&p);
+    free(chosen);
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct cli_spec spec = {
+        .program = program,
+        .arguments = "FILE OUTPUT",
+        .summary =
+            "Put some samples of a .sluice file into one of their own, in their\n"
+            "order. Nothing is encoded anew.\n",
+        .options = option_table,
+        .arguments_min = 2,
+        .arguments_max = 2,
+        .epilogue =
+            "  sluice subset all.sluice train.sluice --fraction=0.9 --stratified\n"
+            "  sluice subset all.sluice val.sluice --fraction=0.9 --stratified "
+            "--complement\n",
+    };
+    struct options opt = { .fraction = 1 };
+    struct sluice_error err;
+    const char *paths[2];
+    uint64_t kept = 0;
+    char count[32];
+    cli_parse(&spec, argc, argv, &opt, paths);
+    cli_catch_signals();
+    if (subset(paths, &opt, &kept, &err) < 0)
+        return cli_report(program, &err);
+    if (!opt.quiet)
+        printf("%s: %s samples\n", paths[1], text_count(count, kept));
+    return fflush(stdout) ? CLI_IO : CLI_OK;
+}

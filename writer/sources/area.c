@@ -1,4 +1,5 @@
 /* area.c -- scaling down by area averages, rows first, then columns. */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "picture.h"
@@ -12,6 +13,7 @@ static uint32_t cover(uint32_t i, uint32_t n, uint32_t from, uint32_t *first,
 {
     const uint64_t begin = (uint64_t)i * from, end = begin + from; /* in 1/n */
     uint32_t count = 0, sum = 0;
+    assert(n > 0 && from > 0); /* see area_scale */
     *first = (uint32_t)(begin / n);
     for (uint64_t at = *first; at * n < end; at++, count++) {
         const uint64_t low = at * n > begin ? at * n : begin;
@@ -40,6 +42,9 @@ int area_scale(const uint8_t *in, uint32_t height, uint32_t width, uint32_t chan
                uint8_t *out, uint32_t out_height, uint32_t out_width,
                struct sluice_error *err)
 {
+    if (!out_height || !out_width || out_height > height || out_width > width)
+        return sluice_fail(err, SLUICE_EINVAL, "%ux%u pixels cannot shrink to %ux%u",
+                           height, width, out_height, out_width);
     const size_t row = (size_t)width * channels, out_row = (size_t)out_width * channels;
     uint32_t *weight = malloc(((size_t)(height > width ? height : width) + 2) * 4);
     uint8_t *narrow = malloc((size_t)height * out_row);

@@ -13,6 +13,7 @@ static const struct {
     { "write", "convert a dataset into a .sluice file" },
     { "merge", "put the samples of several files into one" },
     { "subset", "some samples of a file as a file of their own" },
+    { "export", "files of their own, or a publisher's binary form, from a file" },
     { "info", "what a .sluice file holds" },
     { "verify", "check every checksum of a file" },
     { "bench", "how fast a file loads, and what limits it" },

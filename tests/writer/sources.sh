@@ -51,6 +51,23 @@ if sluice write svhn svhn s.sluice --quiet 2>err; then
 else
   grep -q 'lacks libmatio' err || fail "svhn: $(cat err)"
 fi
+# And back, byte for byte; CIFAR-10's five files are one here, since they are short.
+sluice export a.sluice e10 --as=cifar10 --quiet || fail "export cifar10"
+cat cifar-10-batches-bin/data_batch_[1-5].bin | cmp - e10/data_batch_1.bin || fail "export cifar10 differs"
+cmp cifar-10-batches-bin/batches.meta.txt e10/batches.meta.txt || fail "class names differ"
+sluice export t.sluice e10t --as=cifar10 --split=test --quiet || fail "export of the test set"
+cmp cifar-10-batches-bin/test_batch.bin e10t/test_batch.bin || fail "export of the test set differs"
+sluice export c.sluice e100 --as=cifar100 --quiet || fail "export cifar100"
+cmp cifar-100-binary/train.bin e100/train.bin || fail "export cifar100 differs"
+sluice export mt.sluice em --as=mnist --split=test --quiet || fail "export mnist"
+for f in t10k-images-idx3-ubyte t10k-labels-idx1-ubyte; do
+  gunzip -c mnist/$f.gz | cmp - em/$f || fail "export: $f differs"
+done
+sluice export a.sluice em --as=cifar10 2>err && fail "export over a folder"
+grep -q 'em: exists already' err || fail "export over a folder: $(cat err)"
+sluice export a.sluice en --as=mnist 2>err && fail "export of colours as mnist"
+[ "$(wc -l <err)" = 1 ] && grep -q 'expected grey pixels' err || fail "export of colours: $(cat err)"
+[ -z "$(find . -name 'en*')" ] || fail "export left something"
 good cifar10 cifar-10-batches-bin l.sluice --limit=7
 [ "$(sluice write cifar10 cifar-10-batches-bin l.sluice --limit=7 --json | grep -c '"samples": 7,')" = 1 ] ||
   fail "--limit"

@@ -32,6 +32,13 @@ good sluice subset all.sluice c.sluice --range=21:91
 good sluice merge again.sluice a.sluice b.sluice c.sluice
 cmp all.sluice again.sluice || fail "three parts are not the whole"
 
+# Out into folders and in again: the same bytes, PNGs and JPEGs both.
+good sluice export all.sluice written
+good sluice write folder written in.sluice
+cmp all.sluice in.sluice || fail "export and write are not the identity"
+(ulimit -f 1; sluice export all.sluice full --quiet 2>err)
+[ $? = 3 ] && [ -z "$(find . -name 'full*')" ] || fail "file size limit: $(cat err)"
+
 # A split: both parts, by classes, and each sample in one of them.
 good sluice subset all.sluice t.sluice --fraction=0.7 --stratified --seed=3
 good sluice subset all.sluice v.sluice --fraction=0.7 --stratified --seed=3 --complement

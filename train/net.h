@@ -42,6 +42,11 @@ struct tensor *net_avgpool(struct net *net, struct tensor *x, int kernel, int st
 struct tensor *net_globalmax(struct net *net, struct tensor *x);
 struct tensor *net_globalavg(struct net *net, struct tensor *x);
 struct tensor *net_dropout(struct net *net, struct tensor *x, float p);
+/* A residual branch that training leaves out with probability p: see ops/droppath.c. */
+struct tensor *net_droppath(struct net *net, struct tensor *x, float p, bool per_sample,
+                            enum drop_scaling scaling);
+/* x (n, h, w, c) times factors (n, 1, 1, c). */
+struct tensor *net_gate(struct net *net, struct tensor *x, struct tensor *factors);
 struct tensor *net_scale(struct net *net, struct tensor *x, float scale);
 struct tensor *net_add(struct net *net, struct tensor *a, struct tensor *b);
 /* x continues as *a and *b. */

@@ -259,6 +259,20 @@ struct tensor *net_dropout(struct net *net, struct tensor *x, float p)
     return net_op(net, &op_dropout, NULL, &(struct op_attr){ .p = p }, x, NULL);
 }
 
+struct tensor *net_droppath(struct net *net, struct tensor *x, float p, bool per_sample,
+                            enum drop_scaling scaling)
+{
+    const struct op_attr attr = { .p = p,
+                                  .per_sample = per_sample,
+                                  .scaling = scaling };
+    return net_op(net, &op_droppath, NULL, &attr, x, NULL);
+}
+
+struct tensor *net_gate(struct net *net, struct tensor *x, struct tensor *factors)
+{
+    return net_op(net, &op_gate, NULL, &(struct op_attr){ 0 }, x, factors);
+}
+
 struct tensor *net_scale(struct net *net, struct tensor *x, float scale)
 {
     return net_op(net, &op_scale, NULL, &(struct op_attr){ .scale = scale }, x, NULL);

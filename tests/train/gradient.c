@@ -115,7 +115,7 @@ int main(void)
               "%s lacks help or cases", def->name);
         for (const struct op_case *c = def->cases; c->name; c++) {
             check_case(def, c, ref, true);
-            if (def == &op_batchnorm || def == &op_dropout)
+            if (def == &op_batchnorm || def == &op_dropout || def == &op_droppath)
                 check_case(def, c, ref, false);
         }
     }

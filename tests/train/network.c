@@ -62,7 +62,8 @@ static void mistakes(struct device *dev)
           "an empty batch");
 }
 
-/* Everything once: residual branches, one nested, pooling, dropout, scale. */
+/* Everything once: residual branches, one nested, one left out at times, factors of
+ * channels, pooling, dropout, scale. */
 static struct net *everything(struct device *dev)
 {
     struct net *net = fresh(dev);
@@ -74,6 +75,12 @@ static struct net *everything(struct device *dev)
     net_fork(net, net_conv2d(net, b, "conv2", 6, 3, 1, 1, false), &c, &d);
     d = net_activation(net, d, ACT_GELU);
     x = net_add(net, a, net_add(net, c, d));
+    net_fork(net, x, &a, &b);
+    b = net_linear(net, net_globalavg(net, b), "squeeze", 3, false);
+    b = net_linear(net, net_activation(net, b, ACT_GELU), "excite", 6, true);
+    x = net_gate(net, a, net_activation(net, b, ACT_SIGMOID));
+    net_fork(net, x, &a, &b);
+    x = net_add(net, a, net_droppath(net, b, 0.4F, true, DROP_INVERTED));
     x = net_avgpool(net, x, 2, 2);
     x = net_dropout(net, x, 0.25F);
     net_fork(net, x, &a, &b);

@@ -8,10 +8,11 @@ static int shape(struct op *op, struct sluice_error *err)
     int rc = op_check_input(op, err);
     if (rc < 0)
         return rc;
-    if (op->attr.act != ACT_RELU && op->attr.act != ACT_GELU)
+    if (op->attr.act != ACT_RELU && op->attr.act != ACT_GELU &&
+        op->attr.act != ACT_SIGMOID)
         return sluice_fail(err, SLUICE_EINVAL,
-                           "activation %s: kind %d, expected ReLU or GELU", op->name,
-                           (int)op->attr.act);
+                           "activation %s: kind %d, expected ReLU, GELU or sigmoid",
+                           op->name, (int)op->attr.act);
     op_shape_like(op->out[0], op->in[0]);
     return 0;
 }
@@ -43,15 +44,17 @@ static const struct op_backend ref = { .forward = forward, .backward = backward 
 static const struct op_case cases[] = {
     { "relu", 2, 5, 5, 32, { .act = ACT_RELU } },
     { "gelu", 2, 5, 5, 32, { .act = ACT_GELU } },
+    { "sigmoid", 2, 5, 5, 32, { .act = ACT_SIGMOID } },
     { "relu odd", 3, 3, 1, 7, { .act = ACT_RELU } },
     { "gelu odd", 1, 3, 3, 5, { .act = ACT_GELU } },
+    { "sigmoid odd", 3, 1, 1, 7, { .act = ACT_SIGMOID } },
     { "gelu one", 1, 1, 1, 1, { .act = ACT_GELU } },
     { 0 },
 };
 
 const struct op_def op_activation = {
     .name = "activation",
-    .help = "ReLU or GELU",
+    .help = "ReLU, GELU or sigmoid",
     .inputs = 1,
     .outputs = 1,
     .shape = shape,

@@ -14,6 +14,8 @@ static inline double activation_value(enum activation act, double x)
         return x > 0 ? x : 0;
     case ACT_GELU:
         return 0.5 * x * (1 + erf(x * 0.70710678118654752440));
+    case ACT_SIGMOID:
+        return 1 / (1 + exp(-x));
     case ACT_NONE:
         break;
     }
@@ -29,6 +31,8 @@ static inline double activation_slope(enum activation act, double x)
     case ACT_GELU:
         return 0.5 * (1 + erf(x * 0.70710678118654752440)) +
                x * 0.39894228040143267794 * exp(-0.5 * x * x);
+    case ACT_SIGMOID:
+        return 1 / ((1 + exp(-x)) * (1 + exp(x)));
     case ACT_NONE:
         break;
     }

@@ -31,6 +31,10 @@ static int shape(struct op *op, struct sluice_error *err)
                            "batchnorm %s: eps %g, momentum %g; expected eps > 0 and "
                            "momentum in (0, 1]",
                            op->name, (double)a->eps, (double)a->momentum);
+    if (a->act != ACT_NONE && a->act != ACT_RELU && a->act != ACT_GELU)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "batchnorm %s: activation %d, expected none, ReLU or GELU",
+                           op->name, (int)a->act);
     op_shape_like(op->out[0], op->in[0]);
     if (a->affine_scale_fixed)
         op_shape_none(op->param[0]);

@@ -76,6 +76,12 @@ struct kernels {
                               void *y);
     void (*globalavg_backward)(enum sluice_dtype, const void *dy, int pixels, int c,
                                void *dx);
+
+    /* One image of `pixels` rows times the factors (c); either gradient may be NULL. */
+    void (*gate_forward)(enum sluice_dtype, const void *x, const void *factor,
+                         int pixels, int c, void *y);
+    void (*gate_backward)(enum sluice_dtype, const void *x, const void *factor,
+                          const void *dy, int pixels, int c, void *dx, void *dfactor);
 };
 
 extern const struct kernels kernels_plain, kernels_avx2, kernels_avx512,

@@ -13,6 +13,8 @@ INLINE vf act_value(enum activation act, vf x)
         return relu(x);
     if (act == ACT_GELU)
         return x * normal_cdf(x, &gauss);
+    if (act == ACT_SIGMOID)
+        return sigmoid(x);
     return x;
 }
 
@@ -26,6 +28,8 @@ INLINE vf act_backward(enum activation act, vf x, vf dy)
         const vf cdf = normal_cdf(x, &gauss);
         return dy * (cdf + x * gauss * 0.398942280F);
     }
+    if (act == ACT_SIGMOID)
+        return dy * sigmoid(x) * sigmoid(-x);
     return dy;
 }
 
@@ -47,18 +51,24 @@ INLINE void activation_forward_as(bool bf16, enum activation act, const void *x,
     }
 }
 
+INLINE void activation_forward_of(bool bf16, enum activation act, const void *x,
+                                  void *y, size_t count)
+{
+    if (act == ACT_RELU)
+        activation_forward_as(bf16, ACT_RELU, x, y, count);
+    else if (act == ACT_GELU)
+        activation_forward_as(bf16, ACT_GELU, x, y, count);
+    else
+        activation_forward_as(bf16, ACT_SIGMOID, x, y, count);
+}
+
 static void activation_forward(enum sluice_dtype t, enum activation act, const void *x,
                                void *y, size_t count)
 {
-    const bool bf16 = t == SLUICE_BF16;
-    if (act == ACT_RELU && bf16)
-        activation_forward_as(true, ACT_RELU, x, y, count);
-    else if (act == ACT_RELU)
-        activation_forward_as(false, ACT_RELU, x, y, count);
-    else if (bf16)
-        activation_forward_as(true, ACT_GELU, x, y, count);
+    if (t == SLUICE_BF16)
+        activation_forward_of(true, act, x, y, count);
     else
-        activation_forward_as(false, ACT_GELU, x, y, count);
+        activation_forward_of(false, act, x, y, count);
 }
 
 INLINE void activation_backward_as(bool bf16, enum activation act, const void *x,
@@ -74,18 +84,24 @@ INLINE void activation_backward_as(bool bf16, enum activation act, const void *x
     }
 }
 
+INLINE void activation_backward_of(bool bf16, enum activation act, const void *x,
+                                   const void *dy, void *dx, size_t count)
+{
+    if (act == ACT_RELU)
+        activation_backward_as(bf16, ACT_RELU, x, dy, dx, count);
+    else if (act == ACT_GELU)
+        activation_backward_as(bf16, ACT_GELU, x, dy, dx, count);
+    else
+        activation_backward_as(bf16, ACT_SIGMOID, x, dy, dx, count);
+}
+
 static void activation_backward(enum sluice_dtype t, enum activation act, const void *x,
                                 const void *dy, void *dx, size_t count)
 {
-    const bool bf16 = t == SLUICE_BF16;
-    if (act == ACT_RELU && bf16)
-        activation_backward_as(true, ACT_RELU, x, dy, dx, count);
-    else if (act == ACT_RELU)
-        activation_backward_as(false, ACT_RELU, x, dy, dx, count);
-    else if (bf16)
-        activation_backward_as(true, ACT_GELU, x, dy, dx, count);
+    if (t == SLUICE_BF16)
+        activation_backward_of(true, act, x, dy, dx, count);
     else
-        activation_backward_as(false, ACT_GELU, x, dy, dx, count);
+        activation_backward_of(false, act, x, dy, dx, count);
 }
 
 INLINE void add_as(bool bf16, const void *a, const void *b, void *y, size_t count)

@@ -3,6 +3,7 @@
 #ifndef SLUICE_KERNELS_TABLE_H
 #define SLUICE_KERNELS_TABLE_H
 
+#include "kernels_gate.h"
 #include "kernels_norm.h"
 #include "kernels_pool.h"
 
@@ -26,6 +27,8 @@
     .globalmax_backward = globalmax_backward,       \
     .globalavg_forward = globalavg_forward,         \
     .globalavg_backward = globalavg_backward,       \
+    .gate_forward = gate_forward,                   \
+    .gate_backward = gate_backward,                 \
 }
 /* clang-format on */
 

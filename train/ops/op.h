@@ -37,7 +37,15 @@ struct pass {
 enum activation {
     ACT_NONE = 0,
     ACT_RELU = 1,
-    ACT_GELU = 2, /* exact: x/2 (1 + erf(x / sqrt 2)) */
+    ACT_GELU = 2,    /* exact: x/2 (1 + erf(x / sqrt 2)) */
+    ACT_SIGMOID = 3, /* 1 / (1 + exp(-x)); of operator activation alone */
+};
+
+/* Where droppath makes up for the branches that training leaves out. */
+enum drop_scaling {
+    DROP_UNSCALED = 0, /* nowhere */
+    DROP_EXPECTED = 1, /* evaluation multiplies by 1 - p */
+    DROP_INVERTED = 2, /* training divides by 1 - p */
 };
 
 /* What distinguishes two operators of one kind. Unused members are zero. */
@@ -48,10 +56,12 @@ struct op_attr {
     enum activation act;     /* batchnorm (fused behind it), activation */
     bool affine_scale_fixed; /* batchnorm: weight stays 1 and is not a parameter */
     float eps,
-        momentum; /* batchnorm: running = (1-momentum) running + momentum batch */
-    float p;      /* dropout */
-    float scale;  /* scale: out = in * scale */
-    float label_smoothing; /* softmax_xent */
+        momentum;    /* batchnorm: running = (1-momentum) running + momentum batch */
+    float p;         /* dropout, droppath */
+    bool per_sample; /* droppath: one draw an image, not one a batch */
+    enum drop_scaling scaling; /* droppath */
+    float scale;               /* scale: out = in * scale */
+    float label_smoothing;     /* softmax_xent */
 };
 
 struct op;
@@ -82,6 +92,7 @@ struct op_case {
 struct op_def {
     const char *name, *help;
     int inputs, outputs; /* 1 or 2 */
+    bool factors;        /* in[1] is (n, 1, 1, c); else of the shape of in[0] */
     bool alias;          /* out[i]->data is in[0]->data: forward moves nothing */
     bool alias_grad; /* in[i]->grad may be out[0]->grad: then backward moves nothing */
     /* Check and complete attr (zero eps, momentum and stride mean their defaults) and
@@ -114,7 +125,7 @@ extern const struct op_def *const op_registry[];
 
 extern const struct op_def op_conv2d, op_linear, op_batchnorm, op_activation,
     op_maxpool, op_avgpool, op_globalmax, op_globalavg, op_add, op_fork, op_dropout,
-    op_scale, op_softmax_xent;
+    op_droppath, op_gate, op_scale, op_softmax_xent;
 
 /* softmax_xent's out[0] holds the class probabilities (n, 1, 1, classes), float. Its
  * backward needs no out->grad: it starts from d loss / d loss = 1. */

@@ -2,8 +2,8 @@
 target_sources(sluice_train PRIVATE
   device.c
   ops/backends.c ops/registry.c
-  ops/activation.c ops/add.c ops/batchnorm.c ops/conv2d.c ops/dropout.c ops/fork.c
-  ops/globalpool.c ops/linear.c ops/pool.c ops/scale.c ops/softmax_xent.c)
+  ops/activation.c ops/add.c ops/batchnorm.c ops/conv2d.c ops/dropout.c ops/droppath.c ops/fork.c
+  ops/gate.c ops/globalpool.c ops/linear.c ops/pool.c ops/scale.c ops/softmax_xent.c)
 
 # Loops over whole batches: a debug build that does not optimize them takes minutes where
 # it could take seconds.
@@ -18,7 +18,8 @@ if(SLUICE_HAVE_ONEDNN)
     device_cpu.c device_onednn.c device_threads.c
     ops/kernels.c ops/kernels_plain.c
     ops/channel_sums.c ops/layer_onednn.c
-    ops/batchnorm_cpu.c ops/conv2d_cpu.c ops/flat_cpu.c ops/globalpool_cpu.c
+    ops/batchnorm_cpu.c ops/conv2d_cpu.c ops/droppath_cpu.c ops/flat_cpu.c
+    ops/gate_cpu.c ops/globalpool_cpu.c
     ops/linear_onednn.c ops/pool_cpu.c ops/softmax_xent_cpu.c)
   target_compile_definitions(sluice_train PRIVATE SLUICE_HAVE_ONEDNN=1)
   target_link_libraries(sluice_train PRIVATE DNNL::dnnl)

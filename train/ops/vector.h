@@ -215,4 +215,11 @@ INLINE vf normal_cdf(vf x, vf *gauss)
     return choose(x > 0.0F, 1.0F - upper, upper);
 }
 
+/* From e^-|x|, so that nothing overflows. */
+INLINE vf sigmoid(vf x)
+{
+    const vf e = exp_minus(absolute(x)), r = reciprocal(1.0F + e);
+    return choose(x > 0.0F, r, e * r);
+}
+
 #endif

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +21,17 @@ static bool is_folder(const char *path)
 {
     struct stat st;
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static bool is_archive(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+    return strstr(path, ".tar") || (dot && strcmp(dot, ".tgz") == 0);
+}
+
+bool input_is_plain(const char *path)
+{
+    return !is_folder(path) && !is_archive(path);
 }
 
 static int archive_fail(struct archive *a, const char *path, const char *member,
@@ -153,9 +163,7 @@ int input_load(const char *path, struct input_file *files, int count, size_t lim
         return sluice_fail(err, SLUICE_EIO, "%s: %s", path, strerror(errno));
     if (is_folder(path))
         return load_folder(path, files, count, limit, err);
-    const char *dot = strrchr(path, '.');
-    const bool tar = strstr(path, ".tar") || (dot && strcmp(dot, ".tgz") == 0);
-    if (!tar)
+    if (!is_archive(path))
         return load_file(path, &files[0], limit, err);
     int rc = open_archive(&a, path, false, err);
     if (rc < 0)

@@ -3,6 +3,7 @@
 #ifndef SLUICE_INPUT_H
 #define SLUICE_INPUT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,8 @@ struct input_file {
  * is not: its data stay NULL. Nothing larger than `limit` bytes is accepted. */
 int input_load(const char *path, struct input_file *files, int count, size_t limit,
                struct sluice_error *err);
+/* Whether `path` is one file: no folder, and no archive by its name. */
+bool input_is_plain(const char *path);
 void input_free(struct input_file *files, int count);
 
 /* JSON that says which files with which bytes a dataset was made from; free() it. */

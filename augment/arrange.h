@@ -25,6 +25,7 @@ SLUICE_HD static inline int can_arrange(const struct plan *p)
     int shifts = 0, rects = 0;
     for (int k = 0; k < p->steps; k++)
         switch (p->step[k].op) {
+        case OP_identity:
         case OP_flip:
         case OP_vertical_flip:
             break;

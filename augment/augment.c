@@ -100,8 +100,8 @@ static int plan_pipeline(struct sluice_augment *aug, const char *pipeline,
 {
     struct plan *p = &aug->plan;
     int rc;
-    p->height = o->source.height;
-    p->width = o->source.width;
+    p->height = p->source_height = o->source.height;
+    p->width = p->source_width = o->source.width;
     p->channels = o->source.channels;
     p->dtype = o->dtype;
     p->layout = o->layout;
@@ -167,12 +167,14 @@ static int apply(const void *arg, const struct sluice_image *in, void *out,
     struct sluice_augment *aug = (struct sluice_augment *)arg;
     const struct plan *p = &aug->plan;
     struct draw draws[STEPS_MAX];
-    if (in->height != p->height || in->width != p->width || in->channels != p->channels)
+    if (in->height != p->source_height || in->width != p->source_width ||
+        in->channels != p->channels)
         return sluice_fail(err, SLUICE_EINVAL,
                            "augment: sample %llu: expected an image of %dx%dx%d, found "
                            "%dx%dx%d",
-                           (unsigned long long)in->id, p->height, p->width, p->channels,
-                           in->height, in->width, in->channels);
+                           (unsigned long long)in->id, p->source_height,
+                           p->source_width, p->channels, in->height, in->width,
+                           in->channels);
     for (int k = 0; k < p->steps + p->posts; k++)
         step_draw(&draws[k], p, k, in->id, in->epoch);
     if (aug->kernels) {

@@ -14,7 +14,7 @@ augment(const __grid_constant__ struct plan p,
     const int n = (int)blockIdx.x;
     uint8_t *between = 0;
     if (p.stages > 1) {
-        const size_t each = 2 * (size_t)p.height * p.width * p.channels;
+        const size_t each = between_bytes(&p);
         between = b.scratch ? (uint8_t *)b.scratch + n * each : room + sizeof(*shared);
     }
     for (int phase = 0; phase < block_phases(&p); phase++) {

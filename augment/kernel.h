@@ -31,15 +31,10 @@ struct block {
     struct counts counts;
 };
 
-static inline size_t plan_bytes(const struct plan *p)
-{
-    return (size_t)p->height * p->width * p->channels;
-}
-
 /* Bytes that stages need between them for each image. */
-static inline size_t between_bytes(const struct plan *p)
+SLUICE_HD static inline size_t between_bytes(const struct plan *p)
 {
-    return p->stages > 1 ? 2 * plan_bytes(p) : 0;
+    return 2 * stages_image_bytes(p);
 }
 
 static inline int between_shared(const struct plan *p)
@@ -169,11 +164,13 @@ SLUICE_HD static inline void stage_pixels(const struct plan *p, int stage,
                                           int thread, int threads)
 {
     const struct draw *draws = shared->draws;
+    const int end = p->stage_end[stage];
+    const int height = given_height(p, end), width = given_width(p, end);
     uint8_t pixel[CHANNELS_MAX];
-    for (int i = thread; i < p->height * p->width; i += threads) {
-        const int y = i / p->width, x = i % p->width;
-        stage_pixel(p, stage_begin(p, stage), p->stage_end[stage], draws,
-                    &shared->counts, src, y, x, pixel);
+    for (int i = thread; i < height * width; i += threads) {
+        const int y = i / width, x = i % width;
+        stage_pixel(p, stage_begin(p, stage), end, draws, &shared->counts, src, y, x,
+                    pixel);
         if (stage == p->stages - 1 && p->posts && cleared(p, draws, y, x))
             for (int c = 0; c < p->channels; c++)
                 store_number(p, out, result_index(p, y, x, c), 0);
@@ -198,7 +195,8 @@ SLUICE_HD static inline void stage_counts(const struct plan *p, int stage, int p
         for (int i = thread; i < CHANNELS_MAX * 256; i += threads)
             shared->counts.of[i / 256][i % 256] = 0;
     if (part == PART_COUNT)
-        for (int i = thread; i < p->height * p->width; i += threads)
+        for (int i = thread; i < p->step[step].height * p->step[step].width;
+             i += threads)
             step_count(d, p, step, src + (size_t)i * p->channels, &shared->counts);
     if (part == PART_SETTLE)
         for (int c = thread; c < p->channels; c += threads)
@@ -212,7 +210,9 @@ SLUICE_HD static inline void block_phase(const struct plan *p,
                                          struct block *shared, uint8_t *between,
                                          int phase, int n, int thread, int threads)
 {
-    const size_t bytes = (size_t)p->height * p->width * p->channels;
+    const size_t bytes = (size_t)p->source_height * p->source_width * p->channels;
+    const size_t elements = (size_t)p->height * p->width * p->channels;
+    const size_t half = stages_image_bytes(p);
     const size_t size = p->dtype == SLUICE_U8 ? 1 : p->dtype == SLUICE_F32 ? 4 : 2;
     if (phase == PHASE_DRAW) {
         for (int k = thread; k < p->steps + p->posts; k += threads)
@@ -228,10 +228,10 @@ SLUICE_HD static inline void block_phase(const struct plan *p,
     const int stage = (phase - PHASE_STAGES) / PARTS;
     const int part = (phase - PHASE_STAGES) % PARTS;
     const uint8_t *src = b->images + (b->at ? b->at[n] : (uint64_t)n) * bytes;
-    void *out = (uint8_t *)b->out + (size_t)n * bytes * size;
-    uint8_t *next = between ? between + (stage & 1 ? bytes : 0) : 0;
+    void *out = (uint8_t *)b->out + (size_t)n * elements * size;
+    uint8_t *next = between ? between + (stage & 1 ? half : 0) : 0;
     if (stage > 0)
-        src = between + (stage & 1 ? 0 : bytes);
+        src = between + (stage & 1 ? 0 : half);
     if (part != PART_PIXELS)
         stage_counts(p, stage, part, shared, src, thread, threads);
     else if (p->arranged)

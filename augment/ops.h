@@ -113,10 +113,11 @@ SLUICE_HD static inline void step_count(const struct draw *d, const struct plan 
 SLUICE_HD static inline void step_settle(const struct draw *d, const struct plan *p,
                                          int step, struct counts *n, int channel)
 {
-    switch (p->step[step].op) {
+    const struct step *s = &p->step[step];
+    switch (s->op) {
 #define OP(name)                                                                       \
     case OP_##name:                                                                    \
-        name##_settle(d, p, n, channel);                                               \
+        name##_settle(d, s, n, channel);                                               \
         break;
         COUNT_OPS(OP)
 #undef OP
@@ -131,7 +132,7 @@ SLUICE_HD static inline void step_image(const struct draw *d, const struct plan 
                                         const uint8_t *src, int y, int x, uint8_t *v)
 {
     const struct step *s = &p->step[step];
-    const uint8_t *from = src + ((size_t)y * p->width + x) * p->channels;
+    const uint8_t *from = src + ((size_t)y * s->width + x) * p->channels;
     switch (d->on ? s->op : OP_COUNT) {
 #define OP(name)                                                                       \
     case OP_##name:                                                                    \
@@ -169,7 +170,8 @@ SLUICE_HD static inline void stage_pixel(const struct plan *p, int begin, int en
     else if (image)
         step_image(&draws[begin], p, begin, n, src, y, x, pixel);
     else
-        copy_pixel(p, src + ((size_t)y * p->width + x) * p->channels, pixel);
+        copy_pixel(p, src + ((size_t)y * given_width(p, begin) + x) * p->channels,
+                   pixel);
     for (; k < end; k++)
         step_value(&draws[k], p, k, pixel);
 }

@@ -8,7 +8,7 @@
 
 #include "registry.h"
 
-enum { NAMES_TEXT = 400 };
+enum { NAMES_TEXT = 700 };
 
 /* A stretch of the pipeline's text. */
 struct text {
@@ -176,6 +176,12 @@ static int parse_value(struct parser *ps, const struct op_option *o, struct text
             return refuse_range(ps, o, value, "FROM/TO, numbers in order,");
         memcpy(at, pair, sizeof(pair));
         return 0;
+    case OPTION_TWO:
+        if (!number_list(pair, 2, value, o->low, o->high))
+            return refuse_range(ps, o, value, "ACROSS/DOWN, one or two numbers,");
+        ((float *)(void *)at)[0] = (float)pair[0];
+        ((float *)(void *)at)[1] = (float)pair[1];
+        return 0;
     case OPTION_FLAG:
         if (!same(value, o->low_word) && !same(value, o->high_word)) {
             char expected[80];
@@ -270,6 +276,10 @@ static int find(struct parser *ps, struct text name, const struct op_alias **ali
 static void put_number(FILE *to, double v, bool single)
 {
     char digits[40];
+    if (v == floor(v) && fabs(v) < 1e6) {
+        fprintf(to, "%.0f", v);
+        return;
+    }
     for (int n = 1; n <= 17; n++) {
         snprintf(digits, sizeof(digits), "%.*g", n, v);
         const double back = strtod(digits, NULL);
@@ -294,6 +304,11 @@ static void put_value(FILE *to, const struct parser *ps, const struct op_option 
         put_number(to, ((const double *)(const void *)at)[0], false);
         fputc('/', to);
         put_number(to, ((const double *)(const void *)at)[1], false);
+        break;
+    case OPTION_TWO:
+        put_number(to, (double)((const float *)(const void *)at)[0], true);
+        fputc('/', to);
+        put_number(to, (double)((const float *)(const void *)at)[1], true);
         break;
     case OPTION_FLAG:
         fputs(*(const int *)(const void *)at ? o->high_word : o->low_word, to);
@@ -350,6 +365,8 @@ static int settle(struct parser *ps, int number, bool *final, FILE *text)
         return rc;
     ps->now.step.op = ps->def->id;
     ps->now.step.number = (uint16_t)number;
+    ps->now.step.height = plan->height;
+    ps->now.step.width = plan->width;
     if (ps->def->id == OP_normalize) {
         *final = true;
         if ((rc = set_conversion(ps)) < 0)
@@ -358,6 +375,8 @@ static int settle(struct parser *ps, int number, bool *final, FILE *text)
         plan->step[plan->steps + plan->posts] = ps->now.step;
         *(*final ? &plan->posts : &plan->steps) += 1;
     }
+    if (ps->def->id == OP_center_crop)
+        plan->height = plan->width = ps->now.step.size;
     fprintf(text, "%s%s", number ? "," : "", ps->def->name);
     for (const struct op_option *o = ps->def->options; o && o->key; o++) {
         fprintf(text, ":%s=", o->key);

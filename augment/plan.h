@@ -14,6 +14,7 @@
 #ifndef SLUICE_AUGMENT_PLAN_H
 #define SLUICE_AUGMENT_PLAN_H
 
+#include <assert.h>
 #include <stdint.h>
 
 #include <sluice/image.h>
@@ -22,6 +23,7 @@
 enum {
     CHANNELS_MAX = 4,
     STEPS_MAX = 16,
+    BLUR_HALF = 16,      /* weights of the widest blur: 31 pixels */
     SIDE_MAX = 32767,    /* of an image: rotation works in 16.16 fixed point */
     IMAGE_MAX = 1 << 28, /* bytes: elements are counted in int */
 };
@@ -32,19 +34,31 @@ enum {
     OP(translate)                                                                      \
     OP(cutout)                                                                         \
     OP(erase)                                                                          \
-    OP(rotate)
+    OP(rotate)                                                                         \
+    OP(affine)                                                                         \
+    OP(shear_x)                                                                        \
+    OP(shear_y)                                                                        \
+    OP(translate_x)                                                                    \
+    OP(translate_y)                                                                    \
+    OP(center_crop)
 #define POINT_OPS(OP)                                                                  \
+    OP(identity)                                                                       \
     OP(grayscale)                                                                      \
     OP(posterize)                                                                      \
     OP(solarize)                                                                       \
-    OP(invert)
+    OP(solarize_add)                                                                   \
+    OP(invert)                                                                         \
+    OP(brightness)                                                                     \
+    OP(color)
 /* IMAGE: those that count over the image, and those that look at neighbours. */
 #define COUNT_OPS(OP)                                                                  \
     OP(jitter)                                                                         \
+    OP(contrast)                                                                       \
     OP(autocontrast)                                                                   \
     OP(equalize)
 #define NEAR_OPS(OP)                                                                   \
     OP(sharpness)                                                                      \
+    OP(gaussian_blur)                                                                  \
     OP(perspective)
 #define FINAL_OPS(OP) OP(normalize)
 #define DRAWN_OPS(OP) GATHER_OPS(OP) POINT_OPS(OP) COUNT_OPS(OP) NEAR_OPS(OP)
@@ -63,27 +77,43 @@ enum fill_mode { FILL_COLOUR, FILL_REFLECT, FILL_EDGE };
 
 /* One step's options: those that its operation's table in registry.c names. */
 struct step {
-    uint16_t op;     /* enum op_id */
-    uint16_t number; /* in the pipeline as written: which stream of draws */
-    float p;         /* how often it happens */
-    int alternating; /* flip, see flip_draw */
-    int pad;         /* translate */
-    int size;        /* cutout */
-    int fill_mode;   /* enum fill_mode */
+    uint16_t op;       /* enum op_id */
+    uint16_t number;   /* in the pipeline as written: which stream of draws */
+    int height, width; /* of the image that it is given */
+    float p;           /* how often it happens */
+    int alternating;   /* flip, see flip_draw */
+    int pad;           /* translate */
+    int size;          /* cutout */
+    int fill_mode;     /* enum fill_mode */
     uint8_t fill[CHANNELS_MAX];
     double area[2],
         log_ratio[2]; /* erase: share of the image; logarithm of the shape */
-    float degrees;    /* rotate: to either side */
+    float degrees;    /* rotate, affine: to either side */
+    float reach[2];   /* affine: largest shift, of width and height; shear_*: pixels
+                         per pixel; translate_*: of width or height */
+    double scale[2];  /* affine; gaussian_blur: sigma */
+    float shear[2];   /* affine: degrees to either side, across and down */
     float
         jitter[4]; /* reach of brightness, contrast, saturation and hue; 0: left out */
-    float factor;  /* sharpness */
+    float factor;  /* sharpness, brightness, contrast, color */
     int bits;      /* posterize */
-    int threshold; /* solarize */
+    int threshold; /* solarize, solarize_add */
+    int addition;  /* solarize_add */
+    int kernel;    /* gaussian_blur: width in pixels, odd */
     int inward[2]; /* perspective: how far a corner may move, down and across */
 };
 
 struct rect {
     int y, x, height, width;
+};
+
+/* Where output pixels come from; see affine.h. */
+struct affine {
+    int straight; /* neither turned nor sheared: line is used */
+    union {
+        int64_t fixed[6]; /* 16.16, of the centre of (0, 0) and per pixel */
+        double line[4];   /* x = line[0] x + line[1], y = line[2] y + line[3] */
+    } u;
 };
 
 struct draw {
@@ -93,18 +123,21 @@ struct draw {
             int dy, dx; /* 0..2*pad: corner of the crop in the padded image */
         } shift;
         struct rect rect;
-        int matrix[6]; /* see affine.h */
+        struct affine affine;
         struct {
             float factor[3];
             int hue; /* to be added, of 256 */
             uint8_t order[4];
         } jitter;
-        double homography[8]; /* see neighbours.h */
+        double homography[8];   /* see neighbours.h */
+        double blur[BLUR_HALF]; /* weights of a row, from the centre outwards */
     } u;
 };
 
 struct plan {
-    int height, width, channels;
+    int source_height, source_width;
+    int height, width; /* of the result */
+    int channels;
     int dtype;  /* enum sluice_dtype, of the result */
     int layout; /* enum sluice_layout, of the result */
     uint64_t seed;
@@ -119,10 +152,37 @@ struct plan {
     float bias[CHANNELS_MAX];
 };
 
+/* Kernels take it by value, and 4 KiB is all that they take. */
+static_assert(sizeof(struct plan) < 3800, "a plan is a kernel's argument");
+
 /* First step of a stage. */
 SLUICE_HD static inline int stage_begin(const struct plan *p, int stage)
 {
     return stage ? p->stage_end[stage - 1] : 0;
+}
+
+/* Size of the image that step `step` is given; behind the last step, of the result. */
+SLUICE_HD static inline int given_height(const struct plan *p, int step)
+{
+    return step < p->steps ? p->step[step].height : p->height;
+}
+
+SLUICE_HD static inline int given_width(const struct plan *p, int step)
+{
+    return step < p->steps ? p->step[step].width : p->width;
+}
+
+/* Of the largest image that lies between two stages. */
+SLUICE_HD static inline size_t stages_image_bytes(const struct plan *p)
+{
+    size_t most = 0;
+    for (int i = 1; i < p->stages; i++) {
+        const int k = stage_begin(p, i);
+        const size_t bytes =
+            (size_t)given_height(p, k) * given_width(p, k) * p->channels;
+        most = bytes > most ? bytes : most;
+    }
+    return most;
 }
 
 /* Whose draw: the key of the numbers that one step gets for one image. */

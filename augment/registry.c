@@ -36,6 +36,30 @@ static const struct op_option rotate_options[] = {
     FILL(OPTION_COLOUR, "zero"),
     END,
 };
+static const struct op_option affine_options[] = {
+    { "degrees", OPTION_REAL, AT(step.degrees), 0, 180, NULL, NULL, NULL },
+    { "translate", OPTION_TWO, AT(step.reach), 0, 1, "0", NULL, NULL },
+    { "scale", OPTION_PAIR, AT(step.scale), 0.1, 10, "1", NULL, NULL },
+    { "shear", OPTION_TWO, AT(step.shear), 0, 80, "0", NULL, NULL },
+    FILL(OPTION_COLOUR, "zero"),
+    END,
+};
+static const struct op_option slide_options[] = {
+    { "reach", OPTION_REAL, AT(step.reach[0]), 0, 1, NULL, NULL, NULL },
+    CHANCE("0.5"),
+    FILL(OPTION_COLOUR, "zero"),
+    END,
+};
+static const struct op_option center_crop_options[] = {
+    { "size", OPTION_INT, AT(step.size), 1, SIDE_MAX, NULL, NULL, NULL },
+    FILL(OPTION_COLOUR, "zero"),
+    END,
+};
+static const struct op_option blur_options[] = {
+    { "kernel", OPTION_INT, AT(step.kernel), 1, 2 * BLUR_HALF - 1, NULL, NULL, NULL },
+    { "sigma", OPTION_PAIR, AT(step.scale), 0.01, 100, "0.1/2", NULL, NULL },
+    END,
+};
 static const struct op_option chance_options[] = { CHANCE("0.5"), END };
 static const struct op_option grayscale_options[] = { CHANCE("0.1"), END };
 static const struct op_option posterize_options[] = {
@@ -48,6 +72,12 @@ static const struct op_option solarize_options[] = {
     CHANCE("0.5"),
     END,
 };
+static const struct op_option solarize_add_options[] = {
+    { "addition", OPTION_INT, AT(step.addition), -255, 255, NULL, NULL, NULL },
+    { "threshold", OPTION_INT, AT(step.threshold), 0, 256, "128", NULL, NULL },
+    CHANCE("0.5"),
+    END,
+};
 static const struct op_option jitter_options[] = {
     { "brightness", OPTION_REAL, AT(step.jitter[0]), 0, 10, "0", NULL, NULL },
     { "contrast", OPTION_REAL, AT(step.jitter[1]), 0, 10, "0", NULL, NULL },
@@ -55,7 +85,7 @@ static const struct op_option jitter_options[] = {
     { "hue", OPTION_REAL, AT(step.jitter[3]), 0, 0.5, "0", NULL, NULL },
     END,
 };
-static const struct op_option sharpness_options[] = {
+static const struct op_option factor_options[] = {
     { "factor", OPTION_REAL, AT(step.factor), 0, 100, NULL, NULL, NULL },
     CHANCE("0.5"),
     END,
@@ -105,6 +135,32 @@ static int perspective_check(struct parsed *s, const struct plan *p,
     return 0;
 }
 
+static int center_crop_check(struct parsed *s, const struct plan *p,
+                             struct sluice_error *err)
+{
+    const uint64_t bytes =
+        (uint64_t)s->step.size * (uint64_t)s->step.size * (uint64_t)p->channels;
+    if (bytes > IMAGE_MAX)
+        return sluice_fail(
+            err, SLUICE_EINVAL,
+            "augment: center_crop: size=%d: images of %dx%dx%d are larger "
+            "than %d MiB",
+            s->step.size, s->step.size, s->step.size, p->channels, IMAGE_MAX >> 20);
+    return 0;
+}
+
+/* What is mirrored at the border must be there. */
+static int blur_check(struct parsed *s, const struct plan *p, struct sluice_error *err)
+{
+    const int side = p->height < p->width ? p->height : p->width;
+    if (s->step.kernel % 2 == 0 || s->step.kernel / 2 >= side)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "augment: gaussian_blur: kernel=%d: expected an odd number "
+                           "below %d, for images of %dx%d",
+                           s->step.kernel, 2 * side, p->height, p->width);
+    return 0;
+}
+
 /* Colours are those of one or three channels. */
 static int colour_check(struct parsed *s, const struct plan *p,
                         struct sluice_error *err)
@@ -112,8 +168,8 @@ static int colour_check(struct parsed *s, const struct plan *p,
     (void)s;
     if (p->channels != 1 && p->channels != 3)
         return sluice_fail(err, SLUICE_EINVAL,
-                           "augment: jitter and grayscale take images of 1 or 3 "
-                           "channels, not %d",
+                           "augment: operations on colours, such as jitter and "
+                           "grayscale, take images of 1 or 3 channels, not %d",
                            p->channels);
     return 0;
 }
@@ -132,16 +188,34 @@ static const struct op_def defs[OP_COUNT] = {
     DEF(erase, "with probability p, a rectangle of `scale` of the image and height/width "
         "`ratio`; after normalize it becomes 0", erase_options, erase_check),
     DEF(rotate, "turn by up to `degrees` to either side, nearest pixel", rotate_options, NULL),
+    DEF(affine, "turn by up to `degrees`, shift by up to `translate` of the size, scale "
+        "by `scale`, shear by up to `shear` degrees; nearest pixel", affine_options, NULL),
+    DEF(shear_x, "with probability p, shear by up to `reach` columns a row to either side",
+        slide_options, NULL),
+    DEF(shear_y, "likewise, by up to `reach` rows a column", slide_options, NULL),
+    DEF(translate_x, "with probability p, shift by up to `reach` of the width to either "
+        "side", slide_options, NULL),
+    DEF(translate_y, "likewise, by up to `reach` of the height", slide_options, NULL),
+    DEF(center_crop, "the square of `size` in the middle; what the image lacks is `fill`",
+        center_crop_options, center_crop_check),
+    DEF(identity, "nothing", NULL, NULL),
     DEF(grayscale, "to grey, with probability p", grayscale_options, colour_check),
     DEF(posterize, "keep the upper `bits` of each byte", posterize_options, NULL),
     DEF(solarize, "invert bytes from `threshold` up", solarize_options, NULL),
+    DEF(solarize_add, "add `addition` to bytes below `threshold`", solarize_add_options,
+        NULL),
+    DEF(brightness, "blend with black by `factor`: 0 black, 1 as it is", factor_options, NULL),
+    DEF(color, "blend with grey likewise", factor_options, colour_check),
+    DEF(contrast, "blend with the mean grey likewise", factor_options, colour_check),
+    DEF(gaussian_blur, "smooth by a Gaussian of `sigma` pixels, cut off at `kernel` pixels",
+        blur_options, blur_check),
     DEF(invert, "255 - byte", chance_options, NULL),
     DEF(jitter, "brightness, contrast, saturation (factors 1 - x .. 1 + x) and hue "
         "(-x .. x of the circle), in random order", jitter_options, colour_check),
     DEF(autocontrast, "stretch each channel to 0..255", chance_options, NULL),
     DEF(equalize, "make the values of each channel equally frequent", chance_options, NULL),
     DEF(sharpness, "blend with the smoothed image by `factor`: 0 smooth, 1 as it is",
-        sharpness_options, NULL),
+        factor_options, NULL),
     DEF(perspective, "move each corner inwards by up to `distortion` of half a side",
         perspective_options, perspective_check),
     DEF(normalize, "(x - mean) / std on the 0..255 scale; without arguments, the file's",

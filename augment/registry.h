@@ -20,6 +20,7 @@ enum option_kind {
     OPTION_INT,    /* int */
     OPTION_REAL,   /* float */
     OPTION_PAIR,   /* double[2]: from and to */
+    OPTION_TWO,    /* float[2]: across and down; one stands for both */
     OPTION_FLAG,   /* int: one of two words, low_word and high_word */
     OPTION_COLOUR, /* fill: a colour */
     OPTION_FILL,   /* fill: a colour or a way to extend the image */

@@ -15,7 +15,7 @@ struct scratch {
 static struct scratch *borrow(struct sluice_augment *aug)
 {
     const struct plan *p = &aug->plan;
-    const size_t size = (size_t)p->height * p->width * p->channels;
+    const size_t size = stages_image_bytes(p);
     pthread_mutex_lock(&aug->lock);
     struct scratch *s = aug->idle;
     if (s)
@@ -48,7 +48,7 @@ void sluice_augment_free_scratch(struct sluice_augment *aug)
 static void count(const struct plan *p, int step, const struct draw *d,
                   const uint8_t *src, struct counts *n)
 {
-    const size_t pixels = (size_t)p->height * p->width;
+    const size_t pixels = (size_t)p->step[step].height * p->step[step].width;
     memset(n, 0, sizeof(*n));
     for (size_t i = 0; i < pixels; i++)
         step_count(d, p, step, src + i * p->channels, n);
@@ -65,13 +65,14 @@ static void run_stage(const struct plan *p, int stage, const struct draw *draws,
     uint8_t pixel[CHANNELS_MAX];
     if (begin < end && step_counts(p, begin) && draws[begin].on)
         count(p, begin, &draws[begin], src, &n);
-    for (int y = 0; y < p->height; y++)
-        for (int x = 0; x < p->width; x++) {
+    const int height = given_height(p, end), width = given_width(p, end);
+    for (int y = 0; y < height; y++)
+        for (int x = 0; x < width; x++) {
             stage_pixel(p, begin, end, draws, &n, src, y, x, pixel);
             if (last)
                 store_pixel(p, out, y, x, pixel);
             for (int c = 0; !last && c < p->channels; c++)
-                next[((size_t)y * p->width + x) * p->channels + c] = pixel[c];
+                next[((size_t)y * width + x) * p->channels + c] = pixel[c];
         }
 }
 
@@ -82,8 +83,8 @@ int sluice_augment_run_stages(struct sluice_augment *aug, const struct draw *dra
     struct scratch *s = NULL;
     if (p->stages > 1 && !(s = borrow(aug)))
         return sluice_fail(err, SLUICE_ENOMEM,
-                           "augment: no memory for two images of %dx%dx%d", p->height,
-                           p->width, p->channels);
+                           "augment: no memory for two images of %zu bytes",
+                           stages_image_bytes(p));
     for (int i = 0; i < p->stages; i++) {
         uint8_t *next = s ? s->image[i & 1] : NULL;
         run_stage(p, i, draws, src, next, out);

@@ -192,6 +192,7 @@ int data_info_check_match(const struct data_info *train, const struct data_info 
 
 void feed_test_pipeline(char *buf, size_t size, const struct config *cfg)
 {
+    size_t used = 0;
     *buf = 0;
     if (strcmp(cfg->data.augment_test, "auto") != 0) {
         snprintf(buf, size, "%s", cfg->data.augment_test);
@@ -199,8 +200,10 @@ void feed_test_pipeline(char *buf, size_t size, const struct config *cfg)
     }
     for (const char *p = cfg->data.augment; *p;) {
         size_t n = strcspn(p, ","), name = strcspn(p, ":,");
-        if (name == 9 && strncmp(p, "normalize", 9) == 0)
-            snprintf(buf, size, "%.*s", (int)n, p);
+        if ((name == 9 && strncmp(p, "normalize", 9) == 0) ||
+            (name == 11 && strncmp(p, "center_crop", 11) == 0))
+            used += (size_t)snprintf(buf + used, size - used, "%s%.*s", used ? "," : "",
+                                     (int)n, p);
         p += n + (p[n] == ',');
     }
 }

@@ -55,8 +55,8 @@ int feed_open(struct feed *feed, const struct data_info *info, const struct conf
               const struct feed_options *options, struct sluice_error *err);
 void feed_close(struct feed *feed);
 
-/* What test images get: data.augment_test, where "auto" is the `normalize` of
- * data.augment, if it is there. */
+/* What test images get: data.augment_test, where "auto" is the `center_crop` and the
+ * `normalize` of data.augment, if they are there. */
 void feed_test_pipeline(char *buf, size_t size, const struct config *cfg);
 
 #endif

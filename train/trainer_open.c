@@ -49,6 +49,20 @@ static void resolve_statistics(struct trainer *t)
     }
 }
 
+/* What is tested must be what the network was built for. */
+static int check_view(const struct trainer *t, const struct feed *feed,
+                      struct sluice_error *err)
+{
+    const struct sluice_shape a = sluice_augment_shape(t->train.augment);
+    const struct sluice_shape b = sluice_augment_shape(feed->augment);
+    if (a.height == b.height && a.width == b.width)
+        return 0;
+    return sluice_fail(err, SLUICE_EINVAL,
+                       "data.augment_test: expected images of %dx%d as data.augment "
+                       "makes them, found %dx%d",
+                       a.height, a.width, b.height, b.width);
+}
+
 static int open_feeds(struct trainer *t, struct sluice_error *err)
 {
     struct config *cfg = t->cfg;
@@ -71,6 +85,8 @@ static int open_feeds(struct trainer *t, struct sluice_error *err)
     int rc = feed_open(&t->train, &t->train_info, cfg, &train, err);
     if (rc == 0 && t->test_info.dataset)
         rc = feed_open(&t->test, &t->test_info, cfg, &test, err);
+    if (rc == 0 && t->test_info.dataset)
+        rc = check_view(t, &t->test, err);
     if (rc < 0)
         return rc;
     t->steps_per_epoch = sluice_loader_batches(t->train.loader);
@@ -141,7 +157,8 @@ static int prepare_model(struct trainer *t, struct sluice_error *err)
                                           feed_test_crop(t->cfg) };
     if ((rc = feed_open(&feed, &t->train_info, t->cfg, &options, err)) < 0)
         return rc;
-    if ((n = sluice_loader_next(feed.loader, &b, err)) > 0) {
+    if ((n = check_view(t, &feed, err)) == 0 &&
+        (n = sluice_loader_next(feed.loader, &b, err)) > 0) {
         rc = t->model->prepare(t->net, b->pixels, n, err);
         sluice_loader_release(feed.loader, b);
     }

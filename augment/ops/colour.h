@@ -38,11 +38,66 @@ SLUICE_HD static inline uint8_t blend(int a, int b, float f)
     return v <= 0 ? 0 : v >= 255 ? 255 : (uint8_t)v;
 }
 
-SLUICE_HD static inline void grayscale_draw(struct draw *d, const struct step *s,
-                                            const struct plan *p,
-                                            const struct draw_key *key)
+/* The upper `bits`. */
+SLUICE_HD static inline void posterized(uint8_t *v, int bits)
 {
-    chance_draw(d, s, p, key);
+    for (int c = 0; c < CHANNELS_MAX; c++)
+        v[c] &= (uint8_t)(0xFF << (8 - bits));
+}
+
+SLUICE_HD static inline void solarized(uint8_t *v, int threshold)
+{
+    for (int c = 0; c < CHANNELS_MAX; c++)
+        if (v[c] >= threshold)
+            v[c] = (uint8_t)(255 - v[c]);
+}
+
+/* Away from black, or from its own grey. */
+SLUICE_HD static inline void brightened(uint8_t *v, float factor)
+{
+    for (int c = 0; c < CHANNELS_MAX; c++)
+        v[c] = blend(0, v[c], factor);
+}
+
+SLUICE_HD static inline void saturated(const struct plan *p, uint8_t *v, float factor)
+{
+    const int grey = luma(v, p->channels);
+    for (int c = 0; c < CHANNELS_MAX; c++)
+        v[c] = blend(grey, v[c], factor);
+}
+
+/* Operations that a chance decides upon, and nothing else. */
+#define BY_CHANCE(name)                                                                \
+    SLUICE_HD static inline void name##_draw(struct draw *d, const struct step *s,     \
+                                             const struct plan *p,                     \
+                                             const struct draw_key *key)               \
+    {                                                                                  \
+        chance_draw(d, s, p, key);                                                     \
+    }
+BY_CHANCE(grayscale)
+BY_CHANCE(posterize)
+BY_CHANCE(solarize)
+BY_CHANCE(solarize_add)
+BY_CHANCE(invert)
+BY_CHANCE(brightness)
+BY_CHANCE(color)
+
+SLUICE_HD static inline void identity_draw(struct draw *d, const struct step *s,
+                                           const struct plan *p,
+                                           const struct draw_key *key)
+{
+    (void)s;
+    (void)p;
+    (void)key;
+    d->on = 0;
+}
+
+SLUICE_HD static inline void identity_value(const struct step *s, const struct plan *p,
+                                            uint8_t *v)
+{
+    (void)s;
+    (void)p;
+    (void)v;
 }
 
 SLUICE_HD static inline void grayscale_value(const struct step *s, const struct plan *p,
@@ -54,42 +109,29 @@ SLUICE_HD static inline void grayscale_value(const struct step *s, const struct 
         v[c] = grey;
 }
 
-SLUICE_HD static inline void posterize_draw(struct draw *d, const struct step *s,
-                                            const struct plan *p,
-                                            const struct draw_key *key)
-{
-    chance_draw(d, s, p, key);
-}
-
 SLUICE_HD static inline void posterize_value(const struct step *s, const struct plan *p,
                                              uint8_t *v)
 {
     (void)p;
-    for (int c = 0; c < CHANNELS_MAX; c++)
-        v[c] &= (uint8_t)(0xFF << (8 - s->bits));
-}
-
-SLUICE_HD static inline void solarize_draw(struct draw *d, const struct step *s,
-                                           const struct plan *p,
-                                           const struct draw_key *key)
-{
-    chance_draw(d, s, p, key);
+    posterized(v, s->bits);
 }
 
 SLUICE_HD static inline void solarize_value(const struct step *s, const struct plan *p,
                                             uint8_t *v)
 {
     (void)p;
-    for (int c = 0; c < CHANNELS_MAX; c++)
-        if (v[c] >= s->threshold)
-            v[c] = (uint8_t)(255 - v[c]);
+    solarized(v, s->threshold);
 }
 
-SLUICE_HD static inline void invert_draw(struct draw *d, const struct step *s,
-                                         const struct plan *p,
-                                         const struct draw_key *key)
+SLUICE_HD static inline void solarize_add_value(const struct step *s,
+                                                const struct plan *p, uint8_t *v)
 {
-    chance_draw(d, s, p, key);
+    (void)p;
+    for (int c = 0; c < CHANNELS_MAX; c++) {
+        const int sum = v[c] + s->addition;
+        if (v[c] < s->threshold)
+            v[c] = (uint8_t)(sum < 0 ? 0 : sum > 255 ? 255 : sum);
+    }
 }
 
 SLUICE_HD static inline void invert_value(const struct step *s, const struct plan *p,
@@ -97,8 +139,20 @@ SLUICE_HD static inline void invert_value(const struct step *s, const struct pla
 {
     (void)p;
     (void)s;
-    for (int c = 0; c < CHANNELS_MAX; c++)
-        v[c] = (uint8_t)(255 - v[c]);
+    solarized(v, 0);
+}
+
+SLUICE_HD static inline void brightness_value(const struct step *s,
+                                              const struct plan *p, uint8_t *v)
+{
+    (void)p;
+    brightened(v, s->factor);
+}
+
+SLUICE_HD static inline void color_value(const struct step *s, const struct plan *p,
+                                         uint8_t *v)
+{
+    saturated(p, v, s->factor);
 }
 
 #endif

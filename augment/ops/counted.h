@@ -35,32 +35,21 @@ SLUICE_HD static inline void look_up(const struct plan *p, const struct counts *
         v[c] = c < p->channels ? (uint8_t)n->of[c][from[c]] : 0;
 }
 
-SLUICE_HD static inline void autocontrast_draw(struct draw *d, const struct step *s,
-                                               const struct plan *p,
-                                               const struct draw_key *key)
+/* The mean of the values counted, rounded. */
+SLUICE_HD static inline uint32_t mean_value(const uint32_t of[256])
 {
-    chance_draw(d, s, p, key);
-}
-
-SLUICE_HD static inline void autocontrast_count(const struct draw *d,
-                                                const struct step *s,
-                                                const struct plan *p, const uint8_t *v,
-                                                struct counts *n)
-{
-    (void)d;
-    (void)s;
-    count_channels(p, v, n);
+    uint64_t sum = 0, pixels = 0;
+    for (int v = 0; v < 256; v++) {
+        sum += (uint64_t)v * of[v];
+        pixels += of[v];
+    }
+    return (uint32_t)((2 * sum + pixels) / (2 * pixels));
 }
 
 /* Stretch lowest .. highest to 0 .. 255. */
-SLUICE_HD static inline void autocontrast_settle(const struct draw *d,
-                                                 const struct plan *p, struct counts *n,
-                                                 int channel)
+SLUICE_HD static inline void stretch(uint32_t of[256])
 {
-    uint32_t *of = n->of[channel];
     int low = 0, high = 255;
-    (void)d;
-    (void)p;
     while (low < 255 && !of[low])
         low++;
     while (high > 0 && !of[high])
@@ -74,6 +63,80 @@ SLUICE_HD static inline void autocontrast_settle(const struct draw *d,
     }
 }
 
+/* Make every value as frequent as any other, in whole steps of pixels. */
+SLUICE_HD static inline void flatten(uint32_t of[256], uint32_t pixels)
+{
+    int highest = 255;
+    while (highest > 0 && !of[highest])
+        highest--;
+    const uint32_t step = (pixels - of[highest]) / 255;
+    uint32_t below = step / 2;
+    for (int v = 0; v < 256; v++) {
+        const uint32_t here = of[v], to = step ? below / step : (uint32_t)v;
+        of[v] = to > 255 ? 255 : to;
+        below += here;
+    }
+}
+
+BY_CHANCE(contrast)
+BY_CHANCE(autocontrast)
+BY_CHANCE(equalize)
+
+SLUICE_HD static inline void contrast_count(const struct draw *d, const struct step *s,
+                                            const struct plan *p, const uint8_t *v,
+                                            struct counts *n)
+{
+    (void)d;
+    (void)s;
+    count_one(&n->of[0][luma(v, p->channels)], 1);
+}
+
+/* The mean, into of[0][0]. */
+SLUICE_HD static inline void contrast_settle(const struct draw *d, const struct step *s,
+                                             struct counts *n, int channel)
+{
+    (void)d;
+    (void)s;
+    if (channel == 0)
+        n->of[0][0] = mean_value(n->of[0]);
+}
+
+/* Away from a grey image. */
+SLUICE_HD static inline void contrasted(const struct plan *p, const struct counts *n,
+                                        const uint8_t *from, float factor, uint8_t *v)
+{
+    for (int c = 0; c < CHANNELS_MAX; c++)
+        v[c] = c < p->channels ? blend((int)n->of[0][0], from[c], factor) : 0;
+}
+
+SLUICE_HD static inline void contrast_pixel(const struct draw *d, const struct step *s,
+                                            const struct plan *p,
+                                            const struct counts *n, const uint8_t *from,
+                                            uint8_t *v)
+{
+    (void)d;
+    contrasted(p, n, from, s->factor, v);
+}
+
+SLUICE_HD static inline void autocontrast_count(const struct draw *d,
+                                                const struct step *s,
+                                                const struct plan *p, const uint8_t *v,
+                                                struct counts *n)
+{
+    (void)d;
+    (void)s;
+    count_channels(p, v, n);
+}
+
+SLUICE_HD static inline void autocontrast_settle(const struct draw *d,
+                                                 const struct step *s, struct counts *n,
+                                                 int channel)
+{
+    (void)d;
+    (void)s;
+    stretch(n->of[channel]);
+}
+
 SLUICE_HD static inline void
 autocontrast_pixel(const struct draw *d, const struct step *s, const struct plan *p,
                    const struct counts *n, const uint8_t *from, uint8_t *v)
@@ -81,13 +144,6 @@ autocontrast_pixel(const struct draw *d, const struct step *s, const struct plan
     (void)d;
     (void)s;
     look_up(p, n, from, v);
-}
-
-SLUICE_HD static inline void equalize_draw(struct draw *d, const struct step *s,
-                                           const struct plan *p,
-                                           const struct draw_key *key)
-{
-    chance_draw(d, s, p, key);
 }
 
 SLUICE_HD static inline void equalize_count(const struct draw *d, const struct step *s,
@@ -99,23 +155,11 @@ SLUICE_HD static inline void equalize_count(const struct draw *d, const struct s
     count_channels(p, v, n);
 }
 
-/* Make every value as frequent as any other, in whole steps of pixels. */
-SLUICE_HD static inline void equalize_settle(const struct draw *d, const struct plan *p,
+SLUICE_HD static inline void equalize_settle(const struct draw *d, const struct step *s,
                                              struct counts *n, int channel)
 {
-    uint32_t *of = n->of[channel];
-    int highest = 255;
     (void)d;
-    while (highest > 0 && !of[highest])
-        highest--;
-    const uint32_t pixels = (uint32_t)p->height * (uint32_t)p->width;
-    const uint32_t step = (pixels - of[highest]) / 255;
-    uint32_t below = step / 2;
-    for (int v = 0; v < 256; v++) {
-        const uint32_t here = of[v], to = step ? below / step : (uint32_t)v;
-        of[v] = to > 255 ? 255 : to;
-        below += here;
-    }
+    flatten(n->of[channel], (uint32_t)s->height * (uint32_t)s->width);
 }
 
 SLUICE_HD static inline void equalize_pixel(const struct draw *d, const struct step *s,

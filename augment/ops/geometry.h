@@ -54,10 +54,10 @@ SLUICE_HD static inline void flip_draw(struct draw *d, const struct step *s,
 SLUICE_HD static inline int flip_source(const struct draw *d, const struct step *s,
                                         const struct plan *p, int *y, int *x)
 {
-    (void)s;
+    (void)p;
     (void)y;
     if (d->on)
-        *x = p->width - 1 - *x;
+        *x = s->width - 1 - *x;
     return 1;
 }
 
@@ -72,10 +72,10 @@ SLUICE_HD static inline int vertical_flip_source(const struct draw *d,
                                                  const struct step *s,
                                                  const struct plan *p, int *y, int *x)
 {
-    (void)s;
+    (void)p;
     (void)x;
     if (d->on)
-        *y = p->height - 1 - *y;
+        *y = s->height - 1 - *y;
     return 1;
 }
 
@@ -93,8 +93,9 @@ SLUICE_HD static inline void translate_draw(struct draw *d, const struct step *s
 SLUICE_HD static inline int translate_source(const struct draw *d, const struct step *s,
                                              const struct plan *p, int *y, int *x)
 {
-    *y = padded(*y + d->u.shift.dy - s->pad, p->height, s->fill_mode);
-    *x = padded(*x + d->u.shift.dx - s->pad, p->width, s->fill_mode);
+    (void)p;
+    *y = padded(*y + d->u.shift.dy - s->pad, s->height, s->fill_mode);
+    *x = padded(*x + d->u.shift.dx - s->pad, s->width, s->fill_mode);
     return *y >= 0 && *x >= 0;
 }
 
@@ -108,9 +109,10 @@ SLUICE_HD static inline void cutout_draw(struct draw *d, const struct step *s,
                                          const struct draw_key *key)
 {
     struct sluice_rng r = draw_stream(key);
+    (void)p;
     d->on = 1;
-    d->u.rect.y = sluice_rng_range(&r, 0, p->height - s->size);
-    d->u.rect.x = sluice_rng_range(&r, 0, p->width - s->size);
+    d->u.rect.y = sluice_rng_range(&r, 0, s->height - s->size);
+    d->u.rect.x = sluice_rng_range(&r, 0, s->width - s->size);
     d->u.rect.height = d->u.rect.width = s->size;
 }
 
@@ -120,6 +122,37 @@ SLUICE_HD static inline int cutout_source(const struct draw *d, const struct ste
     (void)s;
     (void)p;
     return !inside(&d->u.rect, *y, *x);
+}
+
+SLUICE_HD static inline void center_crop_draw(struct draw *d, const struct step *s,
+                                              const struct plan *p,
+                                              const struct draw_key *key)
+{
+    (void)s;
+    (void)p;
+    (void)key;
+    d->on = 1;
+}
+
+/* Where the middle `size` of `n` begin, negative if they are more: halves go to the
+ * even side, as Python's round() has it, and the larger border behind. */
+SLUICE_HD static inline int middle(int n, int size)
+{
+    const int spare = n - size, half = spare / 2;
+    if (spare < 0)
+        return -((size - n) / 2);
+    return half + (spare % 2 && half % 2);
+}
+
+SLUICE_HD static inline int center_crop_source(const struct draw *d,
+                                               const struct step *s,
+                                               const struct plan *p, int *y, int *x)
+{
+    (void)d;
+    (void)p;
+    *y += middle(s->height, s->size);
+    *x += middle(s->width, s->size);
+    return *y >= 0 && *y < s->height && *x >= 0 && *x < s->width;
 }
 
 #endif

@@ -141,18 +141,13 @@ SLUICE_HD static inline void jitter_count(const struct draw *d, const struct ste
     count_one(&n->of[0][luma(v, p->channels)], 1);
 }
 
-/* The mean, rounded, into of[0][0]. */
-SLUICE_HD static inline void jitter_settle(const struct draw *d, const struct plan *p,
+/* The mean, into of[0][0]; nothing was counted where contrast is left out. */
+SLUICE_HD static inline void jitter_settle(const struct draw *d, const struct step *s,
                                            struct counts *n, int channel)
 {
-    const uint64_t pixels = (uint64_t)p->height * (uint64_t)p->width;
-    uint64_t sum = 0;
     (void)d;
-    if (channel)
-        return;
-    for (int v = 0; v < 256; v++)
-        sum += (uint64_t)v * n->of[0][v];
-    n->of[0][0] = (uint32_t)((2 * sum + pixels) / (2 * pixels));
+    if (channel == 0 && s->jitter[JITTER_CONTRAST] > 0)
+        n->of[0][0] = mean_value(n->of[0]);
 }
 
 SLUICE_HD static inline void jitter_pixel(const struct draw *d, const struct step *s,

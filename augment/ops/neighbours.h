@@ -1,29 +1,24 @@
-/* neighbours.h -- pixels made of several: sharpness and perspective, as Pillow makes
- * them. */
+/* neighbours.h -- pixels made of several: sharpness and perspective as Pillow makes
+ * them, blur as torchvision does. */
 #ifndef SLUICE_AUGMENT_NEIGHBOURS_H
 #define SLUICE_AUGMENT_NEIGHBOURS_H
 
 #include <math.h>
 
 #include "ops/colour.h"
+#include "ops/geometry.h"
+#include "ops/portable.h"
 #include "plan.h"
 
-SLUICE_HD static inline void sharpness_draw(struct draw *d, const struct step *s,
-                                            const struct plan *p,
-                                            const struct draw_key *key)
+/* Blend by `factor` with the image smoothed by [1 1 1; 1 5 1; 1 1 1] / 13; its border
+ * is not. */
+SLUICE_HD static inline void sharpened(const struct step *s, const struct plan *p,
+                                       const uint8_t *src, int y, int x, float factor,
+                                       uint8_t *v)
 {
-    chance_draw(d, s, p, key);
-}
-
-/* Blend with the image smoothed by [1 1 1; 1 5 1; 1 1 1] / 13; its border is not. */
-SLUICE_HD static inline void sharpness_near(const struct draw *d, const struct step *s,
-                                            const struct plan *p, const uint8_t *src,
-                                            int y, int x, uint8_t *v)
-{
-    const int w = p->width, n = p->channels;
+    const int w = s->width, n = p->channels;
     const uint8_t *at = src + ((size_t)y * w + x) * n;
-    const int border = y == 0 || x == 0 || y == p->height - 1 || x == w - 1;
-    (void)d;
+    const int border = y == 0 || x == 0 || y == s->height - 1 || x == w - 1;
     for (int c = 0; c < CHANNELS_MAX && c < n; c++) {
         int sum = 4 * at[c];
         if (border) {
@@ -33,8 +28,67 @@ SLUICE_HD static inline void sharpness_near(const struct draw *d, const struct s
         for (int dy = -1; dy <= 1; dy++)
             for (int dx = -1; dx <= 1; dx++)
                 sum += at[((ptrdiff_t)dy * w + dx) * n + c];
-        v[c] = blend((2 * sum + 13) / 26, at[c], s->factor);
+        v[c] = blend((2 * sum + 13) / 26, at[c], factor);
     }
+}
+
+SLUICE_HD static inline void sharpness_draw(struct draw *d, const struct step *s,
+                                            const struct plan *p,
+                                            const struct draw_key *key)
+{
+    chance_draw(d, s, p, key);
+}
+
+SLUICE_HD static inline void sharpness_near(const struct draw *d, const struct step *s,
+                                            const struct plan *p, const uint8_t *src,
+                                            int y, int x, uint8_t *v)
+{
+    (void)d;
+    sharpened(s, p, src, y, x, s->factor, v);
+}
+
+/* Sigma is uniform; the weights of a row are e^(-x^2 / 2 sigma^2), of sum 1. */
+SLUICE_HD static inline void gaussian_blur_draw(struct draw *d, const struct step *s,
+                                                const struct plan *p,
+                                                const struct draw_key *key)
+{
+    struct sluice_rng r = draw_stream(key);
+    const double share = (double)sluice_rng_unit(&r);
+    const double sigma = s->scale[0] + (s->scale[1] - s->scale[0]) * share;
+    const int reach = s->kernel / 2;
+    double sum = 1;
+    (void)p;
+    d->on = 1;
+    for (int i = 0; i <= reach; i++) {
+        const double at = i / sigma;
+        d->u.blur[i] = exp_portable(-0.5 * (at * at));
+        sum += i ? 2 * d->u.blur[i] : 0;
+    }
+    for (int i = 0; i <= reach; i++)
+        d->u.blur[i] = d->u.blur[i] / sum;
+}
+
+/* Rows, then their sum, in double; to the nearest byte. The border is mirrored. */
+SLUICE_HD static inline void
+gaussian_blur_near(const struct draw *d, const struct step *s, const struct plan *p,
+                   const uint8_t *src, int y, int x, uint8_t *v)
+{
+    const double *weight = d->u.blur;
+    const int reach = s->kernel / 2, n = p->channels;
+    double sum[CHANNELS_MAX] = { 0 };
+    for (int dy = -reach; dy <= reach; dy++) {
+        const uint8_t *row = src + (size_t)reflect(y + dy, s->height) * s->width * n;
+        double part[CHANNELS_MAX] = { 0 };
+        for (int dx = -reach; dx <= reach; dx++) {
+            const uint8_t *from = row + (size_t)reflect(x + dx, s->width) * n;
+            for (int c = 0; c < CHANNELS_MAX && c < n; c++)
+                part[c] += weight[dx < 0 ? -dx : dx] * from[c];
+        }
+        for (int c = 0; c < CHANNELS_MAX && c < n; c++)
+            sum[c] += weight[dy < 0 ? -dy : dy] * part[c];
+    }
+    for (int c = 0; c < CHANNELS_MAX && c < n; c++)
+        v[c] = (uint8_t)rint(sum[c]);
 }
 
 /* The map from output to source that takes the four corners given to the corners of
@@ -70,15 +124,16 @@ SLUICE_HD static inline void perspective_draw(struct draw *d, const struct step 
 {
     struct sluice_rng r = draw_stream(key);
     double x[4], y[4];
+    (void)p;
     d->on = sluice_rng_unit(&r) < s->p;
     for (int i = 0; i < 4; i++) {
         const int right = i == 1 || i == 2, down = i >= 2;
-        const int x0 = right ? p->width - 1 - s->inward[1] : 0;
-        const int y0 = down ? p->height - 1 - s->inward[0] : 0;
+        const int x0 = right ? s->width - 1 - s->inward[1] : 0;
+        const int y0 = down ? s->height - 1 - s->inward[0] : 0;
         x[i] = sluice_rng_range(&r, x0, x0 + s->inward[1]);
         y[i] = sluice_rng_range(&r, y0, y0 + s->inward[0]);
     }
-    set_homography(d->u.homography, x, y, p->height, p->width);
+    set_homography(d->u.homography, x, y, s->height, s->width);
 }
 
 /* Bilinear, in double, cut off; beyond the image the fill colour. */
@@ -91,7 +146,7 @@ SLUICE_HD static inline void perspective_near(const struct draw *d,
     const double below = m[6] * cx + m[7] * cy + 1;
     double sx = (m[0] * cx + m[1] * cy + m[2]) / below;
     double sy = (m[3] * cx + m[4] * cy + m[5]) / below;
-    const int n = p->channels, w = p->width, h = p->height;
+    const int n = p->channels, w = s->width, h = s->height;
     if (!(sx >= 0 && sx < w && sy >= 0 && sy < h)) { /* also what is no number */
         copy_pixel(p, s->fill, v);
         return;

@@ -24,9 +24,11 @@ SLUICE_HD static inline void sin_cos_degrees(double degrees, double *s, double *
     *c = turn == 0 ? sum_c : turn == 1 ? -sum_s : turn == 2 ? -sum_c : sum_s;
 }
 
-/* For |x| up to some tens. */
+/* For x up to some hundreds; 0 far below. */
 SLUICE_HD static inline double exp_portable(double x)
 {
+    if (x < -700)
+        return 0;
     const double n = floor(x * 1.4426950408889634 + 0.5);
     const double rest =
         (x - n * 0.693147180369123816490) - n * 1.90821492927058770002e-10;

@@ -27,13 +27,12 @@ static void *on_gpu(const void *from, size_t size)
     return p;
 }
 
-static void check_batch(const struct sluice_augment *a, const uint8_t *set,
-                        uint32_t epoch, const void *gpu_out, const char *what)
+static void check_batch(const struct sluice_augment *a, const struct sluice_shape *s,
+                        const uint8_t *set, uint32_t epoch, const void *gpu_out,
+                        const char *what)
 {
     const struct sluice_transform t = sluice_augment_transform(a);
-    const struct sluice_shape *s = &t.out;
-    const size_t in = (size_t)s->height * s->width * s->channels;
-    const size_t out = sluice_shape_bytes(s);
+    const size_t in = sluice_shape_bytes(s), out = sluice_shape_bytes(&t.out);
     uint8_t *want = aligned_noise(out, 1), *got = aligned_noise(COUNT * out, 2);
     DO(cudaMemcpy(got, gpu_out, COUNT * out, cudaMemcpyDeviceToHost));
     for (int n = 0; n < COUNT; n++) {
@@ -43,16 +42,16 @@ static void check_batch(const struct sluice_augment *a, const uint8_t *set,
         CHECK(memcmp(want, got + (size_t)n * out, out) == 0,
               "%s: %s of %dx%dx%d as %s, layout %d: image %d", what,
               sluice_augment_describe(a), s->height, s->width, s->channels,
-              sluice_dtype_name(s->dtype), s->layout, n);
+              sluice_dtype_name(t.out.dtype), t.out.layout, n);
     }
     free(want);
     free(got);
 }
 
 /* The captured launch reads its epoch from memory. */
-static void replay(const struct sluice_augment *a, const uint8_t *set,
-                   const struct sluice_augment_gpu_batch *b, uint32_t *epoch_at,
-                   cudaStream_t stream)
+static void replay(const struct sluice_augment *a, const struct sluice_shape *source,
+                   const uint8_t *set, const struct sluice_augment_gpu_batch *b,
+                   uint32_t *epoch_at, cudaStream_t stream)
 {
     cudaGraph_t graph;
     cudaGraphExec_t run;
@@ -66,7 +65,7 @@ static void replay(const struct sluice_augment *a, const uint8_t *set,
                            stream));
         DO(cudaGraphLaunch(run, stream));
         DO(cudaStreamSynchronize(stream));
-        check_batch(a, set, epoch, b->out, "graph");
+        check_batch(a, source, set, epoch, b->out, "graph");
     }
     DO(cudaGraphExecDestroy(run));
     DO(cudaGraphDestroy(graph));
@@ -91,10 +90,10 @@ static void compare(int i, int k, const uint8_t *set, cudaStream_t stream)
     uint32_t *epoch_at = on_gpu(NULL, sizeof(*epoch_at));
     REQUIRE(sluice_augment_cuda(a, &b, stream, &err) == 0, "%s", err.message);
     DO(cudaStreamSynchronize(stream));
-    check_batch(a, set, 5, b.out, "launch");
+    check_batch(a, &o.source, set, 5, b.out, "launch");
     b.epoch_at = epoch_at;
     if (i % 8 == 1)
-        replay(a, set, &b, epoch_at, stream);
+        replay(a, &o.source, set, &b, epoch_at, stream);
     cudaFree((void *)b.images);
     cudaFree((void *)b.at);
     cudaFree((void *)b.ids);

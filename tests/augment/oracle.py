@@ -4,10 +4,10 @@
     oracle.py [tests/augment/golden.c]
 
 Draws are those of Philox4x32-10 as sluice/rng.h describes them; pixels are changed by
-Pillow and numpy (`pip install pillow numpy`), as torchvision does it on 8-bit images.
-Prints each case of golden.c with the checksum found here, and fails on a difference.
-Not run by the tests, which need nothing from outside. Seen to agree with Pillow 13.0
-and numpy 2.4."""
+torchvision on 8-bit PIL images, by Pillow and numpy (`pip install torchvision`). Prints
+each case of golden.c with the checksum found here, and fails on a difference. Not run
+by the tests, which need nothing from outside. Seen to agree with torchvision 0.29,
+Pillow 13.0 and numpy 2.4."""
 import math
 import re
 import struct
@@ -15,6 +15,7 @@ import sys
 
 import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
+from torchvision.transforms import functional as F
 
 H, W, C, SAMPLES, SEED = 11, 13, 3, 8, 0x5EED
 f32 = np.float32
@@ -126,6 +127,48 @@ def rotate(im, o, r):
     return im.rotate(angle, Image.Resampling.NEAREST, fillcolor=colour(o["fill"]))
 
 
+def side(r, reach):
+    return (2 * r.unit() - 1) * reach
+
+
+def two(text):
+    v = [float(f32(x)) for x in text.split("/")]
+    return v * 2 if len(v) == 1 else v
+
+
+def affine(im, o, r):
+    angle = side(r, float(f32(o["degrees"])))
+    (across, down), (a, b) = two(o.get("translate", "0")), two(o.get("shear", "0"))
+    shift = [round(side(r, across * W)), round(side(r, down * H))]
+    low, high = (o.get("scale", "1").split("/") * 2)[:2]
+    scale = float(low) + (float(high) - float(low)) * r.unit()
+    return F.affine(im, angle, shift, scale, [side(r, a), side(r, b)],
+                    fill=colour(o.get("fill", "zero")))
+
+
+def slide(im, o, r, shears, down):
+    on, far = chance(o, r, "0.5"), side(r, float(f32(o["reach"])))
+    move = math.degrees(math.atan(far)) if shears else round(far * (H if down else W))
+    pair, none = [0, move] if down else [move, 0], [0, 0]
+    if not on:
+        return im
+    return F.affine(im, 0, none if shears else pair, 1, pair if shears else none,
+                    fill=colour(o.get("fill", "zero")), center=none)
+
+
+def gaussian_blur(im, o, r):
+    low, high = (o.get("sigma", "0.1/2").split("/") * 2)[:2]
+    sigma = float(low) + (float(high) - float(low)) * r.unit()
+    return F.gaussian_blur(im, int(o["kernel"]), sigma)
+
+
+def solarize_add(im, o):
+    a = np.asarray(im).astype(int)
+    low = a < int(o.get("threshold", "128"))
+    return Image.fromarray(np.where(low, np.clip(a + int(o["addition"]), 0, 255),
+                                    a).astype(np.uint8))
+
+
 def adjust_hue(im, shift):
     h, s, v = im.convert("HSV").split()
     turned = (np.asarray(h).astype(np.int32) + shift).astype(np.uint8)
@@ -202,11 +245,27 @@ def sometimes(change, usual="0.5"):
     return lambda im, o, r: change(im, o) if chance(o, r, usual) else im
 
 
+def enhance(change):
+    return sometimes(lambda im, o: change(im, float(f32(o["factor"]))))
+
+
 OPS = {
     "translate": translate,
     "cutout": cutout,
     "erase": erase,
     "rotate": pillow(rotate),
+    "affine": pillow(affine),
+    "shear_x": pillow(lambda im, o, r: slide(im, o, r, True, False)),
+    "shear_y": pillow(lambda im, o, r: slide(im, o, r, True, True)),
+    "translate_x": pillow(lambda im, o, r: slide(im, o, r, False, False)),
+    "translate_y": pillow(lambda im, o, r: slide(im, o, r, False, True)),
+    "center_crop": pillow(lambda im, o, r: F.center_crop(im, int(o["size"]))),
+    "gaussian_blur": pillow(gaussian_blur),
+    "identity": lambda a, o, r: a,
+    "solarize_add": pillow(sometimes(solarize_add)),
+    "brightness": pillow(enhance(F.adjust_brightness)),
+    "color": pillow(enhance(F.adjust_saturation)),
+    "contrast": pillow(enhance(F.adjust_contrast)),
     "jitter": pillow(jitter),
     "perspective": pillow(perspective),
     "grayscale": pillow(sometimes(

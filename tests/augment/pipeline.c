@@ -68,6 +68,16 @@ static void descriptions(void)
               "translate:pad=2:fill=125/122/113,cutout:size=4:fill=1/2/3,"
               "normalize:mean=125.307/122.961/113.8575:std=51.5865/50.847/51.255");
     describes("cutout:size=32:fill=mean", "cutout:size=32:fill=125/122/113");
+    describes("affine:degrees=10",
+              "affine:degrees=10:translate=0/0:scale=1/1:shear=0/0:"
+              "fill=0/0/0");
+    describes("affine:shear=5/0:degrees=1:translate=0.1:scale=0.9/1.1:fill=mean",
+              "affine:degrees=1:translate=0.1/0.1:scale=0.9/1.1:shear=5/0:fill=125/122/"
+              "113");
+    describes("gaussian_blur:kernel=3,identity",
+              "gaussian_blur:kernel=3:sigma=0.1/2,identity");
+    describes("center_crop:size=8,cutout:size=8:fill=zero",
+              "center_crop:size=8:fill=0/0/0,cutout:size=8:fill=0/0/0");
     describes("normalize:mean=0:std=255", "normalize:mean=0/0/0:std=255/255/255");
     describes("vertical_flip:p=1,vertical_flip:p=0",
               "vertical_flip:p=1:mode=random,vertical_flip:p=0:mode=random");
@@ -101,6 +111,16 @@ static void refusals(void)
     refuses("cutout:size=33", "cutout: size=33: expected 1 to 32, for images of 32x32");
     refuses("cutout:size=0", "from 1 to");
     refuses("cutout:size=4:fill=reflect", "expected zero, mean or 3 numbers");
+    refuses("center_crop:size=8,cutout:size=9", "expected 1 to 8, for images of 8x8");
+    refuses("center_crop:size=32767", "are larger than 256 MiB");
+    refuses("affine:degrees=1:scale=2/1",
+            "scale=2/1: expected FROM/TO, numbers in order");
+    refuses("affine:degrees=1:shear=1/2/3",
+            "expected ACROSS/DOWN, one or two numbers, from 0 to 80");
+    refuses("affine:degrees=1:translate=-0.1", "translate=-0.1");
+    refuses("gaussian_blur:kernel=4", "kernel=4: expected an odd number below 64");
+    refuses("center_crop:size=2,gaussian_blur:kernel=5", "below 4, for images of 2x2");
+    refuses("identity:p=1", "identity has no option 'p'; there are: none");
     refuses("normalize:std=0", "1 or 3 numbers joined by / from 1e-06");
     refuses("normalize:mean=inf", "normalize: mean=inf");
     refuses("normalize,flip", "flip stands after normalize: only erase may");
@@ -167,7 +187,7 @@ static void lists(void)
             CHECK(strcmp(sluice_augment_op_name(i), sluice_augment_op_name(n)) != 0,
                   "%s twice", sluice_augment_op_name(n));
     }
-    CHECK(n >= 18, "%d operations", n);
+    CHECK(n >= 30, "%d operations", n);
     CHECK(!sluice_augment_op_help(n) && !sluice_augment_op_name(-1), "past the ends");
 }
 

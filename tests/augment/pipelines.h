@@ -35,6 +35,16 @@ static const char *const pipelines[] = {
     "invert:p=1,crop:pad=2:fill=mean,autocontrast,flip,equalize:p=1,rotate:degrees=180",
     "sharpness:factor=2.5:p=1,perspective:distortion=0.6:p=1:fill=mean,flip,solarize:"
     "threshold=128",
+    "affine:degrees=90:translate=0.2:scale=0.5/2:shear=20:fill=mean,flip,normalize",
+    "shear_x:reach=0.4:p=1,translate_y:reach=0.3:p=1:fill=mean,shear_y:reach=0.2:p=1",
+    "identity,flip,cutout:size=1:fill=3,identity,normalize",
+    "flip,translate_x:reach=0.4:fill=mean,affine:degrees=0:scale=0.7/1.4,normalize",
+    "solarize_add:addition=60:p=1,brightness:factor=1.4:p=1,translate:pad=1",
+    "color:factor=0.2:p=1,contrast:factor=1.7:p=0.7,flip,contrast:factor=0.4:p=1",
+    "flip,gaussian_blur:kernel=5:sigma=0.1/3,solarize:threshold=90",
+    "rotate:degrees=45,center_crop:size=5:fill=mean,normalize,erase:p=1",
+    "center_crop:size=24,gaussian_blur:kernel=1,center_crop:size=7,equalize:p=1",
+    "sharpness:factor=0.1:p=1,center_crop:size=30,perspective:p=1,crop:pad=3:fill=edge",
     "crop:pad=4,flip,rotate:degrees=15,jitter:brightness=0.3:contrast=0.3:saturation="
     "0.3:hue=0.1,perspective:distortion=0.2,normalize,erase:p=0.9:scale=0.02/0.2",
 };
@@ -74,14 +84,19 @@ static inline struct sluice_augment_options case_options(int i,
     return o;
 }
 
-/* u8 results cannot be normalised; colours are of 1 or 3 channels. */
+/* u8 results cannot be normalised; colours are of 1 or 3 channels; what is mirrored at
+ * a border must be there. */
 static inline int case_suits(int i, int pipeline)
 {
     const char *text = pipelines[pipeline];
     if (case_dtypes[i % 4] == SLUICE_U8 && strstr(text, "normalize"))
         return 0;
+    if (strstr(text, "blur:kernel=5") &&
+        (sizes[i / 8].height < 3 || sizes[i / 8].width < 3))
+        return 0;
     return sizes[i / 8].channels % 2 == 1 ||
-           (!strstr(text, "jitter") && !strstr(text, "grayscale"));
+           (!strstr(text, "jitter") && !strstr(text, "grayscale") &&
+            !strstr(text, "color") && !strstr(text, "contrast:f"));
 }
 
 /* Bytes without a pattern, at a multiple of 64. */

@@ -66,6 +66,12 @@ sluice eval "$first/checkpoints/best.safetensors" eval.tta=flip_shift --out=othe
   >out 2>err || fail "eval: $(cat err)"
 [ "$(wc -l <out)" = 1 ] && [ -s other/per_class.csv ] || fail "eval --quiet: $(cat out)"
 
+# Cropped in training, cropped in testing.
+sluice train $tiny $data training.epochs=1 run.name=cropped \
+  "data.augment=[translate: {pad: 2}, center_crop: {size: 12}, normalize]" >out 2>err ||
+  fail "center_crop: $(cat err)"
+sluice eval runs/latest --quiet >out 2>err || fail "eval of cropped images: $(cat err)"
+
 # Ctrl-C: the step is finished, a checkpoint written, the way to go on told.
 for signal in INT TERM; do
   sluice train $tiny $data training.epochs=100000 run.name=$signal run.log_every=1 >out 2>err &
@@ -111,6 +117,8 @@ bad 2 "expected at most the 5 images of few.sluice, found 16" \
 bad 2 "no recipe 'nothere'; there are: " sluice train recipe=nothere
 bad 2 "no such key; near: training.epochs" sluice train training.epoch=3
 bad 2 "rotate" sluice train $tiny $data "data.augment=[rotate_by_nothing]"
+bad 2 "data.augment_test: expected images of 16x16 as data.augment makes them, found 8x8" \
+  sluice train $tiny $data "data.augment_test=[center_crop: {size: 8}, normalize]"
 bad 2 "no integer field 'nothere'" sluice train $tiny $data data.label=nothere
 bad 2 "expected recipe=NAME" sluice train
 bad 3 "nothere: No such file" sluice eval nothere

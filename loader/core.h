@@ -7,6 +7,7 @@
  *   deck.c      a chunk's reads in flight, merged and sorted
  *   resident.c  the payload in memory, loaded when first wanted or before
  *   sample.c    one sample into its place in the batch
+ *   damage.c    what becomes of one that cannot be shown
  *   decode.c    JPEG, crop and scaling; resize*.c
  *   order.c     which sample comes when; file.c, read.c, engine_*.c, ring.c, sys.c: I/O
  *
@@ -40,6 +41,13 @@ enum {
  *   LENT     the consumer's until sluice_loader_release */
 enum slot_state { SLOT_FREE, SLOT_FILLING, SLOT_READY, SLOT_LENT };
 
+/* A damaged sample that was skipped or replaced. */
+struct damage {
+    struct damage *next;
+    int position; /* in the batch */
+    struct sluice_damage told;
+};
+
 struct slot {
     struct sluice_batch batch; /* what the consumer sees */
     enum slot_state state;
@@ -48,6 +56,7 @@ struct slot {
     int taken, done; /* of them */
     int failed_at;   /* position in the batch of the first failure; count: none */
     struct sluice_error error; /* of that failure */
+    struct damage *damage;     /* by position once the slot is READY */
     int64_t *labels;
     uint64_t *ids;
 };
@@ -59,6 +68,7 @@ struct chunk {
     int rc;       /* 0, or the code of the failure at position `at`: see *err */
     int at;
     struct sluice_error err;
+    struct damage *damage;
 };
 
 /* The payload kept in memory; NULL base: not resident. */
@@ -135,6 +145,8 @@ struct sluice_loader {
      * when no batch of its old epoch is left. */
     struct sluice_permutation permutation[2];
     struct sluice_loader_stats stats;
+    struct sluice_damage *damaged; /* (stats.damaged_samples) */
+    int damaged_room;
 };
 
 /* sluice_loader_open with another table of system calls: for tests. */
@@ -167,16 +179,40 @@ int sluice_resident_get(struct sluice_loader *ld, uint64_t sample,
 /* Fill the chunk from memory. */
 void sluice_resident_run(struct worker *w, struct chunk *c);
 
-/* sample.c: the sample numbers and labels of a chunk; where a sample's image lies, with
- * the file's word on it checked against the schema; its bytes into the batch. */
+/* sample.c: the samples in use, counted from 0, and which of them stands at a position
+ * of the epoch's order; the sample numbers and labels of a chunk; where a sample's
+ * image lies, with the file's word on it checked; its bytes into the batch (*damaged:
+ * that they are to blame for a failure). */
+uint64_t sluice_view_sample(const struct sluice_loader *ld, uint64_t index);
+uint64_t sluice_view_index(const struct sluice_loader *ld, uint32_t epoch,
+                           uint64_t position);
+void sluice_slot_name(const struct sluice_loader *ld, struct slot *slot, int position,
+                      uint64_t sample);
 void sluice_chunk_ids(const struct sluice_loader *ld, struct chunk *c);
+int sluice_extent_check(const struct sluice_loader *ld, uint64_t sample,
+                        const struct sluice_extent *x, struct sluice_error *err);
 int sluice_sample_locate(const struct sluice_loader *ld, uint64_t sample,
                          struct sluice_extent *out, struct sluice_error *err);
-int sluice_sample_put(struct worker *w, struct slot *slot, int position,
-                      const struct sluice_extent *x, const uint8_t *bytes,
-                      struct sluice_error *err);
+int sluice_sample_show(struct worker *w, struct slot *slot, int position,
+                       const struct sluice_extent *x, const uint8_t *bytes,
+                       bool *damaged, struct sluice_error *err);
 /* Keep the failure of the lowest position: which of several comes first is chance. */
 void sluice_chunk_fail(struct chunk *c, int at, int rc, const struct sluice_error *err);
+
+/* damage.c: sluice_sample_show, and if the bytes are to blame for its failure,
+ * sluice_sample_damaged: by opt.on_error, 0 (seen to) or `rc` (to be raised). */
+int sluice_sample_put(struct worker *w, struct chunk *c, int position,
+                      const struct sluice_extent *x, const uint8_t *bytes,
+                      struct sluice_error *err);
+int sluice_sample_damaged(struct worker *w, struct chunk *c, int position, int rc,
+                          struct sluice_error *err);
+/* With the lock held: a chunk's records go to its slot, in the order of positions; a
+ * delivered slot's to the loader's account; nobody's are dropped. */
+void sluice_damage_collect(struct chunk *c);
+void sluice_damage_count(struct sluice_loader *ld, struct slot *slot);
+void sluice_damage_drop(struct slot *slot);
+/* SKIP, once all chunks are in: close the gaps. Called without the lock. */
+void sluice_damage_close_gaps(const struct sluice_loader *ld, struct slot *slot);
 
 /* deck.c */
 int sluice_decks_create(struct worker *w); /* 0 or a negative errno */

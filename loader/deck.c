@@ -118,22 +118,24 @@ static void plan(struct worker *w, struct deck *d)
     const struct sluice_loader *ld = w->ld;
     const size_t align = ld->opt.io == SLUICE_IO_DIRECT ? SLUICE_BLOCK_SIZE : 1;
     struct chunk *c = &d->chunk;
-    const int count = c->to - c->from;
     struct sluice_error err;
-    int rc = 0;
+    int rc = 0, wanted = 0;
     d->parts_count = 0;
     sluice_chunk_ids(ld, c);
-    for (int i = 0; i < count; i++) {
-        d->wants[i].position = c->from + i;
-        rc = sluice_sample_locate(ld, c->slot->ids[c->from + i], &d->wants[i].x, &err);
-        if (rc < 0) {
-            sluice_chunk_fail(c, c->from + i, rc, &err);
+    for (int i = c->from; i < c->to; i++) {
+        struct want *want = &d->wants[wanted];
+        want->position = i;
+        rc = sluice_sample_locate(ld, c->slot->ids[i], &want->x, &err);
+        if (rc == 0)
+            wanted++;
+        else if ((rc = sluice_sample_damaged(w, c, i, rc, &err)) < 0) {
+            sluice_chunk_fail(c, i, rc, &err);
             return;
         }
     }
     if (ld->opt.order != SLUICE_SEQUENTIAL || ld->subset)
-        qsort(d->wants, (size_t)count, sizeof(*d->wants), by_offset);
-    merge(d, count, align);
+        qsort(d->wants, (size_t)wanted, sizeof(*d->wants), by_offset);
+    merge(d, wanted, align);
     if (w->broken < 0)
         rc = sluice_fail(&err, SLUICE_EIO, "%s: reads cannot be waited for: %s",
                          ld->file.path, strerror(-w->broken));
@@ -187,10 +189,10 @@ static void finish_part(struct worker *w, const struct part *p)
             return;
         if (p->read.done < into + want->x.size)
             rc = sluice_file_fail(&ld->file, sample, &want->x, p->read.result, &err);
+        else if ((rc = sluice_file_check(&ld->file, sample, &want->x, bytes, &err)) < 0)
+            rc = sluice_sample_damaged(w, c, want->position, rc, &err);
         else
-            rc = sluice_file_check(&ld->file, sample, &want->x, bytes, &err);
-        if (rc == 0)
-            rc = sluice_sample_put(w, c->slot, want->position, &want->x, bytes, &err);
+            rc = sluice_sample_put(w, c, want->position, &want->x, bytes, &err);
         if (rc < 0)
             sluice_chunk_fail(c, want->position, rc, &err);
     }

@@ -69,12 +69,13 @@ static int next_locked(struct sluice_loader *ld, const struct sluice_batch **out
             *err = s->error;
         return s->error.code;
     }
+    sluice_damage_count(ld, s);
     ld->delivered++;
     ld->stats.batches++;
-    ld->stats.samples += (uint64_t)s->count;
+    ld->stats.samples += (uint64_t)s->batch.count;
     s->state = SLOT_LENT;
     *out = &s->batch;
-    return s->count;
+    return s->batch.count;
 }
 
 int sluice_loader_next(struct sluice_loader *ld, const struct sluice_batch **out,
@@ -108,8 +109,10 @@ static void restart(struct sluice_loader *ld, uint32_t epoch, uint64_t batch)
     __atomic_store_n(&ld->cancel, true, __ATOMIC_RELAXED);
     while (ld->busy)
         pthread_cond_wait(&ld->ready, &ld->lock);
-    for (int i = 0; i < ld->opt.batches; i++)
+    for (int i = 0; i < ld->opt.batches; i++) {
+        sluice_damage_drop(&ld->slots[i]);
         ld->slots[i].state = SLOT_FREE;
+    }
     ld->ahead_epoch = epoch;
     ld->assigned = batch;
     sluice_permutation_init(&ld->permutation[epoch & 1], ld->count, ld->opt.seed,

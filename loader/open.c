@@ -34,7 +34,8 @@ static int check_options(const struct sluice_loader_options *o, const char *path
     if (o->batch_size < 0 || o->batches < 0 || o->threads < 0 || o->threads > 1024 ||
         o->queue_depth < 0 || o->queue_depth > 4096 || o->order < SLUICE_RANDOM ||
         o->order > SLUICE_SEQUENTIAL || o->io < SLUICE_IO_AUTO ||
-        o->io > SLUICE_IO_PREAD)
+        o->io > SLUICE_IO_PREAD || o->on_error < SLUICE_RAISE ||
+        o->on_error > SLUICE_SUBSTITUTE)
         return sluice_fail(err, SLUICE_EINVAL, "%s: an option is out of range", path);
     if (o->world < 0 || o->rank < 0 || o->rank >= (o->world ? o->world : 1))
         return sluice_fail(err, SLUICE_EINVAL, "%s: rank %d of %d", path, o->rank,
@@ -107,8 +108,8 @@ static int find_fields(struct sluice_loader *ld, struct sluice_error *err)
 
 /* Sizes and kinds of what is stored, over all samples. */
 struct survey {
-    uint32_t height, width, channels; /* of sample 0 */
-    bool same, raw;
+    uint32_t height, width, channels; /* of the first sample */
+    bool any, same, raw;
     uint64_t other; /* the first sample of another size */
     size_t largest; /* bytes stored */
 };
@@ -123,15 +124,14 @@ static int survey(const struct sluice_loader *ld, struct survey *s,
         int rc = sluice_dataset_locate(ld->file.dataset, ld->image_field, i, &x, err);
         if (rc < 0)
             return rc;
-        const uint64_t pixels = (uint64_t)x.height * x.width * x.channels;
-        if (!pixels || pixels > INT32_MAX || x.height > INT32_MAX / 4 ||
-            x.width > INT32_MAX / 4 ||
-            (x.codec == SLUICE_CODEC_RAW && pixels != x.size))
-            return sluice_fail(err, SLUICE_ECORRUPT,
-                               "%s: sample %" PRIu64 ": an image of %ux%ux%u in %u "
-                               "bytes",
-                               ld->file.path, i, x.height, x.width, x.channels, x.size);
-        if (i == 0) {
+        s->largest = x.size > s->largest ? x.size : s->largest;
+        if ((rc = sluice_extent_check(ld, i, &x, err)) < 0) {
+            if (ld->opt.on_error == SLUICE_RAISE)
+                return rc;
+            continue; /* it is damage, whenever it is wanted */
+        }
+        if (!s->any) {
+            s->any = true;
             s->height = x.height;
             s->width = x.width;
             s->channels = x.channels;
@@ -141,9 +141,12 @@ static int survey(const struct sluice_loader *ld, struct survey *s,
             s->other = i;
         }
         s->raw = s->raw && x.codec == SLUICE_CODEC_RAW && x.channels == s->channels;
-        s->largest = x.size > s->largest ? x.size : s->largest;
     }
-    return 0;
+    return s->any || !count
+               ? 0
+               : sluice_fail(err, SLUICE_ECORRUPT,
+                             "%s: not one of %" PRIu64 " images is of a possible size",
+                             ld->file.path, count);
 }
 
 /* What the transform is to see, and whether samples have to be decoded for it. */
@@ -152,7 +155,7 @@ static int settle_shape(struct sluice_loader *ld, struct sluice_error *err)
     const struct sluice_field *f =
         sluice_dataset_field(ld->file.dataset, ld->image_field);
     const struct sluice_crop *c = &ld->opt.crop;
-    struct survey s = { f->shape[0], f->shape[1], f->shape[2], true, true, 0, 0 };
+    struct survey s = { f->shape[0], f->shape[1], f->shape[2], true, true, true, 0, 0 };
     const uint64_t pixels = (uint64_t)s.height * s.width;
     int rc = 0;
     if (!pixels || !s.channels)
@@ -367,6 +370,7 @@ void sluice_loader_close(struct sluice_loader *ld)
     sluice_resident_stop(ld);
     sluice_pool_free(ld->pool);
     for (int i = 0; ld->slots && i < ld->opt.batches; i++) {
+        sluice_damage_drop(&ld->slots[i]);
         free(ld->slots[i].ids);
         free(ld->slots[i].labels);
     }
@@ -376,6 +380,7 @@ void sluice_loader_close(struct sluice_loader *ld)
     free(ld->slots);
     free(ld->workers);
     free(ld->subset);
+    free(ld->damaged);
     sluice_file_close(&ld->file);
     pthread_cond_destroy(&ld->ready);
     pthread_cond_destroy(&ld->work);

@@ -128,25 +128,28 @@ static int locate(const struct sluice_loader *ld, uint64_t sample,
                   struct sluice_extent *x, struct sluice_error *err)
 {
     int rc = sluice_sample_locate(ld, sample, x, err);
-    const uint8_t *p = ld->resident.base + x->offset;
-    for (size_t at = 0; rc == 0 && at < x->size && at < PREFETCH_MAX; at += LINE)
+    const uint8_t *p = rc < 0 ? NULL : ld->resident.base + x->offset;
+    for (size_t at = 0; p && at < x->size && at < PREFETCH_MAX; at += LINE)
         __builtin_prefetch(p + at);
     return rc;
 }
 
 /* Get and put one sample, and tell reading from the rest. */
-static int serve(struct worker *w, struct slot *slot, int i,
+static int serve(struct worker *w, struct chunk *c, int i,
                  const struct sluice_extent *x, double *reading,
                  struct sluice_error *err)
 {
     const uint8_t *pixels;
-    const bool there = present(w->ld, slot->ids[i]);
+    const uint64_t sample = c->slot->ids[i];
+    const bool there = present(w->ld, sample);
     const double before = there ? 0 : sluice_seconds();
-    int rc = sluice_resident_get(w->ld, slot->ids[i], x, w->scratch, &pixels,
-                                 &w->bytes_read, err);
+    int rc =
+        sluice_resident_get(w->ld, sample, x, w->scratch, &pixels, &w->bytes_read, err);
     if (!there)
         *reading += sluice_seconds() - before;
-    return rc < 0 ? rc : sluice_sample_put(w, slot, i, x, pixels, err);
+    return rc == SLUICE_ECORRUPT ? sluice_sample_damaged(w, c, i, rc, err)
+           : rc < 0              ? rc
+                                 : sluice_sample_put(w, c, i, x, pixels, err);
 }
 
 void sluice_resident_run(struct worker *w, struct chunk *c)
@@ -160,10 +163,10 @@ void sluice_resident_run(struct worker *w, struct chunk *c)
     int rc = locate(w->ld, ids[c->from], &x, &err), after = 0;
     for (int i = c->from; i < c->to && !sluice_cancelled(w->ld); i++, x = next) {
         struct sluice_error later;
-        if (rc == 0 && i + 1 < c->to)
+        if (i + 1 < c->to)
             after = locate(w->ld, ids[i + 1], &next, &later);
-        if (rc == 0)
-            rc = serve(w, c->slot, i, &x, &reading, &err);
+        rc = rc < 0 ? sluice_sample_damaged(w, c, i, rc, &err)
+                    : serve(w, c, i, &x, &reading, &err);
         if (rc < 0) {
             sluice_chunk_fail(c, i, rc, &err);
             break;

@@ -4,26 +4,51 @@
 
 #include "core.h"
 
-static uint64_t sample_at(const struct sluice_loader *ld, const struct slot *slot,
-                          uint64_t position)
+uint64_t sluice_view_sample(const struct sluice_loader *ld, uint64_t index)
 {
-    uint64_t i =
-        ld->opt.order == SLUICE_RANDOM
-            ? sluice_permutation_at(&ld->permutation[slot->batch.epoch & 1], position)
-            : position;
-    return ld->subset ? ld->subset[i] : i;
+    return ld->subset ? ld->subset[index] : index;
+}
+
+uint64_t sluice_view_index(const struct sluice_loader *ld, uint32_t epoch,
+                           uint64_t position)
+{
+    return ld->opt.order == SLUICE_RANDOM
+               ? sluice_permutation_at(&ld->permutation[epoch & 1], position)
+               : position;
+}
+
+void sluice_slot_name(const struct sluice_loader *ld, struct slot *slot, int position,
+                      uint64_t sample)
+{
+    int64_t *label = slot->labels + (size_t)position * (size_t)ld->label_columns;
+    slot->ids[position] = sample;
+    for (int k = 0; k < ld->label_columns; k++)
+        label[k] =
+            sluice_dataset_integer(ld->file.dataset, ld->label_fields[k], sample);
 }
 
 void sluice_chunk_ids(const struct sluice_loader *ld, struct chunk *c)
 {
     struct slot *slot = c->slot;
-    int64_t *label = slot->labels + c->from * ld->label_columns;
     for (int i = c->from; i < c->to; i++) {
-        slot->ids[i] = sample_at(ld, slot, slot->first + (uint64_t)i);
-        for (int k = 0; k < ld->label_columns; k++)
-            *label++ = sluice_dataset_integer(ld->file.dataset, ld->label_fields[k],
-                                              slot->ids[i]);
+        const uint64_t at =
+            sluice_view_index(ld, slot->batch.epoch, slot->first + (uint64_t)i);
+        sluice_slot_name(ld, slot, i, sluice_view_sample(ld, at));
     }
+}
+
+int sluice_extent_check(const struct sluice_loader *ld, uint64_t sample,
+                        const struct sluice_extent *x, struct sluice_error *err)
+{
+    const uint64_t pixels = (uint64_t)x->height * x->width * x->channels;
+    if (pixels && pixels <= INT32_MAX && x->height <= INT32_MAX / 4 &&
+        x->width <= INT32_MAX / 4 &&
+        (x->codec != SLUICE_CODEC_RAW || pixels == x->size))
+        return 0;
+    return sluice_fail(err, SLUICE_ECORRUPT,
+                       "%s: sample %" PRIu64 ": an image of %ux%ux%u in %u bytes",
+                       ld->file.path, sample, x->height, x->width, x->channels,
+                       x->size);
 }
 
 int sluice_sample_locate(const struct sluice_loader *ld, uint64_t sample,
@@ -34,7 +59,7 @@ int sluice_sample_locate(const struct sluice_loader *ld, uint64_t sample,
     if (rc < 0)
         return rc;
     if (ld->encoded)
-        return 0;
+        return sluice_extent_check(ld, sample, out, err);
     if (out->size != ld->in_bytes || out->height != (uint32_t)s->height ||
         out->width != (uint32_t)s->width || out->channels != (uint32_t)s->channels)
         return sluice_fail(err, SLUICE_ECORRUPT,
@@ -45,19 +70,22 @@ int sluice_sample_locate(const struct sluice_loader *ld, uint64_t sample,
     return 0;
 }
 
-int sluice_sample_put(struct worker *w, struct slot *slot, int position,
-                      const struct sluice_extent *x, const uint8_t *bytes,
-                      struct sluice_error *err)
+int sluice_sample_show(struct worker *w, struct slot *slot, int position,
+                       const struct sluice_extent *x, const uint8_t *bytes,
+                       bool *damaged, struct sluice_error *err)
 {
     const struct sluice_loader *ld = w->ld;
     const uint8_t *pixels = bytes;
+    *damaged = false;
     if (ld->encoded) {
         const double before = sluice_seconds();
         const int rc = sluice_decode(ld, &w->decoder, slot->ids[position],
                                      slot->batch.epoch, x, bytes, &pixels, err);
         w->decode_seconds += sluice_seconds() - before;
-        if (rc < 0)
+        if (rc < 0) {
+            *damaged = rc != SLUICE_ENOMEM;
             return rc;
+        }
     }
     uint8_t *to = (uint8_t *)slot->batch.pixels + (size_t)position * ld->out_bytes;
     if (!ld->transform.apply) {

@@ -107,19 +107,26 @@ static int take(struct worker *w, bool wait, struct chunk *c)
     return rc;
 }
 
-static void hand_in(struct worker *w, const struct chunk *chunks, int count)
+static void hand_in(struct worker *w, struct chunk *chunks, int count)
 {
     struct sluice_loader *ld = w->ld;
     pthread_mutex_lock(&ld->lock);
     for (int i = 0; i < count; i++) {
-        const struct chunk *c = &chunks[i];
+        struct chunk *c = &chunks[i];
         struct slot *slot = c->slot;
         if (c->rc < 0 && c->at < slot->failed_at) {
             slot->failed_at = c->at;
             slot->error = c->err;
         }
+        sluice_damage_collect(c);
         slot->done += c->to - c->from;
         if (slot->done == slot->count) {
+            if (slot->damage && ld->opt.on_error == SLUICE_SKIP) {
+                /* The slot is nobody's but ours between the last chunk and READY. */
+                pthread_mutex_unlock(&ld->lock);
+                sluice_damage_close_gaps(ld, slot);
+                pthread_mutex_lock(&ld->lock);
+            }
             slot->state = SLOT_READY;
             pthread_cond_broadcast(&ld->ready);
         }

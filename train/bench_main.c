@@ -17,7 +17,8 @@
 static const char program[] = "sluice bench";
 
 struct options {
-    int batch_size, batches, threads, io, order, queue_depth, epochs, rank, world;
+    int batch_size, batches, threads, io, order, on_error, queue_depth, epochs, rank,
+        world;
     double seconds;
     uint64_t seed, start_batch, memory_budget;
     const char *augment;
@@ -35,6 +36,7 @@ static const struct cli_option option_table[] = {
     { "memory-budget", CLI_SIZE, offsetof(struct options, memory_budget), 0, 1e15, NULL, "what `resident` may hold: a quarter of free memory" },
     { "order", CLI_CHOICE, offsetof(struct options, order), 0, 0, "random|sequential", "order: random" },
     { "queue-depth", CLI_INT, offsetof(struct options, queue_depth), 1, 4096, NULL, "reads in flight a thread: 64" },
+    { "on-error", CLI_CHOICE, offsetof(struct options, on_error), 0, 0, "raise|skip|substitute", "damaged samples: raise" },
     { "seed", CLI_UINT64, offsetof(struct options, seed), 0, 0, NULL, "of order and draws: 0" },
     { "epochs", CLI_INT, offsetof(struct options, epochs), 1, 1e6, NULL, "exactly so many: as --seconds allow" },
     { "seconds", CLI_DOUBLE, offsetof(struct options, seconds), 0.01, 1e5, NULL, "whole epochs for about this long: 5" },
@@ -62,7 +64,8 @@ struct result {
     uint64_t samples, bytes; /* delivered */
     int epochs;
     uint32_t hash;
-    double gather; /* samples/s of a plain copy of the same bytes */
+    struct sluice_damage *damaged; /* (stats.damaged_samples) */
+    double gather;                 /* samples/s of a plain copy of the same bytes */
     struct sluice_loader_stats stats;
 };
 
@@ -162,6 +165,18 @@ static int run_epoch(struct sluice_loader *ld, const struct options *opt, double
     return n;
 }
 
+static int keep_damage(struct sluice_loader *ld, struct result *r,
+                       struct sluice_error *err)
+{
+    const int n = r->stats.damaged_samples;
+    r->damaged = calloc((size_t)n + 1, sizeof(*r->damaged));
+    if (!r->damaged)
+        return sluice_fail(err, SLUICE_ENOMEM, "no memory for %d names", n);
+    for (int i = 0; i < n; i++)
+        sluice_loader_damage(ld, i, &r->damaged[i]);
+    return 0;
+}
+
 static int run(const char *path, const struct options *opt,
                const struct sluice_augment *aug, struct result *r,
                struct sluice_error *err)
@@ -175,6 +190,7 @@ static int run(const char *path, const struct options *opt,
         .seed = opt->seed,
         .order = opt->order ? SLUICE_SEQUENTIAL : SLUICE_RANDOM,
         .io = (enum sluice_io)opt->io,
+        .on_error = (enum sluice_on_error)opt->on_error,
         .queue_depth = opt->queue_depth,
         .memory_budget = opt->memory_budget,
         .rank = opt->rank,
@@ -202,6 +218,8 @@ static int run(const char *path, const struct options *opt,
     r->seconds = seconds_now() - begin;
     progress_end(&progress);
     sluice_loader_stats(ld, &r->stats);
+    if (rc == 0)
+        rc = keep_damage(ld, r, err);
     sluice_loader_close(ld);
     return rc;
 }
@@ -288,6 +306,12 @@ static void print_text(const char *path, const struct options *opt,
         100 * s->transform_seconds / threads, 100 * s->idle_seconds / threads);
     if (opt->hash)
         printf("hash        %08" PRIx32 "\n", r->hash);
+    if (s->damaged)
+        printf("damaged     %d samples, %s %s times\n", s->damaged_samples,
+               opt->on_error == SLUICE_SKIP ? "skipped" : "substituted",
+               text_count(a, s->damaged));
+    for (int i = 0; i < s->damaged_samples; i++)
+        printf("            %s\n", r->damaged[i].message);
     printf("bottleneck  %s\n", verdict(r));
 }
 
@@ -309,7 +333,10 @@ static void print_json(const struct options *opt, const struct result *r)
            s->transform_seconds, s->idle_seconds, s->wait_seconds);
     if (opt->hash)
         printf("\"hash\": \"%08" PRIx32 "\", ", r->hash);
-    printf("\"bottleneck\": \"%s\"}\n", verdict(r));
+    printf("\"damaged\": %" PRIu64 ", \"damaged_samples\": [", s->damaged);
+    for (int i = 0; i < s->damaged_samples; i++)
+        printf("%s%" PRIu64, i ? ", " : "", r->damaged[i].sample);
+    printf("], \"bottleneck\": \"%s\"}\n", verdict(r));
 }
 
 int main(int argc, char **argv)
@@ -363,6 +390,7 @@ int main(int argc, char **argv)
         print_json(&opt, &r);
     else
         print_text(path, &opt, &r, aug);
+    free(r.damaged);
     sluice_augment_free(aug);
     return fflush(stdout) ? CLI_IO : CLI_OK;
 }

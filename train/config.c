@@ -54,6 +54,8 @@ const struct config_option config_options[] = {
       "made ahead; 0: the loader's default" },
     { "data.memory", CONFIG_UINT64, AT(data.memory), "0", 0, 9e15, NULL, true,
       "bytes that resident files may take; 0: a quarter of what is free" },
+    { "data.on_error", CONFIG_CHOICE, AT(data.on_error), "raise", 0, 0, "raise|skip|substitute", false,
+      "what becomes of damaged training images; those of a test are an error" },
 
     { "training.epochs", CONFIG_INT, AT(training.epochs), "10", 1, 1000000, NULL, false,
       "passes over the training images" },

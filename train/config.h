@@ -35,6 +35,7 @@ struct config {
         char train[CONFIG_TEXT], test[CONFIG_TEXT];
         char label[64];
         int order, io; /* enum sluice_order, enum sluice_io */
+        int on_error;  /* enum sluice_on_error, of training images */
         int crop;      /* enum sluice_crop_kind of training images */
         int size;
         int threads, batches;

@@ -244,6 +244,7 @@ int feed_open(struct feed *feed, const struct data_info *info, const struct conf
         .io = (enum sluice_io)cfg->data.io,
         .memory_budget = cfg->data.memory,
         .drop_last = options->drop_last,
+        .on_error = options->on_error,
         .transform = sluice_augment_transform(feed->augment),
         .crop = { .kind = options->crop,
                   .size = options->crop == SLUICE_CROP_NONE ? 0 : cfg->data.size },

@@ -49,6 +49,7 @@ struct feed_options {
     int batch_size;
     bool drop_last;
     enum sluice_crop_kind crop;
+    enum sluice_on_error on_error;
 };
 
 int feed_open(struct feed *feed, const struct data_info *info, const struct config *cfg,

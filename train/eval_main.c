@@ -97,7 +97,8 @@ static int open_feed(struct evaluator *e, struct sluice_error *err)
                                        cfg->eval.batch_size ? cfg->eval.batch_size
                                                             : cfg->training.batch_size,
                                        false,
-                                       feed_test_crop(cfg) };
+                                       feed_test_crop(cfg),
+                                       SLUICE_RAISE };
     return feed_open(&e->feed, &e->info, cfg, &feed, err);
 }
 

@@ -144,6 +144,17 @@ static int train_steps(struct trainer *t, struct sluice_error *err)
     return rc;
 }
 
+/* One line for each damaged image that training came upon since. */
+static void tell_damage(struct trainer *t)
+{
+    static const char *const done[] = { "", "skipped", "substituted" };
+    struct sluice_damage d;
+    while (sluice_loader_damage(t->train.loader, t->damage_told, &d) == 0) {
+        t->damage_told++;
+        trainer_say(t, "damaged, %s: %s", done[t->cfg->data.on_error], d.message);
+    }
+}
+
 static int test(struct trainer *t, struct sluice_error *err)
 {
     evaluation_free(&t->evaluation);
@@ -192,6 +203,7 @@ static int finish_epoch(struct trainer *t, struct sluice_error *err)
 {
     bool best = false;
     int rc = 0;
+    tell_damage(t);
     fill_row(t);
     if (test_is_due(t)) {
         if ((rc = test(t, err)) < 0)

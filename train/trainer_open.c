@@ -73,7 +73,8 @@ static int open_feeds(struct trainer *t, struct sluice_error *err)
                                         (enum sluice_order)cfg->data.order,
                                         batch,
                                         cfg->data.drop_last,
-                                        (enum sluice_crop_kind)cfg->data.crop };
+                                        (enum sluice_crop_kind)cfg->data.crop,
+                                        (enum sluice_on_error)cfg->data.on_error };
     feed_test_pipeline(pipeline, sizeof(pipeline), cfg);
     const struct feed_options test = { pipeline,
                                        t->dev->compute,
@@ -81,7 +82,8 @@ static int open_feeds(struct trainer *t, struct sluice_error *err)
                                        cfg->eval.batch_size ? cfg->eval.batch_size
                                                             : batch,
                                        false,
-                                       feed_test_crop(cfg) };
+                                       feed_test_crop(cfg),
+                                       SLUICE_RAISE };
     int rc = feed_open(&t->train, &t->train_info, cfg, &train, err);
     if (rc == 0 && t->test_info.dataset)
         rc = feed_open(&t->test, &t->test_info, cfg, &test, err);
@@ -154,7 +156,8 @@ static int prepare_model(struct trainer *t, struct sluice_error *err)
                                           SLUICE_SEQUENTIAL,
                                           t->model->prepare_images,
                                           false,
-                                          feed_test_crop(t->cfg) };
+                                          feed_test_crop(t->cfg),
+                                          (enum sluice_on_error)t->cfg->data.on_error };
     if ((rc = feed_open(&feed, &t->train_info, t->cfg, &options, err)) < 0)
         return rc;
     if ((n = check_view(t, &feed, err)) == 0 &&

@@ -46,6 +46,7 @@ struct trainer {
     uint64_t evaluated_step;      /* the step that it belongs to; UINT64_MAX: none */
     double total_seconds;         /* of training, in all epochs */
     double saved_at;              /* clock, of the last checkpoint */
+    int damage_told;              /* damaged samples named so far */
 };
 
 double trainer_clock(void);

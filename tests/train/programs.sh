@@ -128,6 +128,23 @@ bad 2 "config.yaml: No such file" sluice train resume=.
 bad 3 "file" sluice train $tiny $data run.dir=file
 bad 2 "cannot change when a run continues" sluice train resume=first optimizer.lr=1
 
+# Damaged images: an error, unless the recipe says what to do; a test's always are.
+cp train.sluice bad.sluice
+printf '\xff' | dd of=bad.sluice bs=1 seek=$((3 * 4096 + 17 * 768 + 5)) conv=notrunc status=none
+rm -rf runs
+for policy in skip substitute; do
+  timeout 60 sluice train $tiny data.train=bad.sluice training.epochs=2 data.on_error=$policy \
+    >out 2>err || fail "data.on_error=$policy: $(cat err)"
+  [ "$(grep -c "damaged, $policy.*bad.sluice: sample 17," runs/latest/log.txt)" = 1 ] ||
+    fail "data.on_error=$policy: $(cat runs/latest/log.txt)"
+done
+for data_options in data.train=bad.sluice \
+  "data.train=train.sluice data.test=bad.sluice data.on_error=skip"; do
+  timeout 60 sluice train $tiny $data_options --quiet >out 2>err
+  [ $? = 5 ] && [ "$(wc -l <err)" = 1 ] && grep -q 'bad.sluice: sample 17,' err ||
+    fail "$data_options: $(cat err)"
+done
+
 # The loss explodes: the run ends, its last checkpoint stays as it was.
 timeout 60 sluice train $tiny $data training.epochs=50 optimizer.lr=1e6 --quiet >out 2>err
 [ $? = 2 ] && [ "$(wc -l <err)" = 1 ] && grep -q 'the loss is .*diverged' err ||

@@ -51,6 +51,22 @@ enum sluice_io {
     SLUICE_IO_PREAD = 4,    /* a pool of threads that call pread */
 };
 
+/* What becomes of a sample whose bytes have another checksum than stored, whose JPEG is
+ * cut short or no JPEG, or whose picture is beyond the limits of size. Skipped and
+ * replaced ones are counted (struct sluice_loader_stats) and named
+ * (sluice_loader_damage). Which they are, and so the batches, does not depend on
+ * threads or backends. All other failures are raised: the disk's, a transform's, a file
+ * that was cut while open. */
+enum sluice_on_error {
+    SLUICE_RAISE = 0, /* sluice_loader_next fails with the sample's name */
+    SLUICE_SKIP = 1,  /* the batch is shorter; one of which nothing is left is raised,
+                         so that the number of batches never changes */
+    SLUICE_SUBSTITUTE = 2, /* the batch keeps its size: the next undamaged one of the
+                              samples in use, by number (behind the last the first),
+                              stands there with its own id and labels; 64 damaged ones
+                              in a row are raised */
+};
+
 /* Which part of an image is taken, and the size that it gets: needed where images
  * differ in size. Parts of JPEGs are decoded without the rest, to the same pixels;
  * scaling is Pillow's antialiased bilinear, byte for byte. */
@@ -77,18 +93,19 @@ struct sluice_allocator {
 
 /* Zero in any field means the default, which stands behind the colon. */
 struct sluice_loader_options {
-    int batch_size;          /* images per batch: 256 */
-    int batches;             /* batches in existence, lent ones included: 4 */
-    int threads;             /* worker threads: one per online CPU */
-    uint64_t seed;           /* of order and draws */
-    enum sluice_order order; /* RANDOM */
-    enum sluice_io io;       /* AUTO */
-    int queue_depth;         /* reads in flight: 64 */
-    size_t memory_budget;    /* bytes of payload that RESIDENT may hold: a quarter
-                                of the memory free at open */
-    bool drop_last;          /* leave out a short last batch: keep it */
-    int rank, world;         /* this consumer's share of every epoch: 0 of 1 */
-    const uint64_t *subset;  /* (subset_count) sample numbers to use, copied: all */
+    int batch_size;                /* images per batch: 256 */
+    int batches;                   /* batches in existence, lent ones included: 4 */
+    int threads;                   /* worker threads: one per online CPU */
+    uint64_t seed;                 /* of order and draws */
+    enum sluice_order order;       /* RANDOM */
+    enum sluice_io io;             /* AUTO */
+    enum sluice_on_error on_error; /* RAISE */
+    int queue_depth;               /* reads in flight: 64 */
+    size_t memory_budget;          /* bytes of payload that RESIDENT may hold: a quarter
+                                      of the memory free at open */
+    bool drop_last;                /* leave out a short last batch: keep it */
+    int rank, world;               /* this consumer's share of every epoch: 0 of 1 */
+    const uint64_t *subset; /* (subset_count) sample numbers to use, copied: all */
     uint64_t subset_count;
     const char *image_field; /* name of the image field: the first one */
     struct sluice_crop crop; /* NONE */
@@ -135,8 +152,18 @@ struct sluice_loader_stats {
     double transform_seconds; /* summed over threads: checksum, transform */
     double wait_seconds;      /* the consumer waited in sluice_loader_next */
     double idle_seconds; /* workers waited for a free batch: the consumer is slower */
+    uint64_t damaged;    /* times that a sample of a delivered batch was damaged */
+    int damaged_samples; /* different ones among them, at most 1000: all are named */
 };
 void sluice_loader_stats(struct sluice_loader *ld, struct sluice_loader_stats *out);
+
+/* The `i`-th of stats.damaged_samples, in the order of delivery: 0, or SLUICE_EINVAL
+ * behind the last. */
+struct sluice_damage {
+    uint64_t sample, substitute; /* equal: skipped */
+    char message[480];           /* one line */
+};
+int sluice_loader_damage(struct sluice_loader *ld, int i, struct sluice_damage *out);
 const char *sluice_io_name(enum sluice_io io); /* "resident", "uring", ... */
 
 /* One whole image by its sample's number, decoded to u8 HWC at its own size into

@@ -15,7 +15,7 @@ static const char program[] = "sluice write";
 struct options {
     int split; /* 0 train, 1 test */
     uint64_t limit;
-    const char *class_names;
+    const char *class_names, *root;
     int mode, quality, threads, on_error;
     uint64_t max_side, smart, seed;
     double probability;
@@ -30,6 +30,8 @@ static const struct cli_option option_table[] = {
     { "limit", CLI_UINT64, offsetof(struct options, limit), 1, 1e15, NULL, "only the first N samples: all" },
     { "class-names", CLI_STRING, offsetof(struct options, class_names), 0, 0, NULL,
       "names of the classes, joined by commas: the source's own, if it has any" },
+    { "root", CLI_STRING, offsetof(struct options, root), 0, 0, NULL,
+      "folder: where the paths of a list begin: the folder that the list is in" },
     { "mode", CLI_CHOICE, offsetof(struct options, mode), 0, 0, "keep|raw|jpg|smart|proportion",
       "folder: how pictures are stored: keep (JPEGs as they are, others as pixels)" },
     { "quality", CLI_INT, offsetof(struct options, quality), 1, 100, NULL, "folder: of JPEGs that are made: 90" },
@@ -152,6 +154,7 @@ static int convert(const struct options *opt, const char *const *arguments,
     struct source_options where = {
         .input = arguments[1],
         .test = opt->split == 1,
+        .root = opt->root,
         .picture = { .mode = (enum picture_mode)opt->mode,
                      .quality = opt->quality,
                      .max_side = (uint32_t)opt->max_side,

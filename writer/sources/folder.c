@@ -1,6 +1,6 @@
-/* folder.c -- class folders of JPEG and PNG pictures. Threads prepare pictures ahead of
- * the one that is written, at most AHEAD of them, and deliver them in order, so that
- * the file does not depend on how many threads there are. */
+/* folder.c -- JPEG and PNG pictures of class folders, or of a list. Threads prepare
+ * pictures ahead of the one that is written, at most AHEAD of them, and deliver them in
+ * order, so that the file does not depend on how many threads there are. */
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -74,11 +74,16 @@ static int read_file(const char *path, uint8_t **bytes, size_t *size,
                                 got);
 }
 
-/* The error of a picture, with the name of its file. */
-static int name_file(const char *path, int rc, struct sluice_error *err)
+/* The error of a picture, with the name of its file, and its line of a list. */
+static int name_file(const struct state *s, const struct folder_file *f, int rc,
+                     struct sluice_error *err)
 {
     const struct sluice_error inner = *err;
-    return sluice_fail(err, (enum sluice_code)rc, "%.260s: %.200s", path,
+    if (f->line)
+        return sluice_fail(err, (enum sluice_code)rc,
+                           "%.100s: line %" PRIu64 ": %.160s: %.180s", s->root, f->line,
+                           f->path, inner.message);
+    return sluice_fail(err, (enum sluice_code)rc, "%.260s: %.200s", f->path,
                        inner.message);
 }
 
@@ -94,7 +99,7 @@ static void prepare(struct state *s, struct picture_work *work, uint64_t i,
             picture_make(&out->picture, work, bytes, size, i, &s->options, &out->err);
     if (out->rc < 0) {
         free(bytes);
-        name_file(path, out->rc, &out->err);
+        name_file(s, &s->list.files[i], out->rc, &out->err);
     }
 }
 
@@ -200,7 +205,10 @@ static int open_folder(struct source *src, const struct source_options *opt,
     pthread_cond_init(&s->changed, NULL);
     s->root = opt->input;
     s->options = opt->picture;
-    int rc = folder_list(&s->list, opt->input, err);
+    int rc = input_is_plain(opt->input)
+                 ? folder_list_csv(&s->list, opt->input, opt->root, opt->class_names,
+                                   opt->class_count, err)
+                 : folder_list(&s->list, opt->input, err);
     s->fields[0] =
         (struct sluice_field){ "image", SLUICE_KIND_IMAGE, SLUICE_U8, 0, { 0 } };
     s->fields[1] =
@@ -218,14 +226,20 @@ static int open_folder(struct source *src, const struct source_options *opt,
     src->count = s->list.count;
     src->schema = (struct sluice_schema){
         .fields = s->fields,
-        .field_count = s->list.class_count ? 2 : 1,
+        .field_count = s->list.labelled ? 2 : 1,
         .classes = named ? (const char *const *)s->list.classes : opt->class_names,
         .class_count = named ? s->list.class_count : opt->class_count,
-        .class_field = s->list.class_count ? "label" : NULL,
+        .class_field = s->list.labelled ? "label" : NULL,
         .provenance = s->provenance,
     };
+    const char *lacks = input_is_plain(opt->input) ? "labels" : "class folders";
+    int n = 0;
+    if (!s->list.labelled)
+        n = snprintf(src->note, sizeof(src->note),
+                     "no %s: the samples are images alone%s", lacks,
+                     s->list.ignored ? "; " : "");
     if (s->list.ignored)
-        snprintf(src->note, sizeof(src->note),
+        snprintf(src->note + n, sizeof(src->note) - (size_t)n,
                  "%" PRIu64 " files that are not called .jpg, .jpeg or .png, or lie "
                  "beside the class folders, were left out",
                  s->list.ignored);
@@ -266,7 +280,7 @@ static int read_folder(struct source *src, uint64_t i, struct sluice_value *valu
 
 const struct source_def source_folder = {
     .name = "folder",
-    .help = "folders of JPEG and PNG pictures, one for each class",
+    .help = "folders of JPEG and PNG pictures, one for each class, or a list.csv",
     .open = open_folder,
     .read = read_folder,
     .close = close_folder,

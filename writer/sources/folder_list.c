@@ -32,7 +32,7 @@ static bool is_picture(const char *name)
     return false;
 }
 
-static int add_file(struct folder_list *list, const char *path, int label,
+int folder_list_add(struct folder_list *list, const char *path, int32_t label,
                     struct sluice_error *err)
 {
     if (list->count == list->room) {
@@ -44,15 +44,15 @@ static int add_file(struct folder_list *list, const char *path, int label,
         list->room = room;
     }
     struct folder_file *f = &list->files[list->count];
-    f->label = label;
+    *f = (struct folder_file){ .label = label };
     if (!(f->path = strdup(path)))
         return no_memory(path, err);
     list->count++;
     return 0;
 }
 
-static int add_class(struct folder_list *list, const char *name,
-                     struct sluice_error *err)
+int folder_list_add_class(struct folder_list *list, const char *name,
+                          struct sluice_error *err)
 {
     if (list->class_count == list->class_room) {
         const int room = list->class_room ? 2 * list->class_room : 64;
@@ -103,7 +103,7 @@ static int visit(struct folder_list *list, const char *path, const char *name,
         if (in_trail(here, &st))
             return sluice_fail(err, SLUICE_EINVAL,
                                "%s: a link to a folder that contains it", path);
-        const int rc = top ? add_class(list, name, err) : 0;
+        const int rc = top ? folder_list_add_class(list, name, err) : 0;
         return rc < 0 ? rc
                       : walk(list, path, top ? list->class_count - 1 : label, here,
                              false, err);
@@ -112,7 +112,7 @@ static int visit(struct folder_list *list, const char *path, const char *name,
         list->ignored++;
         return 0;
     }
-    return add_file(list, path, label, err);
+    return folder_list_add(list, path, label, err);
 }
 
 static int walk(struct folder_list *list, const char *path, int label,
@@ -153,6 +153,7 @@ int folder_list(struct folder_list *out, const char *root, struct sluice_error *
                          "%s: expected folders of pictures (.jpg, .jpeg, .png), found "
                          "none; %llu other files",
                          root, (unsigned long long)out->ignored);
+    out->labelled = out->class_count > 0;
     if (rc < 0)
         folder_list_free(out);
     return rc;

@@ -11,6 +11,7 @@ struct source_options {
         *class_names; /* (class_count) what the user says they are; NULL */
     int class_count;
     /* For pictures in files of their own. */
+    const char *root; /* where the paths of a list begin; NULL: beside the list */
     struct picture_options picture;
     int threads; /* that prepare them; at least 1 */
 };
@@ -19,7 +20,7 @@ struct source {
     const struct source_def *def;
     struct sluice_schema schema; /* provenance included; owned by the source */
     uint64_t count;              /* samples */
-    char note[160];              /* what people should know of the input; "" */
+    char note[240];              /* what people should know of the input; "" */
     void *state;
 };
 

@@ -189,7 +189,7 @@ SLUICE_HD static inline void stage_counts(const struct plan *p, int stage, int p
 {
     const int step = stage_begin(p, stage);
     const struct draw *d = &shared->draws[step];
-    if (step == p->stage_end[stage] || !step_counts(p, step) || !d->on)
+    if (step == p->stage_end[stage] || !step_counts(d, p, step))
         return;
     if (part == PART_ZERO)
         for (int i = thread; i < CHANNELS_MAX * 256; i += threads)

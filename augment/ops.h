@@ -4,12 +4,14 @@
 #define SLUICE_AUGMENT_OPS_H
 
 #include "ops/affine.h"
+#include "ops/change.h"
 #include "ops/colour.h"
 #include "ops/counted.h"
 #include "ops/erase.h"
 #include "ops/geometry.h"
 #include "ops/jitter.h"
 #include "ops/neighbours.h"
+#include "ops/policy.h"
 #include "plan.h"
 
 SLUICE_HD static inline void step_draw(struct draw *d, const struct plan *p, int step,
@@ -49,12 +51,15 @@ SLUICE_HD static inline enum op_class step_class(const struct plan *p, int step)
     }
 }
 
-SLUICE_HD static inline int step_counts(const struct plan *p, int step)
+SLUICE_HD static inline int step_counts(const struct draw *d, const struct plan *p,
+                                        int step)
 {
-    switch (p->step[step].op) {
+    switch (d->on ? p->step[step].op : OP_COUNT) {
 #define OP(name) case OP_##name:
         COUNT_OPS(OP)
         return 1;
+        POLICY_OPS(OP)
+        return change_counts(&d->u.change);
 #undef OP
     default:
         return 0;
@@ -105,6 +110,11 @@ SLUICE_HD static inline void step_count(const struct draw *d, const struct plan 
         break;
         COUNT_OPS(OP)
 #undef OP
+#define OP(name) case OP_##name:
+        POLICY_OPS(OP)
+        change_count(&d->u.change, p, v, n);
+        break;
+#undef OP
     default:
         break;
     }
@@ -120,6 +130,11 @@ SLUICE_HD static inline void step_settle(const struct draw *d, const struct plan
         name##_settle(d, s, n, channel);                                               \
         break;
         COUNT_OPS(OP)
+#undef OP
+#define OP(name) case OP_##name:
+        POLICY_OPS(OP)
+        change_settle(&d->u.change, s, n, channel);
+        break;
 #undef OP
     default:
         break;
@@ -145,6 +160,11 @@ SLUICE_HD static inline void step_image(const struct draw *d, const struct plan 
         name##_near(d, s, p, src, y, x, v);                                            \
         break;
         NEAR_OPS(OP)
+#undef OP
+#define OP(name) case OP_##name:
+        POLICY_OPS(OP)
+        change_pixel(&d->u.change, s, p, n, src, y, x, v);
+        break;
 #undef OP
     default:
         copy_pixel(p, from, v);

@@ -357,12 +357,13 @@ static int settle(struct parser *ps, int number, bool *final, FILE *text)
         if (ps->now.step.fill[c])
             return sluice_fail(ps->err, SLUICE_EINVAL,
                                "augment: erase after normalize: fill: expected zero");
-    if (plan->steps + plan->posts == STEPS_MAX)
-        return sluice_fail(ps->err, SLUICE_EINVAL,
-                           "augment: more than %d operations in a pipeline", STEPS_MAX);
     int rc = ps->def->check ? ps->def->check(&ps->now, plan, ps->err) : 0;
     if (rc < 0)
         return rc;
+    const int turns = ps->now.turns ? ps->now.turns : 1;
+    if (plan->steps + plan->posts + turns > STEPS_MAX)
+        return sluice_fail(ps->err, SLUICE_EINVAL,
+                           "augment: more than %d operations in a pipeline", STEPS_MAX);
     ps->now.step.op = ps->def->id;
     ps->now.step.number = (uint16_t)number;
     ps->now.step.height = plan->height;
@@ -372,8 +373,11 @@ static int settle(struct parser *ps, int number, bool *final, FILE *text)
         if ((rc = set_conversion(ps)) < 0)
             return rc;
     } else {
-        plan->step[plan->steps + plan->posts] = ps->now.step;
-        *(*final ? &plan->posts : &plan->steps) += 1;
+        for (int i = 0; i < turns; i++) {
+            ps->now.step.turn = i;
+            plan->step[plan->steps + plan->posts] = ps->now.step;
+            *(*final ? &plan->posts : &plan->steps) += 1;
+        }
     }
     if (ps->def->id == OP_center_crop)
         plan->height = plan->width = ps->now.step.size;

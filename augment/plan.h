@@ -60,8 +60,14 @@ enum {
     OP(sharpness)                                                                      \
     OP(gaussian_blur)                                                                  \
     OP(perspective)
+/* IMAGE: one of several operations, drawn for each image: all of the above. */
+#define POLICY_OPS(OP)                                                                 \
+    OP(autoaugment)                                                                    \
+    OP(randaugment)                                                                    \
+    OP(trivialaugment_wide)
 #define FINAL_OPS(OP) OP(normalize)
-#define DRAWN_OPS(OP) GATHER_OPS(OP) POINT_OPS(OP) COUNT_OPS(OP) NEAR_OPS(OP)
+#define DRAWN_OPS(OP)                                                                  \
+    GATHER_OPS(OP) POINT_OPS(OP) COUNT_OPS(OP) NEAR_OPS(OP) POLICY_OPS(OP)
 #define ALL_OPS(OP) DRAWN_OPS(OP) FINAL_OPS(OP)
 
 enum op_id {
@@ -100,7 +106,9 @@ struct step {
     int threshold; /* solarize, solarize_add */
     int addition;  /* solarize_add */
     int kernel;    /* gaussian_blur: width in pixels, odd */
-    int inward[2]; /* perspective: how far a corner may move, down and across */
+    int turn;      /* autoaugment, randaugment: which of the steps it became */
+    int magnitude, bins; /* randaugment, trivialaugment_wide */
+    int inward[2];       /* perspective: how far a corner may move, down and across */
 };
 
 struct rect {
@@ -116,6 +124,14 @@ struct affine {
     } u;
 };
 
+/* One operation that a policy chose; see change.h. */
+struct change {
+    int kind;     /* enum change_kind */
+    int amount;   /* posterize: bits; solarize: threshold */
+    float factor; /* brightness, color, contrast, sharpness */
+    struct affine affine;
+};
+
 struct draw {
     int on; /* 0: this image is left alone */
     union {
@@ -124,6 +140,7 @@ struct draw {
         } shift;
         struct rect rect;
         struct affine affine;
+        struct change change;
         struct {
             float factor[3];
             int hue; /* to be added, of 256 */

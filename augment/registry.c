@@ -96,6 +96,22 @@ static const struct op_option perspective_options[] = {
     FILL(OPTION_COLOUR, "zero"),
     END,
 };
+static const struct op_option autoaugment_options[] = {
+    FILL(OPTION_COLOUR, "zero"),
+    END,
+};
+static const struct op_option randaugment_options[] = {
+    { "num_ops", OPTION_INT, AT(num_ops), 1, STEPS_MAX, "2", NULL, NULL },
+    { "magnitude", OPTION_INT, AT(step.magnitude), 0, 1000, "9", NULL, NULL },
+    { "bins", OPTION_INT, AT(step.bins), 2, 1001, "31", NULL, NULL },
+    FILL(OPTION_COLOUR, "zero"),
+    END,
+};
+static const struct op_option trivialaugment_options[] = {
+    { "bins", OPTION_INT, AT(step.bins), 2, 1001, "31", NULL, NULL },
+    FILL(OPTION_COLOUR, "zero"),
+    END,
+};
 static const struct op_option normalize_options[] = {
     { "mean", OPTION_MEAN, AT(mean), -1e6, 1e6, "file", NULL, NULL },
     { "std", OPTION_STD, AT(std), 1e-6, 1e6, "file", NULL, NULL },
@@ -174,6 +190,25 @@ static int colour_check(struct parsed *s, const struct plan *p,
     return 0;
 }
 
+static int autoaugment_check(struct parsed *s, const struct plan *p,
+                             struct sluice_error *err)
+{
+    s->turns = 2;
+    return colour_check(s, p, err);
+}
+
+static int randaugment_check(struct parsed *s, const struct plan *p,
+                             struct sluice_error *err)
+{
+    s->turns = s->num_ops;
+    if (s->step.magnitude >= s->step.bins)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "augment: randaugment: magnitude=%d: expected 0 to %d, as "
+                           "there are %d bins",
+                           s->step.magnitude, s->step.bins - 1, s->step.bins);
+    return colour_check(s, p, err);
+}
+
 /* clang-format off */
 #define DEF(name, help, options, check) [OP_##name] = { #name, help, OP_##name, options, check }
 
@@ -218,6 +253,12 @@ static const struct op_def defs[OP_COUNT] = {
         factor_options, NULL),
     DEF(perspective, "move each corner inwards by up to `distortion` of half a side",
         perspective_options, perspective_check),
+    DEF(autoaugment, "one of the 25 pairs of operations found on CIFAR-10",
+        autoaugment_options, autoaugment_check),
+    DEF(randaugment, "`num_ops` of 14 operations, one after the other, with `magnitude` of `bins`",
+        randaugment_options, randaugment_check),
+    DEF(trivialaugment_wide, "one of 14 operations, with any of `bins` magnitudes",
+        trivialaugment_options, colour_check),
     DEF(normalize, "(x - mean) / std on the 0..255 scale; without arguments, the file's",
         normalize_options, NULL),
 };

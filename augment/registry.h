@@ -14,6 +14,8 @@ struct parsed {
     double mean[CHANNELS_MAX], std[CHANNELS_MAX]; /* normalize; 0..255 */
     double ratio[2];                              /* erase: height over width */
     float distortion;                             /* perspective */
+    int num_ops;                                  /* randaugment */
+    int turns;                                    /* steps that it becomes; 0: one */
 };
 
 enum option_kind {

@@ -63,7 +63,7 @@ static void run_stage(const struct plan *p, int stage, const struct draw *draws,
     const int last = stage == p->stages - 1;
     struct counts n;
     uint8_t pixel[CHANNELS_MAX];
-    if (begin < end && step_counts(p, begin) && draws[begin].on)
+    if (begin < end && step_counts(&draws[begin], p, begin))
         count(p, begin, &draws[begin], src, &n);
     const int height = given_height(p, end), width = given_width(p, end);
     for (int y = 0; y < height; y++)

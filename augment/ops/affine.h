@@ -96,7 +96,7 @@ SLUICE_HD static inline void set_motion(struct affine *a, const struct motion *t
 
 /* Sheared from the upper left corner by so many pixels per pixel, and shifted. */
 SLUICE_HD static inline void set_slide(struct affine *a, double shear_x, double shear_y,
-                                       int right, int down)
+                                       double right, double down)
 {
     const double m[6] = { 1, shear_x, -right, shear_y, 1, -down };
     set_affine(a, m);

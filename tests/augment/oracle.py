@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""oracle.py -- the checksums of golden.c, made without this project's code.
+"""oracle.py -- the checksums of golden.c and policies.c, made without this project's code.
 
-    oracle.py [tests/augment/golden.c]
+    oracle.py [tests/augment]
 
 Draws are those of Philox4x32-10 as sluice/rng.h describes them; pixels are changed by
 torchvision on 8-bit PIL images, by Pillow and numpy (`pip install torchvision`). Prints
-each case of golden.c with the checksum found here, and fails on a difference. Not run
+each case with the checksum found here, and fails on a difference. Not run
 by the tests, which need nothing from outside. Seen to agree with torchvision 0.29,
 Pillow 13.0 and numpy 2.4."""
 import math
@@ -15,6 +15,7 @@ import sys
 
 import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
+from torchvision.transforms import autoaugment as policies
 from torchvision.transforms import functional as F
 
 H, W, C, SAMPLES, SEED = 11, 13, 3, 8, 0x5EED
@@ -32,10 +33,10 @@ def philox(counter, key):
 
 
 class Stream:
-    """Words of (seed, epoch, sample, operation)."""
+    """Words of (seed, epoch, sample, operation), from a block on."""
 
-    def __init__(self, epoch, sample, operation):
-        self.position = epoch << 32 | operation << 16
+    def __init__(self, epoch, sample, operation, block=0):
+        self.position = epoch << 32 | operation << 16 | block
         self.sample, self.words = sample, []
 
     def u32(self):
@@ -57,10 +58,17 @@ class Stream:
 def crc32c(data):
     crc = 0xFFFFFFFF
     for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+        crc = crc >> 8 ^ CRC_TABLE[(crc ^ byte) & 255]
     return crc ^ 0xFFFFFFFF
+
+
+def crc_entry(crc):
+    for _ in range(8):
+        crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc
+
+
+CRC_TABLE = [crc_entry(i) for i in range(256)]
 
 
 def colour(text):
@@ -241,6 +249,60 @@ def perspective(im, o, r):
                         Image.Resampling.BILINEAR, fillcolor=colour(o["fill"]))
 
 
+AUTO = policies.AutoAugment(policies.AutoAugmentPolicy.CIFAR10)
+RAND, WIDE = policies.RandAugment(), policies.TrivialAugmentWide()
+
+
+def apply_level(im, space, kind, level, negative, fill=None):
+    magnitudes, signed = space[kind]
+    magnitude = float(magnitudes[level]) if magnitudes.ndim > 0 else 0.0
+    return policies._apply_op(im, kind, -magnitude if signed and negative else magnitude,
+                              policies.InterpolationMode.NEAREST, fill)
+
+
+def policy(name, a, o, n, number):
+    (h, w), bins = a.shape[:2], int(o.get("bins", "31"))
+    im, fill = Image.fromarray(np.ascontiguousarray(a)), colour(o.get("fill", "zero"))
+    block = lambda i: Stream(n, n, number, i)
+    if name == "autoaugment":
+        pair = AUTO.policies[block(0).range(0, len(AUTO.policies) - 1)]
+        for turn, (kind, p, level) in enumerate(pair):
+            r = block(1 + turn)
+            if r.unit() < p:
+                im = apply_level(im, AUTO._augmentation_space(10, (h, w)), kind, level,
+                                 r.range(0, 1), fill)
+    elif name == "randaugment":
+        for turn in range(int(o.get("num_ops", "2"))):
+            r, space = block(turn), RAND._augmentation_space(bins, (h, w))
+            kind = list(space)[r.range(0, len(space) - 1)]
+            im = apply_level(im, space, kind, int(o.get("magnitude", "9")),
+                             r.range(0, 1), fill)
+    else:
+        r, space = block(0), WIDE._augmentation_space(bins)
+        kind = list(space)[r.range(0, len(space) - 1)]
+        level = r.range(0, bins - 1)
+        im = apply_level(im, space, kind, level, r.range(0, 1), fill)
+    return np.asarray(im)
+
+
+def levels(name, kind):
+    """A policy's operation at all its levels, as policies.c does it."""
+    h, w = 24, 40
+    im = Image.fromarray(test_image(h, w))
+    bins = 10 if name == "autoaugment" else 31
+    space = (AUTO._augmentation_space(bins, (h, w)) if name == "autoaugment" else
+             RAND._augmentation_space(bins, (h, w)) if name == "randaugment" else
+             WIDE._augmentation_space(bins))
+    kind = next(k for k in space if k.lower() == kind.replace("_", "").lower())
+    return b"".join(apply_level(im, space, kind, level, negative).tobytes()
+                    for level in range(bins) for negative in (False, True))
+
+
+def test_image(h, w):
+    i = np.arange(h * w * C)
+    return ((i * 7 + i * i // 5) % 256).astype(np.uint8).reshape(h, w, C)
+
+
 def sometimes(change, usual="0.5"):
     return lambda im, o, r: change(im, o) if chance(o, r, usual) else im
 
@@ -299,6 +361,8 @@ def run(pipeline, source, n):
             name, o["mode"] = "flip", "alternating"
         if name in ("flip", "vertical_flip"):
             a = flip(a, o, r, n, n, number, 0 if name == "vertical_flip" else 1)
+        elif name in ("autoaugment", "randaugment", "trivialaugment_wide"):
+            a = policy(name, a, o, n, number)
         elif name == "normalize":
             a = normalize(a, o)
         else:
@@ -317,20 +381,33 @@ def to_bytes(a, dtype, layout):
         return a.astype({"U8": "u1", "F32": "<f4", "F16": "<f2"}[dtype]).tobytes()
 
 
-def main():
-    path = sys.argv[1] if len(sys.argv) > 1 else "tests/augment/golden.c"
-    i = np.arange(H * W * C)
-    source = ((i * 7 + i * i // 5) % 256).astype(np.uint8).reshape(H, W, C)
+def golden(text):
+    source = test_image(H, W)
     case = re.compile(r'\{((?:\s*"[^"]*")+),\s*SLUICE_(\w+),\s*SLUICE_(\w+),\s*(\w+)\s*\}')
-    wrong = 0
-    for strings, dtype, layout, want in case.findall(open(path).read()):
+    for strings, dtype, layout, want in case.findall(text):
         pipeline = "".join(re.findall(r'"([^"]*)"', strings))
-        data = b"".join(to_bytes(run(pipeline, source, n), dtype, layout)
-                        for n in range(SAMPLES))
-        crc = crc32c(data)
-        good = crc == int(want, 16)
-        wrong += not good
-        print(f"{'same' if good else 'OTHER'} 0x{crc:08x} {dtype} {layout} {pipeline}")
+        yield f"{dtype} {layout} {pipeline}", want, b"".join(
+            to_bytes(run(pipeline, source, n), dtype, layout) for n in range(SAMPLES))
+
+
+def all_levels(text):
+    for name, kind, want in re.findall(r'\{ "(\w+)", CHANGE_(\w+), (\w+) \}', text):
+        yield f"{name} {kind}", want, levels(name, kind)
+    source, samples = test_image(24, 40), int(re.search(r"SAMPLES = (\d+)", text)[1])
+    for name, want in re.findall(r'\{ "(\w+)", (\w+) \}', text):
+        yield f"{name} images", want, b"".join(
+            policy(name, source, {}, n, 0).tobytes() for n in range(samples))
+
+
+def main():
+    folder = sys.argv[1] if len(sys.argv) > 1 else "tests/augment"
+    wrong = 0
+    for file, cases in (("golden.c", golden), ("policies.c", all_levels)):
+        for what, want, data in cases(open(f"{folder}/{file}").read()):
+            crc = crc32c(data)
+            good = crc == int(want, 16)
+            wrong += not good
+            print(f"{'same' if good else 'OTHER'} 0x{crc:08x} {what}")
     return wrong != 0
 
 

@@ -74,6 +74,10 @@ static void descriptions(void)
     describes("affine:shear=5/0:degrees=1:translate=0.1:scale=0.9/1.1:fill=mean",
               "affine:degrees=1:translate=0.1/0.1:scale=0.9/1.1:shear=5/0:fill=125/122/"
               "113");
+    describes(
+        "randaugment,autoaugment:fill=mean,trivialaugment_wide:bins=5",
+        "randaugment:num_ops=2:magnitude=9:bins=31:fill=0/0/0,autoaugment:fill=125/"
+        "122/113,trivialaugment_wide:bins=5:fill=0/0/0");
     describes("gaussian_blur:kernel=3,identity",
               "gaussian_blur:kernel=3:sigma=0.1/2,identity");
     describes("center_crop:size=8,cutout:size=8:fill=zero",
@@ -120,6 +124,10 @@ static void refusals(void)
     refuses("affine:degrees=1:translate=-0.1", "translate=-0.1");
     refuses("gaussian_blur:kernel=4", "kernel=4: expected an odd number below 64");
     refuses("center_crop:size=2,gaussian_blur:kernel=5", "below 4, for images of 2x2");
+    refuses("randaugment:magnitude=31",
+            "magnitude=31: expected 0 to 30, as there are 31");
+    refuses("randaugment:num_ops=15,flip,autoaugment", "more than 16 operations");
+    refuses("trivialaugment_wide:bins=1", "from 2 to 1001");
     refuses("identity:p=1", "identity has no option 'p'; there are: none");
     refuses("normalize:std=0", "1 or 3 numbers joined by / from 1e-06");
     refuses("normalize:mean=inf", "normalize: mean=inf");
@@ -147,6 +155,9 @@ static void options_refused(void)
     o.dtype = SLUICE_I32;
     refuses_with(&o, "", "result of type i32: expected f32, bf16, f16 or u8");
     o = options();
+    o.source.channels = 4;
+    refuses_with(&o, "autoaugment", "images of 1 or 3 channels, not 4");
+    refuses_with(&o, "randaugment", "images of 1 or 3 channels, not 4");
     o.source.channels = 5;
     refuses_with(&o, "", "1 to 4 channels");
     o = options();

@@ -45,6 +45,9 @@ static const char *const pipelines[] = {
     "rotate:degrees=45,center_crop:size=5:fill=mean,normalize,erase:p=1",
     "center_crop:size=24,gaussian_blur:kernel=1,center_crop:size=7,equalize:p=1",
     "sharpness:factor=0.1:p=1,center_crop:size=30,perspective:p=1,crop:pad=3:fill=edge",
+    "autoaugment:fill=mean,flip,normalize",
+    "flip,randaugment:num_ops=4:magnitude=20:fill=9,translate:pad=2",
+    "trivialaugment_wide,trivialaugment_wide,trivialaugment_wide,center_crop:size=9",
     "crop:pad=4,flip,rotate:degrees=15,jitter:brightness=0.3:contrast=0.3:saturation="
     "0.3:hue=0.1,perspective:distortion=0.2,normalize,erase:p=0.9:scale=0.02/0.2",
 };
@@ -96,7 +99,8 @@ static inline int case_suits(int i, int pipeline)
         return 0;
     return sizes[i / 8].channels % 2 == 1 ||
            (!strstr(text, "jitter") && !strstr(text, "grayscale") &&
-            !strstr(text, "color") && !strstr(text, "contrast:f"));
+            !strstr(text, "augment") && !strstr(text, "color") &&
+            !strstr(text, "contrast:f"));
 }
 
 /* Bytes without a pattern, at a multiple of 64. */

@@ -241,6 +241,7 @@ static int open_blocks(struct sluice_dataset *ds, uint64_t file_size,
      * one's record is whole but its data are not: that is damage, and is said. */
     const int latest = !have[0] || (have[1] && slot[1].sequence > slot[0].sequence);
     ds->commit = slot[latest];
+    ds->commit.slot = latest;
     return open_commit(ds, file_size, read, ctx, err);
 }
 

@@ -2,9 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "copy.h"
 #include "options.h"
-#include "packed.h"
-#include "progress.h"
 
 static const char program[] = "sluice merge";
 
@@ -18,22 +17,6 @@ static const struct cli_option option_table[] = {
     { "quiet", CLI_FLAG, offsetof(struct options, quiet), 0, 0, NULL, "no progress" },
     { NULL, 0, 0, 0, 0, NULL, NULL },
 };
-
-static int copy_all(struct packed *p, struct sluice_writer *w,
-                    struct progress *progress, uint64_t *done, struct sluice_error *err)
-{
-    struct sluice_value values[SLUICE_FIELDS_MAX];
-    const uint64_t count = sluice_dataset_count(p->dataset);
-    int rc = 0;
-    for (uint64_t i = 0; i < count && rc == 0; i++) {
-        if ((rc = packed_read(p, i, values, err)) == 0)
-            rc = sluice_writer_append(w, values, err);
-        progress_update(progress, ++*done, NULL);
-        if (rc == 0 && cli_interrupted())
-            rc = sluice_fail(err, SLUICE_ESTOPPED, "interrupted; nothing was written");
-    }
-    return rc;
-}
 
 /* The first file says what the others must be like. */
 static int merge(const char *const *paths, int count, bool quiet, uint64_t *samples,

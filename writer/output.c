@@ -2,9 +2,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,8 +17,10 @@ enum { BUFFER = 4 << 20 };
 struct output {
     char *path, *temporary;
     int fd;
-    uint64_t length;
-    size_t filled; /* of buffer */
+    uint64_t length; /* of the file, buffer included */
+    size_t filled;   /* of buffer */
+    uint64_t kept;   /* reopened: what it is cut to unless it is switched over */
+    bool undo;       /* cut it */
     uint8_t *buffer;
 };
 
@@ -25,8 +29,8 @@ static int open_file(const char *path, int flags, mode_t mode)
     return open(path, flags, mode);
 }
 
-struct sluice_output_calls sluice_output_calls = { open_file, write,  pwrite, fsync,
-                                                   close,     rename, unlink };
+struct sluice_output_calls sluice_output_calls = { open_file, pwrite, fsync,    close,
+                                                   rename,    unlink, ftruncate };
 
 static int fail_errno(struct sluice_error *err, const char *path, const char *doing)
 {
@@ -34,22 +38,32 @@ static int fail_errno(struct sluice_error *err, const char *path, const char *do
                        path, doing, strerror(errno));
 }
 
+/* Everything but the descriptor; `room` bytes for a temporary name. */
+static struct output *make(const char *path, size_t room, struct sluice_error *err)
+{
+    struct output *o = calloc(1, sizeof(*o));
+    if (o) {
+        o->fd = -1;
+        o->path = strdup(path);
+        o->temporary = calloc(1, room);
+        o->buffer = aligned_alloc(4096, BUFFER);
+    }
+    if (!o || !o->path || !o->temporary || !o->buffer) {
+        sluice_output_free(o);
+        sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", path);
+        return NULL;
+    }
+    return o;
+}
+
 int sluice_output_create(struct output **out, const char *path,
                          struct sluice_error *err)
 {
     const size_t room = strlen(path) + 32;
-    struct output *o = calloc(1, sizeof(*o));
+    struct output *o = make(path, room, err);
     *out = NULL;
     if (!o)
-        return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", path);
-    o->fd = -1;
-    o->path = strdup(path);
-    o->temporary = calloc(1, room);
-    o->buffer = aligned_alloc(4096, BUFFER);
-    if (!o->path || !o->temporary || !o->buffer) {
-        sluice_output_free(o);
-        return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", path);
-    }
+        return SLUICE_ENOMEM;
     /* Beside the target, so that rename stays in one file system; named after the
      * process, so that what a killed one leaves is recognised. */
     for (int attempt = 0; attempt < 100 && o->fd < 0; attempt++) {
@@ -69,11 +83,43 @@ int sluice_output_create(struct output **out, const char *path,
     return 0;
 }
 
-static int write_out(struct output *o, const uint8_t *data, size_t size,
-                     struct sluice_error *err)
+int sluice_output_reopen(struct output **out, const char *path,
+                         struct sluice_error *err)
+{
+    struct output *o = make(path, 1, err);
+    *out = NULL;
+    if (!o)
+        return SLUICE_ENOMEM;
+    int rc = 0;
+    o->fd = sluice_output_calls.open(path, O_RDWR | O_CLOEXEC, 0);
+    if (o->fd < 0)
+        rc = fail_errno(err, path, "cannot open");
+    else if (flock(o->fd, LOCK_EX | LOCK_NB) < 0)
+        rc = errno == EWOULDBLOCK
+                 ? sluice_fail(err, SLUICE_EIO,
+                               "%s: another process is appending to it", path)
+                 : fail_errno(err, path, "cannot lock");
+    if (rc < 0)
+        sluice_output_free(o);
+    else
+        *out = o;
+    return rc;
+}
+
+int sluice_output_keep(struct output *o, uint64_t length, struct sluice_error *err)
+{
+    if (sluice_output_calls.truncate(o->fd, (off_t)length) < 0)
+        return fail_errno(err, o->path, "cannot cut off an unfinished append");
+    o->length = o->kept = length;
+    o->undo = true;
+    return 0;
+}
+
+static int write_at(struct output *o, const uint8_t *data, size_t size, uint64_t at,
+                    struct sluice_error *err)
 {
     while (size) {
-        ssize_t n = sluice_output_calls.write(o->fd, data, size);
+        ssize_t n = sluice_output_calls.pwrite(o->fd, data, size, (off_t)at);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0) {
@@ -82,6 +128,7 @@ static int write_out(struct output *o, const uint8_t *data, size_t size,
             return fail_errno(err, o->path, "cannot write");
         }
         data += n;
+        at += (uint64_t)n;
         size -= (size_t)n;
     }
     return 0;
@@ -89,7 +136,7 @@ static int write_out(struct output *o, const uint8_t *data, size_t size,
 
 static int flush(struct output *o, struct sluice_error *err)
 {
-    int rc = write_out(o, o->buffer, o->filled, err);
+    int rc = write_at(o, o->buffer, o->filled, o->length - o->filled, err);
     o->filled = 0;
     return rc;
 }
@@ -98,11 +145,11 @@ int sluice_output_write(struct output *o, const void *data, size_t size,
                         struct sluice_error *err)
 {
     const uint8_t *p = data;
-    o->length += size;
     while (size) {
         size_t n = BUFFER - o->filled < size ? BUFFER - o->filled : size;
         memcpy(o->buffer + o->filled, p, n);
         o->filled += n;
+        o->length += n;
         p += n;
         size -= n;
         if (o->filled == BUFFER) {
@@ -131,19 +178,8 @@ int sluice_output_align(struct output *o, size_t alignment, struct sluice_error 
 int sluice_output_patch(struct output *o, const void *data, size_t size, uint64_t at,
                         struct sluice_error *err)
 {
-    const uint8_t *p = data;
     int rc = flush(o, err);
-    while (rc == 0 && size) {
-        ssize_t n = sluice_output_calls.pwrite(o->fd, p, size, (off_t)at);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return fail_errno(err, o->path, "cannot write");
-        p += n;
-        at += (uint64_t)n;
-        size -= (size_t)n;
-    }
-    return rc;
+    return rc < 0 ? rc : write_at(o, data, size, at, err);
 }
 
 uint64_t sluice_output_length(const struct output *o)
@@ -169,27 +205,58 @@ static int sync_folder(const char *path, struct sluice_error *err)
     return rc;
 }
 
+static int sync_file(struct output *o, struct sluice_error *err)
+{
+    return sluice_output_calls.fsync(o->fd) < 0
+               ? fail_errno(err, o->path, "cannot sync")
+               : 0;
+}
+
+static int close_file(struct output *o, struct sluice_error *err)
+{
+    const int fd = o->fd;
+    o->fd = -1;
+    return sluice_output_calls.close(fd) < 0 ? fail_errno(err, o->path, "cannot close")
+                                             : 0;
+}
+
 int sluice_output_commit(struct output *o, struct sluice_error *err)
 {
     int rc = flush(o, err);
+    if (rc == 0)
+        rc = sync_file(o, err);
+    if (rc == 0)
+        rc = close_file(o, err);
     if (rc < 0)
         return rc;
-    if (sluice_output_calls.fsync(o->fd) < 0)
-        return fail_errno(err, o->path, "cannot sync");
-    int fd = o->fd;
-    o->fd = -1;
-    if (sluice_output_calls.close(fd) < 0)
-        return fail_errno(err, o->path, "cannot close");
     if (sluice_output_calls.rename(o->temporary, o->path) < 0)
         return fail_errno(err, o->path, "cannot rename to it");
     o->temporary[0] = 0;
     return sync_folder(o->path, err);
 }
 
+int sluice_output_switch(struct output *o, const void *data, size_t size, uint64_t at,
+                         struct sluice_error *err)
+{
+    int rc = flush(o, err);
+    if (rc == 0)
+        rc = sync_file(o, err);
+    if (rc < 0)
+        return rc;
+    o->undo = false; /* the block may be there in full even if a call below fails */
+    rc = write_at(o, data, size, at, err);
+    if (rc == 0)
+        rc = sync_file(o, err);
+    return rc < 0 ? rc : close_file(o, err);
+}
+
 void sluice_output_free(struct output *o)
 {
     if (!o)
         return;
+    if (o->fd >= 0 && o->undo &&
+        sluice_output_calls.truncate(o->fd, (off_t)o->kept) < 0)
+        o->undo = false; /* what is left lies behind the end that counts */
     if (o->fd >= 0)
         sluice_output_calls.close(o->fd);
     if (o->temporary && o->temporary[0])

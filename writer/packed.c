@@ -114,35 +114,49 @@ static int named_field(const struct sluice_dataset *ds)
     return -1;
 }
 
-int packed_begin(struct sluice_writer **out, const char *path, const struct packed *p,
-                 struct sluice_error *err)
+int packed_schema(const struct packed *p, struct sluice_schema *out,
+                  struct sluice_error *err)
 {
     const struct sluice_dataset *ds = p->dataset;
     const int named = named_field(ds), count = sluice_dataset_field_count(ds);
     const int classes = named < 0 ? 0 : sluice_dataset_classes(ds, named);
     const char **names = calloc((size_t)classes + 1, sizeof(*names));
     struct sluice_field *fields = calloc((size_t)count + 1, sizeof(*fields));
-    int rc = SLUICE_ENOMEM;
-    *out = NULL;
-    if (names && fields) {
-        for (int i = 0; i < classes; i++)
-            names[i] = sluice_dataset_class_name(ds, named, i);
-        for (int i = 0; i < count; i++)
-            fields[i] = *sluice_dataset_field(ds, i);
-        const struct sluice_schema schema = {
-            .fields = fields,
-            .field_count = count,
-            .classes = names,
-            .class_count = classes,
-            .class_field = named < 0 ? NULL : fields[named].name,
-            .provenance = sluice_dataset_provenance(ds),
-        };
-        rc = sluice_writer_begin(out, path, &schema, err);
-    } else {
-        sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", path);
+    *out = (struct sluice_schema){
+        .fields = fields,
+        .field_count = count,
+        .classes = names,
+        .class_count = classes,
+        .class_field = named < 0 ? NULL : sluice_dataset_field(ds, named)->name,
+        .provenance = sluice_dataset_provenance(ds),
+    };
+    if (!names || !fields) {
+        packed_schema_free(out);
+        return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", p->path);
     }
-    free(names);
-    free(fields);
+    for (int i = 0; i < classes; i++)
+        names[i] = sluice_dataset_class_name(ds, named, i);
+    for (int i = 0; i < count; i++)
+        fields[i] = *sluice_dataset_field(ds, i);
+    return 0;
+}
+
+void packed_schema_free(struct sluice_schema *s)
+{
+    free((void *)s->classes);
+    free((void *)s->fields);
+    *s = (struct sluice_schema){ .fields = NULL };
+}
+
+int packed_begin(struct sluice_writer **out, const char *path, const struct packed *p,
+                 struct sluice_error *err)
+{
+    struct sluice_schema schema;
+    int rc = packed_schema(p, &schema, err);
+    *out = NULL;
+    if (rc == 0)
+        rc = sluice_writer_begin(out, path, &schema, err);
+    packed_schema_free(&schema);
     return rc;
 }
 

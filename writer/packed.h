@@ -22,6 +22,11 @@ void packed_close(struct packed *p); /* a zeroed one is fine */
 int packed_read(struct packed *p, uint64_t sample, struct sluice_value *values,
                 struct sluice_error *err);
 
+/* What `p` holds, as a schema: its arrays are to be freed by packed_schema_free, its
+ * strings belong to `p`. */
+int packed_schema(const struct packed *p, struct sluice_schema *out,
+                  struct sluice_error *err);
+void packed_schema_free(struct sluice_schema *s);
 /* Begin a file with the fields, class names and provenance of `p`. */
 int packed_begin(struct sluice_writer **out, const char *path, const struct packed *p,
                  struct sluice_error *err);

@@ -44,6 +44,19 @@ static inline void stats_add(struct stats *s, const uint8_t *p, size_t size,
     s->pixels += pixels;
 }
 
+/* Go on from a result over `pixels` pixels: the sums are whole numbers, and rounding
+ * finds them again as long as they are below 2^50 or so. */
+static inline void stats_resume(struct stats *s, int channels, uint64_t pixels,
+                                const double *mean, const double *std)
+{
+    *s = (struct stats){ .channels = (uint32_t)channels, .pixels = pixels };
+    for (int c = 0; c < channels; c++) {
+        const double n = (double)pixels;
+        s->sum[c] = (uint64_t)llround(mean[c] * n);
+        s->squares[c] = (uint64_t)llround((std[c] * std[c] + mean[c] * mean[c]) * n);
+    }
+}
+
 /* Fills one mean and deviation per channel; returns the channels, 0 if there is no
  * answer. The deviation is that of the whole population. */
 static inline int stats_result(const struct stats *s, double *mean, double *std)

@@ -3,7 +3,6 @@
  * payload fields are spooled in memory too, and a segment is closed whenever the spool
  * is full, so memory stays bounded: SPOOL bytes and 40 bytes a sample. */
 #include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +11,8 @@
 #include <sluice/writer.h>
 
 #include "output.h"
+#include "packed.h"
+#include "scalar.h"
 #include "stats.h"
 
 enum { SPOOL = 64 << 20 };
@@ -41,6 +42,8 @@ struct sluice_writer {
     struct stats stats;
     bool stats_whole; /* every image was raw */
     bool failed, finished;
+    bool reopened;
+    struct sluice_commit last; /* reopened: the commit that counts until the end */
 };
 
 static int grow(struct sluice_writer *w, struct bytes *b, const void *data, size_t size,
@@ -178,70 +181,76 @@ int sluice_writer_begin(struct sluice_writer **out, const char *path,
     return 0;
 }
 
+/* Pixels of the image field in what a reopened file holds already. */
+static uint64_t pixels_of(const struct sluice_dataset *ds, int image)
+{
+    uint64_t pixels = 0;
+    struct sluice_extent x;
+    for (uint64_t i = 0; i < sluice_dataset_count(ds); i++)
+        if (sluice_dataset_locate(ds, image, i, &x, NULL) == 0)
+            pixels += (uint64_t)x.height * x.width;
+    return pixels;
+}
+
+static int take_over(struct sluice_writer *w, const struct sluice_dataset *ds,
+                     struct sluice_error *err)
+{
+    const struct sluice_directory *dir = sluice_dataset_directory(ds);
+    const size_t size = (size_t)dir->segment_count * sizeof(*dir->segments);
+    w->reopened = true;
+    w->last = *sluice_dataset_commit(ds);
+    w->samples = w->last.samples;
+    w->dir.segments = malloc(size + 1);
+    if (!w->dir.segments)
+        return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", w->path);
+    if (size)
+        memcpy(w->dir.segments, dir->segments, size);
+    w->dir.segment_count = dir->segment_count;
+    w->stats_whole = dir->stats_channels || !w->samples;
+    if (w->image >= 0 && dir->stats_channels)
+        stats_resume(&w->stats, dir->stats_channels, pixels_of(ds, w->image), dir->mean,
+                     dir->std);
+    return sluice_output_keep(w->out, w->last.file_length, err);
+}
+
+int sluice_writer_reopen(struct sluice_writer **out, const char *path,
+                         struct sluice_error *err)
+{
+    struct packed old = { .path = NULL };
+    struct sluice_schema schema = { .fields = NULL };
+    struct sluice_writer *w = calloc(1, sizeof(*w));
+    *out = NULL;
+    if (!w || !(w->path = strdup(path))) {
+        free(w);
+        return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", path);
+    }
+    int rc = sluice_output_reopen(&w->out, path, err);
+    if (rc == 0 && (rc = packed_open(&old, path, err)) == 0 &&
+        (rc = packed_schema(&old, &schema, err)) == 0 &&
+        (rc = copy_schema(w, &schema, err)) == 0 &&
+        (rc = take_over(w, old.dataset, err)) == 0)
+        rc = begin_segment(w, err);
+    packed_schema_free(&schema);
+    packed_close(&old);
+    if (rc < 0)
+        sluice_writer_abandon(w);
+    else
+        *out = w;
+    return rc;
+}
+
 /* ---- one value ---- */
-
-static uint16_t to_bf16(float f)
-{
-    uint32_t u;
-    memcpy(&u, &f, sizeof(u));
-    if (f != f)
-        return 0x7fc0;
-    return (uint16_t)((u + 0x7fff + (u >> 16 & 1)) >> 16);
-}
-
-/* Round to nearest even, through the exponent's own step. */
-static uint16_t to_f16(double v)
-{
-    const uint16_t sign = signbit(v) ? 0x8000 : 0;
-    double size = fabs(v);
-    int exponent;
-    if (v != v)
-        return 0x7e00;
-    if (size >= 65520)
-        return sign | 0x7c00;
-    frexp(size, &exponent);
-    if (size == 0 || exponent < -13)
-        exponent = -13; /* subnormal: the step of the smallest normal number */
-    const unsigned steps = (unsigned)nearbyint(ldexp(size, 11 - exponent));
-    /* steps carries the hidden bit; a carry out of the fraction raises the exponent. */
-    return (uint16_t)(sign | (((unsigned)(exponent + 13) << 10) + steps));
-}
 
 static int append_scalar(struct sluice_writer *w, int field,
                          const struct sluice_value *v, struct sluice_error *err)
 {
-    static const struct {
-        int64_t low, high;
-    } range[] = { [SLUICE_U8] = { 0, UINT8_MAX },
-                  [SLUICE_I8] = { INT8_MIN, INT8_MAX },
-                  [SLUICE_I16] = { INT16_MIN, INT16_MAX },
-                  [SLUICE_I32] = { INT32_MIN, INT32_MAX },
-                  [SLUICE_I64] = { INT64_MIN, INT64_MAX } };
     const struct sluice_field *f = &w->dir.fields[field];
     uint8_t raw[8];
-    float single = (float)v->real;
-    uint16_t half;
-    if (f->dtype <= SLUICE_I64 &&
-        (v->integer < range[f->dtype].low || v->integer > range[f->dtype].high))
+    if (scalar_encode(raw, f->dtype, v) < 0)
         return sluice_fail(
             err, SLUICE_EINVAL,
             "%s: sample %" PRIu64 ", field %s: %" PRId64 " does not fit %s", w->path,
             w->samples, f->name, v->integer, sluice_dtype_name(f->dtype));
-    switch (f->dtype) {
-    case SLUICE_F64:
-        memcpy(raw, &v->real, 8);
-        break;
-    case SLUICE_F32:
-        memcpy(raw, &single, 4);
-        break;
-    case SLUICE_F16:
-    case SLUICE_BF16:
-        half = f->dtype == SLUICE_F16 ? to_f16(v->real) : to_bf16(single);
-        memcpy(raw, &half, 2);
-        break;
-    default: /* little-endian: the low bytes come first */
-        memcpy(raw, &v->integer, 8);
-    }
     return grow(w, &w->columns[field].table, raw, sluice_dtype_size(f->dtype), err);
 }
 
@@ -412,7 +421,7 @@ static int write_end(struct sluice_writer *w, struct sluice_error *err)
     if (!bytes)
         return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", w->path);
     struct sluice_commit commit = {
-        .sequence = 1,
+        .sequence = w->last.sequence + 1,
         .directory_offset = sluice_output_length(w->out),
         .directory_size = size,
         .directory_crc = sluice_crc32c(0, bytes, size),
@@ -421,13 +430,18 @@ static int write_end(struct sluice_writer *w, struct sluice_error *err)
     rc = sluice_output_write(w->out, bytes, size, err);
     free(bytes);
     commit.file_length = sluice_output_length(w->out);
+    sluice_emit_commit(block, &commit);
+    if (rc == 0 && w->reopened) /* into the slot that does not count */
+        return sluice_output_switch(w->out, block, sizeof(block),
+                                    w->last.slot ? SLUICE_COMMIT_AT
+                                                 : SLUICE_COMMIT_AT + SLUICE_BLOCK_SIZE,
+                                    err);
+    if (rc == 0)
+        rc = sluice_output_patch(w->out, block, sizeof(block), SLUICE_COMMIT_AT, err);
     sluice_emit_superblock(block);
     if (rc == 0)
         rc = sluice_output_patch(w->out, block, sizeof(block), SLUICE_SUPERBLOCK_AT,
                                  err);
-    sluice_emit_commit(block, &commit);
-    if (rc == 0)
-        rc = sluice_output_patch(w->out, block, sizeof(block), SLUICE_COMMIT_AT, err);
     return rc < 0 ? rc : sluice_output_commit(w->out, err);
 }
 

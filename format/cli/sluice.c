@@ -11,6 +11,7 @@ static const struct {
 } commands[] = {
     /* clang-format off */
     { "write", "convert a dataset into a .sluice file" },
+    { "append", "put the samples of other files behind those of a file" },
     { "merge", "put the samples of several files into one" },
     { "subset", "some samples of a file as a file of their own" },
     { "export", "files of their own, or a publisher's binary form, from a file" },

@@ -19,14 +19,9 @@ static int f_open(const char *path, int flags, mode_t mode)
     return fails() ? (errno = ENOSPC, -1) : real.open(path, flags, mode);
 }
 
-static ssize_t f_write(int fd, const void *data, size_t size)
-{
-    return fails() ? (errno = ENOSPC, -1) : real.write(fd, data, size);
-}
-
 static ssize_t f_pwrite(int fd, const void *data, size_t size, off_t at)
 {
-    return fails() ? (errno = EIO, -1) : real.pwrite(fd, data, size, at);
+    return fails() ? (errno = ENOSPC, -1) : real.pwrite(fd, data, size, at);
 }
 
 static int f_fsync(int fd)
@@ -74,8 +69,8 @@ int main(void)
     REQUIRE(write_file(path, 1, &err) == 0, "%s", err.message);
     uint8_t *old = file_read(path, &old_size);
     sluice_output_calls =
-        (struct sluice_output_calls){ f_open,  f_write,  f_pwrite,   f_fsync,
-                                      f_close, f_rename, real.unlink };
+        (struct sluice_output_calls){ f_open,   f_pwrite,    f_fsync,      f_close,
+                                      f_rename, real.unlink, real.truncate };
     int n, rc = -1;
     for (n = 1; n < 100; n++) {
         countdown = n;

@@ -58,6 +58,7 @@ struct sluice_commit {
     uint32_t directory_crc;
     uint64_t file_length; /* bytes that this commit covers, directory included */
     uint64_t samples;
+    int slot; /* 0 or 1: where it was read from; not stored */
 };
 
 /* Fill one block. */

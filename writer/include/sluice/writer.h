@@ -11,7 +11,8 @@
  *
  * The file appears under its name only when finish has returned 0: it is written to a
  * temporary file in the same folder, synced and renamed; until then an older file of
- * that name stays as it was.
+ * that name stays as it was. A file that is reopened grows by the new samples alone, and
+ * shows them only when finish has returned 0: killed before, it is what it was.
  *
  * Errors:    a negative return is a SLUICE_E* code; afterwards only abandon is allowed.
  * Ownership: what is passed in is copied or written before the call returns.
@@ -51,6 +52,10 @@ struct sluice_value {
 
 int sluice_writer_begin(struct sluice_writer **out, const char *path,
                         const struct sluice_schema *schema, struct sluice_error *err);
+/* Go on behind the samples of an existing file, with its schema. One process at a time:
+ * SLUICE_EIO if another one appends. Abandoned, the file is what it was. */
+int sluice_writer_reopen(struct sluice_writer **out, const char *path,
+                         struct sluice_error *err);
 /* `values` has one entry per field, in the schema's order. */
 int sluice_writer_append(struct sluice_writer *w, const struct sluice_value *values,
                          struct sluice_error *err);

@@ -51,8 +51,7 @@ static int check_superblock(const char *name, const uint8_t *b,
     return 0;
 }
 
-/* False: no commit was ever finished in this slot. */
-static bool parse_commit(struct sluice_commit *c, const uint8_t *b)
+bool sluice_commit_parse(struct sluice_commit *c, const uint8_t b[SLUICE_BLOCK_SIZE])
 {
     if (memcmp(b, commit_magic, sizeof(commit_magic)) != 0 || !sealed(b))
         return false;
@@ -62,6 +61,7 @@ static bool parse_commit(struct sluice_commit *c, const uint8_t *b)
     c->directory_crc = get_u32(b + COMMIT_DIR_CRC);
     c->file_length = get_u64(b + COMMIT_FILE_LENGTH);
     c->samples = get_u64(b + COMMIT_SAMPLES);
+    c->slot = -1;
     return true;
 }
 
@@ -231,8 +231,9 @@ static int open_blocks(struct sluice_dataset *ds, uint64_t file_size,
         rc = check_superblock(ds->name, blocks, err);
     if (rc < 0)
         return rc;
-    const bool have[2] = { parse_commit(&slot[0], blocks + SLUICE_COMMIT_AT),
-                           parse_commit(&slot[1], blocks + 2 * SLUICE_BLOCK_SIZE) };
+    const bool have[2] = { sluice_commit_parse(&slot[0], blocks + SLUICE_COMMIT_AT),
+                           sluice_commit_parse(&slot[1],
+                                               blocks + 2 * SLUICE_BLOCK_SIZE) };
     if (!have[0] && !have[1])
         return sluice_fail(err, SLUICE_ECORRUPT,
                            "%s: no valid commit record: never finished, or damaged",

@@ -87,6 +87,7 @@ static void copy(const char *from, const char *to)
 {
     size_t size;
     uint8_t *bytes = file_read(from, &size);
+    unlink(to); /* cheaper than truncating, which some file systems sync */
     file_write(to, bytes, size);
     free(bytes);
 }

@@ -58,7 +58,7 @@ struct sluice_commit {
     uint32_t directory_crc;
     uint64_t file_length; /* bytes that this commit covers, directory included */
     uint64_t samples;
-    int slot; /* 0 or 1: where it was read from; not stored */
+    int slot; /* 0 or 1: where the open file has it; not stored */
 };
 
 /* Fill one block. */
@@ -70,6 +70,11 @@ void sluice_emit_index_entry(uint8_t entry[SLUICE_INDEX_ENTRY],
                              const struct sluice_extent *extent);
 /* Allocate and fill the directory's bytes; free() them. NULL: no memory. */
 uint8_t *sluice_emit_directory(const struct sluice_directory *dir, size_t *size);
+
+/* A commit slot's block, read back. False: no commit was ever finished there, or it is
+ * damaged. */
+bool sluice_commit_parse(struct sluice_commit *out,
+                         const uint8_t block[SLUICE_BLOCK_SIZE]);
 
 /* The directory of an open file, for those who append to it, and its present commit. */
 const struct sluice_directory *

@@ -11,8 +11,8 @@
  *
  * The file appears under its name only when finish has returned 0: it is written to a
  * temporary file in the same folder, synced and renamed; until then an older file of
- * that name stays as it was. A file that is reopened grows by the new samples alone, and
- * shows them only when finish has returned 0: killed before, it is what it was.
+ * that name stays as it was. A file that is reopened grows by the new samples alone,
+ * and shows them only when finish has returned 0: killed before, it is what it was.
  *
  * Errors:    a negative return is a SLUICE_E* code; afterwards only abandon is allowed.
  * Ownership: what is passed in is copied or written before the call returns.

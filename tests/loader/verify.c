@@ -1,0 +1,147 @@
+/* verify.c FILE... -- 2,000 random single bits of each file flipped in turn, and the
+ * file cut at every offset of its header, tables and directory and at 500 others: each
+ * is refused on opening or found by verify, and what verify finds is named. */
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <sluice/format_emit.h>
+
+#include "support/files.h"
+#include "verify.h"
+
+enum { FLIPS = 2000, CUTS = 500 };
+
+struct finding {
+    int lines;
+    char first[600];
+};
+
+static void note(void *ctx, const char *line)
+{
+    struct finding *f = ctx;
+    if (!f->lines++)
+        snprintf(f->first, sizeof(f->first), "%s", line);
+}
+
+/* Findings; -1: it does not open. */
+static int64_t findings(const char *path, struct finding *found)
+{
+    struct sluice_file f;
+    struct sluice_error err;
+    *found = (struct finding){ .lines = 0 };
+    if (sluice_file_open(&f, path, &sluice_sys_real, &err) < 0) {
+        CHECK(strstr(err.message, path), "%s", err.message);
+        return -1;
+    }
+    const int64_t bad =
+        sluice_verify(&f, &(struct verify_listener){ note, NULL, found }, &err);
+    sluice_file_close(&f);
+    CHECK(bad >= 0, "%s", err.message);
+    return bad;
+}
+
+/* The payload that byte `at` belongs to; false: none. */
+static bool owner(const struct sluice_dataset *ds, uint64_t at, uint64_t *sample)
+{
+    struct sluice_extent x;
+    for (uint64_t i = 0; i < sluice_dataset_count(ds); i++)
+        for (int k = 0; k < sluice_dataset_field_count(ds); k++)
+            if (sluice_dataset_field(ds, k)->kind != SLUICE_KIND_SCALAR &&
+                sluice_dataset_locate(ds, k, i, &x, NULL) == 0 && at >= x.offset &&
+                at - x.offset < x.size) {
+                *sample = i;
+                return true;
+            }
+    return false;
+}
+
+/* Is it in the blocks of the directory before the last? Nobody reads them any more. */
+static bool dead(const struct sluice_dataset *ds, const uint8_t *bytes, uint64_t at)
+{
+    struct sluice_commit earlier;
+    const int slot = !sluice_dataset_commit(ds)->slot;
+    const uint8_t *block = bytes + SLUICE_COMMIT_AT + (size_t)slot * SLUICE_BLOCK_SIZE;
+    return sluice_commit_parse(&earlier, block) && at >= earlier.directory_offset &&
+           at < (earlier.file_length | (SLUICE_BLOCK_SIZE - 1)) + 1;
+}
+
+static void flip(const char *path, const struct sluice_dataset *ds,
+                 const uint8_t *bytes, size_t size)
+{
+    int fd = open(path, O_RDWR), refused = 0, named = 0;
+    struct finding found;
+    char want[64];
+    uint64_t sample;
+    for (int n = 0; n < FLIPS; n++) {
+        /* A third each: header, end with directory, anywhere. */
+        const size_t area = n % 3 == 0 ? SLUICE_DATA_AT : size;
+        const size_t from = n % 3 == 1 && size > 8192 ? size - 8192 : 0;
+        const size_t at = from + (size_t)rand() % (area - from);
+        if (dead(ds, bytes, at))
+            continue;
+        const uint8_t other = bytes[at] ^ (uint8_t)(1 << rand() % 8);
+        REQUIRE(pwrite(fd, &other, 1, (off_t)at) == 1, "pwrite");
+        const int64_t bad = findings(path, &found);
+        CHECK(bad != 0 && (bad < 0 || bad == found.lines), "%s: byte %zu: not found",
+              path, at);
+        if (bad > 0 && owner(ds, at, &sample)) {
+            snprintf(want, sizeof(want), "sample %d,", (int)sample);
+            CHECK(strstr(found.first, want), "%s: byte %zu of sample %d: %s", path, at,
+                  (int)sample, found.first);
+            named++;
+        }
+        refused += bad < 0;
+        REQUIRE(pwrite(fd, &bytes[at], 1, (off_t)at) == 1, "pwrite");
+    }
+    close(fd);
+    CHECK(refused > FLIPS / 10 && named > FLIPS / 20, "%s: %d refused, %d named", path,
+          refused, named);
+}
+
+static void cut(const char *path, const uint8_t *bytes, size_t size, uint64_t tables)
+{
+    struct finding found;
+    size_t have = 0;
+    int fd = open(path, O_RDWR);
+    REQUIRE(fd >= 0 && ftruncate(fd, 0) == 0, "%s", path);
+    for (size_t n = 0; n < size; n++) {
+        if (n >= SLUICE_DATA_AT && n < tables && (size_t)rand() % size >= CUTS)
+            continue;
+        REQUIRE(pwrite(fd, bytes + have, n - have, (off_t)have) == (ssize_t)(n - have),
+                "pwrite");
+        have = n;
+        CHECK(findings(path, &found) < 0, "%s: cut to %zu of %zu", path, n, size);
+    }
+    close(fd);
+}
+
+int main(int argc, char **argv)
+{
+    struct finding found;
+    struct memory_file f;
+    struct sluice_error err;
+    struct sluice_dataset *ds;
+    srand(5);
+    REQUIRE(argc > 1, "which files?");
+    for (int i = 1; i < argc; i++) {
+        f.bytes = file_read(argv[i], &f.size);
+        REQUIRE(sluice_dataset_open(&ds, argv[i], f.size, memory_read, &f, &err) == 0,
+                "%s", err.message);
+        const struct sluice_directory *dir = sluice_dataset_directory(ds);
+        uint64_t tables = f.size;
+        for (int g = 0; g < dir->segment_count; g++)
+            for (int k = 0; k < dir->field_count; k++)
+                if (dir->segments[g].stores[k].table_offset &&
+                    dir->segments[g].stores[k].table_offset < tables)
+                    tables = dir->segments[g].stores[k].table_offset;
+        CHECK(findings(argv[i], &found) == 0, "undamaged: %s", found.first);
+        flip(argv[i], ds, f.bytes, f.size);
+        CHECK(findings(argv[i], &found) == 0, "put back: %s", found.first);
+        cut(argv[i], f.bytes, f.size, tables);
+        file_write(argv[i], f.bytes, f.size);
+        CHECK(findings(argv[i], &found) == 0, "put back: %s", found.first);
+        sluice_dataset_free(ds);
+        free((void *)f.bytes);
+    }
+    return check_done();
+}

@@ -69,7 +69,7 @@ int main(int argc, char **argv)
     if (bad < 0)
         return cli_report(program, &err);
     if (bad)
-        printf("%s: %" PRId64 " damaged place%s; %s samples\n", path, bad,
+        printf("%s: %" PRId64 " damaged place%s in %s samples\n", path, bad,
                bad == 1 ? "" : "s", text_count(count, samples));
     else
         printf("%s: %s samples good\n", path, text_count(count, samples));

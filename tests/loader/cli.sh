@@ -51,7 +51,7 @@ printf '\xff' | dd of=bad.sluice bs=1 seek=$((3 * 4096 + 17 * 784 + 5)) conv=not
 printf '\xff' | dd of=bad.sluice bs=1 seek=$((3 * 4096 + 600 * 784 + 9)) conv=notrunc status=none
 sluice verify bad.sluice >out
 [ $? = 1 ] || fail "verify of damage: status"
-grep -q 'sample 17,' out && grep -q 'sample 600,' out && grep -q '2 of 700' out || fail "verify: $(cat out)"
+grep -q 'sample 17,' out && grep -q 'sample 600,' out && grep -q '2 damaged places in 700' out || fail "verify: $(cat out)"
 timeout 20 sluice bench bad.sluice --epochs=1 --quiet >out 2>err
 [ $? = 5 ] || fail "bench of damage: status"
 grep -q 'bad.sluice: sample ' err && [ "$(wc -l <err)" = 1 ] || fail "bench of damage: $(cat err)"

@@ -57,7 +57,7 @@ sluice verify s.sluice >out && grep -q '91 samples good' out || fail "after skip
 # Trusted when it was written, a cut picture is found by verify.
 sluice write folder tree t.sluice --trust --on-error=skip --quiet 2>/dev/null
 sluice verify t.sluice >out
-[ $? = 1 ] && grep -q '^bad: t.sluice: sample 30: JPEG' out && grep -q '1 of 92' out || fail "verify of a cut picture: $(cat out)"
+[ $? = 1 ] && grep -q '^bad: t.sluice: sample 30: JPEG' out && grep -q '1 damaged place in 92' out || fail "verify of a cut picture: $(cat out)"
 mkdir none
 sluice write folder none x.sluice 2>err
 [ $? = 5 ] && grep -q 'expected folders of pictures' err || fail "nothing: $(cat err)"

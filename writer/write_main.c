@@ -15,11 +15,11 @@ static const char program[] = "sluice write";
 struct options {
     int split; /* 0 train, 1 test */
     uint64_t limit;
-    const char *class_names, *root;
+    const char *class_names, *root, *variant;
     int mode, quality, threads, on_error;
     uint64_t max_side, smart, seed;
     double probability;
-    bool trust, quiet, json;
+    bool transposed, trust, quiet, json;
 };
 
 enum { ON_ERROR_RAISE = 0, ON_ERROR_SKIP = 1 };
@@ -30,6 +30,10 @@ static const struct cli_option option_table[] = {
     { "limit", CLI_UINT64, offsetof(struct options, limit), 1, 1e15, NULL, "only the first N samples: all" },
     { "class-names", CLI_STRING, offsetof(struct options, class_names), 0, 0, NULL,
       "names of the classes, joined by commas: the source's own, if it has any" },
+    { "variant", CLI_STRING, offsetof(struct options, variant), 0, 0, NULL,
+      "mnist: which of EMNIST's sets, as in the names of its files: the only one" },
+    { "transposed", CLI_FLAG, offsetof(struct options, transposed), 0, 0, NULL,
+      "mnist: leave EMNIST's pictures as they lie in its files: they are turned upright" },
     { "root", CLI_STRING, offsetof(struct options, root), 0, 0, NULL,
       "folder: where the paths of a list begin: the folder that the list is in" },
     { "mode", CLI_CHOICE, offsetof(struct options, mode), 0, 0, "keep|raw|jpg|smart|proportion",
@@ -154,6 +158,8 @@ static int convert(const struct options *opt, const char *const *arguments,
     struct source_options where = {
         .input = arguments[1],
         .test = opt->split == 1,
+        .variant = opt->variant,
+        .transposed = opt->transposed,
         .root = opt->root,
         .picture = { .mode = (enum picture_mode)opt->mode,
                      .quality = opt->quality,

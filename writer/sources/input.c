@@ -114,23 +114,37 @@ static int load_file(const char *path, struct input_file *f, size_t limit,
     return rc;
 }
 
+/* The path of a file in a folder, as it is called or with .gz behind it; false: there
+ * is none. */
+static bool find_in(char path[PATH_MAX], const char *folder, const char *name)
+{
+    static const char *const endings[] = { "", ".gz", NULL };
+    struct stat st;
+    for (int k = 0; endings[k]; k++) {
+        const int n = snprintf(path, PATH_MAX, "%s/%s%s", folder, name, endings[k]);
+        if (n < PATH_MAX && stat(path, &st) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool input_has(const char *folder, const char *name)
+{
+    char path[PATH_MAX];
+    return find_in(path, folder, name);
+}
+
 static int load_folder(const char *folder, struct input_file *files, int count,
                        size_t limit, struct sluice_error *err)
 {
-    static const char *const endings[] = { "", ".gz", NULL };
     char path[PATH_MAX];
-    struct stat st;
-    for (int i = 0; i < count; i++)
-        for (int k = 0; endings[k] && !files[i].data; k++) {
-            const int n = snprintf(path, sizeof(path), "%s/%s%s", folder, files[i].name,
-                                   endings[k]);
-            if (n >= (int)sizeof(path))
-                return sluice_fail(err, SLUICE_EINVAL, "%s: the path is too long",
-                                   folder);
-            int rc = stat(path, &st) == 0 ? load_file(path, &files[i], limit, err) : 0;
-            if (rc < 0)
-                return rc;
-        }
+    for (int i = 0; i < count; i++) {
+        const int rc = find_in(path, folder, files[i].name)
+                           ? load_file(path, &files[i], limit, err)
+                           : 0;
+        if (rc < 0)
+            return rc;
+    }
     return 0;
 }
 

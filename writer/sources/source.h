@@ -10,6 +10,8 @@ struct source_options {
     const char *const
         *class_names; /* (class_count) what the user says they are; NULL */
     int class_count;
+    const char *variant; /* which of EMNIST's sets; NULL: the only one */
+    bool transposed;     /* leave EMNIST's pictures as they lie in its files */
     /* For pictures in files of their own. */
     const char *root; /* where the paths of a list begin; NULL: beside the list */
     struct picture_options picture;

@@ -8,11 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <sluice/rng.h>
-
 #include "options.h"
 #include "packed.h"
 #include "progress.h"
+#include "select.h"
 
 static const char program[] = "sluice subset";
 
@@ -93,24 +92,10 @@ static int take_indices(uint8_t *chosen, uint64_t count, const char *path,
     return rc;
 }
 
-/* The first field with class names, else the first integer one; -1: none. */
-static int label_field(const struct sluice_dataset *ds)
-{
-    int first = -1;
-    for (int i = sluice_dataset_field_count(ds) - 1; i >= 0; i--) {
-        const struct sluice_field *f = sluice_dataset_field(ds, i);
-        if (f->kind == SLUICE_KIND_SCALAR && f->dtype <= SLUICE_I64 &&
-            (first < 0 || sluice_dataset_classes(ds, i) ||
-             !sluice_dataset_classes(ds, first)))
-            first = i;
-    }
-    return first;
-}
-
 static int take_class(uint8_t *chosen, const struct sluice_dataset *ds,
                       const char *name, struct sluice_error *err)
 {
-    const int field = label_field(ds);
+    const int field = select_label_field(ds);
     const int classes = field < 0 ? 0 : sluice_dataset_classes(ds, field);
     int label = 0;
     while (label < classes &&
@@ -124,48 +109,13 @@ static int take_class(uint8_t *chosen, const struct sluice_dataset *ds,
     return 0;
 }
 
-/* A candidate of --fraction: its stratum, and a random key. */
-struct candidate {
-    int64_t stratum;
-    uint64_t key, sample;
-};
-
-static int by_key(const void *a, const void *b)
-{
-    const struct candidate *x = a, *y = b;
-    if (x->stratum != y->stratum)
-        return x->stratum < y->stratum ? -1 : 1;
-    if (x->key != y->key)
-        return x->key < y->key ? -1 : 1;
-    return (x->sample > y->sample) - (x->sample < y->sample);
-}
-
 /* Of each stratum the share with the smallest keys, rounded to the nearest. */
 static int take_fraction(uint8_t *chosen, const struct sluice_dataset *ds,
                          const struct options *opt, struct sluice_error *err)
 {
-    const uint64_t count = sluice_dataset_count(ds);
-    const int field = opt->stratified ? label_field(ds) : -1;
-    struct candidate *c = malloc((count + 1) * sizeof(*c));
-    size_t n = 0;
-    if (opt->stratified && field < 0) {
-        free(c);
-        return sluice_fail(err, SLUICE_EINVAL, "%s: --stratified, but no labels",
-                           sluice_dataset_name(ds));
-    }
-    if (!c)
-        return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory",
-                           sluice_dataset_name(ds));
-    for (uint64_t i = 0; i < count; i++) {
-        struct sluice_rng rng = sluice_rng_at(opt->seed, i, 0);
-        const uint64_t key = (uint64_t)sluice_rng_u32(&rng) << 32;
-        if (chosen[i])
-            c[n++] =
-                (struct candidate){ field < 0 ? 0
-                                              : sluice_dataset_integer(ds, field, i),
-                                    key | sluice_rng_u32(&rng), i };
-    }
-    qsort(c, n, sizeof(*c), by_key);
+    struct candidate *c;
+    size_t n;
+    int rc = select_order(&c, &n, chosen, ds, opt->seed, opt->stratified, err);
     for (size_t begin = 0, end; begin < n; begin = end) {
         for (end = begin; end < n && c[end].stratum == c[begin].stratum; end++)
             continue;
@@ -174,7 +124,7 @@ static int take_fraction(uint8_t *chosen, const struct sluice_dataset *ds,
             chosen[c[i].sample] = 0;
     }
     free(c);
-    return 0;
+    return rc;
 }
 
 static int choose(uint8_t *chosen, const struct sluice_dataset *ds,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include <sluice/crc32c.h>
+#include <sluice/rng.h>
 
 #include "check.h"
 
@@ -24,13 +25,13 @@ int main(void)
 {
     static uint8_t bytes[LONGEST + 8];
     uint32_t want = 0;
+    struct sluice_rng rng = sluice_rng_at(1, 0, 0);
     CHECK(sluice_crc32c(0, "123456789", 9) == 0xe3069283, "the nine digits: %08x",
           sluice_crc32c(0, "123456789", 9));
-    srand(1);
     for (size_t i = 0; i < sizeof(bytes); i++)
-        bytes[i] = (uint8_t)(rand() >> 7);
+        bytes[i] = (uint8_t)sluice_rng_u32(&rng);
     for (size_t size = 0; size <= LONGEST; size++) {
-        const size_t cut = size ? (size_t)rand() % size : 0;
+        const size_t cut = size ? sluice_rng_u32(&rng) % size : 0;
         const uint32_t whole = sluice_crc32c(0, bytes, size);
         const uint32_t parts =
             sluice_crc32c(sluice_crc32c(0, bytes, cut), bytes + cut, size - cut);

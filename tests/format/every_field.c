@@ -27,11 +27,22 @@ static int value_of(int dtype, int sample, int k)
     return dtype == SLUICE_U8 ? v : v - 50;
 }
 
+/* A small whole number as IEEE binary16. */
+static uint16_t half_of(int v)
+{
+    const unsigned size = (unsigned)(v < 0 ? -v : v);
+    if (!size)
+        return 0;
+    const int exponent = 31 - __builtin_clz(size);
+    return (uint16_t)((v < 0) << 15 | (exponent + 15) << 10 |
+                      (int)(size << (10 - exponent) & 1023));
+}
+
 static size_t encode(uint8_t *out, int dtype, int v)
 {
     const float f = (float)v;
     const double d = v;
-    const _Float16 h = (_Float16)v;
+    const uint16_t h = half_of(v);
     const int64_t i = v;
     switch (dtype) {
     case SLUICE_F16:

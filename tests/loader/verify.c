@@ -5,11 +5,14 @@
 #include <stddef.h>
 
 #include <sluice/format_emit.h>
+#include <sluice/rng.h>
 
 #include "support/files.h"
 #include "verify.h"
 
 enum { FLIPS = 2000, CUTS = 500 };
+
+static struct sluice_rng rng;
 
 struct finding {
     int lines;
@@ -76,10 +79,10 @@ static void flip(const char *path, const struct sluice_dataset *ds,
         /* A third each: header, end with directory, anywhere. */
         const size_t area = n % 3 == 0 ? SLUICE_DATA_AT : size;
         const size_t from = n % 3 == 1 && size > 8192 ? size - 8192 : 0;
-        const size_t at = from + (size_t)rand() % (area - from);
+        const size_t at = from + sluice_rng_u32(&rng) % (area - from);
         if (dead(ds, bytes, at))
             continue;
-        const uint8_t other = bytes[at] ^ (uint8_t)(1 << rand() % 8);
+        const uint8_t other = bytes[at] ^ (uint8_t)(1 << sluice_rng_u32(&rng) % 8);
         REQUIRE(pwrite(fd, &other, 1, (off_t)at) == 1, "pwrite");
         const int64_t bad = findings(path, &found);
         CHECK(bad != 0 && (bad < 0 || bad == found.lines), "%s: byte %zu: not found",
@@ -105,7 +108,7 @@ static void cut(const char *path, const uint8_t *bytes, size_t size, uint64_t ta
     int fd = open(path, O_RDWR);
     REQUIRE(fd >= 0 && ftruncate(fd, 0) == 0, "%s", path);
     for (size_t n = 0; n < size; n++) {
-        if (n >= SLUICE_DATA_AT && n < tables && (size_t)rand() % size >= CUTS)
+        if (n >= SLUICE_DATA_AT && n < tables && sluice_rng_u32(&rng) % size >= CUTS)
             continue;
         REQUIRE(pwrite(fd, bytes + have, n - have, (off_t)have) == (ssize_t)(n - have),
                 "pwrite");
@@ -121,8 +124,8 @@ int main(int argc, char **argv)
     struct memory_file f;
     struct sluice_error err;
     struct sluice_dataset *ds;
-    srand(5);
     REQUIRE(argc > 1, "which files?");
+    rng = sluice_rng_at(5, 0, 0);
     for (int i = 1; i < argc; i++) {
         f.bytes = file_read(argv[i], &f.size);
         REQUIRE(sluice_dataset_open(&ds, argv[i], f.size, memory_read, &f, &err) == 0,

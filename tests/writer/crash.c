@@ -7,6 +7,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include <sluice/rng.h>
+
 #include "output.h"
 #include "packs.h"
 
@@ -172,8 +174,10 @@ static void at_random_moments(int job)
     const int64_t took = now_ns() - start;
     CHECK(state(job, "undisturbed", 0) == OLD + NEW, "%s", jobs[job].name);
     int old = 0;
+    struct sluice_rng rng = sluice_rng_at(3, (uint64_t)job, 0);
     for (int n = 0; n < MOMENTS; n++) {
-        run(job, 0, RLIM_INFINITY, (int64_t)((double)rand() / RAND_MAX * 1.2 * took));
+        const double moment = 1.2 * (double)sluice_rng_unit(&rng);
+        run(job, 0, RLIM_INFINITY, (int64_t)(moment * (double)took));
         old += state(job, "moment", n) == OLD;
     }
     CHECK(old > 0, "%s: none of %d was killed in time", jobs[job].name, MOMENTS);
@@ -213,7 +217,6 @@ int main(void)
     real = sluice_output_calls;
     REQUIRE(pack_write(base, OLD, &err) == 0, "%s", err.message);
     copy(base, path);
-    srand(3);
     for (int job = 0; job < 2; job++) {
         on_a_full_disk(job);
         at_every_call(job);

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# tools.sh BIN_DIR TEST_DIR -- `sluice merge` and `sluice subset`: parts put together again
+# tools.sh BIN_DIR TEST_DIR -- `sluice append`, `merge`, `subset`, `split`, `cat`: parts put together again
 # are the file they came from, nothing is encoded anew, and what does not fit is refused.
 set -u
 export PATH=$1:$PATH LC_ALL=C
@@ -66,6 +66,41 @@ tail -c +12289 n.sluice | head -c 12 | od -An -tu1 | tr -s ' \n' ' ' >got
 [ "$(cat got)" = " 8 9 10 11 28 29 30 31 36 37 38 39 " ] || fail "indices: $(cat got)"
 tail -c +12289 o.sluice | head -c 8 | od -An -tu1 | tr -s ' \n' ' ' >got
 [ "$(cat got)" = " 4 5 6 7 12 13 14 15 " ] || fail "class and range: $(cat got)"
+
+# Appended to: the same samples, at the cost of the new ones.
+cp a.sluice grown.sluice
+good sluice append grown.sluice b.sluice c.sluice
+[ "$(samples grown.sluice)" = 91 ] && sluice verify grown.sluice >out || fail "append: $(cat out)"
+sluice cat grown.sluice {0..90} >got && sluice cat all.sluice {0..90} >want && cmp got want || fail "append: other samples"
+cp grown.sluice before.sluice
+sluice append grown.sluice a.sluice m.sluice 2>err
+[ $? = 2 ] && grep -q 'm.sluice: expected the 2 fields\|is not as in' err && cmp grown.sluice before.sluice || fail "append of another kind: $(cat err)"
+good sluice append grown.sluice grown.sluice
+[ "$(samples grown.sluice)" = 182 ] || fail "appended to itself"
+
+# One sample's values, and a field's bytes.
+[ "$(sluice cat m.sluice 3)" = '{"sample": 3, "image": {"bytes": 4, "crc32c": "6c07bfdd", "codec": "raw", "height": 2, "width": 2, "channels": 1}, "label": 1, "class": "odd"}' ] ||
+  fail "cat: $(sluice cat m.sluice 3)"
+[ "$(sluice cat m.sluice 3 9 --field=image | od -An -tu1 | tr -s ' \n' ' ')" = " 12 13 14 15 36 37 38 39 " ] || fail "cat --field"
+bad 2 'expected numbers of samples below 10, found 10' sluice cat m.sluice 10
+bad 2 "no field 'picture'" sluice cat m.sluice 1 --field=picture
+
+# Parts by shares: disjoint, complete, by classes; folds of the same size.
+good sluice split all.sluice --parts=train:0.8,val:0.1,test:0.1 --stratified --seed=5
+[ "$(samples all-train.sluice) $(samples all-val.sluice) $(samples all-test.sluice)" = "73 9 9" ] ||
+  fail "shares: $(samples all-train.sluice) $(samples all-val.sluice) $(samples all-test.sluice)"
+for part in train val test; do sluice cat all-$part.sluice $(seq 0 $(($(samples all-$part.sluice) - 1))); done |
+  sed 's/"sample": [0-9]*, //' | sort >got
+sed 's/"sample": [0-9]*, //' want | sort | cmp - got || fail "the parts are not the whole"
+good sluice split all.sluice --folds=4 --output=k --stratified
+[ "$(for i in 1 2 3 4; do samples k-fold$i.sluice; done | tr '\n' ' ')" = "23 23 23 22 " ] || fail "folds"
+for i in 1 2 3 4; do sluice cat k-fold$i.sluice $(seq 0 $(($(samples k-fold$i.sluice) - 1))); done |
+  sed 's/"sample": [0-9]*, //' | sort >got
+sed 's/"sample": [0-9]*, //' want | sort | cmp - got || fail "the folds are not the whole"
+for wrong in --parts=a:0.5,b:0.4 --parts=a:0.5,a:0.5 --parts=a --parts=a:x,b:1 --parts=a/b:1 '' '--parts=a:1 --folds=2'; do
+  sluice split all.sluice $wrong --output=x 2>err
+  [ $? = 2 ] && [ "$(wc -l <err)" = 1 ] && [ -z "$(find . -name 'x*')" ] || fail "split '$wrong': $(cat err)"
+done
 
 bad 2 'is not as in\|expected the' sluice merge x.sluice all.sluice m.sluice
 mkdir m3 && cp m/train-labels-idx1-ubyte m3

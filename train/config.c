@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config.h"
+#include "config_parts.h"
 #include "models/model.h"
 
 #define AT(field) offsetof(struct config, field), sizeof(((struct config *)0)->field)
@@ -169,14 +169,14 @@ static const struct config_option *find(const char *name)
     return NULL;
 }
 
-static bool parse_real(const char *text, double *out)
+bool config_parse_real(const char *text, double *out)
 {
     char *end;
     *out = strtod(text, &end);
     return end != text && !*end && isfinite(*out);
 }
 
-static bool parse_bool(const char *text, bool *out)
+bool config_parse_bool(const char *text, bool *out)
 {
     static const char *const words = "false|true|no|yes|off|on";
     int i = choice_index(words, text);
@@ -192,7 +192,7 @@ static bool parse_vector(const char *text, struct config_numbers *out,
     snprintf(copy, sizeof(copy), "%s", strcmp(text, "[]") == 0 ? "" : text);
     while (*copy && (item = strsep(&rest, ","))) {
         double x;
-        if (v.count == CONFIG_NUMBERS || !parse_real(item, &x) ||
+        if (v.count == CONFIG_NUMBERS || !config_parse_real(item, &x) ||
             !(x >= o->min && x <= o->max))
             return false;
         v.at[v.count++] = x;
@@ -281,9 +281,9 @@ static bool parse(const struct config_option *o, struct config *cfg, const char 
     double real;
     switch (o->kind) {
     case CONFIG_BOOL:
-        return parse_bool(text, (bool *)slot);
+        return config_parse_bool(text, (bool *)slot);
     case CONFIG_INT:
-        if (!parse_real(text, &real) || real != rint(real) ||
+        if (!config_parse_real(text, &real) || real != rint(real) ||
             !(real >= o->min && real <= o->max))
             return false;
         *(int *)slot = (int)real;
@@ -297,7 +297,7 @@ static bool parse(const struct config_option *o, struct config *cfg, const char 
         return true;
     }
     case CONFIG_REAL:
-        if (!parse_real(text, &real) || !(real >= o->min && real <= o->max))
+        if (!config_parse_real(text, &real) || !(real >= o->min && real <= o->max))
             return false;
         *(double *)slot = real;
         return true;
@@ -360,30 +360,6 @@ static int unknown_key(const struct setting *s, const struct model_def *model,
                                                                    : "");
 }
 
-static int set_model_option(struct config *cfg, const struct model_def *model,
-                            const struct setting *s, struct sluice_error *err)
-{
-    const struct model_option *o = model->options;
-    bool truth;
-    double x;
-    int i = 0;
-    while (o && o[i].name && strcmp(o[i].name, s->key + 6) != 0)
-        i++;
-    if (!o || !o[i].name || i == CONFIG_MODEL_OPTIONS)
-        return unknown_key(s, model, err);
-    if (parse_bool(s->value, &truth))
-        x = truth;
-    else if (!parse_real(s->value, &x))
-        x = (double)NAN;
-    if (s->list || !(x >= o[i].min && x <= o[i].max))
-        return sluice_fail(
-            err, SLUICE_EINVAL,
-            "%s: %s: expected a number from %.15g to %.15g, found '%.80s'", s->where,
-            s->key, o[i].min, o[i].max, s->value);
-    cfg->model.options[i] = x;
-    return 0;
-}
-
 static int find_model(const struct config *cfg, const struct settings *settings,
                       const struct model_def **out, struct sluice_error *err)
 {
@@ -407,10 +383,10 @@ static int apply(struct config *cfg, const struct model_def *model,
                  const struct setting *s, struct sluice_error *err)
 {
     const struct config_option *o = find(s->key);
-    if (!o && strncmp(s->key, "model.", 6) == 0)
-        return set_model_option(cfg, model, s, err);
-    if (!o)
-        return unknown_key(s, model, err);
+    if (!o) {
+        const int rc = config_model_set(cfg, model, s, err);
+        return rc > 0 ? unknown_key(s, model, err) : rc;
+    }
     if (s->list && o->kind != CONFIG_LIST && o->kind != CONFIG_VECTOR)
         return sluice_fail(err, SLUICE_EINVAL,
                            "%s: %s: expected one value, found a list", s->where,

@@ -6,7 +6,7 @@
 #include <sluice/augment.h>
 #include <sluice/crc32c.h>
 
-#include "config.h"
+#include "config_parts.h"
 #include "models/model.h"
 
 int choice_index(const char *choices, const char *text)
@@ -141,7 +141,7 @@ static void write_list(FILE *to, const char *text)
 }
 
 /* Shortest of the forms that read back to the same number. */
-static void write_real(FILE *to, double x)
+void config_write_real(FILE *to, double x)
 {
     char text[40];
     for (int digits = 6; digits <= 17; digits++) {
@@ -157,7 +157,7 @@ static void write_vector(FILE *to, const struct config_numbers *v)
     fputc('[', to);
     for (int i = 0; i < v->count; i++) {
         fputs(i ? ", " : "", to);
-        write_real(to, v->at[i]);
+        config_write_real(to, v->at[i]);
     }
     fputc(']', to);
 }
@@ -183,7 +183,7 @@ static void write_value(FILE *to, const struct config_option *o,
         fprintf(to, "%llu", *(const unsigned long long *)slot);
         break;
     case CONFIG_REAL:
-        write_real(to, *(const double *)slot);
+        config_write_real(to, *(const double *)slot);
         break;
     case CONFIG_CHOICE:
         fputs(config_choice(buf, o->name, *(const int *)slot), to);
@@ -197,16 +197,6 @@ static void write_value(FILE *to, const struct config_option *o,
         break;
     }
     fputc('\n', to);
-}
-
-static void write_model_options(FILE *to, const struct config *cfg)
-{
-    const struct model_def *model = model_find(cfg->model.name);
-    for (int i = 0; model && model->options && model->options[i].name; i++) {
-        fprintf(to, "  %s: ", model->options[i].name);
-        write_real(to, cfg->model.options[i]);
-        fputc('\n', to);
-    }
 }
 
 /* All options, or those alone that stay when a run is continued. */
@@ -225,7 +215,7 @@ static void write_options(FILE *to, const struct config *cfg, bool fixed_alone)
         fprintf(to, "%s%s:", dot ? "  " : "", dot ? dot + 1 : o->name);
         write_value(to, o, cfg);
         if (strcmp(o->name, "model.name") == 0)
-            write_model_options(to, cfg);
+            config_model_write(to, cfg);
     }
 }
 
@@ -269,12 +259,8 @@ void config_help(FILE *to)
     for (const struct config_option *o = config_options; o->name; o++)
         help_option(to, o);
     fputs("\nmodels and their options (model.<option>):\n", to);
-    for (int i = 0; model_registry[i]; i++) {
-        const struct model_option *o = model_registry[i]->options;
-        fprintf(to, "  %-28s %s\n", model_registry[i]->name, model_registry[i]->help);
-        for (; o && o->name; o++)
-            fprintf(to, "    %-26s %s [%g]\n", o->name, o->help, o->initial);
-    }
+    for (int i = 0; model_registry[i]; i++)
+        config_model_help(to, model_registry[i]);
     fputs("\noperations for data.augment:\n", to);
     for (int i = 0; sluice_augment_op_name(i); i++)
         fprintf(to, "  %-28s %s\n", sluice_augment_op_name(i),

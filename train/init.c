@@ -182,15 +182,26 @@ static void init_op(const struct op *op, uint64_t seed, uint64_t number,
             init_constant(op->buffer[i], is_named(op->buffer[i], "running_var"));
 }
 
-void init_net(struct net *net, uint64_t seed, enum init_kind kind)
+static void init_all(struct net *net, uint64_t seed, enum init_kind conv,
+                     enum init_kind linear)
 {
     uint64_t number = 0;
     for (int i = 0; i < net_op_count(net); i++) {
         const struct op *op = net_op_at(net, i);
-        init_op(op, seed, number, kind);
+        init_op(op, seed, number, op->def == &op_conv2d ? conv : linear);
         number += (op->param[0] != NULL) + (op->param[1] != NULL);
     }
     net_params_changed(net);
+}
+
+void init_net(struct net *net, uint64_t seed, enum init_kind kind)
+{
+    init_all(net, seed, kind, kind);
+}
+
+void init_fan_out(struct net *net, uint64_t seed)
+{
+    init_all(net, seed, INIT_KAIMING_OUT, INIT_DEFAULT);
 }
 
 void init_default(struct net *net, uint64_t seed)

@@ -29,6 +29,8 @@ int init_find(const char *name);
  * variance 1. The same function with INIT_DEFAULT is a model's usual init(). */
 void init_net(struct net *net, uint64_t seed, enum init_kind kind);
 void init_default(struct net *net, uint64_t seed);
+/* Convolutions INIT_KAIMING_OUT, linear layers INIT_DEFAULT: torchvision's ResNets. */
+void init_fan_out(struct net *net, uint64_t seed);
 
 /* One tensor; `number` is the stream. */
 void init_weight(struct tensor *t, uint64_t seed, uint64_t number, enum init_kind kind);

@@ -141,6 +141,16 @@ static void whole_net(void)
               *(float *)by_name(r.net, "bn2.running_var")->data == 1,
           "batch norm");
     net_free(r.net);
+    /* Convolutions by their outputs, the linear layer by its inputs. */
+    rig_options(model_find("se_resnet"), options);
+    rig_model(&r, "se_resnet", &(struct net_input){ 1, 32, 32, 3 }, options);
+    const struct moments conv = measure(by_name(r.net, "layer3.0.conv1.weight"));
+    const struct moments fc = measure(by_name(r.net, "fc.weight"));
+    CHECK(near(conv.deviation, sqrt(2.0 / (9 * 128)), 0, 0.02), "conv: deviation %g",
+          conv.deviation);
+    CHECK(fc.largest <= 1.0 / 16 && fc.largest > 0.99 / 16, "fc reaches %g",
+          fc.largest);
+    net_free(r.net);
     device_close(r.dev);
 }
 

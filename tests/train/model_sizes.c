@@ -9,6 +9,8 @@ struct size {
     size_t params;
     double mflops;      /* 0: not stated */
     const char *tensor; /* one of PyTorch's names that must be there */
+    const char *option; /* NULL: as they are when nothing is said */
+    double value;
 };
 
 static const struct size sizes[] = {
@@ -19,6 +21,32 @@ static const struct size sizes[] = {
     { "mlp", { 2, 28, 28, 1 }, 10, 109386, 0, "fc3.weight" },
     { "airbench94", { 2, 32, 32, 3 }, 10, 1972792, 236.3, "group1.norm1.weight" },
     { "cnn_small", { 2, 28, 28, 1 }, 10, 94186, 0, "conv3.weight" },
+    { "se_resnet", { 2, 32, 32, 3 }, 10, 2819370, 0, "layer2.0.se.fc.2.weight" },
+    { "stochastic_depth", { 2, 32, 32, 3 }, 10, 2797610, 0, "layer4.1.bn2.weight" },
+    { "resnet_medium", { 2, 32, 32, 3 }, 10, 2482786, 0, "skip3.0.weight" },
+    /* torchvision's, and its multiply-adds twice. */
+    { "resnet18", { 2, 224, 224, 3 }, 1000, 11689512, 3628.15, "fc.bias" },
+    { "resnet34",
+      { 2, 224, 224, 3 },
+      1000,
+      21797672,
+      7327.52,
+      "layer3.5.conv2.weight" },
+    { "resnet50",
+      { 2, 224, 224, 3 },
+      1000,
+      25557032,
+      8178.37,
+      "layer1.0.conv3.weight" },
+    { "resnet101", { 2, 64, 64, 3 }, 1000, 44549160, 0, "layer3.22.bn3.weight" },
+    { "resnet18", { 2, 32, 32, 3 }, 10, 11181642, 0, "layer4.0.downsample.1.bias" },
+    { "resnet18", { 2, 32, 32, 3 }, 100, 11227812, 0, "conv1.weight" },
+    { "resnet34", { 2, 32, 32, 3 }, 10, 21289802, 0, "conv1.weight" },
+    { "resnet50", { 2, 32, 32, 3 }, 10, 23528522, 0, "layer1.0.downsample.0.weight" },
+    /* Those usual for small images: 3x3 in front, no pooling behind it. */
+    { "resnet18", { 2, 32, 32, 3 }, 10, 11173962, 0, "bn1.weight", "stem", 0 },
+    { "resnet34", { 2, 32, 32, 3 }, 10, 21282122, 0, "bn1.weight", "stem", 0 },
+    { "resnet50", { 2, 32, 32, 3 }, 10, 23520842, 0, "bn1.weight", "stem", 0 },
 };
 
 static int has_param(struct net *net, const char *name)
@@ -38,6 +66,8 @@ static void check_size(struct device *dev, const struct size *s)
     REQUIRE(model, "no model %s", s->model);
     const struct model_config config = { .classes = s->classes,
                                          .options = rig_options(model, options) };
+    if (s->option)
+        rig_set(s->model, options, s->option, s->value);
     REQUIRE(net_create(&net, dev, &s->input, &err) == 0, "%s", err.message);
     model->build(net, &config);
     REQUIRE(net_finish(net, &err) == 0, "%s: %s", s->model, err.message);
@@ -73,6 +103,27 @@ static void airbench_scales(struct device *dev)
     net_free(r.net);
 }
 
+/* Block i of 8 is left out with probability 0.2 i / 7. */
+static void drop_probabilities(struct device *dev)
+{
+    struct rig r = { .dev = dev };
+    double options[16];
+    int found = 0;
+    rig_options(model_find("stochastic_depth"), options);
+    rig_model(&r, "stochastic_depth", &(struct net_input){ 1, 32, 32, 3 }, options);
+    for (int i = 0; i < net_op_count(r.net); i++) {
+        const struct op *op = net_op_at(r.net, i);
+        if (op->def != &op_droppath)
+            continue;
+        found++;
+        CHECK(near((double)op->attr.p, 0.2 * found / 7, 1e-7, 0) &&
+                  !op->attr.per_sample && op->attr.scaling == DROP_EXPECTED,
+              "block %d: probability %g", found, (double)op->attr.p);
+    }
+    CHECK(found == 7, "%d blocks may be left out", found);
+    net_free(r.net);
+}
+
 static void registry_is_sound(void)
 {
     for (const struct model_def *const *m = model_registry; *m; m++) {
@@ -94,6 +145,7 @@ int main(void)
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         check_size(dev, &sizes[i]);
     airbench_scales(dev);
+    drop_probabilities(dev);
     registry_is_sound();
     device_close(dev);
     return check_done();

@@ -91,14 +91,20 @@ static inline void rig_device(struct rig *r, const char *device)
     REQUIRE(rc == 0, "%s", r->err.message);
 }
 
-/* A network of every kind of layer, quick on the plain device. */
-static inline void rig_open(struct rig *r, const char *device, const char *optimizer)
+/* Set one of a model's options by its name. */
+static inline void rig_set(const char *model, double options[16], const char *name,
+                           double value)
 {
-    double options[16];
-    rig_device(r, device);
-    rig_options(model_find("resnet9"), options);
-    options[0] = 0.0625; /* width */
-    rig_model(r, "resnet9", &(struct net_input){ 8, 21, 21, 3 }, options);
+    const struct model_option *o = model_find(model)->options;
+    int i = 0;
+    while (o[i].name && strcmp(o[i].name, name) != 0)
+        i++;
+    REQUIRE(o[i].name, "%s has no option %s", model, name);
+    options[i] = value;
+}
+
+static inline void rig_optimizer(struct rig *r, const char *optimizer)
+{
     const struct optim_config config = { .name = optimizer,
                                          .lr = 0.01,
                                          .momentum = 0.9,
@@ -109,6 +115,17 @@ static inline void rig_open(struct rig *r, const char *device, const char *optim
                                          .weight_decay = 5e-4,
                                          .clip = 1 };
     REQUIRE(optim_create(&r->opt, r->net, &config, &r->err) == 0, "%s", r->err.message);
+}
+
+/* A network of many kinds of layer, quick on the plain device. */
+static inline void rig_open(struct rig *r, const char *device, const char *optimizer)
+{
+    double options[16];
+    rig_device(r, device);
+    rig_options(model_find("resnet9"), options);
+    rig_set("resnet9", options, "width", 0.0625);
+    rig_model(r, "resnet9", &(struct net_input){ 8, 21, 21, 3 }, options);
+    rig_optimizer(r, optimizer);
 }
 
 static inline void rig_close(struct rig *r)

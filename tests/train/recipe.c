@@ -141,10 +141,40 @@ static void test_model_options(void)
         }
 }
 
+static const char *record_of(const struct config *cfg)
+{
+    static char text[8192];
+    FILE *to = fmemopen(text, sizeof(text), "w");
+    REQUIRE(to, "fmemopen");
+    config_write(to, cfg, NULL);
+    fclose(to);
+    return text;
+}
+
+/* Options that are words: their places are the numbers, records have the words. */
+static void test_model_choices(void)
+{
+    struct config c = LOAD("model=resnet18", "model.stem=cifar", "model.channels=12",
+                           "model.drop_scaling=inverted", "model.long_skips=true");
+    const struct model_option *o = model_find("resnet18")->options;
+    for (int i = 0; o[i].name; i++) {
+        const double want = strcmp(o[i].name, "stem") == 0           ? 0
+                            : strcmp(o[i].name, "channels") == 0     ? 12
+                            : strcmp(o[i].name, "drop_scaling") == 0 ? 2
+                            : strcmp(o[i].name, "long_skips") == 0   ? 1
+                                                                     : o[i].initial;
+        CHECK(c.model.options[i] == want, "%s: %g", o[i].name, c.model.options[i]);
+    }
+    CHECK(strstr(record_of(&c), "\n  stem: cifar\n") &&
+              strstr(record_of(&c), "\n  drop_scaling: inverted\n"),
+          "%s", record_of(&c));
+}
+
 static void test_round_trip(void)
 {
     struct sluice_error err = { .message = "" };
     struct config c = LOAD("recipe=top", "data.train=/tmp/a b: \"c\".sluice",
+                           "model=resnet34", "model.stem=imagenet", "model.drop=0.3",
                            "optimizer.lr=0.1234567890123456", "run.name=null",
                            "data.test=\xc3\xa9.sluice", "data.label=#1",
                            "training.label_smoothing=1e-3", "seed=9000000000000000"),
@@ -215,6 +245,11 @@ static void test_refusals(void)
         { "defaults: [{dataset: medium}]\n", NULL,
           "bad.yaml:1: no dataset 'medium'; there are: " },
         { "model: nonet\n", NULL, "model.name: no model 'nonet'; there are: " },
+        { "model: {name: resnet18, stem: 7}\n", NULL,
+          "bad.yaml:1: model.stem: expected one of cifar|imagenet, found '7'" },
+        { "model: {name: resnet18, channels: 4.5}\n", NULL,
+          "expected a whole number from 1 to 1024, found '4.5'" },
+        { "model: {name: resnet18, width: 2}\n", NULL, "model.width: no such key" },
         { "schedule: {name: onecycle, pct_start: 2}\n", NULL, "schedule.pct_start" },
         { NULL, "recipe=loop", "include each other" },
         { NULL, "recipe=nothere", "no recipe 'nothere'" },
@@ -300,6 +335,7 @@ int main(void)
     test_table();
     test_layers();
     test_model_options();
+    test_model_choices();
     test_round_trip();
     test_refusals();
     test_bounds();

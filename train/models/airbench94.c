@@ -29,7 +29,8 @@ static const struct model_option options[] = {
                   "divided by it" },
     [WHITEN_EPOCHS] = { "whiten_bias_epochs", 3, 0, 1000,
                         "epochs in which the bias of the whitening layer is trained; "
-                        "0: all" },
+                        "0: all",
+                        .whole = true },
     { 0 },
 };
 

@@ -3,7 +3,8 @@ target_sources(sluice_train PRIVATE
   arena.c checkpoint.c checkpoint_file.c init.c json_cursor.c lookahead.c net.c net_build.c net_layout.c optim.c
   safetensors.c schedule.c whole_file.c
   models/registry.c models/airbench94.c models/cnn_small.c models/mlp.c
-  models/mnist_cnn.c models/resnet9.c models/whitening.c)
+  models/mnist_cnn.c models/resnet.c models/resnet9.c models/resnets.c
+  models/whitening.c)
 # Several threads in the optimizer. ThreadSanitizer does not understand OpenMP's
 # barriers, so it sees one.
 if(NOT SLUICE_SANITIZE MATCHES "thread")

@@ -10,10 +10,11 @@ enum {
 };
 
 static const struct model_option options[] = {
-    { "hidden1", 128, 0, 65536, "units of the first hidden layer; 0: none" },
-    { "hidden2", 64, 0, 65536, "units of the second; 0: none" },
-    { "hidden3", 0, 0, 65536, "units of the third; 0: none" },
-    { "hidden4", 0, 0, 65536, "units of the fourth; 0: none" },
+    { "hidden1", 128, 0, 65536, "units of the first hidden layer; 0: none",
+      .whole = true },
+    { "hidden2", 64, 0, 65536, "units of the second; 0: none", .whole = true },
+    { "hidden3", 0, 0, 65536, "units of the third; 0: none", .whole = true },
+    { "hidden4", 0, 0, 65536, "units of the fourth; 0: none", .whole = true },
     [DROPOUT] = { "dropout", 0, 0, 0.95, "behind each hidden layer" },
     { 0 },
 };

@@ -10,6 +10,9 @@ struct model_option {
     const char *name;
     double initial, min, max;
     const char *help;
+    const char *choices; /* "a|b|c": written as one of these, its place is the number;
+                            NULL: written as a number */
+    bool whole;          /* without a fraction */
 };
 
 struct model_config {

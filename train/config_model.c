@@ -1,0 +1,90 @@
+/* config_model.c -- a model's own options: text into numbers, and back. */
+#include <math.h>
+#include <string.h>
+
+#include "config_parts.h"
+
+static bool parse(const struct model_option *o, const char *text, double *x)
+{
+    bool truth;
+    if (o->choices) {
+        *x = choice_index(o->choices, text);
+        return *x >= 0;
+    }
+    if (config_parse_bool(text, &truth))
+        *x = truth;
+    else if (!config_parse_real(text, x))
+        return false;
+    return *x >= o->min && *x <= o->max && (!o->whole || *x == rint(*x));
+}
+
+static int refuse(const struct model_option *o, const struct setting *s,
+                  struct sluice_error *err)
+{
+    if (o->choices)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "%s: %s: expected one of %s, found '%.80s'", s->where,
+                           s->key, o->choices, s->value);
+    return sluice_fail(err, SLUICE_EINVAL,
+                       "%s: %s: expected a %snumber from %.15g to %.15g, found '%.80s'",
+                       s->where, s->key, o->whole ? "whole " : "", o->min, o->max,
+                       s->value);
+}
+
+int config_model_set(struct config *cfg, const struct model_def *model,
+                     const struct setting *s, struct sluice_error *err)
+{
+    const struct model_option *o = model ? model->options : NULL;
+    double x;
+    int i = 0;
+    if (strncmp(s->key, "model.", 6) != 0)
+        return 1;
+    while (o && o[i].name && strcmp(o[i].name, s->key + 6) != 0)
+        i++;
+    if (!o || !o[i].name || i == CONFIG_MODEL_OPTIONS)
+        return 1;
+    if (s->list || !parse(&o[i], s->value, &x))
+        return refuse(&o[i], s, err);
+    cfg->model.options[i] = x;
+    return 0;
+}
+
+/* The text of a choice. */
+static void write_choice(FILE *to, const char *choices, int value)
+{
+    for (int i = 0; i < value && strchr(choices, '|'); i++)
+        choices = strchr(choices, '|') + 1;
+    fprintf(to, "%.*s", (int)strcspn(choices, "|"), choices);
+}
+
+static void write_value(FILE *to, const struct model_option *o, double value)
+{
+    if (o->choices)
+        write_choice(to, o->choices, (int)value);
+    else
+        config_write_real(to, value);
+}
+
+void config_model_write(FILE *to, const struct config *cfg)
+{
+    const struct model_def *model = model_find(cfg->model.name);
+    for (int i = 0; model && model->options && model->options[i].name; i++) {
+        fprintf(to, "  %s: ", model->options[i].name);
+        write_value(to, &model->options[i], cfg->model.options[i]);
+        fputc('\n', to);
+    }
+}
+
+void config_model_help(FILE *to, const struct model_def *model)
+{
+    char left[64];
+    fprintf(to, "  %-28s %s\n", model->name, model->help);
+    for (const struct model_option *o = model->options; o && o->name; o++) {
+        snprintf(left, sizeof(left), "%s%s%s", o->name, o->choices ? "=" : "",
+                 o->choices ? o->choices : "");
+        fprintf(to, "    %-26s %s%s [", left,
+                strlen(left) > 26 ? "\n                               " : "", o->help);
+        write_value(to, o, o->initial);
+        fputs("]\n", to);
+    }
+}

@@ -1,0 +1,21 @@
+/* config_parts.h -- what the files of config.h share: config.c (keys), config_model.c
+ * (options of models), config_text.c (records and help). */
+#ifndef SLUICE_CONFIG_PARTS_H
+#define SLUICE_CONFIG_PARTS_H
+
+#include "config.h"
+#include "models/model.h"
+
+/* false: the text is none. */
+bool config_parse_real(const char *text, double *out);
+bool config_parse_bool(const char *text, bool *out);
+/* Shortest of the forms that read back to the same number. */
+void config_write_real(FILE *to, double x);
+
+/* "model.<option>"; 1: the model has no such option, or the key is another. */
+int config_model_set(struct config *cfg, const struct model_def *model,
+                     const struct setting *s, struct sluice_error *err);
+void config_model_write(FILE *to, const struct config *cfg);
+void config_model_help(FILE *to, const struct model_def *model);
+
+#endif

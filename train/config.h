@@ -29,10 +29,12 @@ struct config {
     int threads;
     struct {
         char name[64];
+        uint64_t max_parameters;
         double options[CONFIG_MODEL_OPTIONS]; /* in the order of the model's table */
     } model;
     struct {
-        char train[CONFIG_TEXT], test[CONFIG_TEXT];
+        char train[CONFIG_TEXT], validation[CONFIG_TEXT], test[CONFIG_TEXT];
+        char train_range[64], validation_range[64], test_range[64];
         char label[64];
         int order, io; /* enum sluice_order, enum sluice_io */
         int on_error;  /* enum sluice_on_error, of training images */
@@ -63,12 +65,14 @@ struct config {
         bool linear_anneal, cycle_momentum, per_epoch;
     } schedule;
     struct {
-        int tta; /* enum tta */
-        int every, batch_size;
+        int tta; /* enum tta_kind */
+        int views, every, batch_size;
+        int predictions; /* enum predictions_kind */
     } eval;
     struct {
         char dir[CONFIG_TEXT], name[64];
-        int checkpoint_every_epochs, log_every;
+        int layout; /* enum run_layout */
+        int checkpoint_every_epochs, keep_every_epochs, log_every;
         double checkpoint_every_seconds;
         bool plots;
     } run;
@@ -109,6 +113,8 @@ int config_resolve(struct config *cfg, const struct settings *settings,
 /* The resolved values as YAML that config_resolve reads back to the same struct.
  * `heading` becomes a comment line. */
 void config_write(FILE *to, const struct config *cfg, const char *heading);
+/* The same as JSON; lists of operations as they are typed on a command line. */
+void config_write_json(FILE *to, const struct config *cfg);
 /* CRC-32C, in hex, of what may not change when a run is continued. */
 void config_crc(char text[16], const struct config *cfg);
 /* The table, the models and their options. */

@@ -75,6 +75,18 @@ void config_model_write(FILE *to, const struct config *cfg)
     }
 }
 
+void config_model_write_json(FILE *to, const struct config *cfg)
+{
+    const struct model_def *model = model_find(cfg->model.name);
+    for (int i = 0; model && model->options && model->options[i].name; i++) {
+        const struct model_option *o = &model->options[i];
+        const char *quote = o->choices ? "\"" : "";
+        fprintf(to, ",\n    \"%s\": %s", o->name, quote);
+        write_value(to, o, cfg->model.options[i]);
+        fputs(quote, to);
+    }
+}
+
 void config_model_help(FILE *to, const struct model_def *model)
 {
     char left[64];

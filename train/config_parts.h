@@ -1,5 +1,5 @@
 /* config_parts.h -- what the files of config.h share: config.c (keys), config_model.c
- * (options of models), config_text.c (records and help). */
+ * (options of models), config_text.c (records and help), config_json.c. */
 #ifndef SLUICE_CONFIG_PARTS_H
 #define SLUICE_CONFIG_PARTS_H
 
@@ -16,6 +16,8 @@ void config_write_real(FILE *to, double x);
 int config_model_set(struct config *cfg, const struct model_def *model,
                      const struct setting *s, struct sluice_error *err);
 void config_model_write(FILE *to, const struct config *cfg);
+/* Each with a comma before it. */
+void config_model_write_json(FILE *to, const struct config *cfg);
 void config_model_help(FILE *to, const struct model_def *model);
 
 #endif

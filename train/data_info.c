@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -83,7 +84,7 @@ static int count_classes(struct data_info *info, struct sluice_error *err)
     info->classes = sluice_dataset_classes(info->dataset, info->label_field);
     if (info->classes)
         return 0;
-    for (uint64_t i = 0; i < info->count; i++) {
+    for (uint64_t i = 0; i < info->all; i++) {
         int64_t x = sluice_dataset_integer(info->dataset, info->label_field, i);
         most = x > most ? x : most;
     }
@@ -95,24 +96,49 @@ static int count_classes(struct data_info *info, struct sluice_error *err)
     return 0;
 }
 
-int data_info_open(struct data_info *info, const char *path, const char *label,
-                   struct sluice_error *err)
+/* "FIRST-LAST", both included. */
+static int parse_range(struct data_info *info, const char *range,
+                       struct sluice_error *err)
+{
+    static const char *const digits = "0123456789";
+    const size_t a = strspn(range, digits);
+    const size_t b = range[a] == '-' ? strspn(range + a + 1, digits) : 0;
+    info->count = info->all;
+    if (!*range)
+        return 0;
+    /* Eighteen digits fit. */
+    const bool good = a && b && a < 19 && b < 19 && !range[a + 1 + b];
+    const uint64_t first = good ? strtoull(range, NULL, 10) : 0;
+    const uint64_t last = good ? strtoull(range + a + 1, NULL, 10) : 0;
+    if (!good || first > last || last >= info->all)
+        return sluice_fail(
+            err, SLUICE_EINVAL,
+            "%.300s: samples '%.40s': expected FIRST-LAST within 0-%" PRIu64,
+            info->path, range, info->all - 1);
+    info->first = first;
+    info->count = last - first + 1;
+    return 0;
+}
+
+int data_info_open(struct data_info *info, const char *path, const char *range,
+                   const char *label, struct sluice_error *err)
 {
     const struct sluice_field *image;
     int field, rc;
     *info = (struct data_info){ .path = path, .label_field = -1 };
     if ((rc = open_dataset(info, err)) < 0)
         return rc;
-    info->count = sluice_dataset_count(info->dataset);
+    info->all = sluice_dataset_count(info->dataset);
     field = sluice_dataset_find_kind(info->dataset, SLUICE_KIND_IMAGE);
-    if (field < 0 || info->count == 0)
+    if (field < 0 || info->all == 0)
         return sluice_fail(err, SLUICE_EINVAL, "%.300s: %s", path,
                            field < 0 ? "no image field" : "no samples");
     image = sluice_dataset_field(info->dataset, field);
     info->source =
         (struct sluice_shape){ (int)image->shape[0], (int)image->shape[1],
                                (int)image->shape[2], SLUICE_U8, SLUICE_NHWC };
-    if ((rc = find_label(info, label, err)) < 0)
+    if ((rc = parse_range(info, range, err)) < 0 ||
+        (rc = find_label(info, label, err)) < 0)
         return rc;
     return count_classes(info, err);
 }
@@ -141,7 +167,7 @@ int data_info_check_labels(const struct data_info *info, int classes,
     if (info->label_field < 0)
         return sluice_fail(err, SLUICE_EINVAL,
                            "%.300s: no labels: expected an integer field", info->path);
-    for (uint64_t i = 0; i < info->count; i++) {
+    for (uint64_t i = info->first; i < info->first + info->count; i++) {
         int64_t x = sluice_dataset_integer(info->dataset, info->label_field, i);
         if (x < 0 || x >= classes)
             return sluice_fail(err, SLUICE_EINVAL,
@@ -208,6 +234,23 @@ void feed_test_pipeline(char *buf, size_t size, const struct config *cfg)
     }
 }
 
+/* The samples in use, for the loader; the caller frees them. NULL with *rc 0: all. */
+static uint64_t *list_samples(const struct data_info *info, int *rc,
+                              struct sluice_error *err)
+{
+    uint64_t *list;
+    *rc = 0;
+    if (info->count == info->all)
+        return NULL;
+    if (!(list = calloc(info->count, sizeof(*list))))
+        *rc = sluice_fail(err, SLUICE_ENOMEM,
+                          "%.300s: no memory for a list of %" PRIu64 " samples",
+                          info->path, info->count);
+    for (uint64_t i = 0; list && i < info->count; i++)
+        list[i] = info->first + i;
+    return list;
+}
+
 int feed_open(struct feed *feed, const struct data_info *info, const struct config *cfg,
               const struct feed_options *options, struct sluice_error *err)
 {
@@ -235,11 +278,14 @@ int feed_open(struct feed *feed, const struct data_info *info, const struct conf
     rc = sluice_augment_create(&feed->augment, options->pipeline, &augment, err);
     if (rc < 0)
         return rc;
+    uint64_t *list = list_samples(info, &rc, err);
     const struct sluice_loader_options loader = {
         .batch_size = options->batch_size,
         .batches = cfg->data.batches,
         .threads = cfg->data.threads,
         .seed = cfg->seed,
+        .subset = list,
+        .subset_count = list ? info->count : 0,
         .order = options->order,
         .io = (enum sluice_io)cfg->data.io,
         .memory_budget = cfg->data.memory,
@@ -250,7 +296,9 @@ int feed_open(struct feed *feed, const struct data_info *info, const struct conf
                   .size = options->crop == SLUICE_CROP_NONE ? 0 : cfg->data.size },
         .channels = options->crop == SLUICE_CROP_NONE ? 0 : 3,
     };
-    rc = sluice_loader_open(&feed->loader, info->path, &loader, err);
+    if (rc == 0)
+        rc = sluice_loader_open(&feed->loader, info->path, &loader, err);
+    free(list);
     if (rc < 0)
         feed_close(feed);
     return rc;

@@ -11,7 +11,8 @@
 struct data_info {
     const char *path; /* borrowed */
     struct sluice_dataset *dataset;
-    uint64_t count;
+    uint64_t first, count; /* the samples in use: first ... first + count - 1 */
+    uint64_t all;          /* in the file */
     struct sluice_shape source;
     int label_field;  /* -1: the file has no labels */
     int label_column; /* in a batch's labels */
@@ -23,11 +24,12 @@ void data_info_crop(struct data_info *info, const struct config *cfg);
 /* A test's crop beside the one of training. */
 enum sluice_crop_kind feed_test_crop(const struct config *cfg);
 
-/* `label` is the name of the integer field, "" for the first. */
-int data_info_open(struct data_info *info, const char *path, const char *label,
-                   struct sluice_error *err);
+/* `range` is "FIRST-LAST", "" for all samples; `label` the name of the integer field,
+ * "" for the first. */
+int data_info_open(struct data_info *info, const char *path, const char *range,
+                   const char *label, struct sluice_error *err);
 void data_info_close(struct data_info *info); /* a zeroed one is fine */
-/* Every label lies in [0, classes). */
+/* Every label of the samples in use lies in [0, classes). */
 int data_info_check_labels(const struct data_info *info, int classes,
                            struct sluice_error *err);
 /* Images of the same shape, classes of the same names. */

@@ -1,5 +1,6 @@
 /* eval_main.c -- sluice-eval: how well a trained network does on a file. */
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,11 +10,15 @@
 #include "evaluate.h"
 #include "models/model.h"
 #include "options.h"
+#include "outputs.h"
 #include "progress.h"
 #include "run_config.h"
 #include "trainer_parts.h"
 
-enum { ARGUMENTS = 64 };
+enum {
+    ARGUMENTS = 64,
+    ROWS_SHOWN = 10,
+};
 
 struct arguments {
     int checkpoint;
@@ -26,7 +31,7 @@ static const struct cli_option options[] = {
     { "checkpoint", CLI_CHOICE, offsetof(struct arguments, checkpoint), 0, 0, "last|best",
       "of a run: the final weights, or the best on its test set [last]" },
     { "out", CLI_STRING, offsetof(struct arguments, out), 0, 0, NULL,
-      "folder for predictions.csv and per_class.csv [RUN/eval]" },
+      "folder for predictions.csv and per_class.csv [RUN/eval, or evaluations/...]" },
     { "quiet", CLI_FLAG, offsetof(struct arguments, quiet), 0, 0, NULL,
       "the last line alone" },
     { NULL, CLI_FLAG, 0, 0, 0, NULL, NULL },
@@ -74,7 +79,8 @@ static int open_data(struct evaluator *e, int classes, struct sluice_error *err)
     if (!*cfg->data.test)
         return sluice_fail(err, SLUICE_EINVAL,
                            "data.test: no file named; say data.test=FILE.sluice");
-    rc = data_info_open(&e->info, cfg->data.test, cfg->data.label, err);
+    rc = data_info_open(&e->info, cfg->data.test, cfg->data.test_range, cfg->data.label,
+                        err);
     data_info_crop(&e->info, cfg);
     if (rc < 0 || e->info.label_field < 0)
         return rc;
@@ -137,16 +143,32 @@ static int load_net(struct evaluator *e, int classes, struct sluice_error *err)
     return 0;
 }
 
-static int write_results(struct evaluator *e, const struct arguments *a,
-                         struct sluice_error *err)
+/* The one that was named, or the layout's own. */
+static int make_folder(struct evaluator *e, const struct arguments *a,
+                       struct sluice_error *err)
 {
+    const double accuracy = extra_number(&e->meta, "accuracy", -1);
+    if (!a->out && e->run.layout == RUN_OUTPUTS)
+        return outputs_evaluation(&e->out, &e->run, e->cfg.run.name,
+                                  accuracy < 0 ? (double)NAN : accuracy, e->checkpoint,
+                                  err);
     if (a->out)
         snprintf(e->out.path, sizeof(e->out.path), "%.1380s", a->out);
     else
         snprintf(e->out.path, sizeof(e->out.path), "%.1380s/eval", e->run.path);
     if (mkdir(e->out.path, 0777) < 0 && errno != EEXIST)
         return sluice_fail(err, SLUICE_EIO, "%.300s: %s", e->out.path, strerror(errno));
-    return evaluation_write(&e->result, &e->info, &e->out, err);
+    return 0;
+}
+
+static int write_results(struct evaluator *e, const struct arguments *a,
+                         struct sluice_error *err)
+{
+    const int rc = make_folder(e, a, err);
+    return rc < 0 ? rc
+                  : evaluation_write(&e->result, &e->info,
+                                     (enum predictions_kind)e->cfg.eval.predictions,
+                                     &e->out, err);
 }
 
 static int print_results(const struct evaluator *e, const struct arguments *a,
@@ -154,6 +176,8 @@ static int print_results(const struct evaluator *e, const struct arguments *a,
 {
     char tta[64], count[32];
     int rc = a->quiet ? 0 : evaluation_print(stdout, &e->result, &e->info, err);
+    if (!a->quiet && e->cfg.eval.predictions == PREDICTIONS_LABELS)
+        evaluation_print_first(stdout, &e->result, &e->info, ROWS_SHOWN);
     config_choice(tta, "eval.tta", e->cfg.eval.tta);
     if (e->result.labelled)
         printf("test  loss %.4f  acc %.2f%%  images %s  tta %s  %.1fs\n",
@@ -177,6 +201,7 @@ static int run(struct evaluator *e, const char **list, int count,
             0 ||
         (rc = checkpoint_read_meta(e->checkpoint, &e->meta, err)) < 0)
         return rc;
+    const struct tta tta = evaluate_tta(&e->cfg);
     classes = (int)extra_number(&e->meta, "classes", 0);
     if (classes < 1)
         return sluice_fail(err, SLUICE_EINVAL,
@@ -185,8 +210,7 @@ static int run(struct evaluator *e, const char **list, int count,
                            e->checkpoint);
     if ((rc = open_data(e, classes, err)) < 0 || (rc = open_feed(e, err)) < 0 ||
         (rc = load_net(e, classes, err)) < 0 ||
-        (rc = evaluate(&e->result, e->net, e->feed.loader, &e->info,
-                       (enum tta)e->cfg.eval.tta, err)) < 0 ||
+        (rc = evaluate(&e->result, e->net, e->feed.loader, &e->info, &tta, err)) < 0 ||
         (rc = write_results(e, a, err)) < 0)
         return rc;
     if (!a->quiet)

@@ -4,7 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sluice/rng.h>
+
 #include "evaluate.h"
+
+enum {
+    SHIFT_MOST = 4, /* of TTA_CROPS */
+};
 
 struct view {
     bool flip;
@@ -12,24 +18,55 @@ struct view {
     double weight;
 };
 
-static const struct view no_views[] = { { false, 0, 0, 1 }, { 0 } };
-static const struct view flip_views[] = { { false, 0, 0, .5 },
-                                          { true, 0, 0, .5 },
-                                          { 0 } };
+static const struct view no_views[] = { { false, 0, 0, 1 } };
+static const struct view flip_views[] = { { false, 0, 0, .5 }, { true, 0, 0, .5 } };
 static const struct view shift_views[] = {
-    { false, 0, 0, .25 },
-    { true, 0, 0, .25 },
-    { false, -1, -1, .125 },
-    { true, -1, -1, .125 },
-    { false, 1, 1, .125 },
-    { true, 1, 1, .125 },
-    { 0 },
+    { false, 0, 0, .25 },   { true, 0, 0, .25 },   { false, -1, -1, .125 },
+    { true, -1, -1, .125 }, { false, 1, 1, .125 }, { true, 1, 1, .125 },
 };
-static const struct view *const tta_views[] = {
-    [TTA_NONE] = no_views,
-    [TTA_FLIP] = flip_views,
-    [TTA_FLIP_SHIFT] = shift_views,
+static const struct {
+    const struct view *at;
+    int count;
+} tta_views[] = {
+    [TTA_NONE] = { no_views, 1 },
+    [TTA_FLIP] = { flip_views, 2 },
+    [TTA_FLIP_SHIFT] = { shift_views, 6 },
 };
+
+struct tta evaluate_tta(const struct config *cfg)
+{
+    return (struct tta){ (enum tta_kind)cfg->eval.tta, cfg->eval.views, cfg->seed };
+}
+
+static int view_count(const struct tta *tta)
+{
+    return tta->kind == TTA_CROPS ? tta->views : tta_views[tta->kind].count;
+}
+
+/* A shift of at most `most`, edges of images of that many pixels more being reflected
+ * once. */
+static struct view crop_view(const struct tta *tta, int k, uint64_t sample, int side)
+{
+    const int most = side > SHIFT_MOST ? SHIFT_MOST : side - 1;
+    struct sluice_rng rng = sluice_rng_open(tta->seed, UINT32_MAX, sample, (uint16_t)k);
+    struct view v = { .flip = k == 1, .weight = 1.0 / tta->views };
+    if (k > 1) {
+        v.dy = sluice_rng_range(&rng, -most, most);
+        v.dx = sluice_rng_range(&rng, -most, most);
+    }
+    return v;
+}
+
+/* View k of image n. */
+static struct view view_of(const struct tta *tta, int k, const struct sluice_batch *b,
+                           int n)
+{
+    const struct sluice_shape *s = &b->shape;
+    if (tta->kind == TTA_CROPS)
+        return crop_view(tta, k, b->ids[n],
+                         s->height < s->width ? s->height : s->width);
+    return tta_views[tta->kind].at[k];
+}
 
 /* -1 is 1, n is n - 2: the edge pixel itself is not doubled. */
 static int reflect(int i, int n)
@@ -39,25 +76,38 @@ static int reflect(int i, int n)
     return i < 0 ? -i : i >= n ? 2 * (n - 1) - i : i;
 }
 
-static void copy_view(void *to, const struct sluice_batch *b, const struct view *v)
+static void copy_view(char *out, const struct sluice_batch *b, int n,
+                      const struct view *v)
 {
     const int h = b->shape.height, w = b->shape.width;
     const size_t pixel = (size_t)b->shape.channels * sluice_dtype_size(b->shape.dtype);
-    const char *from = b->pixels;
-    char *out = to;
+    const size_t row_bytes = (size_t)w * pixel, image = (size_t)h * row_bytes;
+    const char *from = (const char *)b->pixels + (size_t)n * image;
+    out += (size_t)n * image;
     if (!v->flip && !v->dy && !v->dx) {
-        memcpy(to, from, (size_t)b->count * (size_t)h * (size_t)w * pixel);
+        memcpy(out, from, image);
         return;
     }
-    for (int n = 0; n < b->count; n++, from += (size_t)h * (size_t)w * pixel)
-        for (int y = 0; y < h; y++) {
-            const char *row = from + (size_t)reflect(y + v->dy, h) * (size_t)w * pixel;
-            for (int x = 0; x < w; x++, out += pixel) {
-                int sx = reflect(x + v->dx, w);
-                sx = v->flip ? w - 1 - sx : sx;
-                memcpy(out, row + (size_t)sx * pixel, pixel);
-            }
+    for (int y = 0; y < h; y++) {
+        const char *row = from + (size_t)reflect(y + v->dy, h) * row_bytes;
+        for (int x = 0; x < w; x++, out += pixel) {
+            int sx = reflect(x + v->dx, w);
+            sx = v->flip ? w - 1 - sx : sx;
+            memcpy(out, row + (size_t)sx * pixel, pixel);
         }
+    }
+}
+
+/* View k of all images, into the network's input; its weight. */
+static double show_view(struct net *net, const struct sluice_batch *b,
+                        const struct tta *tta, int k)
+{
+    struct view v = { .weight = 0 };
+    for (int n = 0; n < b->count; n++) {
+        v = view_of(tta, k, b, n);
+        copy_view(net_input(net)->data, b, n, &v);
+    }
+    return v.weight;
 }
 
 /* Adding weighted logarithms of probabilities averages logits: what softmax took off
@@ -87,7 +137,7 @@ static double decide(struct prediction *out, const double *logits, int classes)
 
 static int run_batch(struct evaluation *e, double *logits, struct net *net,
                      const struct sluice_batch *b, const struct data_info *info,
-                     enum tta tta, struct sluice_error *err)
+                     const struct tta *tta, struct sluice_error *err)
 {
     struct pass pass = { .training = false };
     const size_t n = (size_t)b->count * (size_t)e->classes;
@@ -95,11 +145,11 @@ static int run_batch(struct evaluation *e, double *logits, struct net *net,
     if (rc < 0)
         return rc;
     memset(logits, 0, n * sizeof(*logits));
-    for (const struct view *v = tta_views[tta]; v->weight > 0; v++) {
-        copy_view(net_input(net)->data, b, v);
+    for (int k = 0; k < view_count(tta); k++) {
+        const double weight = show_view(net, b, tta, k);
         if ((rc = net_forward(net, &pass, err)) < 0)
             return rc;
-        add_view(logits, net_probabilities(net), n, v->weight);
+        add_view(logits, net_probabilities(net), n, weight);
     }
     for (int i = 0; i < b->count; i++) {
         struct prediction *p = &e->at[e->count++];
@@ -113,7 +163,8 @@ static int run_batch(struct evaluation *e, double *logits, struct net *net,
 }
 
 int evaluate(struct evaluation *out, struct net *net, struct sluice_loader *loader,
-             const struct data_info *info, enum tta tta, struct sluice_error *err)
+             const struct data_info *info, const struct tta *tta,
+             struct sluice_error *err)
 {
     const struct tensor *p = net_probabilities(net);
     const struct sluice_batch *b;

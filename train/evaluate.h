@@ -7,11 +7,19 @@
 #include "run_dir.h"
 
 /* Views of each image whose logits are averaged. The numbers are those of eval.tta. */
-enum tta {
+enum tta_kind {
     TTA_NONE = 0,
     TTA_FLIP = 1,       /* the image and its mirror image */
     TTA_FLIP_SHIFT = 2, /* half of that, half of both moved by a pixel up-left and
                            down-right, edges reflected */
+    TTA_CROPS = 3,      /* the image, its mirror image, and random shifts by up to 4
+                           pixels each way, edges reflected: as many as `views` */
+};
+
+struct tta {
+    enum tta_kind kind;
+    int views;     /* TTA_CROPS: at least 2 */
+    uint64_t seed; /* of the shifts: functions of (seed, sample, view) */
 };
 
 struct prediction {
@@ -31,12 +39,25 @@ struct evaluation {
 
 /* The loader stands at its first batch afterwards. */
 int evaluate(struct evaluation *out, struct net *net, struct sluice_loader *loader,
-             const struct data_info *info, enum tta tta, struct sluice_error *err);
+             const struct data_info *info, const struct tta *tta,
+             struct sluice_error *err);
+/* What the configuration says. */
+struct tta evaluate_tta(const struct config *cfg);
 void evaluation_free(struct evaluation *e); /* a zeroed one is fine */
 
-/* predictions.csv and per_class.csv into `folder`. */
+/* Of predictions.csv; the numbers are those of eval.predictions. */
+enum predictions_kind {
+    PREDICTIONS_FULL = 0,   /* id,label,prediction,probability; id in the file */
+    PREDICTIONS_LABELS = 1, /* ID,Labels; ID from 0 */
+};
+
+/* predictions.csv and, with labels, per_class.csv into `folder`. */
 int evaluation_write(const struct evaluation *e, const struct data_info *info,
-                     const struct run_dir *folder, struct sluice_error *err);
+                     enum predictions_kind kind, const struct run_dir *folder,
+                     struct sluice_error *err);
+/* The first `most` rows as PREDICTIONS_LABELS has them, and how many more there are. */
+void evaluation_print_first(FILE *to, const struct evaluation *e,
+                            const struct data_info *info, uint64_t most);
 /* The per-class table and the pairs most often mistaken, for people. */
 int evaluation_print(FILE *to, const struct evaluation *e, const struct data_info *info,
                      struct sluice_error *err);

@@ -59,21 +59,31 @@ static void put_field(FILE *to, const char *text)
     fputc('"', to);
 }
 
-static int write_predictions(const struct evaluation *e, const char *path,
+static void put_prediction(FILE *to, const struct prediction *p)
+{
+    fprintf(to, "%" PRIu64 ",", p->id);
+    if (p->label >= 0)
+        fprintf(to, "%" PRId64, p->label);
+    fprintf(to, ",%d,%.6f\n", p->predicted, (double)p->probability);
+}
+
+static int write_predictions(const struct evaluation *e, const struct data_info *info,
+                             enum predictions_kind kind, const char *path,
                              struct sluice_error *err)
 {
     struct new_file f;
     int rc = file_begin(&f, path, err);
     if (rc < 0)
         return rc;
-    fputs("id,label,prediction,probability\n", f.to);
-    for (uint64_t i = 0; i < e->count; i++) {
-        const struct prediction *p = &e->at[i];
-        fprintf(f.to, "%" PRIu64 ",", p->id);
-        if (p->label >= 0)
-            fprintf(f.to, "%" PRId64, p->label);
-        fprintf(f.to, ",%d,%.6f\n", p->predicted, (double)p->probability);
-    }
+    fputs(kind == PREDICTIONS_FULL ? "id,label,prediction,probability\n"
+                                   : "ID,Labels\n",
+          f.to);
+    for (uint64_t i = 0; i < e->count; i++)
+        if (kind == PREDICTIONS_FULL)
+            put_prediction(f.to, &e->at[i]);
+        else
+            fprintf(f.to, "%" PRIu64 ",%d\n", e->at[i].id - info->first,
+                    e->at[i].predicted);
     return file_commit(&f, err);
 }
 
@@ -99,11 +109,13 @@ static int write_classes(const struct evaluation *e, const uint64_t *pairs,
 }
 
 int evaluation_write(const struct evaluation *e, const struct data_info *info,
-                     const struct run_dir *folder, struct sluice_error *err)
+                     enum predictions_kind kind, const struct run_dir *folder,
+                     struct sluice_error *err)
 {
     char path[RUN_PATH];
     uint64_t *pairs;
-    int rc = write_predictions(e, run_file(path, folder, "predictions.csv"), err);
+    int rc = write_predictions(e, info, kind, run_file(path, folder, "predictions.csv"),
+                               err);
     if (rc < 0 || !e->labelled)
         return rc;
     if (!(pairs = count_pairs(e, err)))
@@ -111,6 +123,16 @@ int evaluation_write(const struct evaluation *e, const struct data_info *info,
     rc = write_classes(e, pairs, info, run_file(path, folder, "per_class.csv"), err);
     free(pairs);
     return rc;
+}
+
+void evaluation_print_first(FILE *to, const struct evaluation *e,
+                            const struct data_info *info, uint64_t most)
+{
+    fputs("ID,Labels\n", to);
+    for (uint64_t i = 0; i < e->count && i < most; i++)
+        fprintf(to, "%" PRIu64 ",%d\n", e->at[i].id - info->first, e->at[i].predicted);
+    if (e->count > most)
+        fprintf(to, "... and %" PRIu64 " more\n", e->count - most);
 }
 
 static void print_pairs(FILE *to, const struct evaluation *e, uint64_t *pairs,

@@ -183,9 +183,10 @@ const char *epoch_line(char buf[256], const struct epoch_row *r, int epochs)
     if (isfinite(r->test_accuracy))
         snprintf(test, sizeof(test), "%.2f%%", 100 * r->test_accuracy);
     snprintf(buf, 256,
-             "epoch  %*d/%s  loss %.4f  acc %5.2f%%  test %6s  lr %-9.3g  img/s %7s  "
+             "epoch  %*d/%s  loss %.4f  acc %5.2f%%  %s %6s  lr %-9.3g  img/s %7s  "
              "wait %4.1f%%  %.1fs",
-             width, r->epoch, total, r->loss, 100 * r->accuracy, test, r->lr,
+             width, r->epoch, total, r->loss, 100 * r->accuracy,
+             r->validated ? "val" : "test", test, r->lr,
              grouped(rate, r->images_per_second), 100 * r->wait, r->seconds);
     return buf;
 }

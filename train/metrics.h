@@ -2,6 +2,7 @@
 #ifndef SLUICE_METRICS_H
 #define SLUICE_METRICS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -12,11 +13,12 @@ struct epoch_row {
     int epoch; /* finished, from 1 */
     uint64_t step;
     double loss, accuracy; /* of training, running mean; accuracies are 0..1 */
-    double test_loss, test_accuracy;
-    double lr, momentum;      /* of the last step */
-    double seconds;           /* of the epoch, tests apart */
-    double images_per_second; /* in training */
-    double wait;              /* share of `seconds` that stood waiting for data */
+    double test_loss, test_accuracy; /* of the set that is watched */
+    double lr, momentum;             /* of the last step */
+    double seconds;                  /* of the epoch, tests apart */
+    double images_per_second;        /* in training */
+    double wait;    /* share of `seconds` that stood waiting for data */
+    bool validated; /* test_* are of a validation set; not in the file */
 };
 
 struct step_row {

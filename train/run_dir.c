@@ -39,8 +39,27 @@ static void point_latest(const char *parent, const char *name)
         unlink(temporary);
 }
 
+static const char *place(const struct run_dir *run, const char *file)
+{
+    static const char *const moved[][2] = {
+        { "metrics.csv", "logs/metrics.csv" },
+        { "steps.csv", "logs/steps.csv" },
+        { "config.json", "logs/config.json" },
+        { "log.txt", "logs/training.log" },
+        { "plots", "logs/figures" },
+        { "plots/loss.svg", "logs/figures/loss_plot.svg" },
+        { "plots/accuracy.svg", "logs/figures/accuracy_plot.svg" },
+        { "plots/learning_rate.svg", "logs/figures/learning_rate_plot.svg" },
+    };
+    for (size_t i = 0; i < sizeof(moved) / sizeof(*moved); i++)
+        if (run->layout == RUN_OUTPUTS && strcmp(moved[i][0], file) == 0)
+            return moved[i][1];
+    return file;
+}
+
 const char *run_file(char buf[RUN_PATH], const struct run_dir *run, const char *file)
 {
+    file = place(run, file);
     snprintf(buf, RUN_PATH, "%s/%s", run->path, file);
     return buf;
 }
@@ -63,11 +82,17 @@ static int make_unique(struct run_dir *run, char name[160], const char *parent,
     return sluice_fail(err, SLUICE_EIO, "%.300s: %s", run->path, strerror(errno));
 }
 
-int run_dir_create(struct run_dir *run, const char *parent, const char *name,
-                   struct sluice_error *err)
+static int make_folders(const struct run_dir *run, struct sluice_error *err)
 {
-    static const char *const folders[] = { "checkpoints", "plots" };
-    char stamp[128], own[160], path[RUN_PATH];
+    char path[RUN_PATH];
+    int rc = make_folder(run_file(path, run, "checkpoints"), err);
+    return rc < 0 ? rc : make_parents(run_file(path, run, "plots"), err);
+}
+
+int run_dir_create(struct run_dir *run, const char *parent, const char *name,
+                   enum run_layout layout, struct sluice_error *err)
+{
+    char stamp[128], own[160], within[RUN_PATH];
     struct tm tm;
     const time_t now = time(NULL);
     int rc;
@@ -78,35 +103,44 @@ int run_dir_create(struct run_dir *run, const char *parent, const char *name,
     if (strchr(name, '/'))
         return sluice_fail(err, SLUICE_EINVAL, "run.name: '%s' has a '/'", name);
     localtime_r(&now, &tm);
-    size_t n = strftime(stamp, sizeof(stamp), "%Y%m%d-%H%M%S-", &tm);
-    snprintf(stamp + n, sizeof(stamp) - n, "%s", name);
-    if ((rc = make_parents(parent, err)) < 0 ||
-        (rc = make_unique(run, own, parent, stamp, err)) < 0)
+    snprintf(within, sizeof(within), "%s%s", parent,
+             layout == RUN_OUTPUTS ? "/training_runs" : "");
+    if (layout == RUN_OUTPUTS) {
+        strftime(stamp, sizeof(stamp), "%Y_%m_%d_%H_%M", &tm);
+    } else {
+        const size_t n = strftime(stamp, sizeof(stamp), "%Y%m%d-%H%M%S-", &tm);
+        snprintf(stamp + n, sizeof(stamp) - n, "%s", name);
+    }
+    run->layout = layout;
+    if ((rc = make_parents(within, err)) < 0 ||
+        (rc = make_unique(run, own, within, stamp, err)) < 0 ||
+        (rc = make_folders(run, err)) < 0)
         return rc;
-    for (int i = 0; i < 2 && rc == 0; i++)
-        rc = make_folder(run_file(path, run, folders[i]), err);
-    if (rc == 0)
-        point_latest(parent, own);
-    return rc;
+    point_latest(within, own);
+    return 0;
 }
 
 int run_dir_open(struct run_dir *run, const char *path, struct sluice_error *err)
 {
-    char config[RUN_PATH];
+    static const char *const within[] = { "", "/latest", "/training_runs/latest" };
+    char file[RUN_PATH];
     size_t n = strlen(path);
     while (n > 1 && path[n - 1] == '/')
         n--;
-    if (n + 8 >= sizeof(run->path))
+    if (n + 24 >= sizeof(run->path))
         return sluice_fail(err, SLUICE_EINVAL, "%.100s...: path too long", path);
-    snprintf(run->path, sizeof(run->path), "%.*s", (int)n, path);
-    if (access(run_file(config, run, "config.yaml"), R_OK) == 0)
+    run->layout = RUN_PLAIN;
+    for (int i = 0; i < 3; i++) {
+        snprintf(run->path, sizeof(run->path), "%.*s%s", (int)n, path, within[i]);
+        if (access(run_file(file, run, "config.yaml"), R_OK) < 0)
+            continue;
+        if (access(run_file(file, run, "logs"), R_OK) == 0)
+            run->layout = RUN_OUTPUTS;
         return 0;
-    if (access(run_file(config, run, "latest/config.yaml"), R_OK) == 0)
-        snprintf(run->path, sizeof(run->path), "%.*s/latest", (int)n, path);
-    if (access(run_file(config, run, "config.yaml"), R_OK) < 0)
-        return sluice_fail(err, SLUICE_EINVAL, "%.300s: no run: config.yaml: %s",
-                           run->path, strerror(errno));
-    return 0;
+    }
+    snprintf(run->path, sizeof(run->path), "%.*s", (int)n, path);
+    return sluice_fail(err, SLUICE_EINVAL, "%.300s: no run: config.yaml: %s", run->path,
+                       strerror(errno));
 }
 
 int file_begin(struct new_file *f, const char *path, struct sluice_error *err)

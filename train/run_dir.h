@@ -2,7 +2,16 @@
  *
  *     config.yaml  metrics.csv  steps.csv  log.txt  summary.json
  *     events.out.tfevents.*  checkpoints/{last,best}.safetensors
- *     predictions.csv  per_class.csv  plots/{loss,accuracy,learning_rate}.svg */
+ *     predictions.csv  per_class.csv  plots/{loss,accuracy,learning_rate}.svg
+ *     config.json
+ *
+ * With RUN_OUTPUTS logs and plots stand in a folder `logs`, and the run itself within
+ * a tree with others (outputs.h):
+ *
+ *     <dir>/training_runs/<date>/...
+ *     <dir>/best_models/<name>_best.safetensors
+ *     <dir>/final_models/<name>_final.safetensors
+ *     <dir>/evaluations/<name>_val_acc_<accuracy>_<date>/ */
 #ifndef SLUICE_RUN_DIR_H
 #define SLUICE_RUN_DIR_H
 
@@ -12,17 +21,26 @@
 
 enum { RUN_PATH = 2048 };
 
-struct run_dir {
-    char path[1400];
+/* The numbers of run.layout. */
+enum run_layout {
+    RUN_PLAIN = 0,
+    RUN_OUTPUTS = 1,
 };
 
-/* Make <parent>/<date>-<time>-<name> with its subfolders, and point <parent>/latest to
- * it. A folder of that name is never used twice. */
+struct run_dir {
+    char path[1400];
+    enum run_layout layout;
+};
+
+/* Make <parent>/<date>-<time>-<name>, or <parent>/training_runs/<date>, with its
+ * subfolders, and point `latest` beside it to it. A folder of that name is never used
+ * twice. */
 int run_dir_create(struct run_dir *run, const char *parent, const char *name,
-                   struct sluice_error *err);
-/* One that exists: it must hold a config.yaml, or be the parent of runs: its latest. */
+                   enum run_layout layout, struct sluice_error *err);
+/* One that exists, of any layout: it must hold a config.yaml, or be the parent of runs:
+ * its latest. */
 int run_dir_open(struct run_dir *run, const char *path, struct sluice_error *err);
-/* "<run>/<file>", in `buf`. */
+/* The path of `file`, called by its name in the plain layout, in `buf`. */
 const char *run_file(char buf[RUN_PATH], const struct run_dir *run, const char *file);
 
 /* A file written through a temporary name: complete under its own name after

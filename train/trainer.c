@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "outputs.h"
 #include "trainer_parts.h"
 
 static bool stopped(const struct trainer *t)
@@ -159,8 +160,8 @@ static int test(struct trainer *t, struct sluice_error *err)
 {
     evaluation_free(&t->evaluation);
     t->evaluated_step = t->at.step;
-    return evaluate(&t->evaluation, t->net, t->test.loader, &t->test_info,
-                    (enum tta)t->cfg->eval.tta, err);
+    const struct tta tta = evaluate_tta(t->cfg);
+    return evaluate(&t->evaluation, t->net, t->test.loader, &t->test_info, &tta, err);
 }
 
 static bool test_is_due(const struct trainer *t)
@@ -194,7 +195,26 @@ static void fill_row(struct trainer *t)
         .seconds = s->seconds,
         .images_per_second = s->seconds > 0 ? (double)s->images / s->seconds : 0,
         .wait = s->seconds > 0 ? s->wait / s->seconds : 0,
+        .validated = t->validated,
     };
+}
+
+static int save_best(struct trainer *t, struct sluice_error *err)
+{
+    const int rc = trainer_save(t, "best", err);
+    return rc < 0 ? rc
+                  : outputs_publish(&t->run, "best", t->cfg->run.name, "best", err);
+}
+
+/* Those epochs' weights stay when later ones are saved. */
+static int keep_epoch(struct trainer *t, struct sluice_error *err)
+{
+    const int every = t->cfg->run.keep_every_epochs;
+    char name[48];
+    if (!every || t->at.epoch % (uint64_t)every != 0)
+        return 0;
+    snprintf(name, sizeof(name), "epoch_%" PRIu64, t->at.epoch);
+    return trainer_save(t, name, err);
 }
 
 /* Test, record, save. The row comes before the checkpoint that counts the epoch as
@@ -219,7 +239,9 @@ static int finish_epoch(struct trainer *t, struct sluice_error *err)
     t->at.epoch++;
     t->at.batch = 0;
     t->sums = (struct epoch_sums){ 0 };
-    if (best && (rc = trainer_save(t, "best", err)) < 0)
+    if (best && (rc = save_best(t, err)) < 0)
+        return rc;
+    if ((rc = keep_epoch(t, err)) < 0)
         return rc;
     return checkpoint_is_due(t) ? save_last(t, err) : 0;
 }
@@ -236,6 +258,31 @@ static int recall_last_row(struct trainer *t, struct sluice_error *err)
     return rc;
 }
 
+/* The set of the end, where another one was watched until now. */
+static int final_test(struct trainer *t, struct sluice_error *err)
+{
+    evaluation_free(&t->evaluation);
+    t->evaluated_step = UINT64_MAX;
+    const struct tta tta = evaluate_tta(t->cfg);
+    return evaluate(&t->evaluation, t->net, t->final.loader, &t->final_info, &tta, err);
+}
+
+static void say_result(struct trainer *t, const struct trainer_result *r)
+{
+    if (t->validated)
+        trainer_say(t, "validation accuracy %.2f%% (best %.2f%%)",
+                    100 * r->validation_accuracy, 100 * r->best_accuracy);
+    if (t->validated && isfinite(r->accuracy))
+        trainer_say(t, "test accuracy %.2f%% after %d epochs, %.1f s of training",
+                    100 * r->accuracy, t->total_epochs, r->seconds);
+    else if (isfinite(r->accuracy))
+        trainer_say(t,
+                    "test accuracy %.2f%% (best %.2f%%) after %d epochs, %.1f s of "
+                    "training",
+                    100 * r->accuracy, 100 * r->best_accuracy, t->total_epochs,
+                    r->seconds);
+}
+
 static int finish_run(struct trainer *t, struct trainer_result *result,
                       struct sluice_error *err)
 {
@@ -246,18 +293,25 @@ static int finish_run(struct trainer *t, struct trainer_result *result,
         rc = test(t, err);
     if (rc < 0)
         return rc;
-    result->run = t->run;
-    result->seconds = t->total_seconds;
-    result->accuracy = t->test.loader ? t->evaluation.accuracy : (double)NAN;
-    result->best_accuracy = t->test.loader ? t->at.best_accuracy : (double)NAN;
-    if ((rc = trainer_record_end(t, result, err)) < 0)
-        return rc;
+    *result = (struct trainer_result){
+        .run = t->run,
+        .seconds = t->total_seconds,
+        .accuracy = (double)NAN,
+        .validation_accuracy = (double)NAN,
+        .best_accuracy = t->test.loader ? t->at.best_accuracy : (double)NAN,
+    };
     if (t->test.loader)
-        trainer_say(t,
-                    "test accuracy %.2f%% (best %.2f%%) after %d epochs, %.1f s of "
-                    "training",
-                    100 * result->accuracy, 100 * result->best_accuracy,
-                    t->total_epochs, result->seconds);
+        *(t->validated ? &result->validation_accuracy : &result->accuracy) =
+            t->evaluation.accuracy;
+    if (t->final.loader) {
+        if ((rc = final_test(t, err)) < 0)
+            return rc;
+        result->accuracy = t->evaluation.accuracy;
+    }
+    if ((rc = trainer_record_end(t, result, err)) < 0 ||
+        (rc = outputs_publish(&t->run, "final", t->cfg->run.name, "last", err)) < 0)
+        return rc;
+    say_result(t, result);
     return trainer_flush_log(t, err);
 }
 

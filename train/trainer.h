@@ -33,7 +33,9 @@ struct trainer_watch {
 
 struct trainer_result {
     struct run_dir run;
-    double accuracy, best_accuracy; /* on the test set; NaN: none */
+    double accuracy;            /* on the test set; NaN: none */
+    double validation_accuracy; /* on the validation set; NaN: none */
+    double best_accuracy;       /* on the validation set, without one the test set */
     double seconds;
 };
 

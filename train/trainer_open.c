@@ -1,4 +1,4 @@
-/* trainer_open.c -- data, device, network and folder of a run, new or continued. */
+/* trainer_open.c -- device, network and folder of a run, new or continued. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -6,99 +6,6 @@
 #include <unistd.h>
 
 #include "trainer_parts.h"
-
-static int open_data(struct trainer *t, struct sluice_error *err)
-{
-    const struct config *cfg = t->cfg;
-    int rc;
-    if (!*cfg->data.train)
-        return sluice_fail(err, SLUICE_EINVAL,
-                           "data.train: no file named; say data.train=FILE.sluice");
-    rc = data_info_open(&t->train_info, cfg->data.train, cfg->data.label, err);
-    data_info_crop(&t->train_info, cfg);
-    if (rc < 0 ||
-        (rc = data_info_check_labels(&t->train_info, t->train_info.classes, err)) < 0)
-        return rc;
-    t->classes = t->train_info.classes;
-    if (t->classes < 2)
-        return sluice_fail(err, SLUICE_EINVAL,
-                           "%.300s: expected at least 2 classes, found %d",
-                           cfg->data.train, t->classes);
-    if (!*cfg->data.test)
-        return 0;
-    rc = data_info_open(&t->test_info, cfg->data.test, cfg->data.label, err);
-    data_info_crop(&t->test_info, cfg);
-    if (rc < 0 || (rc = data_info_check_match(&t->train_info, &t->test_info, err)) < 0)
-        return rc;
-    return data_info_check_labels(&t->test_info, t->classes, err);
-}
-
-/* The run's record names the statistics, so that it stands without the file. */
-static void resolve_statistics(struct trainer *t)
-{
-    struct config *cfg = t->cfg;
-    const double *mean = sluice_dataset_mean(t->train_info.dataset);
-    const double *std = sluice_dataset_std(t->train_info.dataset);
-    const int channels = t->train_info.source.channels;
-    if (cfg->data.mean.count || !mean || !std || channels > CONFIG_NUMBERS)
-        return;
-    cfg->data.mean.count = cfg->data.std.count = channels;
-    for (int i = 0; i < channels; i++) {
-        cfg->data.mean.at[i] = mean[i];
-        cfg->data.std.at[i] = std[i];
-    }
-}
-
-/* What is tested must be what the network was built for. */
-static int check_view(const struct trainer *t, const struct feed *feed,
-                      struct sluice_error *err)
-{
-    const struct sluice_shape a = sluice_augment_shape(t->train.augment);
-    const struct sluice_shape b = sluice_augment_shape(feed->augment);
-    if (a.height == b.height && a.width == b.width)
-        return 0;
-    return sluice_fail(err, SLUICE_EINVAL,
-                       "data.augment_test: expected images of %dx%d as data.augment "
-                       "makes them, found %dx%d",
-                       a.height, a.width, b.height, b.width);
-}
-
-static int open_feeds(struct trainer *t, struct sluice_error *err)
-{
-    struct config *cfg = t->cfg;
-    char pipeline[sizeof(cfg->data.augment)];
-    const int batch = cfg->training.batch_size;
-    const struct feed_options train = { cfg->data.augment,
-                                        t->dev->compute,
-                                        (enum sluice_order)cfg->data.order,
-                                        batch,
-                                        cfg->data.drop_last,
-                                        (enum sluice_crop_kind)cfg->data.crop,
-                                        (enum sluice_on_error)cfg->data.on_error };
-    feed_test_pipeline(pipeline, sizeof(pipeline), cfg);
-    const struct feed_options test = { pipeline,
-                                       t->dev->compute,
-                                       SLUICE_SEQUENTIAL,
-                                       cfg->eval.batch_size ? cfg->eval.batch_size
-                                                            : batch,
-                                       false,
-                                       feed_test_crop(cfg),
-                                       SLUICE_RAISE };
-    int rc = feed_open(&t->train, &t->train_info, cfg, &train, err);
-    if (rc == 0 && t->test_info.dataset)
-        rc = feed_open(&t->test, &t->test_info, cfg, &test, err);
-    if (rc == 0 && t->test_info.dataset)
-        rc = check_view(t, &t->test, err);
-    if (rc < 0)
-        return rc;
-    t->steps_per_epoch = sluice_loader_batches(t->train.loader);
-    if (!t->steps_per_epoch)
-        return sluice_fail(err, SLUICE_EINVAL,
-                           "training.batch_size: expected at most the %" PRIu64
-                           " images of %.200s, found %d",
-                           t->train_info.count, cfg->data.train, batch);
-    return 0;
-}
 
 /* The device's choices, as what they turned out to be. */
 static void resolve_device(struct trainer *t)
@@ -121,6 +28,18 @@ static int open_device(struct trainer *t, struct sluice_error *err)
     return rc;
 }
 
+static int check_size(const struct trainer *t, struct sluice_error *err)
+{
+    const uint64_t most = t->cfg->model.max_parameters;
+    const size_t found = net_param_elements(t->net);
+    if (!most || found <= most)
+        return 0;
+    return sluice_fail(err, SLUICE_EINVAL,
+                       "model %s: expected at most %" PRIu64
+                       " parameters (model.max_parameters), found %zu",
+                       t->model->name, most, found);
+}
+
 static int build_net(struct trainer *t, struct sluice_error *err)
 {
     const struct config *cfg = t->cfg;
@@ -138,7 +57,7 @@ static int build_net(struct trainer *t, struct sluice_error *err)
     if (rc < 0)
         return rc;
     t->model->build(t->net, &model);
-    if ((rc = net_finish(t->net, err)) < 0)
+    if ((rc = net_finish(t->net, err)) < 0 || (rc = check_size(t, err)) < 0)
         return rc;
     return optim_create(&t->opt, t->net, &optim, err);
 }
@@ -160,7 +79,7 @@ static int prepare_model(struct trainer *t, struct sluice_error *err)
                                           (enum sluice_on_error)t->cfg->data.on_error };
     if ((rc = feed_open(&feed, &t->train_info, t->cfg, &options, err)) < 0)
         return rc;
-    if ((n = check_view(t, &feed, err)) == 0 &&
+    if ((n = trainer_check_view(t, &feed, err)) == 0 &&
         (n = sluice_loader_next(feed.loader, &b, err)) > 0) {
         rc = t->model->prepare(t->net, b->pixels, n, err);
         sluice_loader_release(feed.loader, b);
@@ -212,6 +131,10 @@ static int write_config(struct trainer *t, struct sluice_error *err)
         return rc;
     config_write(f.to, t->cfg,
                  "The resolved recipe of this run; recipe=THIS_FILE runs it again.");
+    if ((rc = file_commit(&f, err)) < 0 ||
+        (rc = file_begin(&f, run_file(path, &t->run, "config.json"), err)) < 0)
+        return rc;
+    config_write_json(f.to, t->cfg);
     return file_commit(&f, err);
 }
 
@@ -248,7 +171,9 @@ static void describe(struct trainer *t)
     trainer_say(t, "run    %s", t->run.path);
     describe_feed(t, "train", &t->train, &t->train_info);
     if (t->test.loader)
-        describe_feed(t, "test ", &t->test, &t->test_info);
+        describe_feed(t, t->validated ? "valid" : "test ", &t->test, &t->test_info);
+    if (t->final.loader)
+        describe_feed(t, "test ", &t->final, &t->final_info);
     trainer_say(t, "augment %s (%s)", t->cfg->data.augment,
                 sluice_augment_path(t->train.augment));
     trainer_say(t, "device %s", t->dev->about);
@@ -273,11 +198,9 @@ static void resolve_path(char path[CONFIG_TEXT])
 
 static int open_parts(struct trainer *t, struct sluice_error *err)
 {
-    int rc = open_data(t, err);
-    if (rc < 0 || (rc = open_device(t, err)) < 0)
-        return rc;
-    resolve_statistics(t);
-    if ((rc = open_feeds(t, err)) < 0)
+    int rc = trainer_open_data(t, err);
+    if (rc < 0 || (rc = open_device(t, err)) < 0 ||
+        (rc = trainer_open_feeds(t, err)) < 0)
         return rc;
     return build_net(t, err);
 }
@@ -289,12 +212,14 @@ static int place_run(struct trainer *t, const char *folder, struct sluice_error 
     int rc;
     if (!folder) {
         resolve_path(t->cfg->data.train);
+        resolve_path(t->cfg->data.validation);
         resolve_path(t->cfg->data.test);
         snprintf(t->cfg->data.augment, sizeof(t->cfg->data.augment), "%s",
                  sluice_augment_describe(t->train.augment));
         config_crc(t->crc, t->cfg);
         if ((rc = init_weights(t, err)) < 0 ||
-            (rc = run_dir_create(&t->run, t->cfg->run.dir, t->cfg->run.name, err)) < 0)
+            (rc = run_dir_create(&t->run, t->cfg->run.dir, t->cfg->run.name,
+                                 (enum run_layout)t->cfg->run.layout, err)) < 0)
             return rc;
         return write_config(t, err);
     }
@@ -334,7 +259,9 @@ void trainer_close(struct trainer *t)
     net_free(t->net);
     feed_close(&t->train);
     feed_close(&t->test);
+    feed_close(&t->final);
     data_info_close(&t->train_info);
     data_info_close(&t->test_info);
+    data_info_close(&t->final_info);
     device_close(t->dev);
 }

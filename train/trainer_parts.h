@@ -28,8 +28,12 @@ struct trainer {
     struct net *net;
     struct optim *opt;
     struct schedule_config schedule;
-    struct data_info train_info, test_info;
-    struct feed train, test; /* test.loader NULL: no test set */
+    struct data_info train_info, test_info, final_info;
+    struct feed train;
+    struct feed test;  /* measured on while training: data.validation, else data.test;
+                          test.loader NULL: no such set */
+    struct feed final; /* data.test where there is a validation set, for the end */
+    bool validated;    /* test is a validation set */
     int classes;
 
     FILE *log;
@@ -56,6 +60,12 @@ __attribute__((format(printf, 2, 3))) void trainer_say(struct trainer *t,
 
 int trainer_flush_log(struct trainer *t, struct sluice_error *err);
 
+/* Files opened and checked; loaders on them, when the device is known. */
+int trainer_open_data(struct trainer *t, struct sluice_error *err);
+int trainer_open_feeds(struct trainer *t, struct sluice_error *err);
+/* What is measured must be what the network was built for. */
+int trainer_check_view(const struct trainer *t, const struct feed *feed,
+                       struct sluice_error *err);
 /* Everything up to the first step. `folder` NULL: a new run. */
 int trainer_open(struct trainer *t, const char *folder, struct sluice_error *err);
 void trainer_close(struct trainer *t);

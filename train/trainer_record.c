@@ -71,10 +71,11 @@ int trainer_save(struct trainer *t, const char *name, struct sluice_error *err)
              "{\"classes\":%d,\"height\":%d,\"width\":%d,\"channels\":%d,"
              "\"train_images\":%" PRIu64 ",\"loss_sum\":%.17g,\"correct\":%" PRIu64
              ",\"images\":%" PRIu64 ",\"seconds\":%.17g,\"wait\":%.17g,"
-             "\"total_seconds\":%.17g}",
+             "\"total_seconds\":%.17g,\"accuracy\":%.17g}",
              t->classes, shape.height, shape.width, shape.channels, t->train_info.count,
              t->sums.loss, t->sums.correct, t->sums.images, t->sums.seconds,
-             t->sums.wait, t->total_seconds);
+             t->sums.wait, t->total_seconds,
+             t->evaluated_step == t->at.step ? t->evaluation.accuracy : -1.0);
     snprintf(file, sizeof(file), "checkpoints/%s.safetensors", name);
     return checkpoint_save(run_file(path, &t->run, file), t->net, t->opt, &t->at, err);
 }
@@ -102,8 +103,8 @@ int trainer_record_epoch(struct trainer *t, struct sluice_error *err)
     int rc;
     event(t, "train/loss", r->loss);
     event(t, "train/accuracy", r->accuracy);
-    event(t, "test/loss", r->test_loss);
-    event(t, "test/accuracy", r->test_accuracy);
+    event(t, r->validated ? "validation/loss" : "test/loss", r->test_loss);
+    event(t, r->validated ? "validation/accuracy" : "test/accuracy", r->test_accuracy);
     event(t, "learning_rate", r->lr);
     event(t, "images_per_second", r->images_per_second);
     fprintf(t->log, "%s\n", epoch_line(line, r, t->total_epochs));
@@ -123,8 +124,9 @@ struct columns {
 static int draw_plots(struct trainer *t, int count, const struct columns *c,
                       struct sluice_error *err)
 {
-    const struct series loss[] = { { "train", c->at[1] }, { "test", c->at[2] } };
-    const struct series accuracy[] = { { "train", c->at[3] }, { "test", c->at[4] } };
+    const char *watched = t->validated ? "validation" : "test";
+    const struct series loss[] = { { "train", c->at[1] }, { watched, c->at[2] } };
+    const struct series accuracy[] = { { "train", c->at[3] }, { watched, c->at[4] } };
     const struct series lr[] = { { "learning rate", c->at[5] } };
     const int lines = t->test.loader ? 2 : 1;
     const struct plot plots[] = {
@@ -182,6 +184,24 @@ static void put_json_number(FILE *to, const char *key, double x)
         fprintf(to, "  \"%s\": null,\n", key);
 }
 
+/* Of the final weights; `best` are other weights, chosen by the watched set. */
+static void put_measured(FILE *to, const struct trainer *t,
+                         const struct trainer_result *r)
+{
+    const struct data_info *test = t->validated ? &t->final_info : &t->test_info;
+    if (t->validated) {
+        put_json_number(to, "validation_images", (double)t->test_info.count);
+        put_json_number(to, "validation_loss", t->last.test_loss);
+        put_json_number(to, "validation_accuracy", r->validation_accuracy);
+        put_json_number(to, "best_validation_accuracy", r->best_accuracy);
+    }
+    put_json_number(to, "test_images", (double)test->count);
+    put_json_number(to, "test_loss", test->dataset ? t->evaluation.loss : (double)NAN);
+    put_json_number(to, "test_accuracy", r->accuracy);
+    if (!t->validated)
+        put_json_number(to, "best_test_accuracy", r->best_accuracy);
+}
+
 static int write_summary(struct trainer *t, const struct trainer_result *r,
                          struct sluice_error *err)
 {
@@ -199,12 +219,9 @@ static int write_summary(struct trainer *t, const struct trainer_result *r,
     put_json_number(f.to, "epochs", (double)t->total_epochs);
     put_json_number(f.to, "steps", (double)t->at.step);
     put_json_number(f.to, "train_images", (double)t->train_info.count);
-    put_json_number(f.to, "test_images", (double)t->test_info.count);
+    put_measured(f.to, t, r);
     put_json_number(f.to, "train_loss", t->last.loss);
     put_json_number(f.to, "train_accuracy", t->last.accuracy);
-    put_json_number(f.to, "test_loss", t->last.test_loss);
-    put_json_number(f.to, "test_accuracy", r->accuracy);
-    put_json_number(f.to, "best_test_accuracy", r->best_accuracy);
     put_json_number(f.to, "images_per_second", t->last.images_per_second);
     fprintf(f.to, "  \"train_seconds\": %.3f\n}\n", r->seconds);
     return file_commit(&f, err);
@@ -215,7 +232,9 @@ int trainer_record_end(struct trainer *t, struct trainer_result *result,
 {
     int rc = 0;
     if (t->test.loader)
-        rc = evaluation_write(&t->evaluation, &t->test_info, &t->run, err);
+        rc = evaluation_write(
+            &t->evaluation, t->final.loader ? &t->final_info : &t->test_info,
+            (enum predictions_kind)t->cfg->eval.predictions, &t->run, err);
     if (rc == 0 && t->cfg->run.plots)
         rc = write_plots(t, err);
     return rc < 0 ? rc : write_summary(t, result, err);

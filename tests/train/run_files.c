@@ -252,8 +252,8 @@ static void test_folders(void)
     char path[RUN_PATH], parent[256], target[256], command[512];
     int status;
     in_folder(parent, "deep/runs");
-    REQUIRE(run_dir_create(&a, parent, "x", &err) == 0, "%s", err.message);
-    REQUIRE(run_dir_create(&b, parent, "x", &err) == 0, "%s", err.message);
+    REQUIRE(run_dir_create(&a, parent, "x", RUN_PLAIN, &err) == 0, "%s", err.message);
+    REQUIRE(run_dir_create(&b, parent, "x", RUN_PLAIN, &err) == 0, "%s", err.message);
     CHECK(strcmp(a.path, b.path) != 0, "one folder for two runs");
     snprintf(path, sizeof(path), "%s/latest", parent);
     ssize_t n = readlink(path, target, sizeof(target) - 1);
@@ -261,8 +261,10 @@ static void test_folders(void)
     CHECK(n > 0 && strcmp(b.path + strlen(parent) + 1, target) == 0, "latest is %s",
           target);
     CHECK(run_dir_open(&c, a.path, &err) == SLUICE_EINVAL, "no config.yaml");
-    CHECK(run_dir_create(&c, parent, "a/b", &err) == SLUICE_EINVAL, "a name with /");
-    CHECK(run_dir_create(&c, "/proc/nope", "x", &err) == SLUICE_EIO, "%s", c.path);
+    CHECK(run_dir_create(&c, parent, "a/b", RUN_PLAIN, &err) == SLUICE_EINVAL,
+          "a name with /");
+    CHECK(run_dir_create(&c, "/proc/nope", "x", RUN_PLAIN, &err) == SLUICE_EIO, "%s",
+          c.path);
     snprintf(command, sizeof(command), "rm -r %s/deep", folder);
     run(command, &status);
 }

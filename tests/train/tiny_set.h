@@ -11,9 +11,9 @@
 #include "check.h"
 
 struct tiny_set {
-    int count, side, channels, classes;
-    int label_offset; /* added to each label: to make wrong ones */
-    bool named;       /* the file names its classes */
+    int count, side, channels, classes; /* classes 0: those of 4, but no labels */
+    int label_offset;                   /* added to each label: to make wrong ones */
+    bool named;                         /* the file names its classes */
     uint64_t seed;
 };
 
@@ -44,7 +44,7 @@ static inline void tiny_set_write(const char *path, const struct tiny_set *set)
         { .name = "label", .kind = SLUICE_KIND_SCALAR, .dtype = SLUICE_I32 },
     };
     const struct sluice_schema schema = { .fields = fields,
-                                          .field_count = 2,
+                                          .field_count = set->classes ? 2 : 1,
                                           .classes = set->named ? names : NULL,
                                           .class_count =
                                               set->named ? set->classes : 0 };
@@ -55,7 +55,7 @@ static inline void tiny_set_write(const char *path, const struct tiny_set *set)
     REQUIRE(pixels && set->classes <= 9, "no memory");
     REQUIRE(sluice_writer_begin(&w, path, &schema, &err) == 0, "%s", err.message);
     for (int i = 0; i < set->count; i++) {
-        const int label = i % set->classes;
+        const int label = i % (set->classes ? set->classes : 4);
         tiny_image(pixels, set, label, i);
         const struct sluice_value values[] = {
             { .data = pixels, .size = size },

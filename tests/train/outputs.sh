@@ -1,0 +1,132 @@
+#!/usr/bin/env bash
+# outputs.sh BIN_DIR TEST_DIR -- runs with a validation set of their own, in the tree of
+# layout `outputs`: which samples are used, what stands where, what is refused; and tests
+# without labels.
+set -u
+export PATH=$1:$PATH LC_ALL=C OMP_NUM_THREADS=1
+make_set=$2/test_train_make_set
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+failures=0
+
+fail() { echo "FAILED: $*" >&2; failures=$((failures + 1)); }
+# bad PATTERN COMMAND...: refused with one line that says PATTERN; no run is left.
+bad() {
+  local pattern=$1
+  shift
+  timeout 60 "$@" run.dir=nowhere >out 2>err
+  local got=$?
+  [ $got = 2 ] || fail "$*: exit status $got: $(cat err)"
+  [ "$(wc -l <err)" = 1 ] && grep -q -- "$pattern" err || fail "$*: '$pattern': $(cat err)"
+  [ ! -e nowhere ] || fail "$*: left a run"
+}
+
+# 64 to learn from, 32 to choose by; the same pictures with labels and without.
+$make_set train.sluice 96 16 3 4 0 1 && $make_set test.sluice 40 16 3 4 0 2 &&
+  $make_set blind.sluice 40 16 3 0 0 2 || exit 1
+tiny="model=cnn_small model.width=0.125 device=ref data.threads=1 training.batch_size=16"
+split="data.train=train.sluice data.train_range=0-63 data.validation=train.sluice \
+data.validation_range=64-95 data.test=test.sluice"
+sluice train $tiny $split training.epochs=5 optimizer.lr=0.05 run.name=exp run.layout=outputs \
+  run.dir=outputs run.keep_every_epochs=2 eval.predictions=labels >out 2>err ||
+  fail "train: $(cat err)"
+grep -q '^epoch  5/5  loss [0-9.]*  acc *[0-9.]*%  val *[0-9.]*%  lr ' out || fail "$(cat out)"
+run=outputs/training_runs/latest
+for f in config.yaml logs/config.json logs/metrics.csv logs/steps.csv logs/training.log \
+  logs/figures/loss_plot.svg logs/figures/accuracy_plot.svg \
+  logs/figures/learning_rate_plot.svg checkpoints/best.safetensors \
+  checkpoints/epoch_2.safetensors checkpoints/epoch_4.safetensors predictions.csv; do
+  [ -s $run/$f ] || fail "no $f"
+done
+[ ! -e $run/checkpoints/epoch_3.safetensors ] && [ ! -e $run/plots ] || fail "too many files"
+readlink $run | grep -Eq '^[0-9]{4}(_[0-9]{2}){4}(-[0-9]+)?$' || fail "$(readlink $run)"
+cmp $run/checkpoints/best.safetensors outputs/best_models/exp_best.safetensors || fail "best"
+cmp $run/checkpoints/last.safetensors outputs/final_models/exp_final.safetensors || fail "final"
+[ -z "$(find outputs -name '*.safetensors.*' -o -name '*.tmp')" ] || fail "temporary files"
+python3 - <<'PYTHON' || fail "summary.json, config.json"
+import csv, json, os
+run = "outputs/training_runs/latest/"
+s = json.load(open(run + "summary.json"))
+assert s["train_images"] == 96 - 32 and s["validation_images"] == 32, s
+assert s["test_images"] == 40 and s["steps"] == 20 and s["test_accuracy"] > 0.5, s
+rows = list(csv.DictReader(open(run + "logs/metrics.csv")))
+assert len(rows) == 5 and float(rows[4]["test_accuracy"]) == s["validation_accuracy"], s
+best = max(float(r["test_accuracy"]) for r in rows)
+assert abs(best - s["best_validation_accuracy"]) < 1e-9, s
+c = json.load(open(run + "logs/config.json"))
+assert c["seed"] == 0 and c["model"]["name"] == "cnn_small" and c["model"]["width"] == 0.125
+assert c["data"]["train_range"] == "0-63" and c["data"]["drop_last"] is True, c["data"]
+assert c["optimizer"]["lr"] == 0.05 and c["data"]["mean"] and c["run"]["layout"] == "outputs"
+p = list(csv.DictReader(open(run + "predictions.csv")))
+assert list(p[0]) == ["ID", "Labels"] and [int(r["ID"]) for r in p] == list(range(40)), p
+PYTHON
+
+# The last weights on the validation samples have the accuracy of the last row.
+sluice eval $run data.test=train.sluice data.test_range=64-95 --out=valid >out 2>err ||
+  fail "eval: $(cat err)"
+python3 - <<'PYTHON' || fail "accuracy of the validation samples: $(tail -1 out)"
+import csv, json, re
+s = json.load(open("outputs/training_runs/latest/summary.json"))
+found = re.search(r"acc ([0-9.]+)%  images 32", open("out").read())
+assert abs(float(found.group(1)) - 100 * s["validation_accuracy"]) < 0.006, found.group(1)
+rows = list(csv.reader(open("valid/predictions.csv")))
+assert rows[1][0] == "0" and rows[-1][0] == "31", rows
+PYTHON
+
+# An evaluation has a folder of its own, with the model that it was made of.
+sluice eval outputs --checkpoint=best >out 2>err || fail "eval: $(cat err)"
+[ "$(head -1 out)" = "class                  images   recall precision" ] || fail "$(head -1 out)"
+grep -q '^ID,Labels$' out && [ "$(grep -Ec '^[0-9]+,[0-3]$' out)" = 10 ] &&
+  grep -q '^\.\.\. and 30 more$' out || fail "first rows: $(cat out)"
+folder=$(echo outputs/evaluations/exp_val_acc_*)
+echo "$folder" | grep -Eq 'exp_val_acc_[0-9]+\.[0-9]{2}(_[0-9]{2,4}){5}$' || fail "$folder"
+sluice eval outputs --checkpoint=best --quiet >out 2>err || fail "eval: $(cat err)"
+[ "$(find outputs/evaluations -mindepth 1 -maxdepth 1 | wc -l)" = 2 ] || fail "two evaluations"
+mv outputs moved
+cmp moved/best_models/exp_best.safetensors "moved/${folder#*/}/model.safetensors" || fail "link"
+[ "$(wc -l <"moved/${folder#*/}/predictions.csv")" = 41 ] || fail "rows"
+
+# Without labels: the same predictions, and nothing that needs labels.
+sluice eval moved --checkpoint=best data.test=blind.sluice --out=blind >out 2>err ||
+  fail "blind: $(cat err)"
+cmp blind/predictions.csv "moved/${folder#*/}/predictions.csv" || fail "blind predictions"
+[ ! -e blind/per_class.csv ] && grep -q 'no labels, predictions alone' out || fail "$(cat out)"
+bad "no labels" sluice train $tiny data.train=train.sluice data.test=blind.sluice
+
+# Views: two crops are the image and its mirror image, and batches do not matter.
+full="data.test=test.sluice eval.predictions=full --quiet"
+sluice eval moved $full eval.tta=flip --out=flip >/dev/null 2>err || fail "$(cat err)"
+sluice eval moved $full eval.tta=crops eval.views=2 --out=two >/dev/null 2>err || fail "$(cat err)"
+cmp flip/predictions.csv two/predictions.csv || fail "two crops"
+sluice eval moved $full eval.tta=crops --out=eight >/dev/null 2>err || fail "$(cat err)"
+sluice eval moved $full eval.tta=crops eval.batch_size=7 --out=seven >/dev/null 2>err ||
+  fail "$(cat err)"
+cmp eight/predictions.csv seven/predictions.csv || fail "batches of seven"
+cmp -s eight/predictions.csv two/predictions.csv && fail "eight crops are two"
+
+# A run that is complete continues to nothing new.
+cp moved/training_runs/latest/logs/metrics.csv before
+sluice train resume=moved >/dev/null 2>err || fail "resume: $(cat err)"
+cmp before moved/training_runs/latest/logs/metrics.csv || fail "rows after resume"
+
+# The shipped recipes, small.
+for recipe in se_resnet stochastic_depth; do
+  sluice train recipe=$recipe $split model.channels=4 training.steps=3 data.threads=1 \
+    eval.batch_size=16 run.dir=small >out 2>err || fail "$recipe: $(cat err)"
+  [ "$(find small/final_models -name '*_final.safetensors' | wc -l)" -ge 1 ] || fail "$recipe"
+  sluice train recipe=$recipe split=official --print >out 2>err || fail "$recipe: $(cat err)"
+  grep -q 'validation: ""' out && grep -q 'train_range: ""' out || fail "split=official"
+done
+
+bad "samples '0-96': expected FIRST-LAST within 0-95" \
+  sluice train $tiny data.train=train.sluice data.train_range=0-96
+for range in 5 7-3 -4 3- a-b 1-2-3 0-99999999999999999999; do
+  bad "expected FIRST-LAST" sluice train $tiny data.train=train.sluice data.train_range=$range
+done
+bad "expected other samples in data.validation_range than in data.train_range, found 60" \
+  sluice train $tiny data.train=train.sluice data.train_range=0-63 \
+  data.validation=train.sluice data.validation_range=60-95
+bad "expected at most 100 parameters (model.max_parameters), found " \
+  sluice train $tiny data.train=train.sluice model.max_parameters=100
+[ $failures = 0 ]

@@ -1,0 +1,161 @@
+/* views.c -- views of test images: a network that is linear in its pixels has, on the
+ * mean of logits, the logits of the mean view, which is made here a second time. */
+#include <unistd.h>
+
+#include "evaluate.h"
+#include "net_rig.h"
+#include "run_config.h"
+#include "tiny_set.h"
+
+enum {
+    IMAGES = 12,
+    SIDE = 9,
+    CHANNELS = 2,
+    PIXELS = SIDE * SIDE * CHANNELS,
+    CLASSES = 4,
+};
+
+static float images[IMAGES][PIXELS];
+
+/* The nearest pixel of the pattern that goes back and forth over 0 ... SIDE - 1. */
+static int mirrored(int i)
+{
+    const int period = 2 * (SIDE - 1), at = (i % period + period) % period;
+    return at < SIDE ? at : period - at;
+}
+
+static double pixel(int n, int y, int x, int c)
+{
+    return (double)images[n][(mirrored(y) * SIDE + mirrored(x)) * CHANNELS + c];
+}
+
+/* share * the image moved by (dy, dx), then turned left to right if asked. */
+static void add_view(double *sum, int n, double share, bool flip, int dy, int dx)
+{
+    for (int y = 0; y < SIDE; y++)
+        for (int x = 0; x < SIDE; x++)
+            for (int c = 0; c < CHANNELS; c++) {
+                const double v = flip ? pixel(n, y + dy, SIDE - 1 - mirrored(x + dx), c)
+                                      : pixel(n, y + dy, x + dx, c);
+                sum[(y * SIDE + x) * CHANNELS + c] += share * v;
+            }
+}
+
+static void mean_view(double *sum, const struct tta *tta, int n)
+{
+    memset(sum, 0, PIXELS * sizeof *sum);
+    if (tta->kind == TTA_NONE) {
+        add_view(sum, n, 1, false, 0, 0);
+    } else if (tta->kind != TTA_CROPS) {
+        const double still = tta->kind == TTA_FLIP ? 0.5 : 0.25;
+        for (int flip = 0; flip < 2; flip++) {
+            add_view(sum, n, still, flip, 0, 0);
+            for (int d = -1; d <= 1 && tta->kind == TTA_FLIP_SHIFT; d += 2)
+                add_view(sum, n, 0.125, flip, d, d);
+        }
+    } else {
+        for (int k = 0; k < tta->views; k++) {
+            struct sluice_rng rng =
+                sluice_rng_open(tta->seed, UINT32_MAX, (uint64_t)n, (uint16_t)k);
+            const int dy = sluice_rng_range(&rng, -4, 4);
+            const int dx = sluice_rng_range(&rng, -4, 4);
+            add_view(sum, n, 1.0 / tta->views, k == 1, k > 1 ? dy : 0, k > 1 ? dx : 0);
+        }
+    }
+}
+
+/* The probability of the likeliest class. */
+static double expected(struct net *net, const double *view, int *best)
+{
+    const float *weight = net_param(net, 0)->data, *bias = net_param(net, 1)->data;
+    double logits[CLASSES], all = 0;
+    *best = 0;
+    for (int k = 0; k < CLASSES; k++) {
+        logits[k] = (double)bias[k];
+        for (int i = 0; i < PIXELS; i++) /* the weight runs over (c, y, x) */
+            logits[k] +=
+                (double)weight[k * PIXELS + i % CHANNELS * SIDE * SIDE + i / CHANNELS] *
+                view[i];
+        *best = logits[k] > logits[*best] ? k : *best;
+    }
+    for (int k = 0; k < CLASSES; k++)
+        all += exp(logits[k] - logits[*best]);
+    return 1 / all;
+}
+
+static void check(struct rig *r, struct feed *feed, const struct data_info *info,
+                  struct tta tta)
+{
+    struct evaluation e;
+    double view[PIXELS];
+    int best;
+    REQUIRE(evaluate(&e, r->net, feed->loader, info, &tta, &r->err) == 0, "%s",
+            r->err.message);
+    CHECK(e.count == IMAGES, "%d images", (int)e.count);
+    for (int n = 0; n < IMAGES; n++) {
+        mean_view(view, &tta, n);
+        const double p = expected(r->net, view, &best);
+        CHECK(e.at[n].id == (uint64_t)n && e.at[n].predicted == best &&
+                  near((double)e.at[n].probability, p, 2e-5, 0),
+              "kind %d, image %d: class %d with %g, expected %d with %g", (int)tta.kind,
+              n, e.at[n].predicted, (double)e.at[n].probability, best, p);
+    }
+    evaluation_free(&e);
+}
+
+/* What the loader hands out, in the file's order. */
+static void read_images(struct feed *feed, struct sluice_error *err)
+{
+    const struct sluice_batch *b;
+    int n, at = 0;
+    while ((n = sluice_loader_next(feed->loader, &b, err)) > 0) {
+        memcpy(images[at], b->pixels, (size_t)n * sizeof images[0]);
+        at += n;
+        sluice_loader_release(feed->loader, b);
+    }
+    REQUIRE(n == 0 && at == IMAGES, "%d images: %s", at, err->message);
+}
+
+int main(void)
+{
+    static const char *const args[] = { "data.augment=normalize", "data.mean=[100,90]",
+                                        "data.std=[50,60]" };
+    static struct config cfg;
+    struct rig r;
+    struct data_info info;
+    struct feed feed;
+    double options[16] = { 0 };
+    char path[64];
+    snprintf(path, sizeof path, "views-%ld.sluice", (long)getpid());
+    tiny_set_write(path,
+                   &(struct tiny_set){ IMAGES, SIDE, CHANNELS, CLASSES, 0, false, 3 });
+    rig_device(&r, "ref");
+    REQUIRE(config_from_recipe(&cfg, args, 3, &r.err) == 0, "%s", r.err.message);
+    REQUIRE(data_info_open(&info, path, "", "", &r.err) == 0, "%s", r.err.message);
+    const struct feed_options feed_options = {
+        .pipeline = cfg.data.augment,
+        .dtype = SLUICE_F32,
+        .order = SLUICE_SEQUENTIAL,
+        .batch_size = 5,
+    };
+    REQUIRE(feed_open(&feed, &info, &cfg, &feed_options, &r.err) == 0, "%s",
+            r.err.message);
+    read_images(&feed, &r.err);
+    r.model = model_find("mlp");
+    const struct model_config config = { .classes = CLASSES, .options = options };
+    const struct net_input input = { 5, SIDE, SIDE, CHANNELS };
+    REQUIRE(net_create(&r.net, r.dev, &input, &r.err) == 0, "%s", r.err.message);
+    r.model->build(r.net, &config);
+    REQUIRE(net_finish(r.net, &r.err) == 0, "%s", r.err.message);
+    r.model->init(r.net, 7);
+    for (int kind = TTA_NONE; kind <= TTA_FLIP_SHIFT; kind++)
+        check(&r, &feed, &info, (struct tta){ .kind = (enum tta_kind)kind });
+    check(&r, &feed, &info, (struct tta){ TTA_CROPS, 2, 5 });
+    check(&r, &feed, &info, (struct tta){ TTA_CROPS, 16, 5 });
+    check(&r, &feed, &info, (struct tta){ TTA_CROPS, 16, 6 });
+    feed_close(&feed);
+    data_info_close(&info);
+    (void)unlink(path);
+    rig_close(&r);
+    return check_done();
+}

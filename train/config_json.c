@@ -1,0 +1,84 @@
+/* config_json.c -- a configuration as JSON, for programs that read no YAML: the keys of
+ * config.yaml, texts and lists as they are typed. */
+#include <string.h>
+
+#include "config_parts.h"
+#include "run_dir.h"
+
+static void write_text(FILE *to, const char *text)
+{
+    fputc('"', to);
+    write_json_text(to, text);
+    fputc('"', to);
+}
+
+static void write_vector(FILE *to, const struct config_numbers *v)
+{
+    fputc('[', to);
+    for (int i = 0; i < v->count; i++) {
+        fputs(i ? ", " : "", to);
+        config_write_real(to, v->at[i]);
+    }
+    fputc(']', to);
+}
+
+static void write_value(FILE *to, const struct config_option *o,
+                        const struct config *cfg)
+{
+    const char *slot = (const char *)cfg + o->offset;
+    char buf[64];
+    switch (o->kind) {
+    case CONFIG_BOOL:
+        fputs(*(const bool *)slot ? "true" : "false", to);
+        return;
+    case CONFIG_INT:
+        fprintf(to, "%d", *(const int *)slot);
+        return;
+    case CONFIG_UINT64:
+        fprintf(to, "%llu", *(const unsigned long long *)slot);
+        return;
+    case CONFIG_REAL:
+        config_write_real(to, *(const double *)slot);
+        return;
+    case CONFIG_CHOICE:
+        write_text(to, config_choice(buf, o->name, *(const int *)slot));
+        return;
+    case CONFIG_VECTOR:
+        write_vector(to, (const struct config_numbers *)slot);
+        return;
+    case CONFIG_STRING:
+    case CONFIG_LIST:
+        write_text(to, slot);
+        return;
+    }
+}
+
+/* Groups are objects: the options of one stand together in the table. */
+void config_write_json(FILE *to, const struct config *cfg)
+{
+    const char *comma = "", *group = "";
+    int length = 0; /* of the group's name; 0: none */
+    fputc('{', to);
+    for (const struct config_option *o = config_options; o->name; o++) {
+        const char *dot = strchr(o->name, '.');
+        const int n = dot ? (int)(dot - o->name) : 0;
+        const bool same = n == length && strncmp(group, o->name, (size_t)n) == 0;
+        if (!same && length) {
+            fputs("\n  }", to);
+            comma = ",";
+        }
+        if (!same && n) {
+            fprintf(to, "%s\n  \"%.*s\": {", comma, n, o->name);
+            comma = "";
+        }
+        group = o->name;
+        length = n;
+        fprintf(to, "%s\n%s\"%s\": ", comma, n ? "    " : "  ",
+                dot ? dot + 1 : o->name);
+        write_value(to, o, cfg);
+        comma = ",";
+        if (strcmp(o->name, "model.name") == 0)
+            config_model_write_json(to, cfg);
+    }
+    fputs(length ? "\n  }\n}\n" : "\n}\n", to);
+}

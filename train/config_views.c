@@ -1,0 +1,58 @@
+/* config_views.c -- a configuration as the optimizer and the schedule take it. */
+#include "config.h"
+
+uint64_t config_steps(const struct config *cfg, uint64_t steps_per_epoch)
+{
+    uint64_t all = (uint64_t)cfg->training.epochs * steps_per_epoch;
+    return cfg->training.steps && cfg->training.steps < all ? cfg->training.steps : all;
+}
+
+/* The optimizer and the schedule want names that outlive the call; these follow the
+ * choices of the table. */
+static const char *const optimizers[] = { "sgd", "adam", "adamw" };
+static const char *const schedules[] = { "constant", "onecycle", "cosine",
+                                         "linear",   "step",     "triangular" };
+
+struct optim_config config_optim(const struct config *cfg, uint64_t steps_per_epoch)
+{
+    return (struct optim_config){
+        .name = optimizers[cfg->optimizer.name],
+        .lr = cfg->optimizer.lr,
+        .momentum = cfg->optimizer.momentum,
+        .nesterov = cfg->optimizer.nesterov,
+        .beta1 = cfg->optimizer.beta1,
+        .beta2 = cfg->optimizer.beta2,
+        .eps = cfg->optimizer.eps,
+        .weight_decay = cfg->optimizer.weight_decay,
+        .clip = cfg->optimizer.clip,
+        .lookahead = { cfg->optimizer.lookahead_every, cfg->optimizer.lookahead_decay,
+                       config_steps(cfg, steps_per_epoch) },
+    };
+}
+
+struct schedule_config config_schedule(const struct config *cfg,
+                                       uint64_t steps_per_epoch)
+{
+    const bool sgd = cfg->optimizer.name == 0;
+    return (struct schedule_config){
+        .name = schedules[cfg->schedule.name],
+        .lr = cfg->optimizer.lr,
+        .steps = config_steps(cfg, steps_per_epoch),
+        .steps_per_epoch = steps_per_epoch,
+        .max_lr = cfg->schedule.max_lr,
+        .pct_start = cfg->schedule.pct_start,
+        .div = cfg->schedule.div,
+        .final_div = cfg->schedule.final_div,
+        .linear_anneal = cfg->schedule.linear_anneal,
+        .eta_min = cfg->schedule.eta_min,
+        .peak_epoch = cfg->schedule.peak_epoch,
+        .gamma = cfg->schedule.gamma,
+        .step_epochs = cfg->schedule.step_epochs,
+        .end_factor = cfg->schedule.end_factor,
+        .momentum = sgd ? cfg->optimizer.momentum : cfg->optimizer.beta1,
+        .cycle_momentum = cfg->schedule.cycle_momentum,
+        .base_momentum = cfg->schedule.base_momentum,
+        .max_momentum = cfg->schedule.max_momentum,
+        .per_epoch = cfg->schedule.per_epoch,
+    };
+}

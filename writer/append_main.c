@@ -34,7 +34,7 @@ static int append(const char *const *paths, int count, bool quiet, uint64_t *sam
         if ((rc = packed_open(&next, paths[i], err)) < 0)
             break;
         if ((rc = packed_match(&target, &next, err)) == 0)
-            rc = copy_all(&next, w, &progress, samples, err);
+            rc = copy_all(&next, w, NULL, &progress, samples, err);
         packed_close(&next);
     }
     if (rc == 0)

@@ -5,10 +5,11 @@
 
 #include "packed.h"
 #include "progress.h"
+#include "select.h"
 
-/* Append the samples of `p` to `w`; *done counts those of all calls. SLUICE_ESTOPPED
- * after Ctrl-C. */
-int copy_all(struct packed *p, struct sluice_writer *w, struct progress *progress,
-             uint64_t *done, struct sluice_error *err);
+/* Append the samples of `p` to `w`, in this order (NULL: in their own); *done counts
+ * those of all calls. SLUICE_ESTOPPED after Ctrl-C. */
+int copy_all(struct packed *p, struct sluice_writer *w, const struct candidate *order,
+             struct progress *progress, uint64_t *done, struct sluice_error *err);
 
 #endif

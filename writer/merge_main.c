@@ -31,12 +31,12 @@ static int merge(const char *const *paths, int count, bool quiet, uint64_t *samp
     progress_begin(&progress, "merging", "samples", 0, quiet);
     rc = packed_begin(&w, paths[0], &first, err);
     if (rc == 0)
-        rc = copy_all(&first, w, &progress, samples, err);
+        rc = copy_all(&first, w, NULL, &progress, samples, err);
     for (int i = 2; i < count && rc == 0; i++) {
         if ((rc = packed_open(&next, paths[i], err)) < 0)
             break;
         if ((rc = packed_match(&first, &next, err)) == 0)
-            rc = copy_all(&next, w, &progress, samples, err);
+            rc = copy_all(&next, w, NULL, &progress, samples, err);
         packed_close(&next);
     }
     if (rc == 0)

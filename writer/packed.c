@@ -10,6 +10,7 @@
 #include <sluice/crc32c.h>
 
 #include "packed.h"
+#include "stats.h"
 
 static int read_at(void *ctx, void *buf, size_t size, uint64_t offset,
                    struct sluice_error *err)
@@ -105,6 +106,22 @@ int packed_read(struct packed *p, uint64_t sample, struct sluice_value *values,
     return rc;
 }
 
+bool packed_sums(const struct sluice_dataset *ds, struct sluice_pixel_sums *out)
+{
+    const struct sluice_directory *dir = sluice_dataset_directory(ds);
+    const int image = sluice_dataset_find_kind(ds, SLUICE_KIND_IMAGE);
+    uint64_t pixels = 0;
+    struct sluice_extent x;
+    *out = (struct sluice_pixel_sums){ .channels = 0 };
+    if (!dir->stats_channels || image < 0)
+        return false;
+    for (uint64_t i = 0; i < sluice_dataset_count(ds); i++)
+        if (sluice_dataset_locate(ds, image, i, &x, NULL) == 0)
+            pixels += (uint64_t)x.height * x.width;
+    sums_again(out, dir->stats_channels, pixels, dir->mean, dir->std);
+    return true;
+}
+
 /* The field whose values have names; -1: none. */
 static int named_field(const struct sluice_dataset *ds)
 {
@@ -129,6 +146,7 @@ int packed_schema(const struct packed *p, struct sluice_schema *out,
         .class_count = classes,
         .class_field = named < 0 ? NULL : sluice_dataset_field(ds, named)->name,
         .provenance = sluice_dataset_provenance(ds),
+        .without_statistics = sluice_dataset_count(ds) && !sluice_dataset_mean(ds),
     };
     if (!names || !fields) {
         packed_schema_free(out);

@@ -22,6 +22,9 @@ void packed_close(struct packed *p); /* a zeroed one is fine */
 int packed_read(struct packed *p, uint64_t sample, struct sluice_value *values,
                 struct sluice_error *err);
 
+/* Sums over the pixels of all samples; false: the file has no statistics. */
+bool packed_sums(const struct sluice_dataset *ds, struct sluice_pixel_sums *out);
+
 /* What `p` holds, as a schema: its arrays are to be freed by packed_schema_free, its
  * strings belong to `p`. */
 int packed_schema(const struct packed *p, struct sluice_schema *out,

@@ -47,7 +47,7 @@ int select_order(struct candidate **out, size_t *count, const uint8_t *chosen,
     for (uint64_t i = 0; i < samples; i++) {
         struct sluice_rng rng = sluice_rng_at(seed, i, 0);
         const uint64_t key = (uint64_t)sluice_rng_u32(&rng) << 32;
-        if (chosen[i])
+        if (!chosen || chosen[i])
             c[n++] =
                 (struct candidate){ field < 0 ? 0
                                               : sluice_dataset_integer(ds, field, i),

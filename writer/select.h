@@ -14,8 +14,9 @@ struct candidate {
     uint64_t sample;
 };
 
-/* The samples whose byte in `chosen` is not 0, by stratum, then in random order; to be
- * freed. Adding samples or strata does not change the order of the others. */
+/* The samples whose byte in `chosen` is not 0 (NULL: all), by stratum, then in random
+ * order; to be freed. Adding samples or strata does not change the order of the others.
+ */
 int select_order(struct candidate **out, size_t *count, const uint8_t *chosen,
                  const struct sluice_dataset *ds, uint64_t seed, bool stratified,
                  struct sluice_error *err);

@@ -7,26 +7,53 @@
 #include <stdint.h>
 
 #include <sluice/format_emit.h>
+#include <sluice/writer.h>
 
 struct stats {
-    uint32_t channels; /* 0: nothing yet */
-    bool mixed;        /* images differ in channels, or have too many: no statistics */
-    uint64_t pixels, sum[SLUICE_STATS_MAX], squares[SLUICE_STATS_MAX];
+    struct sluice_pixel_sums sums; /* channels 0: nothing yet */
+    bool mixed; /* images differ in channels, or have too many: no statistics */
 };
 
-/* `size` bytes of HWC pixels. Sums of squares hold 2^48 pixels. */
-static inline void stats_add(struct stats *s, const uint8_t *p, size_t size,
-                             uint32_t channels)
+/* A grey image as one of three equal channels. */
+static inline void sums_widen(struct sluice_pixel_sums *s)
 {
-    if (!s->channels)
-        s->channels = channels;
-    if (s->channels != channels || !channels || channels > SLUICE_STATS_MAX) {
+    s->channels = 3;
+    for (int c = 1; c < 3; c++) {
+        s->sum[c] = s->sum[0];
+        s->squares[c] = s->squares[0];
+    }
+}
+
+static inline void stats_merge(struct stats *s, const struct sluice_pixel_sums *sums)
+{
+    struct sluice_pixel_sums more = *sums;
+    if (!more.pixels)
+        return;
+    if (!s->sums.channels)
+        s->sums.channels = more.channels;
+    if (s->sums.channels == 1 && more.channels == 3)
+        sums_widen(&s->sums);
+    if (s->sums.channels == 3 && more.channels == 1)
+        sums_widen(&more);
+    if (s->sums.channels != more.channels || more.channels > SLUICE_STATS_MAX) {
         s->mixed = true;
         return;
     }
+    s->sums.pixels += more.pixels;
+    for (uint32_t c = 0; c < more.channels; c++) {
+        s->sums.sum[c] += more.sum[c];
+        s->sums.squares[c] += more.squares[c];
+    }
+}
+
+/* Of `size` bytes of HWC pixels with at most SLUICE_STATS_MAX channels. */
+static inline void sums_of(struct sluice_pixel_sums *s, const uint8_t *p, size_t size,
+                           uint32_t channels)
+{
     /* Blocks whose 32-bit sums cannot overflow, so that the inner loop vectorises. */
     enum { BLOCK = 16384 };
     const size_t pixels = size / channels;
+    *s = (struct sluice_pixel_sums){ .channels = channels, .pixels = pixels };
     for (size_t at = 0; at < pixels; at += BLOCK) {
         const size_t n = pixels - at < BLOCK ? pixels - at : BLOCK;
         for (uint32_t c = 0; c < channels; c++) {
@@ -41,15 +68,26 @@ static inline void stats_add(struct stats *s, const uint8_t *p, size_t size,
             s->squares[c] += squares;
         }
     }
-    s->pixels += pixels;
 }
 
-/* Go on from a result over `pixels` pixels: the sums are whole numbers, and rounding
- * finds them again as long as they are below 2^50 or so. */
-static inline void stats_resume(struct stats *s, int channels, uint64_t pixels,
-                                const double *mean, const double *std)
+static inline void stats_add(struct stats *s, const uint8_t *p, size_t size,
+                             uint32_t channels)
 {
-    *s = (struct stats){ .channels = (uint32_t)channels, .pixels = pixels };
+    struct sluice_pixel_sums sums;
+    if (!channels || channels > SLUICE_STATS_MAX) {
+        s->mixed = true;
+        return;
+    }
+    sums_of(&sums, p, size, channels);
+    stats_merge(s, &sums);
+}
+
+/* The sums behind a result over `pixels` pixels: they are whole numbers, and rounding
+ * finds them again as long as they are below 2^50 or so. */
+static inline void sums_again(struct sluice_pixel_sums *s, int channels,
+                              uint64_t pixels, const double *mean, const double *std)
+{
+    *s = (struct sluice_pixel_sums){ .channels = (uint32_t)channels, .pixels = pixels };
     for (int c = 0; c < channels; c++) {
         const double n = (double)pixels;
         s->sum[c] = (uint64_t)llround(mean[c] * n);
@@ -61,15 +99,16 @@ static inline void stats_resume(struct stats *s, int channels, uint64_t pixels,
  * answer. The deviation is that of the whole population. */
 static inline int stats_result(const struct stats *s, double *mean, double *std)
 {
-    if (s->mixed || !s->pixels)
+    const struct sluice_pixel_sums *sums = &s->sums;
+    if (s->mixed || !sums->pixels)
         return 0;
-    for (uint32_t c = 0; c < s->channels; c++) {
-        const double n = (double)s->pixels;
-        mean[c] = (double)s->sum[c] / n;
-        const double variance = (double)s->squares[c] / n - mean[c] * mean[c];
+    for (uint32_t c = 0; c < sums->channels; c++) {
+        const double n = (double)sums->pixels;
+        mean[c] = (double)sums->sum[c] / n;
+        const double variance = (double)sums->squares[c] / n - mean[c] * mean[c];
         std[c] = variance > 0 ? sqrt(variance) : 0;
     }
-    return (int)s->channels;
+    return (int)sums->channels;
 }
 
 #endif

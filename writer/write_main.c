@@ -6,8 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "copy.h"
 #include "options.h"
-#include "progress.h"
 #include "sources/source.h"
 
 static const char program[] = "sluice write";
@@ -16,13 +16,14 @@ struct options {
     int split; /* 0 train, 1 test */
     uint64_t limit;
     const char *class_names, *root, *variant;
-    int mode, quality, threads, on_error;
+    int mode, quality, threads, on_error, mean_std;
     uint64_t max_side, smart, seed;
     double probability;
-    bool transposed, trust, quiet, json;
+    bool transposed, trust, orient, shuffle, append, quiet, json;
 };
 
 enum { ON_ERROR_RAISE = 0, ON_ERROR_SKIP = 1 };
+enum { MEAN_STD_ON = 0, MEAN_STD_OFF = 1 };
 
 static const struct cli_option option_table[] = {
     /* clang-format off */
@@ -47,7 +48,15 @@ static const struct cli_option option_table[] = {
       "folder: of JPEG in mode proportion: 0.5" },
     { "trust", CLI_FLAG, offsetof(struct options, trust), 0, 0, NULL,
       "folder: do not decode JPEGs that are kept to see that they are whole" },
-    { "seed", CLI_UINT64, offsetof(struct options, seed), 0, 0, NULL, "of mode proportion: 0" },
+    { "orient", CLI_FLAG, offsetof(struct options, orient), 0, 0, NULL,
+      "folder: turn pictures upright as their EXIF says; JPEGs are then made anew" },
+    { "seed", CLI_UINT64, offsetof(struct options, seed), 0, 0, NULL, "of mode proportion and of --shuffle: 0" },
+    { "shuffle", CLI_FLAG, offsetof(struct options, shuffle), 0, 0, NULL,
+      "write the samples in random order; takes the space twice for a while" },
+    { "append", CLI_FLAG, offsetof(struct options, append), 0, 0, NULL,
+      "put the samples behind those that OUTPUT has already" },
+    { "mean-std", CLI_CHOICE, offsetof(struct options, mean_std), 0, 0, "on|off",
+      "mean and deviation of each channel: on" },
     { "threads", CLI_INT, offsetof(struct options, threads), 1, 256, NULL, "folder: that prepare pictures: one per CPU" },
     { "on-error", CLI_CHOICE, offsetof(struct options, on_error), 0, 0, "raise|skip",
       "samples that cannot be converted: raise (then nothing is written)" },
@@ -151,6 +160,74 @@ static int cpus(void)
     return n < 1 ? 1 : n > 256 ? 256 : (int)n;
 }
 
+/* ---- straight into the file, or through another one ---- */
+
+static int write_file(struct source *src, const char *path, const struct options *opt,
+                      uint64_t count, uint64_t *skipped, struct sluice_error *err)
+{
+    struct sluice_writer *w = NULL;
+    struct progress progress;
+    progress_begin(&progress, "writing", "samples", count, opt->quiet);
+    src->schema.without_statistics = opt->mean_std == MEAN_STD_OFF;
+    int rc = sluice_writer_begin(&w, path, &src->schema, err);
+    if (rc == 0)
+        rc = copy_samples(src, w, count, opt->on_error == ON_ERROR_SKIP, skipped,
+                          &progress, err);
+    if (rc == 0)
+        rc = sluice_writer_finish(w, err);
+    progress_end(&progress);
+    sluice_writer_abandon(w);
+    return rc;
+}
+
+/* The samples of `from` into `path`, anew or behind those that are there. */
+static int pour(const char *from, const char *path, const struct options *opt,
+                struct sluice_error *err)
+{
+    struct packed in, out = { .path = NULL };
+    struct sluice_writer *w = NULL;
+    struct progress progress;
+    struct candidate *order = NULL;
+    size_t count;
+    uint64_t done = 0;
+    int rc = packed_open(&in, from, err);
+    if (rc < 0)
+        return rc;
+    progress_begin(&progress, opt->shuffle ? "shuffling" : "appending", "samples",
+                   sluice_dataset_count(in.dataset), opt->quiet);
+    if (opt->shuffle)
+        rc = select_order(&order, &count, NULL, in.dataset, opt->seed, false, err);
+    if (rc == 0 && opt->append && (rc = packed_open(&out, path, err)) == 0 &&
+        (rc = packed_match(&out, &in, err)) == 0)
+        rc = sluice_writer_reopen(&w, path, err);
+    else if (rc == 0)
+        rc = packed_begin(&w, path, &in, err);
+    if (rc == 0)
+        rc = copy_all(&in, w, order, &progress, &done, err);
+    if (rc == 0)
+        rc = sluice_writer_finish(w, err);
+    progress_end(&progress);
+    sluice_writer_abandon(w);
+    packed_close(&out);
+    packed_close(&in);
+    free(order);
+    return rc;
+}
+
+static int write_all(struct source *src, const char *path, const struct options *opt,
+                     uint64_t count, uint64_t *skipped, struct sluice_error *err)
+{
+    char between[4096];
+    if (!opt->shuffle && !opt->append)
+        return write_file(src, path, opt, count, skipped, err);
+    snprintf(between, sizeof(between), "%.4000s.unordered-%ld", path, (long)getpid());
+    int rc = write_file(src, between, opt, count, skipped, err);
+    if (rc == 0)
+        rc = pour(between, path, opt, err);
+    unlink(between);
+    return rc;
+}
+
 static int convert(const struct options *opt, const char *const *arguments,
                    uint64_t *skipped, struct sluice_error *err)
 {
@@ -167,12 +244,12 @@ static int convert(const struct options *opt, const char *const *arguments,
                      .smart = opt->smart,
                      .proportion = opt->probability,
                      .seed = opt->seed,
-                     .trust = opt->trust },
+                     .trust = opt->trust,
+                     .orient = opt->orient,
+                     .sums = opt->mean_std == MEAN_STD_ON },
         .threads = opt->threads ? opt->threads : cpus(),
     };
     struct source src = { .def = find_source(arguments[0], err) };
-    struct sluice_writer *w = NULL;
-    struct progress progress;
     const double start = seconds_now();
     char *name_text = NULL;
     int rc;
@@ -195,15 +272,7 @@ static int convert(const struct options *opt, const char *const *arguments,
     }
     const uint64_t count =
         opt->limit && opt->limit < src.count ? opt->limit : src.count;
-    progress_begin(&progress, "writing", "samples", count, opt->quiet);
-    rc = sluice_writer_begin(&w, arguments[2], &src.schema, err);
-    if (rc == 0)
-        rc = copy_samples(&src, w, count, opt->on_error == ON_ERROR_SKIP, skipped,
-                          &progress, err);
-    if (rc == 0)
-        rc = sluice_writer_finish(w, err);
-    progress_end(&progress);
-    sluice_writer_abandon(w);
+    rc = write_all(&src, arguments[2], opt, count, skipped, err);
     src.def->close(&src);
     free(name_text);
     if (rc == 0 && !opt->quiet && src.note[0])

@@ -130,6 +130,7 @@ static int copy_schema(struct sluice_writer *w, const struct sluice_schema *s,
         if (!(dir->classes[dir->class_count] = strdup(s->classes[dir->class_count])))
             return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", w->path);
     w->streamed = w->image = -1;
+    w->stats_whole = !s->without_statistics;
     for (int i = dir->field_count - 1; i >= 0; i--) {
         const struct sluice_field *f = &dir->fields[i];
         if (f->kind == SLUICE_KIND_IMAGE)
@@ -169,7 +170,6 @@ int sluice_writer_begin(struct sluice_writer **out, const char *path,
         free(w);
         return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", path);
     }
-    w->stats_whole = true;
     if ((rc = copy_schema(w, schema, err)) < 0 ||
         (rc = sluice_output_create(&w->out, path, err)) < 0 ||
         (rc = sluice_output_write(w->out, blank, sizeof(blank), err)) < 0 ||
@@ -179,17 +179,6 @@ int sluice_writer_begin(struct sluice_writer **out, const char *path,
     }
     *out = w;
     return 0;
-}
-
-/* Pixels of the image field in what a reopened file holds already. */
-static uint64_t pixels_of(const struct sluice_dataset *ds, int image)
-{
-    uint64_t pixels = 0;
-    struct sluice_extent x;
-    for (uint64_t i = 0; i < sluice_dataset_count(ds); i++)
-        if (sluice_dataset_locate(ds, image, i, &x, NULL) == 0)
-            pixels += (uint64_t)x.height * x.width;
-    return pixels;
 }
 
 static int take_over(struct sluice_writer *w, const struct sluice_dataset *ds,
@@ -206,10 +195,7 @@ static int take_over(struct sluice_writer *w, const struct sluice_dataset *ds,
     if (size)
         memcpy(w->dir.segments, dir->segments, size);
     w->dir.segment_count = dir->segment_count;
-    w->stats_whole = dir->stats_channels || !w->samples;
-    if (w->image >= 0 && dir->stats_channels)
-        stats_resume(&w->stats, dir->stats_channels, pixels_of(ds, w->image), dir->mean,
-                     dir->std);
+    w->stats_whole = packed_sums(ds, &w->stats.sums) || !w->samples;
     return sluice_output_keep(w->out, w->last.file_length, err);
 }
 
@@ -280,7 +266,9 @@ static int append_payload(struct sluice_writer *w, int field,
     int rc = check_payload(w, field, v, err);
     if (rc < 0)
         return rc;
-    if (field == w->image && v->codec == SLUICE_CODEC_RAW)
+    if (field == w->image && v->sums)
+        stats_merge(&w->stats, v->sums);
+    else if (field == w->image && v->codec == SLUICE_CODEC_RAW)
         stats_add(&w->stats, v->data, v->size,
                   c->type == SLUICE_STORE_FIXED ? w->dir.fields[field].shape[2]
                                                 : v->channels);

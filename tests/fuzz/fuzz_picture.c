@@ -17,11 +17,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                          .smart = 500,
                                          .proportion = 0.5,
                                          .channels = data[0] & 16 ? 3 : 0,
-                                         .trust = data[0] & 32 };
+                                         .trust = data[0] & 32,
+                                         .orient = data[0] & 64,
+                                         .sums = data[0] & 128 };
     const uint8_t *bytes = data + 2;
     size -= 2;
     /* Sizes that a header may claim without having the pixels take long. */
-    if (picture_measure(&work, bytes, size, &height, &width, &channels, &err) == 0 &&
+    if (picture_measure(&work, bytes, size, &opt, &height, &width, &channels, &err) ==
+            0 &&
         (uint64_t)height * width > 1 << 18)
         return 0;
     uint8_t *own = malloc(size + 1);
@@ -36,6 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     FUZZ_REQUIRE(p.codec == SLUICE_CODEC_JPEG ||
                  p.size == (size_t)p.height * p.width * p.channels);
+    FUZZ_REQUIRE(!p.sums.channels || p.sums.pixels == (uint64_t)p.height * p.width);
     free(p.data);
     return 0;
 }

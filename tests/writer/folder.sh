@@ -41,6 +41,31 @@ sluice write folder tree x.sluice 2>err
 [ $? = 2 ] && grep -q 'a link to a folder that contains it' err || fail "a circle: $(cat err)"
 rm "tree/a class/deep/up"
 
+# Mean and deviation, of JPEGs as of pixels; or none.
+statistics() { sluice info "$1" --json | python3 -c 'import json, sys; r = json.load(sys.stdin); print(r["mean"], r["std"])'; }
+sluice write folder tree raw.sluice --mode=raw --quiet && sluice write folder tree keep.sluice --quiet || fail "write"
+[ "$(statistics keep.sluice)" = "$(statistics raw.sluice)" ] && [ "$(statistics raw.sluice)" != "[] []" ] ||
+  fail "statistics: $(statistics keep.sluice), of pixels $(statistics raw.sluice)"
+sluice write folder tree none.sluice --mean-std=off --quiet && [ "$(statistics none.sluice)" = "[] []" ] || fail "--mean-std=off"
+sluice write folder tree trusted.sluice --trust --quiet && [ "$(statistics trusted.sluice)" = "[] []" ] || fail "--trust"
+
+# In random order: the same samples, by the seed; appended: one after the other.
+all() { sluice cat "$1" $(seq 0 $(($(sluice info "$1" --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["samples"])') - 1))) | sed 's/"sample": [0-9]*, //'; }
+sluice write folder tree s3.sluice --shuffle --seed=3 --quiet && sluice write folder tree again.sluice --shuffle --seed=3 --threads=7 --quiet || fail "--shuffle"
+cmp s3.sluice again.sluice || fail "--shuffle: another file"
+sluice write folder tree s4.sluice --shuffle --seed=4 --quiet && cmp -s s3.sluice s4.sluice && fail "--shuffle: the seed changes nothing"
+all keep.sluice >want
+all s3.sluice >got
+cmp -s want got && fail "--shuffle: not shuffled"
+sort want >a && sort got | cmp - a || fail "--shuffle: other samples"
+[ "$(statistics s3.sluice)" = "$(statistics keep.sluice)" ] || fail "--shuffle: statistics $(statistics s3.sluice)"
+cp s3.sluice both.sluice && sluice write folder tree both.sluice --append --quiet || fail "--append"
+all both.sluice >got
+cat <(all s3.sluice) want | cmp - got || fail "--append: other samples"
+[ "$(statistics both.sluice)" = "$(statistics keep.sluice)" ] || fail "--append: statistics $(statistics both.sluice)"
+sluice write folder "tree" none2.sluice --append --quiet 2>err
+[ $? = 3 ] && grep -q none2.sluice err && [ -z "$(find . -name 'none2*' -o -name '*unordered*')" ] || fail "--append to nothing: $(cat err)"
+
 # Other files are left out, and told; a damaged picture is named; nothing is left.
 echo text >"tree/a class/notes.txt"
 sluice write folder tree n.sluice 2>err >out && grep -q '1 files that are not called' err || fail "left out: $(cat err)"

@@ -57,6 +57,79 @@ static uint8_t *pixels_of(const uint8_t *data, size_t size, int channels,
     return out;
 }
 
+/* EXIF's eight orientations, each by its own words: where row y, column x of the
+ * upright picture lies in what the camera stored (height h, width w). */
+static void upright(void)
+{
+    enum { H = 24, W = 40 };
+    for (int o = 1; o <= 8; o++) {
+        const struct jpeg_make m = { H, W, 3, 1, 1, 0, 90, o, 7 };
+        const struct picture_options raw = { .mode = PICTURE_RAW, .orient = true };
+        const struct picture_options keep = {
+            .mode = PICTURE_KEEP, .orient = true, .quality = 95, .sums = true
+        };
+        struct sluice_jpeg_info info;
+        struct picture p, k;
+        size_t size;
+        uint8_t *jpeg = jpeg_make(&m, &size);
+        uint8_t *stored = pixels_of(jpeg, size, 3, &info);
+        REQUIRE(make(&p, jpeg, size, &raw) == 0 && make(&k, jpeg, size, &keep) == 0,
+                "%s", err.message);
+        const uint32_t rows = o < 5 ? H : W, columns = o < 5 ? W : H;
+        CHECK(p.height == rows && p.width == columns && k.height == rows, "%d: %ux%u",
+              o, p.height, p.width);
+        uint64_t sum = 0;
+        int wrong = 0;
+        for (uint32_t y = 0; y < rows; y++)
+            for (uint32_t x = 0; x < columns; x++) {
+                uint32_t row = y, column = x;
+                switch (o) {
+                case 2: /* mirrored */
+                    column = W - 1 - x;
+                    break;
+                case 3: /* upside down */
+                    row = H - 1 - y;
+                    column = W - 1 - x;
+                    break;
+                case 4: /* mirrored, upside down */
+                    row = H - 1 - y;
+                    break;
+                case 5: /* rows are columns */
+                    row = x;
+                    column = y;
+                    break;
+                case 6: /* to be turned right: its left edge was the top */
+                    row = H - 1 - x;
+                    column = y;
+                    break;
+                case 7:
+                    row = H - 1 - x;
+                    column = W - 1 - y;
+                    break;
+                case 8: /* to be turned left */
+                    row = x;
+                    column = W - 1 - y;
+                    break;
+                default:
+                    break;
+                }
+                const uint8_t *want = stored + (row * W + column) * 3;
+                wrong += memcmp(p.data + (y * columns + x) * 3, want, 3) != 0;
+                sum += want[1];
+            }
+        CHECK(wrong == 0, "orientation %d: %d pixels", o, wrong);
+        CHECK(k.codec == SLUICE_CODEC_JPEG &&
+                  (o == 1) == (k.size == size && memcmp(k.data, jpeg, size) == 0),
+              "orientation %d: made anew?", o);
+        CHECK(k.sums.channels == 3 && k.sums.pixels == H * W && k.sums.sum[1] == sum,
+              "orientation %d: sums", o);
+        free(p.data);
+        free(k.data);
+        free(stored);
+        free(jpeg);
+    }
+}
+
 static void kept(int progressive)
 {
     const struct jpeg_make m = { 45, 71, 3, 2, 2, progressive, 0, 6, 4 };
@@ -275,6 +348,7 @@ int main(int argc, char **argv)
     modes();
     area();
     smaller();
+    upright();
     picture_work_free(&work);
     return check_done();
 }

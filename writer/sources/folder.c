@@ -161,7 +161,8 @@ static void measure_all(struct state *s, uint32_t shape[4])
         size_t size;
         if (read_file(s->list.files[i].path, &bytes, &size, NULL) < 0)
             continue;
-        const int rc = picture_measure(&work, bytes, size, &h, &w, &c, NULL);
+        const int rc =
+            picture_measure(&work, bytes, size, &s->options, &h, &w, &c, NULL);
         free(bytes);
         if (rc < 0)
             continue;
@@ -274,6 +275,7 @@ static int read_folder(struct source *src, uint64_t i, struct sluice_value *valu
     values[0].height = p->height;
     values[0].width = p->width;
     values[0].channels = p->channels;
+    values[0].sums = p->sums.channels ? &p->sums : NULL;
     values[1].integer = s->list.files[i].label;
     return 0;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "picture.h"
+#include "stats.h"
 
 enum kind { KIND_JPEG, KIND_PNG };
 
@@ -47,8 +48,8 @@ static int begin_jpeg(struct picture_work *w, const uint8_t *bytes, size_t size,
 }
 
 int picture_measure(struct picture_work *w, const uint8_t *bytes, size_t size,
-                    uint32_t *height, uint32_t *width, uint32_t *channels,
-                    struct sluice_error *err)
+                    const struct picture_options *opt, uint32_t *height,
+                    uint32_t *width, uint32_t *channels, struct sluice_error *err)
 {
     struct sluice_jpeg_info info;
     enum kind kind;
@@ -59,15 +60,26 @@ int picture_measure(struct picture_work *w, const uint8_t *bytes, size_t size,
         return png_decode(bytes, size, NULL, height, width, channels, err);
     if ((rc = begin_jpeg(w, bytes, size, &info, err)) < 0)
         return rc;
-    *height = info.height;
-    *width = info.width;
+    const bool exchange = opt->orient && info.orientation >= 5;
+    *height = exchange ? info.width : info.height;
+    *width = exchange ? info.height : info.width;
     *channels = info.colour == SLUICE_JPEG_GREY ? 1 : 3;
     return 0;
 }
 
+static void swap_rooms(struct picture_work *w)
+{
+    uint8_t *pixels = w->pixels;
+    const size_t room = w->room;
+    w->pixels = w->scaled;
+    w->room = w->scaled_room;
+    w->scaled = pixels;
+    w->scaled_room = room;
+}
+
 /* Into w->pixels, `p`'s size and channels. */
 static int decode(const struct picture *p, struct picture_work *w, const uint8_t *bytes,
-                  size_t size, struct sluice_error *err)
+                  size_t size, bool orient, struct sluice_error *err)
 {
     struct sluice_jpeg_info info;
     enum kind kind = KIND_JPEG;
@@ -81,7 +93,15 @@ static int decode(const struct picture *p, struct picture_work *w, const uint8_t
                           &same.channels, err);
     if ((rc = begin_jpeg(w, bytes, size, &info, err)) < 0)
         return rc;
-    return sluice_jpeg_decode(w->decoder, NULL, (int)p->channels, w->pixels, err);
+    rc = sluice_jpeg_decode(w->decoder, NULL, (int)p->channels, w->pixels, err);
+    if (rc < 0 || !orient || info.orientation == 1)
+        return rc;
+    if ((rc = grow(&w->scaled, &w->scaled_room, need, err)) < 0)
+        return rc;
+    turn_upright(w->pixels, info.height, info.width, p->channels, info.orientation,
+                 w->scaled);
+    swap_rooms(w);
+    return 0;
 }
 
 /* From w->pixels to at most max_side: into w->scaled, and exchange the two. */
@@ -97,12 +117,7 @@ static int shrink(struct picture *p, struct picture_work *w, uint32_t max_side,
     if (rc == 0)
         rc = area_scale(w->pixels, p->height, p->width, p->channels, w->scaled, height,
                         width, err);
-    uint8_t *pixels = w->pixels;
-    const size_t room = w->room;
-    w->pixels = w->scaled;
-    w->room = w->scaled_room;
-    w->scaled = pixels;
-    w->scaled_room = room;
+    swap_rooms(w);
     p->height = height;
     p->width = width;
     return rc;
@@ -164,24 +179,29 @@ int picture_make(struct picture *out, struct picture_work *w, uint8_t *bytes,
                  struct sluice_error *err)
 {
     struct picture p = { 0 };
-    struct sluice_jpeg_info info = { 0 };
+    struct sluice_jpeg_info info = { .orientation = 1 };
     enum kind kind = KIND_JPEG;
-    int rc = picture_measure(w, bytes, size, &p.height, &p.width, &p.channels, err);
-    if (rc < 0 || (rc = recognise(bytes, size, &kind, err)) < 0)
+    int rc =
+        picture_measure(w, bytes, size, opt, &p.height, &p.width, &p.channels, err);
+    if (rc < 0 || (rc = recognise(bytes, size, &kind, err)) < 0 ||
+        (kind == KIND_JPEG && (rc = begin_jpeg(w, bytes, size, &info, err)) < 0))
         return rc;
     const bool large =
         opt->max_side && (p.height > opt->max_side || p.width > opt->max_side);
+    const bool turned = opt->orient && info.orientation != 1;
     const bool as_jpeg = wants_jpeg(&p, kind == KIND_JPEG, sample, opt);
     const bool keep =
-        as_jpeg && kind == KIND_JPEG && !large && opt->mode != PICTURE_JPG;
+        as_jpeg && kind == KIND_JPEG && !large && !turned && opt->mode != PICTURE_JPG;
     if (!as_jpeg && opt->channels)
         p.channels = (uint32_t)opt->channels;
-    if (keep && (rc = begin_jpeg(w, bytes, size, &info, err)) < 0)
-        return rc;
-    if ((!keep || !opt->trust) && (rc = decode(&p, w, bytes, size, err)) < 0)
+    const bool decoded = !keep || !opt->trust;
+    if (decoded && (rc = decode(&p, w, bytes, size, opt->orient, err)) < 0)
         return rc;
     if (large && (rc = shrink(&p, w, opt->max_side, err)) < 0)
         return rc;
+    if (decoded && opt->sums)
+        sums_of(&p.sums, w->pixels, (size_t)p.height * p.width * p.channels,
+                p.channels);
     if (keep)
         rc = keep_jpeg(&p, bytes, size, info.progressive, err);
     else if ((rc = store_pixels(&p, w, as_jpeg, opt->quality, err)) == 0)

@@ -27,6 +27,8 @@ struct picture_options {
     uint64_t seed; /* of `proportion`, drawn by Philox from (seed, sample) */
     int channels;  /* of pixels: 1 or 3; 0: grey pictures 1, others 3 */
     bool trust;    /* kept JPEGs are not decoded to see whether they are whole */
+    bool orient;   /* turn pictures as their EXIF says; JPEGs are then made anew */
+    bool sums;     /* for the statistics of the file */
 };
 
 /* A thread's tools; zero at first. */
@@ -43,6 +45,8 @@ struct picture {
     size_t size;
     enum sluice_codec codec;
     uint32_t height, width, channels;
+    struct sluice_pixel_sums sums; /* channels 0: not decoded, or not wanted. Of a JPEG
+                                    * that is made, over the pixels it is made of */
 };
 
 /* `bytes` must have been allocated; on success it is the picture's, or freed. On
@@ -50,10 +54,10 @@ struct picture {
 int picture_make(struct picture *out, struct picture_work *work, uint8_t *bytes,
                  size_t size, uint64_t sample, const struct picture_options *opt,
                  struct sluice_error *err);
-/* Size and channels (1 or 3) of the pixels, from the header. */
+/* Size and channels (1 or 3) of the pixels, from the header; as `opt` turns them. */
 int picture_measure(struct picture_work *work, const uint8_t *bytes, size_t size,
-                    uint32_t *height, uint32_t *width, uint32_t *channels,
-                    struct sluice_error *err);
+                    const struct picture_options *opt, uint32_t *height,
+                    uint32_t *width, uint32_t *channels, struct sluice_error *err);
 
 /* png.c: values of 8 bits as they are stored: palettes become colours, 16 bits are
  * scaled to 8, transparency is dropped. With `out` NULL only sizes are read, and
@@ -69,6 +73,12 @@ int jpeg_encode(const uint8_t *pixels, uint32_t height, uint32_t width,
 /* Losslessly to baseline; EXIF is kept. */
 int jpeg_to_baseline(const uint8_t *bytes, size_t size, uint8_t **out, size_t *out_size,
                      struct sluice_error *err);
+
+/* turn.c: `in` has height rows of width pixels; `out` has them upright, for EXIF's
+ * orientations 1 to 8 (Exif 2.3, JEITA CP-3451C, 4.6.4: from 5 on height and width
+ * change places). */
+void turn_upright(const uint8_t *in, uint32_t height, uint32_t width, uint32_t channels,
+                  int orientation, uint8_t *out);
 
 /* area.c: each output pixel is the average of the area that it covers, weights in
  * 2^-14, rounded once per direction. Sizes only shrink. */

@@ -38,6 +38,13 @@ struct sluice_schema {
     int class_count;
     const char *class_field; /* the field that they name: the first integer scalar */
     const char *provenance;  /* JSON text: where the data came from; NULL: {} */
+    bool without_statistics; /* no mean and deviation of the images */
+};
+
+/* Sums over pixels, for mean and deviation of each channel. Exact up to 2^48 pixels. */
+struct sluice_pixel_sums {
+    uint32_t channels; /* 1 to 4 */
+    uint64_t pixels, sum[4], squares[4];
 };
 
 /* One sample's value of one field. */
@@ -48,6 +55,11 @@ struct sluice_value {
     double real;     /* float scalars */
     enum sluice_codec codec;
     uint32_t height, width, channels; /* IMAGE of varying size */
+    /* IMAGE: over its pixels, where the caller knows them; borrowed for the call. NULL:
+     * raw pixels are counted here, and a file with an encoded picture whose sums nobody
+     * knows has no statistics. Who copies many samples may give all their sums with one
+     * of them, and zeros with the others. */
+    const struct sluice_pixel_sums *sums;
 };
 
 int sluice_writer_begin(struct sluice_writer **out, const char *path,
@@ -59,7 +71,7 @@ int sluice_writer_reopen(struct sluice_writer **out, const char *path,
 /* `values` has one entry per field, in the schema's order. */
 int sluice_writer_append(struct sluice_writer *w, const struct sluice_value *values,
                          struct sluice_error *err);
-/* Write metadata (per-channel mean and deviation of raw images included), sync, rename.
+/* Write metadata (mean and deviation of each channel included), sync, rename.
  * The writer is still to be passed to abandon. */
 int sluice_writer_finish(struct sluice_writer *w, struct sluice_error *err);
 /* Free the writer; what was not finished leaves nothing behind. NULL is fine. */

@@ -175,7 +175,9 @@ static int choose_auto(struct sluice_loader *ld, struct sluice_error *err)
                  ld->opt.memory_budget >> 20);
         return use_pread(ld, err);
     }
-    int direct = probe_direct(ld);
+    /* QUASI_RANDOM leaves it to the page cache to read whole blocks. */
+    const bool blocks = ld->opt.order == SLUICE_QUASI_RANDOM && !ld->subset;
+    int direct = blocks ? -EOPNOTSUPP : probe_direct(ld);
     if (direct == 0) {
         use_uring(ld, SLUICE_IO_DIRECT);
         snprintf(why, room,
@@ -186,8 +188,11 @@ static int choose_auto(struct sluice_loader *ld, struct sluice_error *err)
     int buffered = probe(ld, ld->file.fd);
     if (buffered == 0) {
         use_uring(ld, SLUICE_IO_URING);
-        snprintf(why, room, "not in the page cache; O_DIRECT refused: %s",
-                 strerror(-direct));
+        if (blocks)
+            snprintf(why, room, "not in the page cache, which reads open blocks ahead");
+        else
+            snprintf(why, room, "not in the page cache; O_DIRECT refused: %s",
+                     strerror(-direct));
         return 0;
     }
     snprintf(why, room, "not in the page cache; io_uring refused: %s",

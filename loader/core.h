@@ -4,12 +4,14 @@
  *   loader.c    the calls of a consumer: next, release, seek, read
  *   choose.c    which backend, and why
  *   worker.c    threads that fill batches, chunk by chunk
+ *   ahead.c     what the kernel is told to read
  *   deck.c      a chunk's reads in flight, merged and sorted
  *   resident.c  the payload in memory, loaded when first wanted or before
  *   sample.c    one sample into its place in the batch
  *   damage.c    what becomes of one that cannot be shown
  *   decode.c    JPEG, crop and scaling; resize*.c
- *   order.c     which sample comes when; file.c, read.c, engine_*.c, ring.c, sys.c: I/O
+ *   order.c, blocks.c  which sample comes when; file.c, read.c, engine_*.c, ring.c,
+ * sys.c: I/O
  *
  * Work runs ahead of the consumer by as many batches as there are free slots, across
  * the end of the epoch into the next one, so that no epoch begins with a wait. */
@@ -143,7 +145,8 @@ struct sluice_loader {
     uint64_t assigned;    /* batches of that one */
     /* Of an even and of an odd epoch. Workers read them unlocked: an entry changes only
      * when no batch of its old epoch is left. */
-    struct sluice_permutation permutation[2];
+    struct sluice_epoch_order order[2];
+    uint64_t told_ahead; /* ahead.c (atomic) */
     struct sluice_loader_stats stats;
     struct sluice_damage *damaged; /* (stats.damaged_samples) */
     int damaged_room;
@@ -186,6 +189,8 @@ void sluice_resident_run(struct worker *w, struct chunk *c);
 uint64_t sluice_view_sample(const struct sluice_loader *ld, uint64_t index);
 uint64_t sluice_view_index(const struct sluice_loader *ld, uint32_t epoch,
                            uint64_t position);
+/* Make ready the order of an epoch. With the lock held. */
+void sluice_order_begin(struct sluice_loader *ld, uint32_t epoch);
 void sluice_slot_name(const struct sluice_loader *ld, struct slot *slot, int position,
                       uint64_t sample);
 void sluice_chunk_ids(const struct sluice_loader *ld, struct chunk *c);
@@ -213,6 +218,9 @@ void sluice_damage_count(struct sluice_loader *ld, struct slot *slot);
 void sluice_damage_drop(struct slot *slot);
 /* SKIP, once all chunks are in: close the gaps. Called without the lock. */
 void sluice_damage_close_gaps(const struct sluice_loader *ld, struct slot *slot);
+
+/* ahead.c: tell the kernel which blocks come next. */
+void sluice_ahead(struct sluice_loader *ld, const struct chunk *c);
 
 /* deck.c */
 int sluice_decks_create(struct worker *w); /* 0 or a negative errno */

@@ -121,6 +121,7 @@ static void plan(struct worker *w, struct deck *d)
     struct sluice_error err;
     int rc = 0, wanted = 0;
     d->parts_count = 0;
+    sluice_ahead(w->ld, c);
     sluice_chunk_ids(ld, c);
     for (int i = c->from; i < c->to; i++) {
         struct want *want = &d->wants[wanted];

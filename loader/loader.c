@@ -115,8 +115,8 @@ static void restart(struct sluice_loader *ld, uint32_t epoch, uint64_t batch)
     }
     ld->ahead_epoch = epoch;
     ld->assigned = batch;
-    sluice_permutation_init(&ld->permutation[epoch & 1], ld->count, ld->opt.seed,
-                            epoch);
+    ld->told_ahead = 0;
+    sluice_order_begin(ld, epoch);
     __atomic_store_n(&ld->cancel, false, __ATOMIC_RELAXED);
 }
 
@@ -148,8 +148,7 @@ int sluice_loader_seek(struct sluice_loader *ld, uint32_t epoch, uint64_t batch,
         if (next && ld->ahead_epoch != epoch) { /* no batch of it was begun */
             ld->ahead_epoch = epoch;
             ld->assigned = 0;
-            sluice_permutation_init(&ld->permutation[epoch & 1], ld->count,
-                                    ld->opt.seed, epoch);
+            sluice_order_begin(ld, epoch);
         }
         pthread_cond_broadcast(&ld->work);
         pthread_cond_broadcast(&ld->ready);

@@ -33,7 +33,7 @@ static int check_options(const struct sluice_loader_options *o, const char *path
 {
     if (o->batch_size < 0 || o->batches < 0 || o->threads < 0 || o->threads > 1024 ||
         o->queue_depth < 0 || o->queue_depth > 4096 || o->order < SLUICE_RANDOM ||
-        o->order > SLUICE_SEQUENTIAL || o->io < SLUICE_IO_AUTO ||
+        o->order > SLUICE_QUASI_RANDOM || o->io < SLUICE_IO_AUTO ||
         o->io > SLUICE_IO_PREAD || o->on_error < SLUICE_RAISE ||
         o->on_error > SLUICE_SUBSTITUTE)
         return sluice_fail(err, SLUICE_EINVAL, "%s: an option is out of range", path);
@@ -186,6 +186,20 @@ static int settle_shape(struct sluice_loader *ld, struct sluice_error *err)
     return 0;
 }
 
+/* A block of about 1 MiB is worth a seek of any disk. */
+static void settle_blocks(struct sluice_loader *ld)
+{
+    enum { BLOCK = 1 << 20, OPEN = 256 };
+    struct sluice_loader_options *o = &ld->opt;
+    const uint64_t each = ld->file.size / sluice_dataset_count(ld->file.dataset);
+    o->block = o->block ? o->block : each < BLOCK ? BLOCK / (each ? each : 1) : 1;
+    o->open_blocks = o->open_blocks ? o->open_blocks : OPEN;
+    /* All blocks open are a full shuffle; products stay small. */
+    o->block = o->block > ld->count ? ld->count : o->block;
+    const uint64_t blocks = (ld->count - 1) / o->block + 1;
+    o->open_blocks = o->open_blocks > blocks ? blocks : o->open_blocks;
+}
+
 static int take_subset(struct sluice_loader *ld, struct sluice_error *err)
 {
     const struct sluice_loader_options *o = &ld->opt;
@@ -211,7 +225,8 @@ static int take_subset(struct sluice_loader *ld, struct sluice_error *err)
                                        .world = (uint64_t)o->world,
                                        .drop_last = o->drop_last };
     ld->epoch_batches = sluice_share_batches(&ld->share);
-    sluice_permutation_init(&ld->permutation[0], ld->count, o->seed, 0);
+    settle_blocks(ld);
+    sluice_order_begin(ld, 0);
     return 0;
 }
 

@@ -23,11 +23,8 @@
 
 enum { SMALL = 4096, ROUNDS_SMALL = SLUICE_ORDER_ROUNDS_MAX, ROUNDS = 10 };
 
-void sluice_permutation_init(struct sluice_permutation *p, uint64_t count,
-                             uint64_t seed, uint32_t epoch)
+static void init(struct sluice_permutation *p, uint64_t count, struct sluice_rng rng)
 {
-    /* Sample number 2^64 - 1 exists in no file: this stream is the order's own. */
-    struct sluice_rng rng = sluice_rng_open(seed, epoch, UINT64_MAX, UINT16_MAX);
     assert(count > 0 && count >> 63 == 0);
     uint64_t root = (uint64_t)sqrt((double)count);
     while (root * root < count)
@@ -40,6 +37,20 @@ void sluice_permutation_init(struct sluice_permutation *p, uint64_t count,
         p->key[i] = (uint64_t)sluice_rng_u32(&rng) << 32;
         p->key[i] |= sluice_rng_u32(&rng);
     }
+}
+
+/* No file has 2^63 samples: the streams of such numbers are the order's own. */
+void sluice_permutation_init(struct sluice_permutation *p, uint64_t count,
+                             uint64_t seed, uint32_t epoch)
+{
+    init(p, count, sluice_rng_open(seed, epoch, UINT64_MAX, UINT16_MAX));
+}
+
+void sluice_permutation_init_window(struct sluice_permutation *p, uint64_t count,
+                                    uint64_t seed, uint32_t epoch, uint64_t window)
+{
+    assert(window >> 63 == 0);
+    init(p, count, sluice_rng_open(seed, epoch, UINT64_MAX - 1 - window, UINT16_MAX));
 }
 
 /* Uniform in [0, n): the round function. */
@@ -65,6 +76,18 @@ static inline uint64_t encipher(const struct sluice_permutation *p, uint64_t ind
     return row * p->columns + column;
 }
 
+static uint64_t decipher(const struct sluice_permutation *p, uint64_t place)
+{
+    uint64_t row = place / p->columns, column = place % p->columns;
+    for (int i = p->rounds - 2; i >= 0; i -= 2) {
+        column += p->columns - scramble(row, p->key[i + 1], p->columns);
+        column -= column >= p->columns ? p->columns : 0;
+        row += p->rows - scramble(column, p->key[i], p->rows);
+        row -= row >= p->rows ? p->rows : 0;
+    }
+    return row * p->columns + column;
+}
+
 uint64_t sluice_permutation_at(const struct sluice_permutation *p, uint64_t index)
 {
     assert(index < p->count);
@@ -72,6 +95,36 @@ uint64_t sluice_permutation_at(const struct sluice_permutation *p, uint64_t inde
         index = encipher(p, index);
     while (index >= p->count);
     return index;
+}
+
+uint64_t sluice_permutation_find(const struct sluice_permutation *p, uint64_t place)
+{
+    assert(place < p->count);
+    do
+        place = decipher(p, place);
+    while (place >= p->count);
+    return place;
+}
+
+void sluice_epoch_order_init(struct sluice_epoch_order *o)
+{
+    if (o->kind == SLUICE_RANDOM)
+        sluice_permutation_init(&o->permutation, o->count, o->seed, o->epoch);
+    else if (o->kind == SLUICE_QUASI_RANDOM)
+        sluice_blocks_init(o);
+}
+
+uint64_t sluice_epoch_order_at(const struct sluice_epoch_order *o,
+                               struct sluice_window *w, uint64_t position)
+{
+    switch (o->kind) {
+    case SLUICE_RANDOM:
+        return sluice_permutation_at(&o->permutation, position);
+    case SLUICE_QUASI_RANDOM:
+        return sluice_blocks_at(o, w, position);
+    default:
+        return position;
+    }
 }
 
 uint64_t sluice_share_batches(const struct sluice_share *s)

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <sluice/loader.h>
+
 enum { SLUICE_ORDER_ROUNDS_MAX = 32 };
 
 /* A keyed bijection of 0 .. count-1. */
@@ -21,6 +23,42 @@ void sluice_permutation_init(struct sluice_permutation *p, uint64_t count,
                              uint64_t seed, uint32_t epoch);
 /* Where `index` < count goes. */
 uint64_t sluice_permutation_at(const struct sluice_permutation *p, uint64_t index);
+/* Where `place` < count comes from: the inverse. */
+uint64_t sluice_permutation_find(const struct sluice_permutation *p, uint64_t place);
+/* One more family of them, for window number `window` of an epoch. */
+void sluice_permutation_init_window(struct sluice_permutation *p, uint64_t count,
+                                    uint64_t seed, uint32_t epoch, uint64_t window);
+
+/* The order of one epoch: which of `count` things stands at each position. */
+struct sluice_epoch_order {
+    enum sluice_order kind;
+    uint64_t count, seed;
+    uint32_t epoch;
+    struct sluice_permutation permutation; /* RANDOM: of all; QUASI_RANDOM: of blocks */
+    uint64_t block, open;                  /* QUASI_RANDOM: see blocks.c */
+    uint64_t hole, missing;
+};
+
+/* QUASI_RANDOM: the window that was looked at last; zero at first. The caller's, and
+ * for one epoch: most positions asked for lie in the same window. */
+struct sluice_window {
+    bool open;
+    uint64_t first, end; /* positions */
+    struct sluice_permutation permutation;
+};
+
+/* `o` has kind, count > 0, seed, epoch, and for QUASI_RANDOM block and open > 0. */
+void sluice_epoch_order_init(struct sluice_epoch_order *o);
+uint64_t sluice_epoch_order_at(const struct sluice_epoch_order *o,
+                               struct sluice_window *w, uint64_t position);
+
+void sluice_blocks_init(struct sluice_epoch_order *o); /* blocks.c */
+/* Which window a position lies in; the window's `i`-th block, false: it has no such. */
+uint64_t sluice_blocks_window(const struct sluice_epoch_order *o, uint64_t position);
+bool sluice_blocks_in_window(const struct sluice_epoch_order *o, uint64_t window,
+                             uint64_t i, uint64_t *block);
+uint64_t sluice_blocks_at(const struct sluice_epoch_order *o, struct sluice_window *w,
+                          uint64_t position);
 
 /* Which part of an epoch of `count` samples one rank reads. The batches of `world`
  * ranks are those of a single one dealt out in turn: batch k of rank r is batch

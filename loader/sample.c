@@ -9,12 +9,29 @@ uint64_t sluice_view_sample(const struct sluice_loader *ld, uint64_t index)
     return ld->subset ? ld->subset[index] : index;
 }
 
+static struct sluice_epoch_order order_of(const struct sluice_loader *ld,
+                                          uint32_t epoch)
+{
+    struct sluice_epoch_order o = { .kind = ld->opt.order,
+                                    .count = ld->count,
+                                    .seed = ld->opt.seed,
+                                    .epoch = epoch,
+                                    .block = ld->opt.block,
+                                    .open = ld->opt.open_blocks };
+    sluice_epoch_order_init(&o);
+    return o;
+}
+
+void sluice_order_begin(struct sluice_loader *ld, uint32_t epoch)
+{
+    ld->order[epoch & 1] = order_of(ld, epoch);
+}
+
 uint64_t sluice_view_index(const struct sluice_loader *ld, uint32_t epoch,
                            uint64_t position)
 {
-    return ld->opt.order == SLUICE_RANDOM
-               ? sluice_permutation_at(&ld->permutation[epoch & 1], position)
-               : position;
+    struct sluice_window window = { .open = false };
+    return sluice_epoch_order_at(&ld->order[epoch & 1], &window, position);
 }
 
 void sluice_slot_name(const struct sluice_loader *ld, struct slot *slot, int position,
@@ -30,11 +47,33 @@ void sluice_slot_name(const struct sluice_loader *ld, struct slot *slot, int pos
 void sluice_chunk_ids(const struct sluice_loader *ld, struct chunk *c)
 {
     struct slot *slot = c->slot;
+    const struct sluice_epoch_order *order = &ld->order[slot->batch.epoch & 1];
+    struct sluice_window window = { .open = false };
     for (int i = c->from; i < c->to; i++) {
         const uint64_t at =
-            sluice_view_index(ld, slot->batch.epoch, slot->first + (uint64_t)i);
+            sluice_epoch_order_at(order, &window, slot->first + (uint64_t)i);
         sluice_slot_name(ld, slot, i, sluice_view_sample(ld, at));
     }
+}
+
+int sluice_loader_ids(const struct sluice_loader *ld, uint32_t epoch, uint64_t batch,
+                      uint64_t *ids, int capacity, struct sluice_error *err)
+{
+    const struct sluice_epoch_order order = order_of(ld, epoch);
+    struct sluice_window window = { .open = false };
+    uint64_t first;
+    if (batch >= ld->epoch_batches)
+        return sluice_fail(err, SLUICE_EINVAL, "%s: batch %" PRIu64 " of %" PRIu64,
+                           ld->file.path, batch, ld->epoch_batches);
+    const int n = (int)sluice_share_batch(&ld->share, batch, &first);
+    if (n > capacity)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "%s: batch %" PRIu64 " has %d samples, room for %d",
+                           ld->file.path, batch, n, capacity);
+    for (int i = 0; i < n; i++)
+        ids[i] = sluice_view_sample(
+            ld, sluice_epoch_order_at(&order, &window, first + (uint64_t)i));
+    return n;
 }
 
 int sluice_extent_check(const struct sluice_loader *ld, uint64_t sample,

@@ -54,8 +54,7 @@ static struct slot *assign_slot(struct sluice_loader *ld)
     if (ld->assigned == ld->epoch_batches) {
         ld->assigned = 0;
         ld->ahead_epoch++;
-        sluice_permutation_init(&ld->permutation[ld->ahead_epoch & 1], ld->count,
-                                ld->opt.seed, ld->ahead_epoch);
+        sluice_order_begin(ld, ld->ahead_epoch);
     }
     s->batch.number = ld->assigned++;
     s->batch.epoch = ld->ahead_epoch;

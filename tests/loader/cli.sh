@@ -32,6 +32,9 @@ for augment in "" "$chain --dtype=bf16"; do
     done
   done
 done
+for io in resident pread; do
+  hash_of --order=quasi_random --block=20 --open-blocks=4 --io=$io 2>err
+done | sort -u | wc -l | grep -qx 1 || fail "quasi_random: backends differ"
 [ "$(hash_of --seed=1)" != "$(hash_of --seed=2)" ] || fail "the seed changes nothing"
 
 sluice bench a.sluice --epochs=1 --json --quiet | python3 -c '
@@ -45,6 +48,23 @@ r = json.load(sys.stdin)
 assert r["samples"] == 700 and r["fields"][0]["shape"] == [28, 28, 1]
 assert sum(c["samples"] for c in r["classes"]) == 700 and len(r["mean"]) == 1' || fail "info --json"
 sluice verify a.sluice >out || fail "verify: $(cat out)"
+
+# 700 samples of 10 classes: with all blocks open the shuffle is full, with one it is not.
+sluice bench a.sluice --shuffle --batch-size=32 | grep -q '^quasi_random  *[0-9.]*  *[0-9.]*  [-+]' ||
+  fail "bench --shuffle"
+for open in 1 100; do
+  sluice bench a.sluice --shuffle --batch-size=32 --block=16 --open-blocks=$open --json
+done | python3 -c '
+import json, sys
+one, all_open = (json.loads(line) for line in sys.stdin)
+assert one["samples"] == 700 and one["classes"] == 10, one
+ideal = one["ideal"]["sorted_classes"]
+assert 9.3 < ideal < 9.8, ideal
+assert abs(one["random"]["sorted_classes"] - ideal) < 0.6, one
+assert one["sequential"]["sorted_classes"] < 2.5 and one["sequential"]["neighbour"] > 0.9, one
+assert one["quasi_random"]["sorted_classes"] < 4, one
+assert abs(all_open["quasi_random"]["sorted_classes"] - ideal) < 0.6, all_open
+assert abs(one["quasi_random"]["classes"] - ideal) < 0.6, one' || fail "bench --shuffle --json"
 
 cp a.sluice bad.sluice
 printf '\xff' | dd of=bad.sluice bs=1 seek=$((3 * 4096 + 17 * 784 + 5)) conv=notrunc status=none

@@ -65,6 +65,8 @@ static void same_everywhere(enum sluice_order order)
     const struct sluice_loader_options plain = { .batch_size = BATCH,
                                                  .seed = 5,
                                                  .order = order,
+                                                 .block = 10,
+                                                 .open_blocks = 9,
                                                  .threads = 1,
                                                  .io = SLUICE_IO_PREAD };
     const uint32_t want = stream(plain, 0, "pread");
@@ -155,6 +157,7 @@ int main(void)
         odd[i] = (uint64_t)(2 * i + 1);
     same_everywhere(SLUICE_RANDOM);
     same_everywhere(SLUICE_SEQUENTIAL);
+    same_everywhere(SLUICE_QUASI_RANDOM);
     order_changes();
     for (int world = 1; world <= 8; world *= 2) {
         worlds(world, false, NULL, 0);

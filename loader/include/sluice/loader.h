@@ -41,6 +41,10 @@ struct sluice_loader;
 enum sluice_order {
     SLUICE_RANDOM = 0,     /* a keyed permutation of all samples, new each epoch */
     SLUICE_SEQUENTIAL = 1, /* 0, 1, 2, ... */
+    /* Blocks of neighbours in a keyed order, new each epoch; the samples of every
+     * `open_blocks` of them in a row shuffled among each other. For files that are read
+     * from a slow disk again and again; loader/README.md tells how well it shuffles. */
+    SLUICE_QUASI_RANDOM = 2,
 };
 
 enum sluice_io {
@@ -98,6 +102,8 @@ struct sluice_loader_options {
     int threads;                   /* worker threads: one per online CPU */
     uint64_t seed;                 /* of order and draws */
     enum sluice_order order;       /* RANDOM */
+    uint64_t block;                /* QUASI_RANDOM: samples of a block: about 1 MiB */
+    uint64_t open_blocks;          /* QUASI_RANDOM: 256 */
     enum sluice_io io;             /* AUTO */
     enum sluice_on_error on_error; /* RAISE */
     int queue_depth;               /* reads in flight: 64 */
@@ -130,6 +136,12 @@ void sluice_loader_release(struct sluice_loader *ld, const struct sluice_batch *
  * at (0, 0); after the end of an epoch, seek to (epoch + 1, 0). */
 int sluice_loader_seek(struct sluice_loader *ld, uint32_t epoch, uint64_t batch,
                        struct sluice_error *err);
+
+/* The sample numbers of batch `batch` of epoch `epoch`, without reading it, into `ids`
+ * (`capacity` of them fit: opt.batch_size do). Returns how many; damage is not known.
+ * From any thread, in time that does not depend on the place. */
+int sluice_loader_ids(const struct sluice_loader *ld, uint32_t epoch, uint64_t batch,
+                      uint64_t *ids, int capacity, struct sluice_error *err);
 
 /* Batches and samples in every epoch, for this rank. */
 uint64_t sluice_loader_batches(const struct sluice_loader *ld);

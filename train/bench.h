@@ -1,0 +1,54 @@
+/* bench.h -- the parts of `sluice bench`: options, runs, what is measured, how it is
+ * told. */
+#ifndef SLUICE_BENCH_H
+#define SLUICE_BENCH_H
+
+#include <sluice/augment.h>
+#include <sluice/loader.h>
+
+struct bench_options {
+    int batch_size, batches, threads, io, order, on_error, queue_depth, epochs, rank,
+        world;
+    double seconds;
+    uint64_t seed, start_batch, memory_budget, block, open_blocks;
+    const char *augment;
+    int crop, size;
+    int dtype, layout;
+    bool cold, hash, json, quiet, shuffle;
+};
+
+struct bench_result {
+    double open_seconds, first_seconds; /* opening; opening until the first batch */
+    double seconds;                     /* of the epochs */
+    double steady;           /* samples/s of the fastest epoch behind the first */
+    uint64_t samples, bytes; /* delivered */
+    int epochs;
+    uint32_t hash;
+    struct sluice_damage *damaged; /* (stats.damaged_samples) */
+    double gather;                 /* samples/s of a plain copy of the same bytes */
+    struct sluice_loader_stats stats;
+};
+
+/* bench_run.c: one run by `opt`, with the pipeline of opt->augment if there is one. */
+int bench_make_augment(struct sluice_augment **out, const char *path,
+                       const struct bench_options *opt, struct sluice_error *err);
+int bench_drop_cache(const char *path, struct sluice_error *err);
+int bench_run(const char *path, const struct bench_options *opt,
+              const struct sluice_augment *aug, struct bench_result *r,
+              struct sluice_error *err);
+/* The loader's options that `opt` means. */
+struct sluice_loader_options bench_loader_options(const struct bench_options *opt);
+/* The yardstick, into r->gather. */
+int bench_gather(const char *path, const struct bench_options *opt,
+                 struct bench_result *r, struct sluice_error *err);
+
+/* bench_report.c */
+void bench_print_text(const char *path, const struct bench_options *opt,
+                      const struct bench_result *r, const struct sluice_augment *aug);
+void bench_print_json(const struct bench_options *opt, const struct bench_result *r);
+
+/* bench_shuffle.c: how well the orders mix the file's classes. */
+int bench_shuffle(const char *path, const struct bench_options *opt,
+                  struct sluice_error *err);
+
+#endif

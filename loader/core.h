@@ -8,6 +8,7 @@
  *   deck.c      a chunk's reads in flight, merged and sorted
  *   resident.c  the payload in memory, loaded when first wanted or before
  *   sample.c    one sample into its place in the batch
+ *   view.c      which samples are in use; draws.c: by weights
  *   damage.c    what becomes of one that cannot be shown
  *   decode.c    JPEG, crop and scaling; resize*.c
  *   order.c, blocks.c  which sample comes when; file.c, read.c, engine_*.c, ring.c,
@@ -24,6 +25,7 @@
 #include <sluice/loader.h>
 
 #include "decode.h"
+#include "draws.h"
 #include "file.h"
 #include "order.h"
 #include "read.h"
@@ -114,8 +116,10 @@ struct sluice_loader {
     size_t pixel_bytes;                /* of one image of shape `source` */
     struct sluice_transform transform; /* apply NULL: copy */
     size_t out_bytes;                  /* of one image in a batch */
-    uint64_t *subset;                  /* NULL: all */
-    uint64_t count; /* samples that an epoch visits, over all ranks */
+    uint64_t *subset;                  /* (in_use) sample numbers; NULL: all */
+    uint64_t in_use;
+    struct sluice_draws draws; /* edges NULL: each sample in use once */
+    uint64_t count;            /* places of an epoch, over all ranks */
     struct sluice_share share;
     uint64_t epoch_batches;
 

@@ -79,8 +79,8 @@ static int substitute(struct worker *w, struct chunk *c, int position, int rc,
     const uint64_t index =
         sluice_view_index(ld, slot->batch.epoch, slot->first + (uint64_t)position);
     struct sluice_error why;
-    for (uint64_t i = 1; i < IN_A_ROW && i < ld->count; i++) {
-        const uint64_t other = sluice_view_sample(ld, (index + i) % ld->count);
+    for (uint64_t i = 1; i < IN_A_ROW && i < ld->in_use; i++) {
+        const uint64_t other = sluice_view_sample(ld, (index + i) % ld->in_use);
         const int got = show_instead(w, slot, position, other, &why);
         if (got == 0)
             return note(c, position, bad, other, err->message, err);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "core.h"
+#include "view.h"
 
 /* ---- options ---- */
 
@@ -40,6 +41,11 @@ static int check_options(const struct sluice_loader_options *o, const char *path
     if (o->world < 0 || o->rank < 0 || o->rank >= (o->world ? o->world : 1))
         return sluice_fail(err, SLUICE_EINVAL, "%s: rank %d of %d", path, o->rank,
                            o->world);
+    if (o->folds < 0 || o->folds == 1 || o->fold < 0 ||
+        o->fold >= (o->folds ? o->folds : 1) || (o->fold_test && !o->folds))
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "%s: fold %d of %d: expected 2 folds or more, from 0", path,
+                           o->fold, o->folds);
     const struct sluice_crop *c = &o->crop;
     if (c->kind < SLUICE_CROP_NONE || c->kind > SLUICE_CROP_CENTER ||
         (c->kind && (c->size < 1 || c->size > 16384)) ||
@@ -200,25 +206,12 @@ static void settle_blocks(struct sluice_loader *ld)
     o->open_blocks = o->open_blocks > blocks ? blocks : o->open_blocks;
 }
 
-static int take_subset(struct sluice_loader *ld, struct sluice_error *err)
+static int settle_view(struct sluice_loader *ld, struct sluice_error *err)
 {
     const struct sluice_loader_options *o = &ld->opt;
-    const uint64_t total = sluice_dataset_count(ld->file.dataset);
-    ld->count = o->subset ? o->subset_count : total;
-    if (o->subset) {
-        for (uint64_t i = 0; i < o->subset_count; i++)
-            if (o->subset[i] >= total)
-                return sluice_fail(err, SLUICE_EINVAL,
-                                   "%s: subset names sample %" PRIu64 " of %" PRIu64,
-                                   ld->file.path, o->subset[i], total);
-        ld->subset = malloc((size_t)(ld->count ? ld->count : 1) * sizeof(*ld->subset));
-        if (!ld->subset)
-            return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", ld->file.path);
-        memcpy(ld->subset, o->subset, (size_t)ld->count * sizeof(*ld->subset));
-    }
-    ld->opt.subset = NULL; /* the caller's: copied */
-    if (!ld->count)
-        return sluice_fail(err, SLUICE_EINVAL, "%s: no samples", ld->file.path);
+    int rc = sluice_view_create(ld, err);
+    if (rc < 0)
+        return rc;
     ld->share = (struct sluice_share){ .count = ld->count,
                                        .batch_size = (uint64_t)o->batch_size,
                                        .rank = (uint64_t)o->rank,
@@ -334,7 +327,7 @@ static int open_all(struct sluice_loader *ld, const char *path,
     int rc;
     if ((rc = sluice_file_open(&ld->file, path, ld->file.sys, err)) < 0 ||
         (rc = find_fields(ld, err)) < 0 || (rc = settle_shape(ld, err)) < 0 ||
-        (rc = take_subset(ld, err)) < 0 || (rc = sluice_choose_io(ld, err)) < 0 ||
+        (rc = settle_view(ld, err)) < 0 || (rc = sluice_choose_io(ld, err)) < 0 ||
         (rc = allocate_slots(ld, err)) < 0)
         return rc;
     return start(ld, forced, err);
@@ -394,7 +387,7 @@ void sluice_loader_close(struct sluice_loader *ld)
     sluice_resident_free(ld);
     free(ld->slots);
     free(ld->workers);
-    free(ld->subset);
+    sluice_view_free(ld);
     free(ld->damaged);
     sluice_file_close(&ld->file);
     pthread_cond_destroy(&ld->ready);

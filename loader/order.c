@@ -19,6 +19,7 @@
 
 #include <sluice/rng.h>
 
+#include "draws.h"
 #include "order.h"
 
 enum { SMALL = 4096, ROUNDS_SMALL = SLUICE_ORDER_ROUNDS_MAX, ROUNDS = 10 };
@@ -117,6 +118,8 @@ void sluice_epoch_order_init(struct sluice_epoch_order *o)
 uint64_t sluice_epoch_order_at(const struct sluice_epoch_order *o,
                                struct sluice_window *w, uint64_t position)
 {
+    if (o->draws)
+        return sluice_draws_at(o->draws, o->seed, o->epoch, position);
     switch (o->kind) {
     case SLUICE_RANDOM:
         return sluice_permutation_at(&o->permutation, position);

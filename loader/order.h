@@ -30,6 +30,7 @@ void sluice_permutation_init_window(struct sluice_permutation *p, uint64_t count
                                     uint64_t seed, uint32_t epoch, uint64_t window);
 
 /* The order of one epoch: which of `count` things stands at each position. */
+struct sluice_draws;
 struct sluice_epoch_order {
     enum sluice_order kind;
     uint64_t count, seed;
@@ -37,6 +38,7 @@ struct sluice_epoch_order {
     struct sluice_permutation permutation; /* RANDOM: of all; QUASI_RANDOM: of blocks */
     uint64_t block, open;                  /* QUASI_RANDOM: see blocks.c */
     uint64_t hole, missing;
+    const struct sluice_draws *draws; /* NULL: each of the `count` once */
 };
 
 /* QUASI_RANDOM: the window that was looked at last; zero at first. The caller's, and

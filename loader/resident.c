@@ -62,7 +62,7 @@ int sluice_resident_create(struct sluice_loader *ld, struct sluice_error *err)
     }
     if (ld->subset) {
         memset(r->state, UNWANTED, samples);
-        for (uint64_t i = 0; i < ld->count; i++)
+        for (uint64_t i = 0; i < ld->in_use; i++)
             r->state[ld->subset[i]] = ABSENT;
     }
     /* Fewer page faults; but a few samples of a large file would become it whole. */

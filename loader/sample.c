@@ -17,7 +17,8 @@ static struct sluice_epoch_order order_of(const struct sluice_loader *ld,
                                     .seed = ld->opt.seed,
                                     .epoch = epoch,
                                     .block = ld->opt.block,
-                                    .open = ld->opt.open_blocks };
+                                    .open = ld->opt.open_blocks,
+                                    .draws = ld->draws.edges ? &ld->draws : NULL };
     sluice_epoch_order_init(&o);
     return o;
 }

@@ -10,8 +10,10 @@ struct bench_options {
     int batch_size, batches, threads, io, order, on_error, queue_depth, epochs, rank,
         world;
     double seconds;
-    uint64_t seed, start_batch, memory_budget, block, open_blocks;
-    const char *augment;
+    uint64_t seed, start_batch, memory_budget, block, open_blocks, epoch_samples;
+    const char *augment, *subset;
+    int folds, fold;
+    bool fold_test, balanced;
     int crop, size;
     int dtype, layout;
     bool cold, hash, json, quiet, shuffle;

@@ -49,6 +49,13 @@ assert r["samples"] == 700 and r["fields"][0]["shape"] == [28, 28, 1]
 assert sum(c["samples"] for c in r["classes"]) == 700 and len(r["mean"]) == 1' || fail "info --json"
 sluice verify a.sluice >out || fail "verify: $(cat out)"
 
+samples() { sluice bench a.sluice --epochs=1 --json --quiet "$@" | sed 's/.*"samples": \([0-9]*\).*/\1/'; }
+echo '5 6 7 # three' >three.txt
+[ "$(samples --subset=three.txt)" = 3 ] || fail "bench --subset"
+[ "$(samples --folds=4 --fold=1)" = 525 ] && [ "$(samples --folds=4 --fold=1 --fold-test)" = 175 ] ||
+  fail "bench --folds"
+[ "$(samples --balanced --epoch-samples=1234)" = 1234 ] || fail "bench --balanced"
+
 # 700 samples of 10 classes: with all blocks open the shuffle is full, with one it is not.
 sluice bench a.sluice --shuffle --batch-size=32 | grep -q '^quasi_random  *[0-9.]*  *[0-9.]*  [-+]' ||
   fail "bench --shuffle"

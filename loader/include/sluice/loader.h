@@ -111,8 +111,28 @@ struct sluice_loader_options {
                                       of the memory free at open */
     bool drop_last;                /* leave out a short last batch: keep it */
     int rank, world;               /* this consumer's share of every epoch: 0 of 1 */
+
+    /* Which samples are in use, here and in every epoch: a list, then a fold of it. */
     const uint64_t *subset; /* (subset_count) sample numbers to use, copied: all */
     uint64_t subset_count;
+    const char *subset_file; /* the same as text: numbers, blanks, # comments: none */
+    int folds, fold;         /* leave out fold `fold` of so many: no folds */
+    bool fold_test;          /* use that fold alone: all others */
+    bool stratified;         /* every class in equal shares over the folds: chance */
+    uint64_t fold_seed;      /* what shuffles samples into folds, and nothing else: 0 */
+
+    /* Drawn with replacement, each place of the epoch by itself (Philox of seed, epoch
+     * and place); one of the three. A sample that comes twice in an epoch looks the
+     * same both times: draws of crops and augmentation know sample and epoch only. */
+    bool balanced;               /* classes equally likely, a class's samples too */
+    const double *class_weights; /* (class_count) likelihoods of classes 0, 1, ...;
+                                    classes without samples are left out */
+    int class_count;
+    const double *sample_weights; /* (sample_weight_count) one for each of the file */
+    uint64_t sample_weight_count;
+    uint64_t epoch_samples;  /* places of an epoch: as many as samples in use */
+    const char *class_field; /* the integer field that is the class: the first one */
+
     const char *image_field; /* name of the image field: the first one */
     struct sluice_crop crop; /* NONE */
     int channels;            /* 1 or 3: what raw images of one size have, else 3 */

@@ -2,6 +2,7 @@
  *
  *   open.c      options, opening, closing
  *   loader.c    the calls of a consumer: next, release, seek, read
+ *   state.c     where it stands, as a value
  *   choose.c    which backend, and why
  *   worker.c    threads that fill batches, chunk by chunk
  *   ahead.c     what the kernel is told to read
@@ -122,6 +123,7 @@ struct sluice_loader {
     uint64_t count;            /* places of an epoch, over all ranks */
     struct sluice_share share;
     uint64_t epoch_batches;
+    uint32_t view; /* sluice_view_checksum */
 
     struct resident resident;
     const struct sluice_engine_kind *engine_kind;
@@ -142,11 +144,13 @@ struct sluice_loader {
     bool failed;          /* an error was delivered */
     int started;          /* workers whose engine is settled, and the worst of them */
     int start_error;
-    int busy;             /* chunks taken and not handed in */
-    uint32_t epoch;       /* the consumer's */
-    uint64_t delivered;   /* batches of it */
-    uint32_t ahead_epoch; /* the workers': `epoch` or the one behind it */
-    uint64_t assigned;    /* batches of that one */
+    int busy;               /* chunks taken and not handed in */
+    uint32_t epoch;         /* the consumer's */
+    uint64_t delivered;     /* batches of it */
+    uint32_t ahead_epoch;   /* the workers': `epoch` or the one behind it */
+    uint64_t assigned;      /* batches of that one */
+    uint32_t shifted_epoch; /* the epoch that sluice_loader_set_state came to ... */
+    uint64_t shift;         /* ... and sluice_share's shift in it */
     /* Of an even and of an odd epoch. Workers read them unlocked: an entry changes only
      * when no batch of its old epoch is left. */
     struct sluice_epoch_order order[2];
@@ -235,6 +239,18 @@ void sluice_decks_take(struct worker *w, const struct chunk *c);
 /* Start reads, wait for some, process them. Returns chunks that are complete (up to
  * DECKS), for the caller to hand in. */
 int sluice_decks_run(struct worker *w, struct chunk *out);
+
+/* loader.c: the share that this rank has of an epoch, and its batches. With the lock
+ * held. */
+struct sluice_share sluice_share_of(const struct sluice_loader *ld, uint32_t epoch);
+uint64_t sluice_batches_of(const struct sluice_loader *ld, uint32_t epoch);
+/* To batch `batch` (UINT64_MAX: the end) of an epoch whose shares are shifted. */
+int sluice_loader_go(struct sluice_loader *ld, uint32_t epoch, uint64_t batch,
+                     uint64_t shift, struct sluice_error *err);
+int sluice_loader_forked(const struct sluice_loader *ld, struct sluice_error *err);
+
+/* state.c */
+uint32_t sluice_view_checksum(const struct sluice_loader *ld);
 
 /* worker.c */
 void *sluice_worker_run(void *worker);

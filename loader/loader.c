@@ -18,6 +18,19 @@ static struct slot *next_slot(struct sluice_loader *ld)
     return NULL;
 }
 
+struct sluice_share sluice_share_of(const struct sluice_loader *ld, uint32_t epoch)
+{
+    struct sluice_share s = ld->share;
+    s.shift = epoch == ld->shifted_epoch ? ld->shift : 0;
+    return s;
+}
+
+uint64_t sluice_batches_of(const struct sluice_loader *ld, uint32_t epoch)
+{
+    const struct sluice_share s = sluice_share_of(ld, epoch);
+    return s.shift ? sluice_share_batches(&s) : ld->epoch_batches;
+}
+
 static int lent(const struct sluice_loader *ld)
 {
     int n = 0;
@@ -32,7 +45,7 @@ static int has_failed(const struct sluice_loader *ld, struct sluice_error *err)
                        ld->file.path);
 }
 
-static int forked(const struct sluice_loader *ld, struct sluice_error *err)
+int sluice_loader_forked(const struct sluice_loader *ld, struct sluice_error *err)
 {
     return sluice_fail(err, SLUICE_EINVAL,
                        "%s: this process was forked after the loader was opened; open "
@@ -49,7 +62,7 @@ static int next_locked(struct sluice_loader *ld, const struct sluice_batch **out
     for (;;) {
         if (ld->failed)
             return has_failed(ld, err);
-        if (!ld->cancel && ld->delivered == ld->epoch_batches)
+        if (!ld->cancel && ld->delivered == sluice_batches_of(ld, ld->epoch))
             return 0;
         s = ld->cancel ? NULL : next_slot(ld);
         if (s && s->state == SLOT_READY)
@@ -83,7 +96,7 @@ int sluice_loader_next(struct sluice_loader *ld, const struct sluice_batch **out
 {
     *out = NULL;
     if (ld->pid != getpid())
-        return forked(ld, err);
+        return sluice_loader_forked(ld, err);
     pthread_mutex_lock(&ld->lock);
     int rc = next_locked(ld, out, err);
     pthread_mutex_unlock(&ld->lock);
@@ -120,13 +133,40 @@ static void restart(struct sluice_loader *ld, uint32_t epoch, uint64_t batch)
     __atomic_store_n(&ld->cancel, false, __ATOMIC_RELAXED);
 }
 
-int sluice_loader_seek(struct sluice_loader *ld, uint32_t epoch, uint64_t batch,
-                       struct sluice_error *err)
+/* With the lock held, and nothing lent. */
+static void go(struct sluice_loader *ld, uint32_t epoch, uint64_t batch, uint64_t shift)
+{
+    /* The workers are already there if this is where the consumer stands, or the
+     * beginning of the epoch behind one that was read to its end. */
+    const bool same = shift == 0 && !(ld->shift && epoch == ld->shifted_epoch);
+    const bool here = same && epoch == ld->epoch && batch == ld->delivered;
+    const bool next = same && epoch == ld->epoch + 1 && batch == 0 &&
+                      ld->delivered == sluice_batches_of(ld, ld->epoch);
+    if (!here && !next) {
+        restart(ld, epoch, batch);
+        ld->shifted_epoch = epoch;
+        ld->shift = shift;
+    }
+    ld->epoch = epoch;
+    ld->delivered = batch;
+    if (next && ld->ahead_epoch != epoch) { /* no batch of it was begun */
+        ld->ahead_epoch = epoch;
+        ld->assigned = 0;
+        sluice_order_begin(ld, epoch);
+    }
+    pthread_cond_broadcast(&ld->work);
+    pthread_cond_broadcast(&ld->ready);
+}
+
+int sluice_loader_go(struct sluice_loader *ld, uint32_t epoch, uint64_t batch,
+                     uint64_t shift, struct sluice_error *err)
 {
     int rc = 0;
     if (ld->pid != getpid())
-        return forked(ld, err);
+        return sluice_loader_forked(ld, err);
     pthread_mutex_lock(&ld->lock);
+    if (batch == UINT64_MAX)
+        batch = ld->epoch_batches;
     if (ld->failed)
         rc = has_failed(ld, err);
     else if (batch > ld->epoch_batches)
@@ -135,26 +175,19 @@ int sluice_loader_seek(struct sluice_loader *ld, uint32_t epoch, uint64_t batch,
     else if (lent(ld))
         rc = sluice_fail(err, SLUICE_EINVAL, "%s: %d batches are not released",
                          ld->file.path, lent(ld));
-    if (rc == 0) {
-        /* The workers are already there if this is where the consumer stands, or the
-         * beginning of the epoch behind one that was read to its end. */
-        const bool here = epoch == ld->epoch && batch == ld->delivered;
-        const bool next =
-            epoch == ld->epoch + 1 && batch == 0 && ld->delivered == ld->epoch_batches;
-        if (!here && !next)
-            restart(ld, epoch, batch);
-        ld->epoch = epoch;
-        ld->delivered = batch;
-        if (next && ld->ahead_epoch != epoch) { /* no batch of it was begun */
-            ld->ahead_epoch = epoch;
-            ld->assigned = 0;
-            sluice_order_begin(ld, epoch);
-        }
-        pthread_cond_broadcast(&ld->work);
-        pthread_cond_broadcast(&ld->ready);
-    }
+    else
+        go(ld, epoch, batch, shift);
     pthread_mutex_unlock(&ld->lock);
     return rc;
+}
+
+int sluice_loader_seek(struct sluice_loader *ld, uint32_t epoch, uint64_t batch,
+                       struct sluice_error *err)
+{
+    if (batch == UINT64_MAX)
+        return sluice_fail(err, SLUICE_EINVAL, "%s: batch %" PRIu64 " of %" PRIu64,
+                           ld->file.path, batch, ld->epoch_batches);
+    return sluice_loader_go(ld, epoch, batch, 0, err);
 }
 
 /* What is stored, from memory or from the file. */

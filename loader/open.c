@@ -219,6 +219,7 @@ static int settle_view(struct sluice_loader *ld, struct sluice_error *err)
                                        .drop_last = o->drop_last };
     ld->epoch_batches = sluice_share_batches(&ld->share);
     settle_blocks(ld);
+    ld->view = sluice_view_checksum(ld);
     sluice_order_begin(ld, 0);
     return 0;
 }

@@ -133,13 +133,14 @@ uint64_t sluice_epoch_order_at(const struct sluice_epoch_order *o,
 uint64_t sluice_share_batches(const struct sluice_share *s)
 {
     const uint64_t round = s->batch_size * s->world;
-    return s->count / round + (s->drop_last || s->count % round == 0 ? 0 : 1);
+    const uint64_t count = s->count - s->shift;
+    return count / round + (s->drop_last || count % round == 0 ? 0 : 1);
 }
 
 uint64_t sluice_share_batch(const struct sluice_share *s, uint64_t batch,
                             uint64_t *first)
 {
-    const uint64_t round = s->batch_size * s->world, begin = batch * round;
+    const uint64_t round = s->batch_size * s->world, begin = s->shift + batch * round;
     const uint64_t left = s->count - begin;
     if (left >= round) {
         *first = begin + s->rank * s->batch_size;

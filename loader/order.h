@@ -73,6 +73,9 @@ struct sluice_share {
     uint64_t batch_size;
     uint64_t rank, world;
     bool drop_last;
+    uint64_t shift; /* below batch_size * world: place of the first round. An epoch that
+                       others began is dealt out anew from where they stopped: rounds
+                       then begin there, and the batches before it are theirs */
 };
 
 uint64_t sluice_share_batches(const struct sluice_share *s);

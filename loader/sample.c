@@ -1,6 +1,7 @@
 /* sample.c -- one sample: which it is, where it lies, and its way into the batch. */
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core.h"
 
@@ -57,16 +58,21 @@ void sluice_chunk_ids(const struct sluice_loader *ld, struct chunk *c)
     }
 }
 
-int sluice_loader_ids(const struct sluice_loader *ld, uint32_t epoch, uint64_t batch,
+int sluice_loader_ids(struct sluice_loader *ld, uint32_t epoch, uint64_t batch,
                       uint64_t *ids, int capacity, struct sluice_error *err)
 {
     const struct sluice_epoch_order order = order_of(ld, epoch);
     struct sluice_window window = { .open = false };
     uint64_t first;
-    if (batch >= ld->epoch_batches)
+    if (ld->pid != getpid())
+        return sluice_loader_forked(ld, err);
+    pthread_mutex_lock(&ld->lock);
+    const struct sluice_share share = sluice_share_of(ld, epoch);
+    pthread_mutex_unlock(&ld->lock);
+    if (batch >= sluice_share_batches(&share))
         return sluice_fail(err, SLUICE_EINVAL, "%s: batch %" PRIu64 " of %" PRIu64,
-                           ld->file.path, batch, ld->epoch_batches);
-    const int n = (int)sluice_share_batch(&ld->share, batch, &first);
+                           ld->file.path, batch, sluice_share_batches(&share));
+    const int n = (int)sluice_share_batch(&share, batch, &first);
     if (n > capacity)
         return sluice_fail(err, SLUICE_EINVAL,
                            "%s: batch %" PRIu64 " has %d samples, room for %d",

@@ -40,7 +40,8 @@ static struct slot *open_slot(struct sluice_loader *ld)
 static bool more_batches(const struct sluice_loader *ld)
 {
     return ld->epoch_batches > 0 &&
-           (ld->assigned < ld->epoch_batches || ld->ahead_epoch == ld->epoch);
+           (ld->assigned < sluice_batches_of(ld, ld->ahead_epoch) ||
+            ld->ahead_epoch == ld->epoch);
 }
 
 /* Begin the next batch in a free slot; NULL: none is free, or no batch is left. */
@@ -51,14 +52,15 @@ static struct slot *assign_slot(struct sluice_loader *ld)
         s++;
     if (s == end || !more_batches(ld))
         return NULL;
-    if (ld->assigned == ld->epoch_batches) {
+    if (ld->assigned == sluice_batches_of(ld, ld->ahead_epoch)) {
         ld->assigned = 0;
         ld->ahead_epoch++;
         sluice_order_begin(ld, ld->ahead_epoch);
     }
     s->batch.number = ld->assigned++;
     s->batch.epoch = ld->ahead_epoch;
-    s->count = (int)sluice_share_batch(&ld->share, s->batch.number, &s->first);
+    const struct sluice_share share = sluice_share_of(ld, ld->ahead_epoch);
+    s->count = (int)sluice_share_batch(&share, s->batch.number, &s->first);
     s->batch.count = s->failed_at = s->count;
     s->taken = s->done = 0;
     s->state = SLOT_FILLING;

@@ -15,7 +15,8 @@ static inline void pack_pixels(uint64_t i, uint8_t out[PACK_BYTES])
         out[k] = (uint8_t)(i * 31 + (uint64_t)k * 7 + (i >> 8));
 }
 
-static inline void pack_write(const char *path, int samples)
+/* Samples `first` on, as a file's 0, 1, ... */
+static inline void pack_write_from(const char *path, int samples, int first)
 {
     static const struct sluice_field fields[] = {
         { "image", SLUICE_KIND_IMAGE, SLUICE_U8, 0, { PACK_SIDE, PACK_SIDE, 3 } },
@@ -29,7 +30,7 @@ static inline void pack_write(const char *path, int samples)
                 &w, path, &(struct sluice_schema){ .fields = fields, .field_count = 3 },
                 &err) == 0,
             "%s", err.message);
-    for (int i = 0; i < samples; i++) {
+    for (int i = first; i < first + samples; i++) {
         pack_pixels((uint64_t)i, pixels);
         struct sluice_value v[3] = { { .data = pixels, .size = sizeof(pixels) },
                                      { .integer = i % 10 },
@@ -38,6 +39,11 @@ static inline void pack_write(const char *path, int samples)
     }
     REQUIRE(sluice_writer_finish(w, &err) == 0, "%s", err.message);
     sluice_writer_abandon(w);
+}
+
+static inline void pack_write(const char *path, int samples)
+{
+    pack_write_from(path, samples, 0);
 }
 
 #endif

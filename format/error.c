@@ -37,6 +37,8 @@ const char *sluice_code_name(int code)
         return "device";
     case SLUICE_ESTOPPED:
         return "stopped";
+    case SLUICE_EAGAIN:
+        return "again";
     default:
         return "unknown";
     }

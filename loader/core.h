@@ -2,6 +2,7 @@
  *
  *   open.c      options, opening, closing
  *   loader.c    the calls of a consumer: next, release, seek, read
+ *   poll.c      waiting, and a descriptor for those who do not
  *   state.c     where it stands, as a value
  *   choose.c    which backend, and why
  *   worker.c    threads that fill batches, chunk by chunk
@@ -62,8 +63,15 @@ struct slot {
     int failed_at;   /* position in the batch of the first failure; count: none */
     struct sluice_error error; /* of that failure */
     struct damage *damage;     /* by position once the slot is READY */
+    pthread_t holder;          /* LENT: who took it */
     int64_t *labels;
     uint64_t *ids;
+};
+
+/* A thread that waits in sluice_loader_next. */
+struct waiter {
+    pthread_t thread;
+    struct waiter *next;
 };
 
 /* Some samples of a slot, taken by one worker. */
@@ -142,7 +150,10 @@ struct sluice_loader {
     bool stop;            /* close: workers end */
     bool cancel;          /* seek, close: drop what is at hand (also read unlocked) */
     bool failed;          /* an error was delivered */
-    int started;          /* workers whose engine is settled, and the worst of them */
+    struct waiter *waiters;
+    int event_fd;   /* -1: nobody asked for it */
+    bool event_set; /* it is readable */
+    int started;    /* workers whose engine is settled, and the worst of them */
     int start_error;
     int busy;               /* chunks taken and not handed in */
     uint32_t epoch;         /* the consumer's */
@@ -248,6 +259,14 @@ uint64_t sluice_batches_of(const struct sluice_loader *ld, uint32_t epoch);
 int sluice_loader_go(struct sluice_loader *ld, uint32_t epoch, uint64_t batch,
                      uint64_t shift, struct sluice_error *err);
 int sluice_loader_forked(const struct sluice_loader *ld, struct sluice_error *err);
+
+/* poll.c, with the lock held: the slot of the batch that the consumer gets next (NULL:
+ * not begun); make the descriptor say whether there is something to get, whenever that
+ * may have changed; is every batch held by this thread or one that waits? wait. */
+struct slot *sluice_next_slot(struct sluice_loader *ld);
+void sluice_tell_ready(struct sluice_loader *ld);
+bool sluice_all_wait(const struct sluice_loader *ld);
+void sluice_wait_ready(struct sluice_loader *ld);
 
 /* state.c */
 uint32_t sluice_view_checksum(const struct sluice_loader *ld);

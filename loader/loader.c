@@ -6,18 +6,6 @@
 
 #include "core.h"
 
-/* The slot of the batch that the consumer gets next; NULL: not begun. */
-static struct slot *next_slot(struct sluice_loader *ld)
-{
-    for (int i = 0; i < ld->opt.batches; i++) {
-        struct slot *s = &ld->slots[i];
-        if ((s->state == SLOT_FILLING || s->state == SLOT_READY) &&
-            s->batch.number == ld->delivered && s->batch.epoch == ld->epoch)
-            return s;
-    }
-    return NULL;
-}
-
 struct sluice_share sluice_share_of(const struct sluice_loader *ld, uint32_t epoch)
 {
     struct sluice_share s = ld->share;
@@ -55,8 +43,8 @@ int sluice_loader_forked(const struct sluice_loader *ld, struct sluice_error *er
 
 /* With the lock held. All is looked at anew after each wait: another consumer may have
  * taken the batch, met an error or moved to another epoch. */
-static int next_locked(struct sluice_loader *ld, const struct sluice_batch **out,
-                       struct sluice_error *err)
+static int next_locked(struct sluice_loader *ld, bool wait,
+                       const struct sluice_batch **out, struct sluice_error *err)
 {
     struct slot *s;
     for (;;) {
@@ -64,16 +52,18 @@ static int next_locked(struct sluice_loader *ld, const struct sluice_batch **out
             return has_failed(ld, err);
         if (!ld->cancel && ld->delivered == sluice_batches_of(ld, ld->epoch))
             return 0;
-        s = ld->cancel ? NULL : next_slot(ld);
+        s = ld->cancel ? NULL : sluice_next_slot(ld);
         if (s && s->state == SLOT_READY)
             break;
-        if (!s && !ld->cancel && lent(ld) == ld->opt.batches)
+        if (!wait)
+            return sluice_fail(err, SLUICE_EAGAIN, "%s: no batch is ready yet",
+                               ld->file.path);
+        if (!s && !ld->cancel && sluice_all_wait(ld))
             return sluice_fail(err, SLUICE_EINVAL,
-                               "%s: all %d batches are held; release one first",
+                               "%s: all %d batches are held by threads that wait for "
+                               "another; release one first",
                                ld->file.path, ld->opt.batches);
-        const double before = sluice_seconds();
-        pthread_cond_wait(&ld->ready, &ld->lock);
-        ld->stats.wait_seconds += sluice_seconds() - before;
+        sluice_wait_ready(ld);
     }
     if (s->failed_at < s->count) {
         ld->failed = true;
@@ -87,20 +77,34 @@ static int next_locked(struct sluice_loader *ld, const struct sluice_batch **out
     ld->stats.batches++;
     ld->stats.samples += (uint64_t)s->batch.count;
     s->state = SLOT_LENT;
+    s->holder = pthread_self();
     *out = &s->batch;
     return s->batch.count;
 }
 
-int sluice_loader_next(struct sluice_loader *ld, const struct sluice_batch **out,
-                       struct sluice_error *err)
+static int next(struct sluice_loader *ld, bool wait, const struct sluice_batch **out,
+                struct sluice_error *err)
 {
     *out = NULL;
     if (ld->pid != getpid())
         return sluice_loader_forked(ld, err);
     pthread_mutex_lock(&ld->lock);
-    int rc = next_locked(ld, out, err);
+    const int rc = next_locked(ld, wait, out, err);
+    sluice_tell_ready(ld);
     pthread_mutex_unlock(&ld->lock);
     return rc;
+}
+
+int sluice_loader_next(struct sluice_loader *ld, const struct sluice_batch **out,
+                       struct sluice_error *err)
+{
+    return next(ld, true, out, err);
+}
+
+int sluice_loader_try_next(struct sluice_loader *ld, const struct sluice_batch **out,
+                           struct sluice_error *err)
+{
+    return next(ld, false, out, err);
 }
 
 void sluice_loader_release(struct sluice_loader *ld, const struct sluice_batch *batch)
@@ -120,6 +124,7 @@ void sluice_loader_release(struct sluice_loader *ld, const struct sluice_batch *
 static void restart(struct sluice_loader *ld, uint32_t epoch, uint64_t batch)
 {
     __atomic_store_n(&ld->cancel, true, __ATOMIC_RELAXED);
+    sluice_tell_ready(ld);
     while (ld->busy)
         pthread_cond_wait(&ld->ready, &ld->lock);
     for (int i = 0; i < ld->opt.batches; i++) {
@@ -156,6 +161,7 @@ static void go(struct sluice_loader *ld, uint32_t epoch, uint64_t batch, uint64_
     }
     pthread_cond_broadcast(&ld->work);
     pthread_cond_broadcast(&ld->ready);
+    sluice_tell_ready(ld);
 }
 
 int sluice_loader_go(struct sluice_loader *ld, uint32_t epoch, uint64_t batch,

@@ -349,6 +349,7 @@ int sluice_loader_open_with(struct sluice_loader **out, const char *path,
     ld->opt = options ? *options : defaults;
     ld->transform = ld->opt.transform;
     ld->pid = getpid();
+    ld->event_fd = -1;
     ld->file = (struct sluice_file){ .sys = sys, .fd = -1, .direct_fd = -1 };
     pthread_mutex_init(&ld->lock, NULL);
     pthread_cond_init(&ld->work, NULL);
@@ -391,6 +392,8 @@ void sluice_loader_close(struct sluice_loader *ld)
     sluice_view_free(ld);
     free(ld->damaged);
     sluice_file_close(&ld->file);
+    if (ld->event_fd >= 0)
+        close(ld->event_fd);
     pthread_cond_destroy(&ld->ready);
     pthread_cond_destroy(&ld->work);
     pthread_mutex_destroy(&ld->lock);

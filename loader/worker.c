@@ -135,6 +135,7 @@ static void hand_in(struct worker *w, struct chunk *chunks, int count)
     ld->busy -= count;
     if (ld->busy == 0 && ld->cancel)
         pthread_cond_broadcast(&ld->ready);
+    sluice_tell_ready(ld);
     ld->stats.read_seconds += w->read_seconds;
     ld->stats.decode_seconds += w->decode_seconds;
     ld->stats.transform_seconds += w->transform_seconds - w->decode_seconds;

@@ -26,6 +26,7 @@ enum sluice_code {
     SLUICE_EUNBUILT = -6, /* this build or this machine lacks the part asked for */
     SLUICE_EDEVICE = -7,  /* oneDNN, CUDA or cuDNN failed */
     SLUICE_ESTOPPED = -8, /* interrupted by the user */
+    SLUICE_EAGAIN = -9,   /* not yet: ask again later */
 };
 
 struct sluice_error {

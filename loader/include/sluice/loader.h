@@ -3,9 +3,10 @@
  *     struct sluice_error err;
  *     struct sluice_loader *ld = NULL;
  *     const struct sluice_batch *b;
- *     int n = sluice_loader_open(&ld, "train.sluice",
- *                 &(struct sluice_loader_options){ .batch_size = 512, .seed = 1 },
- * &err); while (n >= 0 && (n = sluice_loader_next(ld, &b, &err)) > 0) { step(b);
+ *     struct sluice_loader_options opt = { .batch_size = 512, .seed = 1 };
+ *     int n = sluice_loader_open(&ld, "train.sluice", &opt, &err);
+ *     while (n >= 0 && (n = sluice_loader_next(ld, &b, &err)) > 0) {
+ *         step(b);
  *         sluice_loader_release(ld, b);
  *     }
  *     sluice_loader_close(ld);
@@ -17,10 +18,13 @@
  *            An error in any thread reaches the next sluice_loader_next. After an error
  *            the loader can only be closed. On a failed open *out is NULL.
  * Ownership: a batch belongs to the consumer until sluice_loader_release. At most
- *            `batches` batches exist; while the consumer holds them all,
- *            sluice_loader_next is SLUICE_EINVAL (it could only wait for ever).
- * Threads:   next, release and the getters may be called from any thread; open, seek
- *            and close from one at a time. The transform runs in the loader's threads.
+ *            `batches` batches exist; when every one is held by a thread that waits in
+ *            sluice_loader_next, the last of them gets SLUICE_EINVAL (they could only
+ *            wait for ever). So batches that one thread takes and another releases
+ *            should be fewer than `batches`, or be taken with sluice_loader_try_next.
+ * Threads:   any number of consumers: next, release and the getters may be called from
+ *            any thread; open, seek and close from one at a time. The transform runs in
+ *            the loader's threads.
  * Caveats:   the file must not change while it is open (an append by sluice is fine);
  *            after fork() only the parent may use the loader. */
 #ifndef SLUICE_LOADER_H
@@ -49,6 +53,15 @@ void sluice_loader_close(struct sluice_loader *ld); /* NULL is fine; stops mid-e
 int sluice_loader_next(struct sluice_loader *ld, const struct sluice_batch **out,
                        struct sluice_error *err);
 void sluice_loader_release(struct sluice_loader *ld, const struct sluice_batch *batch);
+
+/* The same, but never waits: SLUICE_EAGAIN while there is nothing to get. */
+int sluice_loader_try_next(struct sluice_loader *ld, const struct sluice_batch **out,
+                           struct sluice_error *err);
+/* A descriptor that is readable (POLLIN) as long as there is a batch, the end of the
+ * epoch or an error to get at once; or a negative code. For poll, epoll and event
+ * loops: it is not to be read or closed, and with several consumers another may be
+ * faster. */
+int sluice_loader_fd(struct sluice_loader *ld, struct sluice_error *err);
 
 /* Continue with batch `batch` of epoch `epoch`, in time that does not depend on either.
  * May be called mid-epoch; every batch must have been released. A fresh loader stands

@@ -41,6 +41,6 @@ struct source_def {
 
 extern const struct source_def *const source_registry[]; /* NULL ends the list */
 extern const struct source_def source_cifar10, source_cifar100, source_mnist,
-    source_svhn, source_folder;
+    source_svhn, source_folder, source_beton;
 
 #endif

@@ -47,6 +47,12 @@ if sluice write svhn svhn s.sluice --quiet 2>err; then
   same svhn test svhn st.sluice
   head -c 20000 svhn/train_32x32.mat >cut.mat
   bad 5 'cut.mat: ' svhn cut.mat
+  python3 -c '
+import struct
+data = open("svhn/test_32x32.mat", "rb").read()
+at = data.index(struct.pack("<4i", 32, 32, 3, 5))
+open("more.mat", "wb").write(data[:at] + struct.pack("<4i", 32, 32, 3, 1 << 20) + data[at + 16:])'
+  bad 5 'more.mat: X: more elements than the file can hold' svhn more.mat
   bad 5 'expected a MATLAB file' svhn mnist/train-labels-idx1-ubyte.gz
 else
   grep -q 'lacks libmatio' err || fail "svhn: $(cat err)"

@@ -1,4 +1,5 @@
 /* beton.c -- parsing FFCV's files; see beton.h. */
+#include <assert.h>
 #include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -233,6 +234,7 @@ static int parse(struct beton *b, const struct reader *r, struct sluice_error *e
             (rc = parse_field(b, i, raw, err)) < 0)
             return rc;
     lay_out(b);
+    assert(b->stride > 0); /* each field has its bytes */
     if (b->samples > (b->payloads_to - records) / b->stride)
         return sluice_fail(err, SLUICE_ECORRUPT,
                            "%" PRIu64 " samples of %zu bytes, expected them before the "

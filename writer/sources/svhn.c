@@ -13,7 +13,7 @@
 #ifdef SLUICE_HAVE_MATIO
 #include <matio.h>
 
-enum { SIDE = 32, CHANNELS = 3, PIXELS = SIDE * SIDE * CHANNELS };
+enum { SIDE = 32, CHANNELS = 3, PIXELS = SIDE * SIDE * CHANNELS, RATIO_MAX = 1100 };
 
 struct state {
     char path[4096];
@@ -50,6 +50,28 @@ static const char *find_file(struct state *s, const struct source_options *opt)
     return s->path;
 }
 
+/* Elements are read only if the file can hold them: zlib makes nothing smaller than a
+ * thousandth. */
+static int read_variable(const struct state *s, mat_t *file, const char *name,
+                         uint64_t file_size, matvar_t **out, struct sluice_error *err)
+{
+    const uint64_t most = RATIO_MAX * file_size;
+    uint64_t elements = 1;
+    matvar_t *v = *out = Mat_VarReadInfo(file, name);
+    for (int i = 0; v && i < v->rank; i++) {
+        if (v->dims[i] && elements > most / v->dims[i])
+            return sluice_fail(err, SLUICE_ECORRUPT,
+                               "%.300s: %s: more elements than the file can hold",
+                               s->path, name);
+        elements *= v->dims[i];
+    }
+    return v && Mat_VarReadDataAll(file, v) == 0
+               ? 0
+               : sluice_fail(err, SLUICE_ECORRUPT,
+                             "%.300s: no variable %s in it, or the file is truncated",
+                             s->path, name);
+}
+
 static int load(struct state *s, struct sluice_error *err)
 {
     struct stat st;
@@ -61,14 +83,11 @@ static int load(struct state *s, struct sluice_error *err)
     if (!file)
         return sluice_fail(err, SLUICE_ECORRUPT, "%.300s: expected a MATLAB file",
                            s->path);
-    s->images = Mat_VarRead(file, "X");
-    s->labels = Mat_VarRead(file, "y");
+    int rc = read_variable(s, file, "X", (uint64_t)st.st_size, &s->images, err);
+    if (rc == 0)
+        rc = read_variable(s, file, "y", (uint64_t)st.st_size, &s->labels, err);
     Mat_Close(file);
-    if (!s->images || !s->labels)
-        return sluice_fail(err, SLUICE_ECORRUPT,
-                           "%.300s: no variable %s in it, or the file is truncated",
-                           s->path, s->images ? "y" : "X");
-    return 0;
+    return rc;
 }
 
 static int check(const struct state *s, uint64_t *count, struct sluice_error *err)

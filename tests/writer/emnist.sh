@@ -46,6 +46,18 @@ sluice subset l.sluice z.sluice --class=z --quiet || fail "the class z"
 sluice write mnist letters/emnist-letters-train-images-idx3-ubyte.gz f.sluice --quiet || fail "a file"
 for f in l f; do tail -c +12289 $f.sluice | head -c 18 >$f.pixels; done
 cmp l.pixels f.pixels && [ "$(classes f.sluice)" = "$(classes l.sluice)" ] || fail "folder and file differ"
+python3 - <<'EOP'
+import glob, zipfile, tarfile
+with zipfile.ZipFile("gzip.zip", "w") as z, tarfile.open("raw.tar", "w") as t:
+    for name in sorted(glob.glob("letters/*")):
+        z.write(name, name.replace("letters", "gzip", 1))
+        t.add(name)
+EOP
+for archive in gzip.zip raw.tar; do
+  sluice write mnist $archive z.sluice --quiet || fail "$archive"
+  cmp l.sluice z.sluice || fail "$archive and its files differ"
+done
+head -c 300 gzip.zip >cut.zip
 sluice write mnist letters t.sluice --split=test --quiet || fail "test"
 [ "$(pixels t.sluice 4)" = " 0 2 1 3" ] || fail "test: $(pixels t.sluice 4)"
 sluice write mnist letters s.sluice --transposed --quiet || fail "--transposed"
@@ -63,6 +75,7 @@ done
 bad 2 'several: has byclass, bymerge, balanced, digits, mnist of EMNIST: say which with --variant' several out.sluice
 bad 2 "no variant 'letter'; there are byclass, .*letters" several out.sluice --variant=letter
 bad 5 'neither emnist-letters-train-images-idx3-ubyte nor' several out.sluice --variant=letters
+bad 5 'cut.zip: ' cut.zip out.sluice
 bad 5 'item 1: label 0, expected 1 to 26' wrong out.sluice
 bad 5 'neither emnist-letters-test-images-idx3-ubyte nor' wrong out.sluice --split=test --variant=letters
 bad 5 'neither t10k-images-idx3-ubyte nor' wrong out.sluice --split=test

@@ -26,7 +26,8 @@ static bool is_folder(const char *path)
 static bool is_archive(const char *path)
 {
     const char *dot = strrchr(path, '.');
-    return strstr(path, ".tar") || (dot && strcmp(dot, ".tgz") == 0);
+    return strstr(path, ".tar") ||
+           (dot && (strcmp(dot, ".tgz") == 0 || strcmp(dot, ".zip") == 0));
 }
 
 bool input_is_plain(const char *path)
@@ -70,7 +71,10 @@ static int read_entry(struct archive *a, const char *path, struct input_file *f,
     }
 }
 
-static int open_archive(struct archive **out, const char *path, bool raw,
+/* The file at `path`, or `packed` if there is one: then `path` is for messages. A raw
+ * one is no archive, but one file that may be compressed. */
+static int open_archive(struct archive **out, const char *path,
+                        const struct input_file *packed, bool raw,
                         struct sluice_error *err)
 {
     struct archive *a = archive_read_new();
@@ -78,11 +82,14 @@ static int open_archive(struct archive **out, const char *path, bool raw,
     if (!a)
         return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", path);
     archive_read_support_filter_all(a);
-    if (raw)
+    if (raw) {
         archive_read_support_format_raw(a);
-    else
+    } else {
         archive_read_support_format_tar(a);
-    if (archive_read_open_filename(a, path, CHUNK) != ARCHIVE_OK) {
+        archive_read_support_format_zip(a);
+    }
+    if ((packed ? archive_read_open_memory(a, packed->data, packed->size)
+                : archive_read_open_filename(a, path, CHUNK)) != ARCHIVE_OK) {
         int rc = archive_fail(a, path, NULL, err);
         archive_read_free(a);
         return rc;
@@ -104,7 +111,7 @@ static int load_file(const char *path, struct input_file *f, size_t limit,
     fclose(probe);
     if (empty)
         return sluice_fail(err, SLUICE_ECORRUPT, "%s: the file is empty", path);
-    int rc = open_archive(&a, path, true, err);
+    int rc = open_archive(&a, path, NULL, true, err);
     if (rc < 0)
         return rc;
     rc = archive_read_next_header(a, &entry) == ARCHIVE_OK
@@ -128,12 +135,6 @@ static bool find_in(char path[PATH_MAX], const char *folder, const char *name)
     return false;
 }
 
-bool input_has(const char *folder, const char *name)
-{
-    char path[PATH_MAX];
-    return find_in(path, folder, name);
-}
-
 static int load_folder(const char *folder, struct input_file *files, int count,
                        size_t limit, struct sluice_error *err)
 {
@@ -148,24 +149,73 @@ static int load_folder(const char *folder, struct input_file *files, int count,
     return 0;
 }
 
+static const char *member_name(struct archive_entry *entry)
+{
+    const char *name = archive_entry_pathname(entry);
+    const char *slash = name ? strrchr(name, '/') : NULL;
+    return slash ? slash + 1 : name ? name : "";
+}
+
+/* Whether a member is called `wanted`, or has .gz behind that. */
+static bool is_called(const char *member, const char *wanted, bool *packed)
+{
+    const size_t n = strlen(wanted);
+    *packed = member[0] && strcmp(member + strnlen(member, n), ".gz") == 0;
+    return strncmp(member, wanted, n) == 0 && (*packed || !member[n]);
+}
+
+/* The present entry, which is compressed on its own. */
+static int read_packed(struct archive *a, const char *path, struct input_file *f,
+                       size_t limit, struct sluice_error *err)
+{
+    struct input_file packed = { .name = f->name };
+    struct archive *inner;
+    struct archive_entry *entry;
+    int rc = read_entry(a, path, &packed, limit, err);
+    if (rc == 0 && (rc = open_archive(&inner, path, &packed, true, err)) == 0) {
+        rc = archive_read_next_header(inner, &entry) == ARCHIVE_OK
+                 ? read_entry(inner, path, f, limit, err)
+                 : archive_fail(inner, path, f->name, err);
+        archive_read_free(inner);
+    }
+    free(packed.data);
+    return rc;
+}
+
 static int load_members(struct archive *a, const char *path, struct input_file *files,
                         int count, size_t limit, struct sluice_error *err)
 {
     struct archive_entry *entry;
+    bool packed;
     int rc;
     while ((rc = archive_read_next_header(a, &entry)) == ARCHIVE_OK) {
-        const char *name = archive_entry_pathname(entry);
-        const char *slash = name ? strrchr(name, '/') : NULL;
-        name = slash ? slash + 1 : name;
-        for (int i = 0; name && i < count; i++)
-            if (!files[i].data && strcmp(name, files[i].name) == 0) {
-                rc = read_entry(a, path, &files[i], limit, err);
+        const char *name = member_name(entry);
+        for (int i = 0; i < count; i++)
+            if (!files[i].data && is_called(name, files[i].name, &packed)) {
+                rc = packed ? read_packed(a, path, &files[i], limit, err)
+                            : read_entry(a, path, &files[i], limit, err);
                 if (rc < 0)
                     return rc;
                 break;
             }
     }
     return rc == ARCHIVE_EOF ? 0 : archive_fail(a, path, NULL, err);
+}
+
+bool input_has(const char *path, const char *name)
+{
+    char where[PATH_MAX];
+    struct archive *a;
+    struct archive_entry *entry;
+    bool found = false, packed;
+    if (is_folder(path))
+        return find_in(where, path, name);
+    if (!is_archive(path) || open_archive(&a, path, NULL, false, NULL) < 0)
+        return false;
+    while (!found && archive_read_next_header(a, &entry) == ARCHIVE_OK)
+        found = is_called(member_name(entry), name, &packed);
+    archive_read_free(a);
+    return found;
 }
 
 int input_load(const char *path, struct input_file *files, int count, size_t limit,
@@ -179,7 +229,7 @@ int input_load(const char *path, struct input_file *files, int count, size_t lim
         return load_folder(path, files, count, limit, err);
     if (!is_archive(path))
         return load_file(path, &files[0], limit, err);
-    int rc = open_archive(&a, path, false, err);
+    int rc = open_archive(&a, path, NULL, false, err);
     if (rc < 0)
         return rc;
     rc = load_members(a, path, files, count, limit, err);

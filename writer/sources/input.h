@@ -23,8 +23,8 @@ int input_load(const char *path, struct input_file *files, int count, size_t lim
                struct sluice_error *err);
 /* Whether `path` is one file: no folder, and no archive by its name. */
 bool input_is_plain(const char *path);
-/* Whether a folder has a file of this name, or with .gz behind it. */
-bool input_has(const char *folder, const char *name);
+/* Whether a folder or archive has a file of this name, or with .gz behind it. */
+bool input_has(const char *path, const char *name);
 void input_free(struct input_file *files, int count);
 
 /* JSON that says which files with which bytes a dataset was made from; free() it. */

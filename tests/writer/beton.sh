@@ -43,6 +43,10 @@ r = json.load(sys.stdin)
 assert [(c["name"], c["samples"]) for c in r["classes"]][9] == ("nine", 5), r
 assert r["fields"][0]["shape"] == [6, 8, 3] and len(r["mean"]) == 3, r
 assert r["provenance"]["files"][0]["name"] == "usual.beton", r' || fail "info"
+# Mean and deviation of pictures that are JPEGs are those of their pixels.
+sluice write beton all.beton pixels.sluice --mode=raw --quiet || fail "all, raw"
+for f in all pixels; do sluice info $f.sluice --json | sed 's/.*"mean": \(.*\), "prov.*/\1/' >$f.mean; done
+grep -q '^.[0-9.]*, [0-9.]*, [0-9.]*., "std"' all.mean && cmp all.mean pixels.mean || fail "statistics: $(cat all.mean pixels.mean)"
 
 # `usual` has two fields: records from 2106, 24 bytes each; pages from 2 MiB; one page.
 record=2106 table=$((4 << 20))
@@ -122,7 +126,8 @@ bad 5 'tiny.beton: 20 bytes, expected a .beton file' tiny.beton
 bad 3 'nowhere.beton: No such file' nowhere.beton
 bad 2 'expected a .beton file' tree
 bad 2 '--mode=keep or raw' all.beton --mode=jpg
-bad 2 '--mode=keep or raw' all.beton --max-side=9
+bad 2 'no --max-side' all.beton --max-side=9
+bad 2 'no --orient' all.beton --orient
 
 [ $failures = 0 ] && echo "all betons good"
 exit $((failures > 0))

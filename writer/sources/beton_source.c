@@ -23,7 +23,9 @@ struct state {
     int fd;
     struct beton beton;
     struct sluice_field fields[SLUICE_FIELDS_MAX];
-    uint8_t *payloads[SLUICE_FIELDS_MAX]; /* of the present sample */
+    /* Of the present sample. */
+    uint8_t *payloads[SLUICE_FIELDS_MAX];
+    struct sluice_pixel_sums sums[SLUICE_FIELDS_MAX];
     struct picture_options options;
     struct picture_work work;
     char *provenance;
@@ -205,10 +207,12 @@ static int open_beton(struct source *src, const struct source_options *opt,
     s->options = opt->picture;
     s->options.channels = s->options.mode == PICTURE_RAW ? 3 : 0;
     s->fd = -1;
-    int rc = opt->picture.mode > PICTURE_RAW || opt->picture.max_side
+    const bool other =
+        opt->picture.mode > PICTURE_RAW || opt->picture.max_side || opt->picture.orient;
+    int rc = other
                  ? sluice_fail(err, SLUICE_EINVAL,
-                               "%.300s: of a .beton file pictures are kept or become "
-                               "pixels: --mode=keep or raw, and no --max-side",
+                               "%.300s: pictures of a .beton file are kept or become "
+                               "pixels: --mode=keep or raw, no --max-side, no --orient",
                                s->path)
                  : open_file(s, &size, err);
     if (rc == 0) {
@@ -280,6 +284,9 @@ static int take_jpeg(struct state *s, int field, uint64_t i,
                                 .height = p.height,
                                 .width = p.width,
                                 .channels = p.channels };
+    s->sums[field] = p.sums;
+    if (p.sums.channels)
+        v->sums = &s->sums[field];
     return 0;
 }
 

@@ -117,8 +117,8 @@ static int assign(uint8_t *part_of, const struct part *parts, int count,
             for (; at < stop; at++)
                 part_of[c[at].sample] = (uint8_t)p;
         }
-        for (; at < end; at++)
-            part_of[c[at].sample] = (uint8_t)(at % (size_t)count);
+        for (; opt->folds && at < end; at++)
+            part_of[c[at].sample] = (uint8_t)(at % (size_t)opt->folds);
     }
     free(c);
     return rc;

@@ -200,7 +200,8 @@ static void png_pixels(uint32_t format, int stored, int channels, const char *wh
           "%s: %zu bytes", what, p.size);
     for (int i = 0; i < 9 * 13; i++)
         for (int c = 0; c < channels; c++) {
-            const size_t from = (size_t)(i * stored + (stored < 3 ? 0 : c));
+            const size_t from =
+                (size_t)i * (size_t)stored + (size_t)(stored < 3 ? 0 : c);
             bad += p.data[i * channels + c] != (uint8_t)(from * 37 + from / 11);
         }
     CHECK(bad == 0, "%s: %zu values differ", what, bad);

@@ -39,7 +39,8 @@ static int check_superblock(const char *name, const uint8_t *b,
     if (!sealed(b))
         return sluice_fail(err, SLUICE_ECORRUPT,
                            "%s: header is damaged: checksum differs", name);
-    if (get_u16(b + SUPER_MAJOR) != VERSION_MAJOR || get_u64(b + SUPER_INCOMPATIBLE))
+    if (get_u16(b + SUPER_MAJOR) != VERSION_MAJOR ||
+        get_u64(b + SUPER_INCOMPATIBLE) & ~(uint64_t)FEATURE_ZSTD)
         return sluice_fail(err, SLUICE_EVERSION,
                            "%s: format version %d.%d with features %#" PRIx64
                            "; this is a reader of version %d",
@@ -114,10 +115,15 @@ static int check_index(const struct sluice_dataset *ds, const struct table *t,
         const uint64_t pixels =
             (uint64_t)get_u32(e + ENTRY_HEIGHT) * get_u32(e + ENTRY_WIDTH);
         const uint16_t codec = get_u16(e + ENTRY_CODEC);
+        const uint64_t fixed = sluice_field_payload(f);
+        const uint64_t plain =
+            codec == SLUICE_CODEC_ZSTD ? get_u32(e + ENTRY_PLAIN) : size;
         if (offset < s->data_offset || offset > end || size > end - offset ||
-            codec > SLUICE_CODEC_JPEG ||
-            (f->kind == SLUICE_KIND_IMAGE && codec == SLUICE_CODEC_RAW &&
-             (pixels > UINT32_MAX || pixels * get_u16(e + ENTRY_CHANNELS) != size)))
+            codec > (ds->dir.zstd_level ? SLUICE_CODEC_ZSTD : SLUICE_CODEC_JPEG) ||
+            (codec == SLUICE_CODEC_ZSTD && plain > SLUICE_PLAIN_MAX) ||
+            (fixed && codec != SLUICE_CODEC_JPEG && plain != fixed) ||
+            (f->kind == SLUICE_KIND_IMAGE && codec != SLUICE_CODEC_JPEG &&
+             (pixels > UINT32_MAX || pixels * get_u16(e + ENTRY_CHANNELS) != plain)))
             return sluice_fail(err, SLUICE_ECORRUPT,
                                "%s: field %s: index entry %" PRIu64
                                " of its segment is impossible",
@@ -375,6 +381,7 @@ int sluice_dataset_locate(const struct sluice_dataset *ds, int field, uint64_t s
         .height = get_u32(e + ENTRY_HEIGHT),
         .width = get_u32(e + ENTRY_WIDTH),
         .channels = get_u16(e + ENTRY_CHANNELS),
+        .plain = get_u32(e + ENTRY_PLAIN),
     };
     return 0;
 }
@@ -466,6 +473,14 @@ const double *sluice_dataset_std(const struct sluice_dataset *ds)
 const char *sluice_dataset_provenance(const struct sluice_dataset *ds)
 {
     return ds->dir.provenance ? ds->dir.provenance : "{}";
+}
+
+int sluice_dataset_zstd(const struct sluice_dataset *ds, const void **dictionary,
+                        size_t *dictionary_size)
+{
+    *dictionary = ds->dir.dictionary;
+    *dictionary_size = ds->dir.dictionary_size;
+    return ds->dir.zstd_level;
 }
 
 size_t sluice_dataset_memory(const struct sluice_dataset *ds)

@@ -193,6 +193,26 @@ static int parse_stats(struct sluice_directory *dir, const char *name, const uin
     return 0;
 }
 
+static int parse_zstd(struct sluice_directory *dir, const char *name, const uint8_t *p,
+                      uint64_t size, struct sluice_error *err)
+{
+    const uint32_t level = size < 4 ? 0 : get_u32(p);
+    if (dir->zstd_level || !level || level > INT32_MAX ||
+        size - 4 > SLUICE_DICTIONARY_MAX)
+        return sluice_fail(err, SLUICE_ECORRUPT,
+                           "%s: impossible zstd record of %" PRIu64 " bytes", name,
+                           size);
+    dir->zstd_level = (int)level;
+    if (size == 4)
+        return 0;
+    dir->dictionary = malloc(size - 4);
+    if (!dir->dictionary)
+        return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", name);
+    memcpy(dir->dictionary, p + 4, size - 4);
+    dir->dictionary_size = size - 4;
+    return 0;
+}
+
 static int parse_record(struct sluice_directory *dir, const char *name, uint32_t tag,
                         const uint8_t *p, uint64_t size, uint64_t length,
                         struct sluice_error *err)
@@ -206,6 +226,8 @@ static int parse_record(struct sluice_directory *dir, const char *name, uint32_t
         return parse_classes(dir, name, p, size, err);
     case TAG_STATS:
         return parse_stats(dir, name, p, size, err);
+    case TAG_ZSTD:
+        return parse_zstd(dir, name, p, size, err);
     case TAG_PROVENANCE:
         free(dir->provenance);
         dir->provenance = strndup((const char *)p, size);
@@ -270,5 +292,6 @@ void sluice_directory_clear(struct sluice_directory *dir)
     free(dir->fields);
     free(dir->segments);
     free(dir->provenance);
+    free(dir->dictionary);
     memset(dir, 0, sizeof(*dir));
 }

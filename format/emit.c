@@ -12,13 +12,14 @@ static void seal(uint8_t block[SLUICE_BLOCK_SIZE])
     put_u32(block + BLOCK_CRC, sluice_crc32c(0, block, BLOCK_CRC));
 }
 
-void sluice_emit_superblock(uint8_t block[SLUICE_BLOCK_SIZE])
+void sluice_emit_superblock(uint8_t block[SLUICE_BLOCK_SIZE], bool zstd)
 {
     memset(block, 0, SLUICE_BLOCK_SIZE);
     memcpy(block, superblock_magic, sizeof(superblock_magic));
     put_u16(block + SUPER_MAJOR, VERSION_MAJOR);
     put_u16(block + SUPER_MINOR, VERSION_MINOR);
     put_u32(block + SUPER_BLOCK_SIZE, SLUICE_BLOCK_SIZE);
+    put_u64(block + SUPER_INCOMPATIBLE, zstd ? FEATURE_ZSTD : 0);
     seal(block);
 }
 
@@ -47,6 +48,7 @@ void sluice_emit_index_entry(uint8_t entry[SLUICE_INDEX_ENTRY],
     put_u32(entry + ENTRY_WIDTH, extent->width);
     put_u16(entry + ENTRY_CHANNELS, (uint16_t)extent->channels);
     put_u16(entry + ENTRY_CODEC, (uint16_t)extent->codec);
+    put_u32(entry + ENTRY_PLAIN, extent->plain);
 }
 
 /* Write a record's header at `at` and return where its payload goes. With out == NULL
@@ -121,6 +123,13 @@ static size_t emit_all(uint8_t *out, const struct sluice_directory *dir)
         begin_record(out, &at, TAG_FIELDS, (size_t)dir->field_count * FIELD_SIZE);
     if (p)
         emit_fields(p, dir);
+    if (dir->zstd_level) {
+        p = begin_record(out, &at, TAG_ZSTD, 4 + dir->dictionary_size);
+        if (p)
+            put_u32(p, (uint32_t)dir->zstd_level);
+        if (p && dir->dictionary_size)
+            memcpy(p + 4, dir->dictionary, dir->dictionary_size);
+    }
     for (int i = 0; i < dir->segment_count; i++) {
         p = begin_record(out, &at, TAG_SEGMENT,
                          SEGMENT_HEADER + (size_t)dir->field_count * STORE_SIZE);

@@ -21,6 +21,7 @@ enum {
     SUPER_BLOCK_SIZE = 12,
     SUPER_COMPATIBLE = 16,
     SUPER_INCOMPATIBLE = 24,
+    FEATURE_ZSTD = 1, /* incompatible feature: payloads of codec 2 */
 
     /* commit slot */
     COMMIT_SEQUENCE = 8,
@@ -38,6 +39,7 @@ enum {
     TAG_CLASSES = 3,
     TAG_STATS = 4,
     TAG_PROVENANCE = 5,
+    TAG_ZSTD = TAG_MUST_KNOW | 6,
 
     /* field: name[32], kind u8, dtype u8, rank u8, zero u8, shape u32[4], zero[12] */
     FIELD_SIZE = 64,
@@ -65,6 +67,7 @@ enum {
     ENTRY_WIDTH = 20,
     ENTRY_CHANNELS = 24,
     ENTRY_CODEC = 26,
+    ENTRY_PLAIN = 28,
 };
 
 #endif

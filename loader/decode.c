@@ -18,6 +18,8 @@ void sluice_decoder_free(struct sluice_decoder *d)
 {
     sluice_jpeg_free(d->jpeg);
     sluice_resize_free(&d->resizer);
+    sluice_inflater_free(d->inflater);
+    free(d->plain);
     free(d->part);
     free(d->out);
     *d = (struct sluice_decoder){ .jpeg = NULL };
@@ -141,6 +143,26 @@ static int extract(struct sluice_decoder *d, const struct sluice_extent *x,
     return sluice_jpeg_decode(d->jpeg, r, channels, out, err);
 }
 
+/* A zstd frame becomes raw bytes, and *x speaks of those. */
+static int inflate(const struct sluice_loader *ld, struct sluice_decoder *d,
+                   struct sluice_extent *x, const uint8_t **bytes,
+                   struct sluice_error *err)
+{
+    int rc = 0;
+    if (x->codec != SLUICE_CODEC_ZSTD)
+        return 0;
+    if (!d->inflater)
+        rc = sluice_inflater_create(&d->inflater, ld->file.dataset, err);
+    if (rc == 0)
+        rc = grow(&d->plain, &d->plain_room, x->plain, err);
+    if (rc == 0)
+        rc = sluice_inflate(d->inflater, x, *bytes, d->plain, err);
+    *bytes = d->plain;
+    x->codec = SLUICE_CODEC_RAW;
+    x->size = x->plain;
+    return rc;
+}
+
 static int name_sample(const struct sluice_loader *ld, uint64_t sample, int rc,
                        const struct sluice_error *why, struct sluice_error *err)
 {
@@ -178,11 +200,16 @@ int sluice_decode(const struct sluice_loader *ld, struct sluice_decoder *d,
                   struct sluice_error *err)
 {
     struct sluice_error why;
+    struct sluice_extent plain = *x;
+    int rc = inflate(ld, d, &plain, &bytes, &why);
+    if (rc < 0)
+        return name_sample(ld, sample, rc, &why, err);
+    x = &plain;
     *pixels = bytes;
     if (x->codec == SLUICE_CODEC_RAW && ld->opt.crop.kind == SLUICE_CROP_NONE &&
         x->channels == (uint32_t)ld->source.channels)
         return 0;
-    const int rc = decode(ld, d, sample, epoch, x, bytes, pixels, &why);
+    rc = decode(ld, d, sample, epoch, x, bytes, pixels, &why);
     return rc < 0 ? name_sample(ld, sample, rc, &why, err) : 0;
 }
 
@@ -198,7 +225,10 @@ int sluice_decode_whole(const struct sluice_loader *ld, uint64_t sample,
         return sluice_fail(err, SLUICE_EINVAL,
                            "%s: sample %" PRIu64 " has %zu bytes, room for %zu",
                            ld->file.path, sample, size, capacity);
-    const int rc = extract(&d, x, bytes, &all, (int)x->channels, out, &why);
+    struct sluice_extent plain = *x;
+    int rc = inflate(ld, &d, &plain, &bytes, &why);
+    if (rc == 0)
+        rc = extract(&d, &plain, bytes, &all, (int)x->channels, out, &why);
     sluice_decoder_free(&d);
     return rc < 0 ? name_sample(ld, sample, rc, &why, err) : 0;
 }

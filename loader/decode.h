@@ -3,6 +3,7 @@
 #ifndef SLUICE_LOADER_DECODE_H
 #define SLUICE_LOADER_DECODE_H
 
+#include <sluice/inflate.h>
 #include <sluice/jpeg.h>
 
 #include "resize.h"
@@ -12,9 +13,10 @@ struct sluice_loader;
 /* What a thread needs for it; zero at first. */
 struct sluice_decoder {
     struct sluice_jpeg *jpeg;
+    struct sluice_inflater *inflater;
     struct resizer resizer;
-    uint8_t *part, *out; /* grown as needed */
-    size_t part_room, out_room;
+    uint8_t *plain, *part, *out; /* grown as needed */
+    size_t plain_room, part_room, out_room;
 };
 void sluice_decoder_free(struct sluice_decoder *d);
 

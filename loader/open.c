@@ -115,7 +115,9 @@ static int find_fields(struct sluice_loader *ld, struct sluice_error *err)
 /* Sizes and kinds of what is stored, over all samples. */
 struct survey {
     uint32_t height, width, channels; /* of the first sample */
-    bool any, same, raw;
+    bool any, same;
+    bool pixels;    /* no JPEGs, and all with these channels */
+    bool raw;       /* and stored as they are */
     uint64_t other; /* the first sample of another size */
     size_t largest; /* bytes stored */
 };
@@ -125,7 +127,7 @@ static int survey(const struct sluice_loader *ld, struct survey *s,
 {
     const uint64_t count = sluice_dataset_count(ld->file.dataset);
     struct sluice_extent x;
-    *s = (struct survey){ .same = true, .raw = true, .largest = 1 };
+    *s = (struct survey){ .same = true, .pixels = true, .raw = true, .largest = 1 };
     for (uint64_t i = 0; i < count; i++) {
         int rc = sluice_dataset_locate(ld->file.dataset, ld->image_field, i, &x, err);
         if (rc < 0)
@@ -146,6 +148,8 @@ static int survey(const struct sluice_loader *ld, struct survey *s,
             s->same = false;
             s->other = i;
         }
+        s->pixels =
+            s->pixels && x.codec != SLUICE_CODEC_JPEG && x.channels == s->channels;
         s->raw = s->raw && x.codec == SLUICE_CODEC_RAW && x.channels == s->channels;
     }
     return s->any || !count
@@ -161,10 +165,15 @@ static int settle_shape(struct sluice_loader *ld, struct sluice_error *err)
     const struct sluice_field *f =
         sluice_dataset_field(ld->file.dataset, ld->image_field);
     const struct sluice_crop *c = &ld->opt.crop;
-    struct survey s = { f->shape[0], f->shape[1], f->shape[2], true, true, true, 0, 0 };
+    struct survey s = { f->shape[0], f->shape[1], f->shape[2], true, true,
+                        true,        true,        0,           0 };
     const uint64_t pixels = (uint64_t)s.height * s.width;
     int rc = 0;
-    if (!pixels || !s.channels)
+    const void *dictionary;
+    size_t dictionary_size;
+    const int zstd =
+        sluice_dataset_zstd(ld->file.dataset, &dictionary, &dictionary_size);
+    if (!pixels || !s.channels || zstd)
         rc = survey(ld, &s, err);
     else if (pixels > INT32_MAX || pixels * s.channels > INT32_MAX)
         rc = sluice_fail(err, SLUICE_ECORRUPT, "%s: field %s: images of 2 GiB",
@@ -180,7 +189,7 @@ static int settle_shape(struct sluice_loader *ld, struct sluice_error *err)
                            "brought",
                            ld->file.path, s.other, s.height, s.width);
     const int channels = ld->opt.channels ? ld->opt.channels
-                         : s.raw          ? (int)s.channels
+                         : s.pixels       ? (int)s.channels
                                           : 3;
     const bool crop = c->kind != SLUICE_CROP_NONE;
     ld->encoded = crop || !s.raw || channels != (int)s.channels;

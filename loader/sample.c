@@ -89,7 +89,8 @@ int sluice_extent_check(const struct sluice_loader *ld, uint64_t sample,
     const uint64_t pixels = (uint64_t)x->height * x->width * x->channels;
     if (pixels && pixels <= INT32_MAX && x->height <= INT32_MAX / 4 &&
         x->width <= INT32_MAX / 4 &&
-        (x->codec != SLUICE_CODEC_RAW || pixels == x->size))
+        (x->codec == SLUICE_CODEC_JPEG ||
+         pixels == (x->codec == SLUICE_CODEC_ZSTD ? x->plain : x->size)))
         return 0;
     return sluice_fail(err, SLUICE_ECORRUPT,
                        "%s: sample %" PRIu64 ": an image of %ux%ux%u in %u bytes",

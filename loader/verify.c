@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <sluice/format_emit.h>
+#include <sluice/inflate.h>
 #include <sluice/jpeg.h>
 
 #include "verify.h"
@@ -14,6 +15,7 @@ struct work {
     uint8_t *bytes, *pixels;
     size_t room, pixel_room;
     struct sluice_jpeg *jpeg;
+    struct sluice_inflater *inflater;
 };
 
 static int grow(uint8_t **data, size_t *room, size_t need, const char *path,
@@ -52,6 +54,21 @@ static int check_picture(struct work *w, const struct sluice_file *f, uint64_t s
                   : 0;
 }
 
+static int check_frame(struct work *w, const struct sluice_file *f, uint64_t sample,
+                       const struct sluice_extent *x, struct sluice_error *err)
+{
+    struct sluice_error why;
+    int rc = grow(&w->pixels, &w->pixel_room, x->plain, f->path, err);
+    if (rc == 0 && !w->inflater)
+        rc = sluice_inflater_create(&w->inflater, f->dataset, err);
+    if (rc < 0)
+        return rc;
+    rc = sluice_inflate(w->inflater, x, w->bytes, w->pixels, &why);
+    return rc < 0 ? sluice_fail(err, SLUICE_ECORRUPT, "%s: sample %" PRIu64 ": %.300s",
+                                f->path, sample, why.message)
+                  : 0;
+}
+
 /* Check one payload; returns 0, 1 if it is bad (and says so), or an error. */
 static int verify_payload(const struct sluice_file *f, int field, uint64_t sample,
                           struct work *w, const struct verify_listener *to,
@@ -70,6 +87,8 @@ static int verify_payload(const struct sluice_file *f, int field, uint64_t sampl
                                  : sluice_file_check(f, sample, &x, w->bytes, err);
     if (rc == 0 && x.codec == SLUICE_CODEC_JPEG)
         rc = check_picture(w, f, sample, &x, err);
+    if (rc == 0 && x.codec == SLUICE_CODEC_ZSTD)
+        rc = check_frame(w, f, sample, &x, err);
     if (rc == 0 || rc == SLUICE_ENOMEM)
         return rc;
     snprintf(line, sizeof(line), "%s (field %s)", err->message,
@@ -209,6 +228,7 @@ int64_t sluice_verify(const struct sluice_file *f, const struct verify_listener 
             bad = sluice_fail(err, SLUICE_ESTOPPED, "interrupted");
     }
     sluice_jpeg_free(work.jpeg);
+    sluice_inflater_free(work.inflater);
     free(work.bytes);
     free(work.pixels);
     return bad;

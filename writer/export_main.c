@@ -204,8 +204,8 @@ static int class_folder(struct export *e, const struct sluice_value *values,
     return mkdir(e->path, 0777) == 0 || errno == EEXIST ? 0 : io_error(e, err);
 }
 
-static int put_png(struct export *e, FILE *f, const struct sluice_extent *x,
-                   const uint8_t *pixels, struct sluice_error *err)
+static int put_png(struct export *e, FILE *f, const struct sluice_value *x,
+                   struct sluice_error *err)
 {
     png_image image = { .version = PNG_IMAGE_VERSION,
                         .height = x->height,
@@ -217,7 +217,7 @@ static int put_png(struct export *e, FILE *f, const struct sluice_extent *x,
         return sluice_fail(err, SLUICE_EUNBUILT,
                            "%.400s: %u channels, a PNG has 1, 3 or 4", e->path,
                            x->channels);
-    return png_image_write_to_stdio(&image, f, 0, pixels, 0, NULL)
+    return png_image_write_to_stdio(&image, f, 0, x->data, 0, NULL)
                ? 0
                : sluice_fail(err, SLUICE_EIO, "%.400s: %s", e->path, image.message);
 }
@@ -226,20 +226,18 @@ static int put_picture(struct export *e, uint64_t i, const struct sluice_value *
                        struct sluice_error *err)
 {
     char folder[256], name[320];
-    struct sluice_extent x;
+    const struct sluice_value *x = &values[e->image];
     int rc = class_folder(e, values, folder, err);
-    if (rc == 0)
-        rc = sluice_dataset_locate(e->in.dataset, e->image, i, &x, err);
     if (rc < 0)
         return rc;
-    const bool jpeg = x.codec == SLUICE_CODEC_JPEG;
+    const bool jpeg = x->codec == SLUICE_CODEC_JPEG;
     snprintf(name, sizeof(name), "%s%08" PRIu64 ".%s", folder, i, jpeg ? "jpg" : "png");
     FILE *f = create(e, name, err);
     if (!f)
         return SLUICE_EIO;
     if (!jpeg)
-        rc = put_png(e, f, &x, values[e->image].data, err);
-    else if (fwrite(values[e->image].data, 1, x.size, f) != x.size)
+        rc = put_png(e, f, x, err);
+    else if (fwrite(x->data, 1, x->size, f) != x->size)
         rc = io_error(e, err);
     if (fclose(f) != 0 && rc == 0)
         rc = io_error(e, err);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <sluice/crc32c.h>
+#include <sluice/inflate.h>
 
 #include "packed.h"
 #include "stats.h"
@@ -49,11 +50,42 @@ int packed_open(struct packed *p, const char *path, struct sluice_error *err)
 void packed_close(struct packed *p)
 {
     sluice_dataset_free(p->dataset);
+    sluice_inflater_free(p->inflater);
+    free(p->frame);
     for (int i = 0; i < SLUICE_FIELDS_MAX; i++)
         free(p->bytes[i]);
     if (p->path && p->fd >= 0)
         close(p->fd);
     *p = (struct packed){ .path = NULL };
+}
+
+static int grow(struct packed *p, uint8_t **data, size_t *room, size_t need,
+                struct sluice_error *err)
+{
+    if (*data && need <= *room)
+        return 0;
+    free(*data);
+    *data = malloc(need ? need : 1);
+    *room = *data ? need : 0;
+    return *data ? 0
+                 : sluice_fail(err, SLUICE_ENOMEM, "%s: no memory for %zu bytes",
+                               p->path, need);
+}
+
+static int inflate_payload(struct packed *p, uint64_t sample,
+                           const struct sluice_extent *x, uint8_t *out,
+                           struct sluice_error *err)
+{
+    struct sluice_error why;
+    int rc = 0;
+    if (!p->inflater &&
+        (rc = sluice_inflater_create(&p->inflater, p->dataset, err)) < 0)
+        return rc;
+    rc = sluice_inflate(p->inflater, x, p->frame, out, &why);
+    return rc < 0 ? sluice_fail(err, (enum sluice_code)rc,
+                                "%s: sample %" PRIu64 ": %.300s", p->path, sample,
+                                why.message)
+                  : 0;
 }
 
 static int read_payload(struct packed *p, int field, uint64_t sample,
@@ -63,26 +95,28 @@ static int read_payload(struct packed *p, int field, uint64_t sample,
     int rc = sluice_dataset_locate(p->dataset, field, sample, &x, err);
     if (rc < 0)
         return rc;
-    if (x.size > p->room[field] || !p->bytes[field]) {
-        free(p->bytes[field]);
-        p->room[field] = x.size;
-        p->bytes[field] = malloc(x.size ? x.size : 1);
-        if (!p->bytes[field])
-            return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory for %u bytes",
-                               p->path, x.size);
-    }
-    if ((rc = read_at(p, p->bytes[field], x.size, x.offset, err)) < 0)
+    const bool deflated = x.codec == SLUICE_CODEC_ZSTD;
+    const size_t size = deflated ? x.plain : x.size;
+    rc = grow(p, &p->bytes[field], &p->room[field], size, err);
+    if (rc == 0 && deflated)
+        rc = grow(p, &p->frame, &p->frame_room, x.size, err);
+    uint8_t *stored = deflated ? p->frame : p->bytes[field];
+    if (rc == 0)
+        rc = read_at(p, stored, x.size, x.offset, err);
+    if (rc < 0)
         return rc;
-    const uint32_t crc = sluice_crc32c(0, p->bytes[field], x.size);
+    const uint32_t crc = sluice_crc32c(0, stored, x.size);
     if (crc != x.crc)
         return sluice_fail(err, SLUICE_ECORRUPT,
                            "%s: sample %" PRIu64 ", %u bytes at %" PRIu64
                            ": expected checksum %08x, found %08x (field %s)",
                            p->path, sample, x.size, x.offset, x.crc, crc,
                            sluice_dataset_field(p->dataset, field)->name);
+    if (deflated && (rc = inflate_payload(p, sample, &x, p->bytes[field], err)) < 0)
+        return rc;
     *v = (struct sluice_value){ .data = p->bytes[field],
-                                .size = x.size,
-                                .codec = x.codec,
+                                .size = size,
+                                .codec = deflated ? SLUICE_CODEC_RAW : x.codec,
                                 .height = x.height,
                                 .width = x.width,
                                 .channels = x.channels };
@@ -139,6 +173,9 @@ int packed_schema(const struct packed *p, struct sluice_schema *out,
     const int classes = named < 0 ? 0 : sluice_dataset_classes(ds, named);
     const char **names = calloc((size_t)classes + 1, sizeof(*names));
     struct sluice_field *fields = calloc((size_t)count + 1, sizeof(*fields));
+    const void *dictionary;
+    size_t dictionary_size;
+    const int level = sluice_dataset_zstd(ds, &dictionary, &dictionary_size);
     *out = (struct sluice_schema){
         .fields = fields,
         .field_count = count,
@@ -146,6 +183,9 @@ int packed_schema(const struct packed *p, struct sluice_schema *out,
         .class_count = classes,
         .class_field = named < 0 ? NULL : sluice_dataset_field(ds, named)->name,
         .provenance = sluice_dataset_provenance(ds),
+        .zstd_level = level,
+        .dictionary = dictionary,
+        .dictionary_size = dictionary_size,
         .without_statistics = sluice_dataset_count(ds) && !sluice_dataset_mean(ds),
     };
     if (!names || !fields) {

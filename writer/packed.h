@@ -12,13 +12,17 @@ struct packed {
     struct sluice_dataset *dataset;
     uint8_t *bytes[SLUICE_FIELDS_MAX]; /* of the sample read last */
     size_t room[SLUICE_FIELDS_MAX];
+    struct sluice_inflater *inflater;
+    uint8_t *frame; /* before it is inflated */
+    size_t frame_room;
 };
 
 /* On failure nothing is left open. `path` is borrowed. */
 int packed_open(struct packed *p, const char *path, struct sluice_error *err);
 void packed_close(struct packed *p); /* a zeroed one is fine */
 
-/* One value for each field; good until the next call. Damage is named. */
+/* One value for each field, zstd frames inflated; good until the next call. Damage is
+ * named. */
 int packed_read(struct packed *p, uint64_t sample, struct sluice_value *values,
                 struct sluice_error *err);
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "copy.h"
+#include "deflate.h"
 #include "options.h"
 #include "sources/source.h"
 
@@ -16,8 +17,8 @@ struct options {
     int split; /* 0 train, 1 test */
     uint64_t limit;
     const char *class_names, *root, *variant;
-    int mode, quality, threads, on_error, mean_std;
-    uint64_t max_side, smart, seed;
+    int mode, quality, threads, on_error, mean_std, compress;
+    uint64_t max_side, smart, seed, dictionary;
     double probability;
     bool transposed, trust, orient, shuffle, append, quiet, json;
 };
@@ -55,6 +56,10 @@ static const struct cli_option option_table[] = {
       "write the samples in random order; takes the space twice for a while" },
     { "append", CLI_FLAG, offsetof(struct options, append), 0, 0, NULL,
       "put the samples behind those that OUTPUT has already" },
+    { "compress", CLI_INT, offsetof(struct options, compress), 1, 22, NULL,
+      "payloads that are not JPEGs become zstd frames of this level: none" },
+    { "dictionary", CLI_SIZE, offsetof(struct options, dictionary), 256, 1 << 20, NULL,
+      "with --compress: of this size for all frames, learnt from the pictures: none" },
     { "mean-std", CLI_CHOICE, offsetof(struct options, mean_std), 0, 0, "on|off",
       "mean and deviation of each channel: on" },
     { "threads", CLI_INT, offsetof(struct options, threads), 1, 256, NULL, "folder: that prepare pictures: one per CPU" },
@@ -168,7 +173,6 @@ static int write_file(struct source *src, const char *path, const struct options
     struct sluice_writer *w = NULL;
     struct progress progress;
     progress_begin(&progress, "writing", "samples", count, opt->quiet);
-    src->schema.without_statistics = opt->mean_std == MEAN_STD_OFF;
     int rc = sluice_writer_begin(&w, path, &src->schema, err);
     if (rc == 0)
         rc = copy_samples(src, w, count, opt->on_error == ON_ERROR_SKIP, skipped,
@@ -177,6 +181,58 @@ static int write_file(struct source *src, const char *path, const struct options
         rc = sluice_writer_finish(w, err);
     progress_end(&progress);
     sluice_writer_abandon(w);
+    return rc;
+}
+
+/* A dictionary learnt from pictures spread over the file, a hundred times its size. */
+static int learn(struct packed *in, uint8_t **dictionary, size_t *size,
+                 struct sluice_error *err)
+{
+    struct sluice_value values[SLUICE_FIELDS_MAX];
+    const uint64_t count = sluice_dataset_count(in->dataset);
+    const int image = sluice_dataset_find_kind(in->dataset, SLUICE_KIND_IMAGE);
+    const size_t room = 100 * *size;
+    const uint64_t most = count < 20000 ? count : 20000;
+    uint8_t *bytes = malloc(room);
+    size_t *sizes = calloc(most + 1, sizeof(*sizes)), filled = 0;
+    unsigned n = 0;
+    int rc = image < 0 ? sluice_fail(err, SLUICE_EINVAL, "%s: no pictures", in->path)
+             : bytes && sizes
+                 ? 0
+                 : sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", in->path);
+    for (uint64_t k = 0; k < most && rc == 0; k++) {
+        rc = packed_read(in, k * count / most, values, err);
+        const struct sluice_value *v = &values[image];
+        if (rc < 0 || v->codec != SLUICE_CODEC_RAW || v->size > room - filled)
+            continue;
+        memcpy(bytes + filled, v->data, v->size);
+        filled += v->size;
+        sizes[n++] = v->size;
+    }
+    if (rc == 0)
+        rc = deflater_train(dictionary, size, bytes, sizes, n, err);
+    free(bytes);
+    free(sizes);
+    return rc;
+}
+
+/* Begin `path` with what `in` has, compressed as the options say. */
+static int begin_like(struct sluice_writer **w, const char *path, struct packed *in,
+                      const struct options *opt, struct sluice_error *err)
+{
+    struct sluice_schema schema;
+    uint8_t *dictionary = NULL;
+    size_t size = opt->dictionary;
+    int rc = packed_schema(in, &schema, err);
+    schema.zstd_level = opt->compress;
+    if (rc == 0 && size)
+        rc = learn(in, &dictionary, &size, err);
+    schema.dictionary = dictionary;
+    schema.dictionary_size = size;
+    if (rc == 0)
+        rc = sluice_writer_begin(w, path, &schema, err);
+    packed_schema_free(&schema);
+    free(dictionary);
     return rc;
 }
 
@@ -193,7 +249,7 @@ static int pour(const char *from, const char *path, const struct options *opt,
     int rc = packed_open(&in, from, err);
     if (rc < 0)
         return rc;
-    progress_begin(&progress, opt->shuffle ? "shuffling" : "appending", "samples",
+    progress_begin(&progress, opt->append ? "appending" : "arranging", "samples",
                    sluice_dataset_count(in.dataset), opt->quiet);
     if (opt->shuffle)
         rc = select_order(&order, &count, NULL, in.dataset, opt->seed, false, err);
@@ -201,7 +257,7 @@ static int pour(const char *from, const char *path, const struct options *opt,
         (rc = packed_match(&out, &in, err)) == 0)
         rc = sluice_writer_reopen(&w, path, err);
     else if (rc == 0)
-        rc = packed_begin(&w, path, &in, err);
+        rc = begin_like(&w, path, &in, opt, err);
     if (rc == 0)
         rc = copy_all(&in, w, order, &progress, &done, err);
     if (rc == 0)
@@ -218,8 +274,16 @@ static int write_all(struct source *src, const char *path, const struct options 
                      uint64_t count, uint64_t *skipped, struct sluice_error *err)
 {
     char between[4096];
-    if (!opt->shuffle && !opt->append)
+    src->schema.without_statistics = opt->mean_std == MEAN_STD_OFF;
+    if (opt->dictionary && !opt->compress)
+        return sluice_fail(err, SLUICE_EINVAL, "--dictionary: expected --compress too");
+    if (opt->append && opt->compress)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "--compress: a file that is appended to keeps its own way");
+    if (!opt->shuffle && !opt->append && !opt->dictionary) {
+        src->schema.zstd_level = opt->compress;
         return write_file(src, path, opt, count, skipped, err);
+    }
     snprintf(between, sizeof(between), "%.4000s.unordered-%ld", path, (long)getpid());
     int rc = write_file(src, between, opt, count, skipped, err);
     if (rc == 0)

@@ -10,9 +10,11 @@
 #include <sluice/format_emit.h>
 #include <sluice/writer.h>
 
+#include "deflate.h"
 #include "output.h"
 #include "packed.h"
 #include "scalar.h"
+#include "schema.h"
 #include "stats.h"
 
 enum { SPOOL = 64 << 20 };
@@ -39,6 +41,7 @@ struct sluice_writer {
     uint64_t samples, segment_samples;
     int streamed; /* the payload field that is written directly; -1: none */
     int image;    /* the image field that statistics are of; -1: none */
+    struct deflater *deflater; /* NULL: payloads are stored as they are */
     struct stats stats;
     bool stats_whole; /* every image was raw */
     bool failed, finished;
@@ -67,43 +70,26 @@ static int grow(struct sluice_writer *w, struct bytes *b, const void *data, size
     return 0;
 }
 
-static uint64_t payload_size(const struct sluice_field *f)
-{
-    uint64_t size = sluice_dtype_size(f->dtype);
-    const int axes = f->kind == SLUICE_KIND_IMAGE ? 3 : f->rank;
-    if (f->kind != SLUICE_KIND_IMAGE && f->kind != SLUICE_KIND_TENSOR)
-        return 0;
-    for (int i = 0; i < axes && size; i++)
-        size = size > UINT32_MAX / (f->shape[i] ? f->shape[i] : 1) ? 0
-                                                                   : size * f->shape[i];
-    return size;
-}
-
-static int check_schema(const char *path, const struct sluice_schema *s,
-                        struct sluice_error *err)
-{
-    if (s->field_count < 1 || s->field_count > SLUICE_FIELDS_MAX)
-        return sluice_fail(err, SLUICE_EINVAL, "%s: %d fields, expected 1 to %d", path,
-                           s->field_count, SLUICE_FIELDS_MAX);
-    for (int i = 0; i < s->field_count; i++) {
-        const struct sluice_field *f = &s->fields[i];
-        if (!f->name[0] || memchr(f->name, 0, sizeof(f->name)) == NULL ||
-            !sluice_dtype_size(f->dtype) || f->kind < SLUICE_KIND_SCALAR ||
-            f->kind > SLUICE_KIND_JSON || f->rank < 0 || f->rank > SLUICE_RANK_MAX ||
-            (f->kind == SLUICE_KIND_TENSOR && !payload_size(f)))
-            return sluice_fail(err, SLUICE_EINVAL, "%s: field %d is not well formed",
-                               path, i);
-        for (int k = 0; k < i; k++)
-            if (strcmp(s->fields[k].name, f->name) == 0)
-                return sluice_fail(err, SLUICE_EINVAL, "%s: two fields are called %s",
-                                   path, f->name);
-    }
-    return 0;
-}
-
 static bool integer_scalar(const struct sluice_field *f)
 {
     return f->kind == SLUICE_KIND_SCALAR && f->dtype <= SLUICE_I64;
+}
+
+static int copy_zstd(struct sluice_writer *w, const struct sluice_schema *s,
+                     struct sluice_error *err)
+{
+    struct sluice_directory *dir = &w->dir;
+    dir->zstd_level = s->zstd_level;
+    if (s->dictionary_size > SLUICE_DICTIONARY_MAX)
+        return sluice_fail(err, SLUICE_EINVAL, "%s: a dictionary of %zu bytes", w->path,
+                           s->dictionary_size);
+    if (s->dictionary_size && !(dir->dictionary = malloc(s->dictionary_size)))
+        return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", w->path);
+    if (s->dictionary_size)
+        memcpy(dir->dictionary, s->dictionary, s->dictionary_size);
+    dir->dictionary_size = s->dictionary_size;
+    return deflater_create(&w->deflater, s->zstd_level, dir->dictionary,
+                           dir->dictionary_size, err);
 }
 
 static int copy_schema(struct sluice_writer *w, const struct sluice_schema *s,
@@ -129,6 +115,11 @@ static int copy_schema(struct sluice_writer *w, const struct sluice_schema *s,
     for (; dir->class_count < s->class_count; dir->class_count++)
         if (!(dir->classes[dir->class_count] = strdup(s->classes[dir->class_count])))
             return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", w->path);
+    if (s->zstd_level) {
+        const int rc = copy_zstd(w, s, err);
+        if (rc < 0)
+            return rc;
+    }
     w->streamed = w->image = -1;
     w->stats_whole = !s->without_statistics;
     for (int i = dir->field_count - 1; i >= 0; i--) {
@@ -137,9 +128,9 @@ static int copy_schema(struct sluice_writer *w, const struct sluice_schema *s,
             w->image = i;
         if (f->kind != SLUICE_KIND_SCALAR)
             w->streamed = i;
-        w->columns[i].type = f->kind == SLUICE_KIND_SCALAR ? SLUICE_STORE_COLUMN
-                             : payload_size(f)             ? SLUICE_STORE_FIXED
-                                                           : SLUICE_STORE_INDEXED;
+        w->columns[i].type = f->kind == SLUICE_KIND_SCALAR       ? SLUICE_STORE_COLUMN
+                             : schema_payload(f) && !w->deflater ? SLUICE_STORE_FIXED
+                                                                 : SLUICE_STORE_INDEXED;
     }
     return 0;
 }
@@ -161,7 +152,7 @@ int sluice_writer_begin(struct sluice_writer **out, const char *path,
                         const struct sluice_schema *schema, struct sluice_error *err)
 {
     static const uint8_t blank[SLUICE_DATA_AT];
-    int rc = check_schema(path, schema, err);
+    int rc = schema_check(path, schema, err);
     struct sluice_writer *w = rc < 0 ? NULL : calloc(1, sizeof(*w));
     *out = NULL;
     if (rc < 0)
@@ -246,11 +237,13 @@ static int check_payload(struct sluice_writer *w, int field,
     const struct sluice_field *f = &w->dir.fields[field];
     const bool raw_image = f->kind == SLUICE_KIND_IMAGE && v->codec == SLUICE_CODEC_RAW;
     const bool fixed = w->columns[field].type == SLUICE_STORE_FIXED;
-    const uint64_t want = fixed       ? payload_size(f)
+    const uint64_t size = v->codec == SLUICE_CODEC_RAW ? schema_payload(f) : 0;
+    const uint64_t want = size        ? size
                           : raw_image ? (uint64_t)v->height * v->width * v->channels
                                       : v->size;
     if (v->size != want || v->size > UINT32_MAX ||
-        (fixed && v->codec != SLUICE_CODEC_RAW) || v->channels > UINT16_MAX)
+        (fixed && v->codec != SLUICE_CODEC_RAW) || v->codec > SLUICE_CODEC_JPEG ||
+        v->channels > UINT16_MAX)
         return sluice_fail(err, SLUICE_EINVAL,
                            "%s: sample %" PRIu64
                            ", field %s: %zu bytes, expected %" PRIu64,
@@ -262,7 +255,7 @@ static int append_payload(struct sluice_writer *w, int field,
                           const struct sluice_value *v, struct sluice_error *err)
 {
     struct column *c = &w->columns[field];
-    const uint32_t crc = sluice_crc32c(0, v->data, v->size);
+    const struct sluice_field *f = &w->dir.fields[field];
     int rc = check_payload(w, field, v, err);
     if (rc < 0)
         return rc;
@@ -270,30 +263,45 @@ static int append_payload(struct sluice_writer *w, int field,
         stats_merge(&w->stats, v->sums);
     else if (field == w->image && v->codec == SLUICE_CODEC_RAW)
         stats_add(&w->stats, v->data, v->size,
-                  c->type == SLUICE_STORE_FIXED ? w->dir.fields[field].shape[2]
-                                                : v->channels);
+                  schema_payload(f) ? f->shape[2] : v->channels);
     else if (field == w->image)
         w->stats_whole = false;
+    struct sluice_extent x = { .offset = c->written,
+                               .size = (uint32_t)v->size,
+                               .codec = v->codec,
+                               .height = v->height,
+                               .width = v->width,
+                               .channels = v->channels };
+    const void *bytes = v->data;
+    if (f->kind == SLUICE_KIND_IMAGE && schema_payload(f)) {
+        x.height = f->shape[0];
+        x.width = f->shape[1];
+        x.channels = f->shape[2];
+    }
+    if (w->deflater && v->codec == SLUICE_CODEC_RAW && v->size <= SLUICE_PLAIN_MAX) {
+        const size_t frame = deflate_payload(w->deflater, v->data, v->size, &bytes);
+        if (frame) {
+            x.plain = x.size;
+            x.size = (uint32_t)frame;
+            x.codec = SLUICE_CODEC_ZSTD;
+        } else {
+            bytes = v->data;
+        }
+    }
+    x.crc = sluice_crc32c(0, bytes, x.size);
     if (c->type == SLUICE_STORE_FIXED) {
-        rc = grow(w, &c->table, &crc, sizeof(crc), err);
+        rc = grow(w, &c->table, &x.crc, sizeof(x.crc), err);
     } else {
         uint8_t entry[SLUICE_INDEX_ENTRY];
         /* Offsets are relative to the store until it has its place: see place_store. */
-        sluice_emit_index_entry(entry,
-                                &(struct sluice_extent){ .offset = c->written,
-                                                         .size = (uint32_t)v->size,
-                                                         .crc = crc,
-                                                         .codec = v->codec,
-                                                         .height = v->height,
-                                                         .width = v->width,
-                                                         .channels = v->channels });
+        sluice_emit_index_entry(entry, &x);
         rc = grow(w, &c->table, entry, sizeof(entry), err);
     }
     if (rc < 0)
         return rc;
-    c->written += v->size;
-    return field == w->streamed ? sluice_output_write(w->out, v->data, v->size, err)
-                                : grow(w, &c->spool, v->data, v->size, err);
+    c->written += x.size;
+    return field == w->streamed ? sluice_output_write(w->out, bytes, x.size, err)
+                                : grow(w, &c->spool, bytes, x.size, err);
 }
 
 /* ---- segments ---- */
@@ -333,7 +341,7 @@ static int place_store(struct sluice_writer *w, int field, struct sluice_store *
         .data_offset = c->start,
         .data_size = c->written,
         .stride =
-            c->type == SLUICE_STORE_FIXED ? payload_size(&w->dir.fields[field]) : 0,
+            c->type == SLUICE_STORE_FIXED ? schema_payload(&w->dir.fields[field]) : 0,
         .table_offset = table,
         .table_crc = sluice_crc32c(0, c->table.data, c->table.size),
     };
@@ -426,7 +434,7 @@ static int write_end(struct sluice_writer *w, struct sluice_error *err)
                                     err);
     if (rc == 0)
         rc = sluice_output_patch(w->out, block, sizeof(block), SLUICE_COMMIT_AT, err);
-    sluice_emit_superblock(block);
+    sluice_emit_superblock(block, w->deflater != NULL);
     if (rc == 0)
         rc = sluice_output_patch(w->out, block, sizeof(block), SLUICE_SUPERBLOCK_AT,
                                  err);
@@ -459,6 +467,8 @@ void sluice_writer_abandon(struct sluice_writer *w)
     free(w->dir.fields);
     free(w->dir.segments);
     free(w->dir.provenance);
+    free(w->dir.dictionary);
+    deflater_free(w->deflater);
     free(w->path);
     free(w);
 }

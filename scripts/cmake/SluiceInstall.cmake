@@ -9,7 +9,7 @@ configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/sluiceConfig.cmake.in
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/sluiceConfigVersion.cmake
   COMPATIBILITY SameMinorVersion)
 set(pc_private -pthread)
-set(pc_requires_private "libjpeg")
+set(pc_requires_private "libjpeg libzstd")
 if(SLUICE_HAVE_URING)
   string(APPEND pc_requires_private " liburing")
 endif()

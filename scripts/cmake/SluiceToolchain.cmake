@@ -14,6 +14,7 @@ endif()
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 find_package(JPEG REQUIRED)
+pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 find_package(PNG REQUIRED)
 
 # The flags of every target of ours; CUDA sources get the language level only.

@@ -4,6 +4,7 @@
 
 #include <sluice/crc32c.h>
 #include <sluice/format.h>
+#include <sluice/inflate.h>
 
 #include "fuzz.h"
 
@@ -46,6 +47,19 @@ static void mend(uint8_t *data, size_t size)
     memcpy(data + CRC, &crc, 4);
 }
 
+static void inflate_some(const struct sluice_dataset *ds, const struct sluice_extent *x,
+                         const uint8_t *bytes)
+{
+    struct sluice_inflater *i;
+    if (x->codec != SLUICE_CODEC_ZSTD || x->plain > 1 << 20)
+        return;
+    uint8_t *out = malloc(x->plain + 1);
+    FUZZ_REQUIRE(out && sluice_inflater_create(&i, ds, NULL) == 0);
+    (void)sluice_inflate(i, x, bytes, out, NULL);
+    sluice_inflater_free(i);
+    free(out);
+}
+
 static void touch(const struct sluice_dataset *ds, const struct bytes *b)
 {
     const uint64_t count = sluice_dataset_count(ds);
@@ -60,8 +74,10 @@ static void touch(const struct sluice_dataset *ds, const struct bytes *b)
             struct sluice_extent x;
             if (f->kind == SLUICE_KIND_SCALAR)
                 sink += sluice_dataset_real(ds, k, i);
-            else if (sluice_dataset_locate(ds, k, i, &x, NULL) == 0)
+            else if (sluice_dataset_locate(ds, k, i, &x, NULL) == 0) {
                 FUZZ_REQUIRE(x.offset <= b->size && x.size <= b->size - x.offset);
+                inflate_some(ds, &x, b->data + x.offset);
+            }
         }
     }
     sink += (double)strlen(sluice_dataset_provenance(ds));

@@ -66,6 +66,16 @@ cat <(all s3.sluice) want | cmp - got || fail "--append: other samples"
 sluice write folder "tree" none2.sluice --append --quiet 2>err
 [ $? = 3 ] && grep -q none2.sluice err && [ -z "$(find . -name 'none2*' -o -name '*unordered*')" ] || fail "--append to nothing: $(cat err)"
 
+# Compressed: the same values, fewer bytes, batches alike.
+for how in --compress=3 '--compress=3 --dictionary=4K' '--compress=3 --dictionary=4K --shuffle'; do
+  sluice write folder tree z.sluice --mode=raw $how --quiet 2>err || fail "$how: $(cat err)"
+  sluice verify z.sluice >out || fail "$how: verify: $(cat out)"
+  all raw.sluice | sort >want && all z.sluice | sort | cmp - want || fail "$how: other values"
+  [ "$(stat -c %s z.sluice)" -lt "$(stat -c %s raw.sluice)" ] || fail "$how: not smaller"
+done
+sluice write folder tree z.sluice --mode=raw --dictionary=4K 2>err
+[ $? = 2 ] && grep -q 'expected --compress too' err || fail "--dictionary alone: $(cat err)"
+
 # Other files are left out, and told; a damaged picture is named; nothing is left.
 echo text >"tree/a class/notes.txt"
 sluice write folder tree n.sluice 2>err >out && grep -q '1 files that are not called' err || fail "left out: $(cat err)"

@@ -55,6 +55,8 @@ enum sluice_kind {
 enum sluice_codec {
     SLUICE_CODEC_RAW = 0,  /* as they are; an image is height*width*channels bytes */
     SLUICE_CODEC_JPEG = 1, /* one JPEG picture */
+    SLUICE_CODEC_ZSTD =
+        2, /* one zstd frame of what RAW would be: see sluice/inflate.h */
 };
 
 /* One field of the schema. Zero in height, width or channels of an image field means
@@ -74,6 +76,7 @@ struct sluice_extent {
     uint32_t crc;    /* CRC-32C of those bytes */
     enum sluice_codec codec;
     uint32_t height, width, channels; /* IMAGE */
+    uint32_t plain;                   /* ZSTD: bytes once inflated; else 0 */
 };
 
 /* Reads exactly `size` bytes at `offset`, or fails. */
@@ -124,6 +127,10 @@ const double *sluice_dataset_mean(const struct sluice_dataset *ds);
 const double *sluice_dataset_std(const struct sluice_dataset *ds);
 /* Where the data came from: JSON text, "{}" if not stored. */
 const char *sluice_dataset_provenance(const struct sluice_dataset *ds);
+/* How the payloads of codec ZSTD were made: the level, 0 if the file has none. The
+ * dictionary is theirs all, NULL if there is none. */
+int sluice_dataset_zstd(const struct sluice_dataset *ds, const void **dictionary,
+                        size_t *dictionary_size);
 /* Bytes of memory that the open dataset holds. */
 size_t sluice_dataset_memory(const struct sluice_dataset *ds);
 

@@ -14,8 +14,10 @@ enum {
     SLUICE_SUPERBLOCK_AT = 0,
     SLUICE_COMMIT_AT = SLUICE_BLOCK_SIZE, /* two slots, one block each */
     SLUICE_DATA_AT = 3 * SLUICE_BLOCK_SIZE,
-    SLUICE_INDEX_ENTRY = 32, /* bytes */
-    SLUICE_STATS_MAX = 4,    /* channels that have a mean and a deviation */
+    SLUICE_INDEX_ENTRY = 32,         /* bytes */
+    SLUICE_PLAIN_MAX = 1 << 30,      /* bytes of an inflated payload */
+    SLUICE_DICTIONARY_MAX = 1 << 20, /* bytes */
+    SLUICE_STATS_MAX = 4,            /* channels that have a mean and a deviation */
 };
 
 /* How a segment keeps one field. The numbers are part of the file format. */
@@ -49,7 +51,10 @@ struct sluice_directory {
     int class_count, class_field;
     int stats_channels; /* 0: no statistics */
     double mean[SLUICE_STATS_MAX], std[SLUICE_STATS_MAX];
-    char *provenance; /* JSON text or NULL */
+    char *provenance;    /* JSON text or NULL */
+    int zstd_level;      /* 0: no payload is of codec ZSTD */
+    uint8_t *dictionary; /* (dictionary_size) of them all, or NULL */
+    size_t dictionary_size;
 };
 
 struct sluice_commit {
@@ -61,8 +66,8 @@ struct sluice_commit {
     int slot; /* 0 or 1: where the open file has it; not stored */
 };
 
-/* Fill one block. */
-void sluice_emit_superblock(uint8_t block[SLUICE_BLOCK_SIZE]);
+/* Fill one block. `zstd`: payloads may be of codec ZSTD. */
+void sluice_emit_superblock(uint8_t block[SLUICE_BLOCK_SIZE], bool zstd);
 void sluice_emit_commit(uint8_t block[SLUICE_BLOCK_SIZE],
                         const struct sluice_commit *commit);
 /* Fill one index entry; `extent` has the payload's place, checksum, codec and size. */

@@ -38,6 +38,12 @@ struct sluice_schema {
     int class_count;
     const char *class_field; /* the field that they name: the first integer scalar */
     const char *provenance;  /* JSON text: where the data came from; NULL: {} */
+    /* Payloads that are not JPEGs become zstd frames of this level, 1 to 22, where that
+     * makes them smaller, each by itself; 0: none. They are larger to decode than to
+     * read: see FORMAT.md. */
+    int zstd_level;
+    const void *dictionary;  /* (dictionary_size) for all of them; NULL: none */
+    size_t dictionary_size;  /* at most 1 MiB */
     bool without_statistics; /* no mean and deviation of the images */
 };
 

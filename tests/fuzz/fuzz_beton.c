@@ -10,7 +10,7 @@
 #include "fuzz.h"
 #include "source.h"
 
-enum { PAGE = 2 << 20, SAMPLES = 64 };
+enum { PAGE = 2 << 20, SAMPLES = 8, ENDS = 4096 };
 
 static size_t put(int fd, const uint8_t *data, size_t size, size_t most, off_t at)
 {
@@ -53,7 +53,8 @@ static void read_samples(struct source *src)
             if (src->schema.fields[k].kind == SLUICE_KIND_IMAGE && !v->codec)
                 FUZZ_REQUIRE(v->size == (size_t)v->height * v->width * v->channels);
             for (size_t n = 0; n < v->size; n++)
-                sink ^= ((const uint8_t *)v->data)[n];
+                if (n < ENDS || v->size - n <= ENDS)
+                    sink ^= ((const uint8_t *)v->data)[n];
         }
     }
     (void)sink;

@@ -226,8 +226,8 @@ static int read_mnist(struct source *src, uint64_t i, struct sluice_value *value
 
 const struct source_def source_mnist = {
     .name = "mnist",
-    .help = "folder with IDX files of MNIST, Fashion-MNIST, KMNIST or EMNIST (.gz or "
-            "not), or an images file",
+    .help = "folder or archive with IDX files of MNIST, Fashion-MNIST, KMNIST or "
+            "EMNIST (.gz or not), or an images file",
     .open = open_mnist,
     .read = read_mnist,
     .close = close_mnist,

@@ -51,6 +51,8 @@ grep -q 'nolabel.pkl: it has no labels' err || fail "nolabel: not said: $(cat er
 for f in n got; do tail -c +12289 $f.sluice | head -c $((9 * 3072)) >$f.pixels; done
 cmp n.pixels got.pixels || fail "nolabel: other pixels"
 sluice info n.sluice --json | grep -q '"fields": \[{"name": "image"[^}]*}\]' || fail "nolabel: $(sluice info n.sluice --json)"
+sluice write cifar10 odd/nolabel.pkl x.sluice --class-names=cat,dog 2>err
+[ $? = 2 ] && grep -q 'class names, but no integer field' err || fail "names without labels: $(cat err)"
 
 bad 'refers to posix.system: expected' cifar10 bad/call.pkl
 bad 'labels: expected 9 labels, found 8' cifar10 bad/short.pkl

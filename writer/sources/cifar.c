@@ -103,11 +103,11 @@ static void find_class_names(struct source *src, const struct source_options *op
 {
     struct state *s = src->state;
     struct input_file *list = &s->files[s->batches];
-    if (s->labels == 0)
-        return;
-    if (opt->class_names) {
+    if (opt->class_names) { /* the writer refuses them where there are no labels */
         src->schema.classes = opt->class_names;
         src->schema.class_count = opt->class_count;
+    } else if (s->labels == 0) {
+        return;
     } else if (list->data && split_lines(list, s->classes, CLASSES_MAX) ==
                                  s->variant->label[0].classes) {
         src->schema.classes = s->classes;

@@ -54,7 +54,8 @@ struct config {
     struct {
         int name;
         double lr, momentum, beta1, beta2, eps, weight_decay, clip, lookahead_decay;
-        int lookahead_every;
+        double muon_lr, muon_momentum;
+        int lookahead_every, muon_iterations;
         bool nesterov;
     } optimizer;
     struct {

@@ -1,4 +1,6 @@
 /* config_views.c -- a configuration as the optimizer and the schedule take it. */
+#include <string.h>
+
 #include "config.h"
 
 uint64_t config_steps(const struct config *cfg, uint64_t steps_per_epoch)
@@ -9,7 +11,7 @@ uint64_t config_steps(const struct config *cfg, uint64_t steps_per_epoch)
 
 /* The optimizer and the schedule want names that outlive the call; these follow the
  * choices of the table. */
-static const char *const optimizers[] = { "sgd", "adam", "adamw" };
+static const char *const optimizers[] = { "sgd", "adam", "adamw", "muon" };
 static const char *const schedules[] = { "constant", "onecycle", "cosine",
                                          "linear",   "step",     "triangular" };
 
@@ -20,6 +22,9 @@ struct optim_config config_optim(const struct config *cfg, uint64_t steps_per_ep
         .lr = cfg->optimizer.lr,
         .momentum = cfg->optimizer.momentum,
         .nesterov = cfg->optimizer.nesterov,
+        .muon_lr = cfg->optimizer.muon_lr,
+        .muon_momentum = cfg->optimizer.muon_momentum,
+        .muon_iterations = cfg->optimizer.muon_iterations,
         .beta1 = cfg->optimizer.beta1,
         .beta2 = cfg->optimizer.beta2,
         .eps = cfg->optimizer.eps,
@@ -33,7 +38,8 @@ struct optim_config config_optim(const struct config *cfg, uint64_t steps_per_ep
 struct schedule_config config_schedule(const struct config *cfg,
                                        uint64_t steps_per_epoch)
 {
-    const bool sgd = cfg->optimizer.name == 0;
+    const char *name = optimizers[cfg->optimizer.name];
+    const bool sgd = strcmp(name, "sgd") == 0 || strcmp(name, "muon") == 0;
     return (struct schedule_config){
         .name = schedules[cfg->schedule.name],
         .lr = cfg->optimizer.lr,

@@ -51,6 +51,14 @@ static const char *status_text(dnnl_status_t status)
     }
 }
 
+bool onednn_multiply(bool transpose_a, bool transpose_b, int m, int n, int k,
+                     float alpha, const float *a, const float *b, float beta, float *c)
+{
+    return dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k, alpha,
+                      a, transpose_a ? m : k, b, transpose_b ? k : n, beta, c,
+                      n) == dnnl_success;
+}
+
 const char *onednn_version(char text[32])
 {
     const dnnl_version_t *v = dnnl_version();

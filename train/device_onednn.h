@@ -20,6 +20,11 @@ int onednn_open(struct onednn **out, struct sluice_error *err);
 void onednn_close(struct onednn *dnn); /* NULL is fine */
 const char *onednn_version(char text[32]);
 
+/* c (m, n) = alpha op(a) op(b) + beta c, in float, rows without gaps; op may transpose.
+ * false: the library refuses. */
+bool onednn_multiply(bool transpose_a, bool transpose_b, int m, int n, int k,
+                     float alpha, const float *a, const float *b, float beta, float *c);
+
 struct onednn_shape {
     bool inner;              /* an inner product; else a convolution */
     int n, h, w, c;          /* input */

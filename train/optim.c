@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "arena.h"
+#include "muon.h"
 #include "optim.h"
 
 enum {
@@ -32,6 +33,7 @@ struct optim_def {
     void (*update)(const struct optim_config *c, const struct rates *r, size_t n,
                    float *restrict w, const float *restrict g, float *restrict m,
                    float *restrict v);
+    bool filters_apart; /* they are muon.h's, with the first moment */
 };
 
 /* A stretch of one parameter. */
@@ -50,6 +52,7 @@ struct optim {
     struct tensor *state;
     int state_count;
     struct lookahead *lookahead; /* NULL: none */
+    struct muon *muon;           /* NULL: all parameters are updated by stretches */
     struct chunk *chunk;
     double *partial; /* per chunk: sum of squared gradients */
     int chunk_count;
@@ -107,6 +110,12 @@ static const struct optim_def optims[] = {
     { "sgd", "gradient descent with momentum", 1, { "momentum" }, sgd },
     { "adam", "Adam, decay in the gradient", 2, { "exp_avg", "exp_avg_sq" }, adam },
     { "adamw", "Adam, decay of the weights", 2, { "exp_avg", "exp_avg_sq" }, adamw },
+    { "muon",
+      "orthogonal updates of filters, sgd for the rest",
+      1,
+      { "momentum" },
+      sgd,
+      true },
     { 0 },
 };
 
@@ -131,10 +140,16 @@ static int check(const struct optim_config *c, struct sluice_error *err)
         const char *name;
         double value, high;
     } bounds[] = {
-        { "lr", c->lr, 1e6 },           { "momentum", c->momentum, 1 },
-        { "beta1", c->beta1, BELOW_1 }, { "beta2", c->beta2, BELOW_1 },
-        { "eps", c->eps, 1 },           { "weight_decay", c->weight_decay, 1e6 },
+        { "lr", c->lr, 1e6 },
+        { "momentum", c->momentum, 1 },
+        { "beta1", c->beta1, BELOW_1 },
+        { "beta2", c->beta2, BELOW_1 },
+        { "eps", c->eps, 1 },
+        { "weight_decay", c->weight_decay, 1e6 },
         { "clip", c->clip, 1e12 },
+        { "muon_lr", c->muon_lr, 1e6 },
+        { "muon_momentum", c->muon_momentum, 1 },
+        { "muon_iterations", c->muon_iterations, 100 },
     };
     for (size_t i = 0; i < sizeof bounds / sizeof *bounds; i++)
         if (!(bounds[i].value >= 0 && bounds[i].value <= bounds[i].high))
@@ -142,6 +157,16 @@ static int check(const struct optim_config *c, struct sluice_error *err)
                                "optimizer %s: %s is %g, expected 0 to %g", c->name,
                                bounds[i].name, bounds[i].value, bounds[i].high);
     return 0;
+}
+
+static int check_muon(const struct optim_config *c, struct sluice_error *err)
+{
+    if (c->lr > 0 && c->muon_iterations > 0)
+        return 0;
+    return sluice_fail(err, SLUICE_EINVAL,
+                       "optimizer muon: lr is %g and muon_iterations %d, expected both "
+                       "above 0",
+                       c->lr, c->muon_iterations);
 }
 
 static bool updated(const struct tensor *t)
@@ -220,7 +245,8 @@ int optim_create(struct optim **out, struct net *net, const struct optim_config 
     const struct optim_def *def = find(config->name, err);
     if (!def)
         return SLUICE_EINVAL;
-    if ((rc = check(config, err)) < 0)
+    if ((rc = check(config, err)) < 0 ||
+        (def->filters_apart && (rc = check_muon(config, err)) < 0))
         return rc;
     struct optim *opt = calloc(1, sizeof *opt);
     if (!opt)
@@ -238,6 +264,8 @@ int optim_create(struct optim **out, struct net *net, const struct optim_config 
         rc = arena_open(&opt->memory, bytes + ARENA_ALIGN, err);
     if (rc == 0)
         rc = lay_out(opt, err);
+    if (rc == 0 && def->filters_apart)
+        rc = muon_create(&opt->muon, net, err);
     if (rc == 0 && config->lookahead.every)
         rc = lookahead_create(&opt->lookahead, net, &config->lookahead, err);
     if (rc < 0) {
@@ -253,6 +281,7 @@ void optim_free(struct optim *opt)
     if (!opt)
         return;
     lookahead_free(opt->lookahead);
+    muon_free(opt->muon);
     arena_close(&opt->memory);
     free(opt->state);
     free(opt->chunk);
@@ -300,6 +329,31 @@ static void update_chunk(const struct optim *opt, const struct chunk *c,
                      c->moment[1]);
 }
 
+static bool is_apart(const struct optim *opt, const struct tensor *t)
+{
+    return opt->muon && muon_takes(t);
+}
+
+/* Whole filters, one after the other: the first stretch of each knows where its moment
+ * begins. */
+static void update_filters(struct optim *opt, double lr, double grad_scale)
+{
+    const struct optim_config *c = &opt->config;
+    for (int i = 0; i < opt->chunk_count; i++) {
+        struct tensor *t = opt->chunk[i].param;
+        if (opt->chunk[i].begin || !t->trainable || !is_apart(opt, t))
+            continue;
+        const struct muon_step step = {
+            .lr = (float)(c->muon_lr * lr / c->lr) * t->lr_scale,
+            .momentum = (float)c->muon_momentum,
+            .grad_scale = (float)grad_scale,
+            .nesterov = c->nesterov,
+            .iterations = c->muon_iterations,
+        };
+        muon_update(opt->muon, t, opt->chunk[i].moment[0], &step);
+    }
+}
+
 double optim_step(struct optim *opt, double lr, double momentum)
 {
     const struct optim_config *config = &opt->config;
@@ -326,8 +380,10 @@ double optim_step(struct optim *opt, double lr, double momentum)
     };
 #pragma omp parallel for schedule(static) num_threads(net_device(opt->net)->threads)
     for (int i = 0; i < opt->chunk_count; i++)
-        if (opt->chunk[i].param->trainable)
+        if (opt->chunk[i].param->trainable && !is_apart(opt, opt->chunk[i].param))
             update_chunk(opt, &opt->chunk[i], &rates);
+    if (opt->muon)
+        update_filters(opt, lr, scale);
     if (opt->lookahead)
         lookahead_step(opt->lookahead, opt->steps);
     net_params_changed(opt->net);

@@ -7,10 +7,13 @@
 struct optim;
 
 struct optim_config {
-    const char *name; /* "sgd", "adam", "adamw" */
+    const char *name; /* "sgd", "adam", "adamw", "muon" */
     double lr; /* base rate, of which schedules give a multiple or absolute value */
-    double momentum;          /* sgd */
-    bool nesterov;            /* sgd */
+    double momentum;      /* sgd, and muon's parameters that are no filters */
+    bool nesterov;        /* sgd, muon */
+    double muon_lr;       /* of filters, while the rate is `lr`; it moves with it */
+    double muon_momentum; /* of filters */
+    int muon_iterations;
     double beta1, beta2, eps; /* adam, adamw */
     double weight_decay;
     double clip; /* global L2 norm of all gradients at most; 0: off */

@@ -113,7 +113,10 @@ static inline void rig_optimizer(struct rig *r, const char *optimizer)
                                          .beta2 = 0.999,
                                          .eps = 1e-8,
                                          .weight_decay = 5e-4,
-                                         .clip = 1 };
+                                         .clip = 1,
+                                         .muon_lr = 0.01,
+                                         .muon_momentum = 0.6,
+                                         .muon_iterations = 3 };
     REQUIRE(optim_create(&r->opt, r->net, &config, &r->err) == 0, "%s", r->err.message);
 }
 

@@ -89,6 +89,7 @@ int main(int argc, char **argv)
     twice(device);
     resumed(device, "sgd");
     resumed(device, "adamw");
+    resumed(device, "muon");
     if (strcmp(device, "ref") == 0)
         recorded();
     return check_done();

@@ -17,6 +17,7 @@ enum {
     SCALE,
     BIAS_LR,
     WHITEN_EPOCHS,
+    WHITEN_LR,
     PATCH = 2,
     GROUPS = 3,
 };
@@ -31,6 +32,9 @@ static const struct model_option options[] = {
                         "epochs in which the bias of the whitening layer is trained; "
                         "0: all",
                         .whole = true },
+    [WHITEN_LR] = { "whiten_bias_lr", 1, 1e-3, 1024,
+                    "times the learning rate of that bias; its weight decay is divided "
+                    "by it" },
     { 0 },
 };
 
@@ -71,7 +75,10 @@ static void build(struct net *net, const struct model_config *config)
     x = net_conv2d(net, x, "whiten", filters, PATCH, 1, 0, true);
     if (x) {
         net_last(net)->param[0]->trainable = false;
-        net_last(net)->param[1]->train_epochs = (int)config->options[WHITEN_EPOCHS];
+        struct tensor *bias = net_last(net)->param[1];
+        bias->train_epochs = (int)config->options[WHITEN_EPOCHS];
+        bias->lr_scale = (float)config->options[WHITEN_LR];
+        bias->decay_scale = 1 / bias->lr_scale;
     }
     x = net_activation(net, x, ACT_GELU);
     for (int i = 0; i < GROUPS; i++)

@@ -164,6 +164,8 @@ const struct config_option config_options[] = {
       "optimizer steps between lines of steps.csv; 0: none" },
     { "run.plots", CONFIG_BOOL, AT(run.plots), "true", 0, 0, NULL, true,
       "draw plots/*.svg" },
+    { "run.profile", CONFIG_BOOL, AT(run.profile), "false", 0, 0, NULL, true,
+      "say how long each operator takes, and how fast it is; profile.json" },
     { NULL, CONFIG_BOOL, 0, 0, NULL, 0, 0, NULL, false, NULL },
     /* clang-format on */
 };

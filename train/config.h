@@ -75,7 +75,7 @@ struct config {
         int layout; /* enum run_layout */
         int checkpoint_every_epochs, keep_every_epochs, log_every;
         double checkpoint_every_seconds;
-        bool plots;
+        bool plots, profile;
     } run;
 };
 

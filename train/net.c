@@ -1,6 +1,7 @@
 /* net.c -- finishing, resizing and running a network. */
 #include <assert.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "net_internal.h"
 
@@ -149,12 +150,38 @@ int net_resize(struct net *net, int n, struct sluice_error *err)
     return n == net->batch ? 0 : use_batch(net, n, err);
 }
 
+void net_measure(struct net *net, struct op_time *times)
+{
+    net->times = times;
+}
+
+static double seconds_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* One direction of one operator, with its time where that is asked for. */
+static int run_op(struct net *net, struct op *op, bool forward, struct pass *pass,
+                  struct sluice_error *err)
+{
+    const struct op_backend *be = net_backend(net, op);
+    struct op_time *time =
+        pass->training && net->times ? &net->times[op->number] : NULL;
+    const double start = time ? seconds_now() : 0;
+    const int rc = (forward ? be->forward : be->backward)(op, net->dev, pass, err);
+    if (time)
+        *(forward ? &time->forward : &time->backward) += seconds_now() - start;
+    return rc;
+}
+
 int net_forward(struct net *net, struct pass *pass, struct sluice_error *err)
 {
     assert(net->current >= 0);
     for (int i = 0; i < net->ops.count; i++) {
         struct op *op = net_op_of(net, i);
-        const int rc = net_backend(net, op)->forward(op, net->dev, pass, err);
+        const int rc = run_op(net, op, true, pass, err);
         if (rc < 0)
             return rc;
     }
@@ -181,7 +208,7 @@ int net_backward(struct net *net, struct pass *pass, struct sluice_error *err)
         struct op *op = net_op_of(net, i);
         if (!has_backward(op))
             continue;
-        const int rc = net_backend(net, op)->backward(op, net->dev, pass, err);
+        const int rc = run_op(net, op, false, pass, err);
         if (rc < 0)
             return rc;
     }

@@ -73,6 +73,13 @@ void net_params_changed(struct net *net);
  * over, for good. Backward then leaves out what is needed for them alone. */
 void net_freeze(struct net *net, uint64_t epoch);
 
+/* Seconds of each operator, in its place, summed over passes with pass->training. */
+struct op_time {
+    double forward, backward;
+};
+/* Add to these from now on; NULL: to none. */
+void net_measure(struct net *net, struct op_time *times);
+
 /* Introspection; pointers belong to the net. */
 struct device *net_device(struct net *net);
 int net_op_count(const struct net *net);
@@ -84,6 +91,11 @@ struct tensor *net_buffer(struct net *net, int i);
 size_t net_param_elements(const struct net *net);  /* trainable or not; no buffers */
 struct tensor *net_probabilities(struct net *net); /* (n, 1, 1, classes), float */
 size_t net_memory(const struct net *net);          /* bytes of the arena */
+/* What they are for; activations with their gradients, as far as they live at once. */
+struct net_bytes {
+    size_t parameters, gradients, buffers, activations;
+};
+struct net_bytes net_memory_parts(const struct net *net);
 /* Multiply-adds of one image's forward pass, times two. */
 double net_flops(const struct net *net);
 

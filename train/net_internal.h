@@ -44,6 +44,7 @@ struct net {
     int current; /* slot; -1: not finished */
     int batch;   /* of the present slot */
     uint64_t clock;
+    struct op_time *times; /* the caller's; NULL: nothing is measured */
 };
 
 static inline struct op *net_op_of(const struct net *net, int i)

@@ -144,6 +144,20 @@ static size_t place_tensors(struct net *net, unsigned char *base)
     return at;
 }
 
+struct net_bytes net_memory_parts(const struct net *net)
+{
+    struct net_bytes b = { 0 };
+    for (int i = 0; i < net->params.count; i++) {
+        const struct tensor *t = net->params.at[i];
+        b.parameters += arena_round(tensor_bytes(t));
+        b.gradients += t->grad ? arena_round(tensor_bytes(t)) : 0;
+    }
+    for (int i = 0; i < net->buffers.count; i++)
+        b.buffers += arena_round(tensor_bytes(net->buffers.at[i]));
+    b.activations = net->arena_used - b.parameters - b.gradients - b.buffers;
+    return b;
+}
+
 static void place_nodes(struct net *net, const struct arena_item *items)
 {
     for (int i = 0; i < net->nodes.count; i++) {

@@ -45,6 +45,7 @@ static const char *place(const struct run_dir *run, const char *file)
         { "metrics.csv", "logs/metrics.csv" },
         { "steps.csv", "logs/steps.csv" },
         { "config.json", "logs/config.json" },
+        { "profile.json", "logs/profile.json" },
         { "log.txt", "logs/training.log" },
         { "plots", "logs/figures" },
         { "plots/loss.svg", "logs/figures/loss_plot.svg" },
@@ -92,7 +93,7 @@ static int make_folders(const struct run_dir *run, struct sluice_error *err)
 int run_dir_create(struct run_dir *run, const char *parent, const char *name,
                    enum run_layout layout, struct sluice_error *err)
 {
-    char stamp[128], own[160], within[RUN_PATH];
+    char stamp[128], own[160], within[1200];
     struct tm tm;
     const time_t now = time(NULL);
     int rc;

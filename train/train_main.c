@@ -12,7 +12,7 @@ enum { ARGUMENTS = 128 };
 
 struct arguments {
     const char *resume;
-    bool quiet, print;
+    bool quiet, print, plan, profile;
 };
 
 static const struct cli_option options[] = {
@@ -21,6 +21,10 @@ static const struct cli_option options[] = {
       "continue the run in this folder; also resume=DIR" },
     { "print", CLI_FLAG, offsetof(struct arguments, print), 0, 0, NULL,
       "print the resolved configuration and exit" },
+    { "dry-run", CLI_FLAG, offsetof(struct arguments, plan), 0, 0, NULL,
+      "open everything, say what it is and which memory it takes, and exit" },
+    { "profile", CLI_FLAG, offsetof(struct arguments, profile), 0, 0, NULL,
+      "time of each operator and its share of the peak: run.profile=true" },
     { "quiet", CLI_FLAG, offsetof(struct arguments, quiet), 0, 0, NULL,
       "no messages and no bar, the lines of epochs alone" },
     { NULL, CLI_FLAG, 0, 0, 0, NULL, NULL },
@@ -69,6 +73,8 @@ static int train(struct config *cfg, const struct arguments *a,
     struct train_report report;
     report_begin(&report, a->quiet);
     const struct trainer_watch watch = report_watch(&report);
+    if (a->plan)
+        return trainer_plan(cfg, &watch, err);
     cli_catch_signals();
     return a->resume ? trainer_resume(cfg, a->resume, &watch, &result, err)
                      : trainer_run(cfg, &watch, &result, err);
@@ -102,8 +108,14 @@ int main(int argc, char **argv)
                 "sluice train: expected recipe=NAME (see sluice train --help)\n");
         return CLI_USAGE;
     }
+    if (a.resume && a.plan) {
+        fprintf(stderr, "sluice train: expected --dry-run without resume\n");
+        return CLI_USAGE;
+    }
     rc = a.resume ? config_from_run(&cfg, a.resume, list, count, true, &err)
                   : config_from_recipe(&cfg, list, count, &err);
+    if (a.profile)
+        cfg.run.profile = true;
     if (rc == 0 && a.print)
         config_write(stdout, &cfg, NULL);
     else if (rc == 0)

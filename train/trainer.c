@@ -56,7 +56,9 @@ static int step(struct trainer *t, const struct sluice_batch *b, struct pass *pa
                            t->at.epoch + 1, t->at.batch, pass->loss, now.lr);
     if ((rc = net_backward(t->net, pass, err)) < 0)
         return rc;
+    const double before = trainer_clock();
     optim_step(t->opt, now.lr, now.momentum);
+    t->profile.optimizer += trainer_clock() - before;
     return 0;
 }
 
@@ -93,6 +95,10 @@ static int advance(struct trainer *t, const struct pass *pass, int images, doubl
     t->sums.wait += wait;
     t->sums.seconds += seconds;
     t->total_seconds += seconds;
+    t->profile.wait += wait;
+    t->profile.total += seconds;
+    t->profile.images += (uint64_t)images;
+    t->profile.steps++;
     t->at.step++;
     t->at.batch++;
     if (t->steps && t->at.step % (uint64_t)t->cfg->run.log_every == 0)
@@ -339,6 +345,39 @@ int trainer_run(struct config *cfg, const struct trainer_watch *watch,
                 struct trainer_result *result, struct sluice_error *err)
 {
     return run(cfg, NULL, watch, result, err);
+}
+
+static double mib(size_t bytes)
+{
+    return (double)bytes / 1048576;
+}
+
+static void say_memory(struct trainer *t)
+{
+    const struct net_bytes b = net_memory_parts(t->net);
+    size_t state = 0;
+    for (int i = 0; i < optim_state_count(t->opt); i++)
+        state += tensor_bytes(optim_state(t->opt, i));
+    trainer_say(t,
+                "memory for %d images: activations %.2f MiB, parameters %.2f MiB, "
+                "gradients %.2f MiB, buffers %.2f MiB, optimizer %.2f MiB; in all %.2f "
+                "MiB",
+                net_input(t->net)->shape[0], mib(b.activations), mib(b.parameters),
+                mib(b.gradients), mib(b.buffers), mib(state),
+                mib(net_memory(t->net) + state));
+}
+
+int trainer_plan(struct config *cfg, const struct trainer_watch *watch,
+                 struct sluice_error *err)
+{
+    struct trainer t = { .cfg = cfg, .watch = watch };
+    const int rc = trainer_open_parts(&t, err);
+    if (rc == 0) {
+        trainer_describe(&t);
+        say_memory(&t);
+    }
+    trainer_close(&t);
+    return rc;
 }
 
 int trainer_resume(struct config *cfg, const char *folder,

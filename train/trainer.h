@@ -44,6 +44,10 @@ struct trainer_result {
  * watcher, everything saved; the message says how to continue. */
 int trainer_run(struct config *cfg, const struct trainer_watch *watch,
                 struct trainer_result *result, struct sluice_error *err);
+/* Open everything that a new run needs, tell the watcher what it would be and which
+ * memory it would take, and write nothing. */
+int trainer_plan(struct config *cfg, const struct trainer_watch *watch,
+                 struct sluice_error *err);
 /* Continue the run in this folder; `cfg` is its own, with changes of free options. */
 int trainer_resume(struct config *cfg, const char *folder,
                    const struct trainer_watch *watch, struct trainer_result *result,

@@ -166,9 +166,10 @@ static void describe_feed(struct trainer *t, const char *what, const struct feed
                 stats.io_reason);
 }
 
-static void describe(struct trainer *t)
+void trainer_describe(struct trainer *t)
 {
-    trainer_say(t, "run    %s", t->run.path);
+    if (*t->run.path)
+        trainer_say(t, "run    %s", t->run.path);
     describe_feed(t, "train", &t->train, &t->train_info);
     if (t->test.loader)
         describe_feed(t, t->validated ? "valid" : "test ", &t->test, &t->test_info);
@@ -196,7 +197,7 @@ static void resolve_path(char path[CONFIG_TEXT])
     free(full);
 }
 
-static int open_parts(struct trainer *t, struct sluice_error *err)
+int trainer_open_parts(struct trainer *t, struct sluice_error *err)
 {
     int rc = trainer_open_data(t, err);
     if (rc < 0 || (rc = open_device(t, err)) < 0 ||
@@ -233,8 +234,10 @@ static int place_run(struct trainer *t, const char *folder, struct sluice_error 
 
 int trainer_open(struct trainer *t, const char *folder, struct sluice_error *err)
 {
-    int rc = open_parts(t, err);
+    int rc = trainer_open_parts(t, err);
     if (rc < 0 || (rc = place_run(t, folder, err)) < 0)
+        return rc;
+    if (t->cfg->run.profile && (rc = profile_open(&t->profile, t->net, err)) < 0)
         return rc;
     t->schedule = config_schedule(t->cfg, t->steps_per_epoch);
     t->total_steps = t->schedule.steps;
@@ -243,7 +246,7 @@ int trainer_open(struct trainer *t, const char *folder, struct sluice_error *err
     t->evaluated_step = UINT64_MAX;
     if ((rc = schedule_check(&t->schedule, err)) < 0 || (rc = open_records(t, err)) < 0)
         return rc;
-    describe(t);
+    trainer_describe(t);
     return trainer_flush_log(t, err);
 }
 
@@ -255,6 +258,7 @@ void trainer_close(struct trainer *t)
     table_close(t->epochs);
     if (t->log)
         fclose(t->log);
+    profile_close(&t->profile);
     optim_free(t->opt);
     net_free(t->net);
     feed_close(&t->train);

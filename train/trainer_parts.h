@@ -6,6 +6,7 @@
 #include "checkpoint.h"
 #include "evaluate.h"
 #include "models/model.h"
+#include "profile.h"
 #include "tfevents.h"
 #include "trainer.h"
 
@@ -35,6 +36,8 @@ struct trainer {
     struct feed final; /* data.test where there is a validation set, for the end */
     bool validated;    /* test is a validation set */
     int classes;
+
+    struct profile profile; /* .times NULL: not wanted */
 
     FILE *log;
     struct table *epochs, *steps; /* steps NULL: not wanted */
@@ -68,6 +71,9 @@ int trainer_check_view(const struct trainer *t, const struct feed *feed,
                        struct sluice_error *err);
 /* Everything up to the first step. `folder` NULL: a new run. */
 int trainer_open(struct trainer *t, const char *folder, struct sluice_error *err);
+/* Data, device, network and optimizer alone: no folder, no weights. */
+int trainer_open_parts(struct trainer *t, struct sluice_error *err);
+void trainer_describe(struct trainer *t);
 void trainer_close(struct trainer *t);
 
 int trainer_save(struct trainer *t, const char *name, struct sluice_error *err);

@@ -227,6 +227,26 @@ static int write_summary(struct trainer *t, const struct trainer_result *r,
     return file_commit(&f, err);
 }
 
+static void say_line(void *ctx, const char *text)
+{
+    trainer_say(ctx, "%s", text);
+}
+
+static int record_profile(struct trainer *t, struct sluice_error *err)
+{
+    struct profile_peaks peaks;
+    char path[RUN_PATH];
+    int rc;
+    if (!t->profile.times || !t->profile.steps)
+        return 0;
+    if ((rc = profile_measure_peaks(&peaks, t->dev, err)) < 0 ||
+        (rc = profile_write(&t->profile, &peaks,
+                            run_file(path, &t->run, "profile.json"), err)) < 0)
+        return rc;
+    profile_print(&t->profile, &peaks, say_line, t);
+    return 0;
+}
+
 int trainer_record_end(struct trainer *t, struct trainer_result *result,
                        struct sluice_error *err)
 {
@@ -237,5 +257,7 @@ int trainer_record_end(struct trainer *t, struct trainer_result *result,
             (enum predictions_kind)t->cfg->eval.predictions, &t->run, err);
     if (rc == 0 && t->cfg->run.plots)
         rc = write_plots(t, err);
+    if (rc == 0)
+        rc = record_profile(t, err);
     return rc < 0 ? rc : write_summary(t, result, err);
 }

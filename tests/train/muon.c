@@ -41,12 +41,12 @@ static void orthogonalise(double *x, int rows, int cols, int iterations)
     double *turned = doubles(all), *gram = doubles(square), *poly = doubles(square);
     double *next = doubles(all);
     const double size = norm_of(x, all) + 1e-7;
-    REQUIRE(rows > 0 && cols > 0, "%dx%d", rows, cols);
     for (size_t i = 0; i < all; i++)
         x[i] /= size;
     for (int k = 0; k < iterations; k++) {
-        for (int i = 0; i < rows * cols; i++)
-            turned[i % cols * rows + i / cols] = x[i];
+        for (int i = 0; i < rows; i++)
+            for (int j = 0; j < cols; j++)
+                turned[j * rows + i] = x[i * cols + j];
         memset(gram, 0, square * sizeof *gram);
         add_product(gram, x, turned, rows, rows, cols, 1);
         for (size_t i = 0; i < square; i++)

@@ -12,7 +12,7 @@
 
 enum {
     EXPANSION = 4, /* of a bottleneck */
-    NAME = 48,
+    NAME = 48,     /* of a prefix */
 };
 
 /* A network being built. */
@@ -27,7 +27,7 @@ static struct tensor *unit(struct net *net, struct tensor *x, const char *prefix
                            const char *conv, const char *bn, const struct op_attr *attr,
                            enum activation act)
 {
-    char name[NAME];
+    char name[2 * NAME];
     snprintf(name, sizeof name, "%s%s", prefix, conv);
     x = net_conv2d(net, x, name, attr->out_channels, attr->kernel, attr->stride,
                    attr->pad, false);
@@ -48,7 +48,7 @@ static struct tensor *projection(struct net *net, struct tensor *x, const char *
 static struct tensor *squeeze_excite(struct net *net, struct tensor *x,
                                      const char *prefix, int reduction)
 {
-    char name[NAME];
+    char name[2 * NAME];
     struct tensor *map, *f;
     const int c = x ? x->shape[3] : 0, hidden = c > reduction ? c / reduction : 1;
     net_fork(net, x, &map, &f);
@@ -90,7 +90,7 @@ static struct tensor *block(struct build *b, struct tensor *x, const char *prefi
     const struct resnet *shape = b->shape;
     const int out = shape->bottleneck ? EXPANSION * channels : channels;
     const double p = drop_probability(b);
-    char name[NAME];
+    char name[2 * NAME];
     struct tensor *straight, *y;
     b->block++;
     net_fork(b->net, x, &straight, &y);

@@ -1,7 +1,7 @@
 # Recipes, runs and the programs. Recipes are YAML, so without libyaml there is no
 # trainer; the other parts do not need it.
 pkg_check_modules(YAML QUIET IMPORTED_TARGET yaml-0.1)
-target_sources(sluice_train PRIVATE run_dir.c metrics.c tfevents.c plot.c)
+target_sources(sluice_train PRIVATE metrics.c tfevents.c plot.c)
 if(NOT YAML_FOUND)
   message(STATUS "sluice: libyaml: no, so no sluice-train and sluice-eval")
   return()

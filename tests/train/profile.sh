@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# profile.sh BIN_DIR TEST_DIR -- sluice train --profile and --dry-run: the table, its
+# JSON, and the memory that is planned.
+set -u
+export PATH=$1:$PATH LC_ALL=C OMP_NUM_THREADS=1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+failures=0
+
+fail() { echo "FAILED: $*" >&2; failures=$((failures + 1)); }
+
+"$2/test_train_make_set" train.sluice 48 16 3 4 0 1 || exit 1
+tiny="model=cnn_small model.width=0.25 device=ref data.threads=1 training.batch_size=16 \
+data.train=train.sluice"
+sluice train $tiny training.epochs=2 --profile >out 2>err || fail "train: $(cat err)"
+grep -Eq '^operator +name +fwd ms +GFLOP/s +GB/s +peak +bwd ms' err || fail "heading: $(cat err)"
+grep -Eq '^conv2d +conv2 +[0-9.]+ +[0-9]+ +[0-9.]+ +[0-9]+% +[0-9.]+ +[0-9]+' err || fail "conv2"
+grep -q '^a step: [0-9.]* ms: forward [0-9.]*%, backward' err || fail "step"
+grep -q '^conv2d  *conv2 ' runs/latest/log.txt || fail "log.txt"
+python3 - <<'PYTHON' || fail "profile.json"
+import json
+p = json.load(open("runs/latest/profile.json"))
+assert p["steps"] == 6 and p["images"] == 96 and p["wait_seconds"] > 0, p
+ops = {o["name"]: o for o in p["operators"]}
+# 16 images of 8x8 pixels behind the first pooling, 8 to 16 channels, 3x3.
+flops = 16 * 2 * 8 * 8 * 9 * 8 * 16
+assert ops["conv2"]["kind"] == "conv2d" and ops["conv2"]["forward"]["flops"] == flops
+assert ops["conv2"]["backward"]["flops"] == 2 * flops
+for d in ("forward", "backward"):
+    total = sum(o[d]["seconds"] for o in p["operators"])
+    assert abs(total - p[d]["seconds"]) <= 1e-6 * total, (d, total)
+    c = ops["conv2"][d]
+    assert abs(c["flops_per_second"] * c["seconds"] / c["flops"] - 1) < 1e-4
+    assert abs(c["share_of_peak"] * p["peak_flops_per_second"] / c["flops_per_second"] - 1) < 1e-4
+parts = p["forward"]["seconds"] + p["backward"]["seconds"] + p["optimizer_seconds"] \
+    + p["wait_seconds"] + p["other_seconds"]
+assert abs(parts - p["seconds_per_step"]) < 1e-6, p
+PYTHON
+sluice train $tiny training.epochs=1 >out 2>err || fail "train: $(cat err)"
+[ ! -e runs/latest/profile.json ] || fail "a profile that nobody asked for"
+
+# Memory: no run, and what can be counted by hand. 8, 16, 32 channels; 4 classes.
+rm -rf runs
+sluice train $tiny --dry-run >out 2>err || fail "dry run: $(cat err)"
+[ ! -e runs ] || fail "a dry run leaves a folder"
+sed -n 's/.*parameters \([0-9.]*\) MiB, gradients \([0-9.]*\) MiB.*optimizer \([0-9.]*\) MiB.*/\1 \2 \3/p' \
+  err >parts
+python3 - <<'PYTHON' || fail "memory: $(cat parts)"
+count = 27 * 8 + 16 + 72 * 16 + 32 + 144 * 32 + 64 + 32 * 4 + 4
+for x in open("parts").read().split():
+    assert abs(float(x) - count * 4 / 2**20) < 0.006, x
+PYTHON
+small=$(sed -n 's/.*activations \([0-9.]*\) MiB.*/\1/p' err)
+sluice train $tiny training.batch_size=32 --dry-run 2>err || fail "dry run: $(cat err)"
+large=$(sed -n 's/.*activations \([0-9.]*\) MiB.*/\1/p' err)
+python3 -c "import sys; sys.exit(not abs($large / $small - 2) < 0.1)" || fail "$small, then $large"
+sluice train resume=runs --dry-run >out 2>err
+[ $? = 2 ] && grep -q 'expected --dry-run without resume' err || fail "resume: $(cat err)"
+[ $failures = 0 ]

@@ -1,0 +1,244 @@
+/* profile.c -- work and time of operators; see profile.h. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profile.h"
+
+int profile_open(struct profile *p, struct net *net, struct sluice_error *err)
+{
+    *p = (struct profile){ .net = net };
+    p->times = calloc((size_t)net_op_count(net) + 1, sizeof(*p->times));
+    if (!p->times)
+        return sluice_fail(err, SLUICE_ENOMEM, "no memory for a profile");
+    net_measure(net, p->times);
+    return 0;
+}
+
+void profile_close(struct profile *p)
+{
+    if (p->times)
+        net_measure(p->net, NULL);
+    free(p->times);
+    *p = (struct profile){ 0 };
+}
+
+static double per_image(const struct tensor *t)
+{
+    return t ? (double)tensor_bytes(t) / t->shape[0] : 0;
+}
+
+static double parameter_bytes(const struct op *op)
+{
+    double sum = 0;
+    for (int i = 0; i < OP_PARAMS; i++)
+        if (op->param[i])
+            sum += (double)tensor_bytes(op->param[i]);
+    return sum;
+}
+
+/* Each weight of a matrix or filter meets every output pixel once. */
+static double flops_per_image(const struct op *op)
+{
+    const struct tensor *weight = op->param[0], *out = op->out[0];
+    if (!weight || weight->rank < 2)
+        return 0;
+    return 2.0 * (double)tensor_elements(weight) * out->shape[1] * out->shape[2];
+}
+
+static double images_per_step(const struct profile *p)
+{
+    return p->steps ? (double)p->images / (double)p->steps : 0;
+}
+
+struct profile_rate profile_forward(const struct profile *p, int i)
+{
+    const struct op *op = net_op_at(p->net, i);
+    const double images = images_per_step(p);
+    double bytes = 0;
+    for (int k = 0; !op->def->alias && k < 2; k++)
+        bytes += per_image(op->in[k]) + per_image(op->out[k]);
+    return (struct profile_rate){
+        .seconds = p->steps ? p->times[i].forward / (double)p->steps : 0,
+        .flops = images * flops_per_image(op),
+        .bytes = images * bytes + parameter_bytes(op),
+    };
+}
+
+/* Gradients of outputs and what forward read are read, wanted gradients written. Where
+ * an input's gradient is the output's memory, nothing moves. */
+struct profile_rate profile_backward(const struct profile *p, int i)
+{
+    const struct op *op = net_op_at(p->net, i);
+    const double images = images_per_step(p);
+    double bytes = 0, written = 0, parameters = 0;
+    int products = 0;
+    for (int k = 0; k < 2; k++) {
+        const struct tensor *in = op->in[k];
+        if (in && in->grad && in->grad != op->out[0]->grad)
+            written += per_image(in);
+        if (in && !op->def->alias && !op->def->alias_grad)
+            bytes += per_image(in);
+        if (op->out[k] && op->out[k]->grad)
+            bytes += per_image(op->out[k]);
+    }
+    for (int k = 0; k < OP_PARAMS; k++)
+        if (op->param[k] && op->param[k]->grad && op->param[k]->trainable)
+            parameters += (double)tensor_bytes(op->param[k]);
+    products += op->in[0]->grad != NULL;
+    products += op->param[0] && op->param[0]->grad && op->param[0]->trainable;
+    return (struct profile_rate){
+        .seconds = p->steps ? p->times[i].backward / (double)p->steps : 0,
+        .flops = images * flops_per_image(op) * products,
+        .bytes = written + parameters > 0 ? images * (bytes + written) + parameters : 0,
+    };
+}
+
+static double rate(double work, double seconds)
+{
+    return seconds > 0 ? work / seconds : 0;
+}
+
+/* Of arithmetic where there is some, else of the memory's speed. */
+static double share(const struct profile_rate *r, const struct profile_peaks *peaks)
+{
+    return r->flops > 0 ? rate(r->flops, r->seconds) / peaks->flops
+                        : rate(r->bytes, r->seconds) / peaks->bytes;
+}
+
+static int put_rate(char *to, size_t size, const struct profile_rate *r,
+                    const struct profile_peaks *peaks)
+{
+    char flops[16] = "-";
+    if (r->flops > 0)
+        snprintf(flops, sizeof(flops), "%.0f", rate(r->flops, r->seconds) * 1e-9);
+    if (r->seconds == 0 || (r->flops == 0 && r->bytes == 0))
+        return snprintf(to, size, " %9.3f %8s %7s %6s", r->seconds * 1e3, "-", "-",
+                        "-");
+    return snprintf(to, size, " %9.3f %8s %7.1f %5.0f%%", r->seconds * 1e3, flops,
+                    rate(r->bytes, r->seconds) * 1e-9, 100 * share(r, peaks));
+}
+
+static void add(struct profile_rate *sum, struct profile_rate r)
+{
+    sum->seconds += r.seconds;
+    sum->flops += r.flops;
+    sum->bytes += r.bytes;
+}
+
+/* Sums over all operators, and what a step takes beside them. */
+struct totals {
+    struct profile_rate forward, backward;
+    double step, wait, optimizer, rest;
+};
+
+static struct totals total(const struct profile *p)
+{
+    struct totals t = { { 0 }, { 0 }, 0, 0, 0, 0 };
+    const double steps = p->steps ? (double)p->steps : 1;
+    for (int i = 0; i < net_op_count(p->net); i++) {
+        add(&t.forward, profile_forward(p, i));
+        add(&t.backward, profile_backward(p, i));
+    }
+    t.step = p->total / steps;
+    t.wait = p->wait / steps;
+    t.optimizer = p->optimizer / steps;
+    t.rest = t.step - t.wait - t.optimizer - t.forward.seconds - t.backward.seconds;
+    return t;
+}
+
+static double of(double part, double whole)
+{
+    return whole > 0 ? 100 * part / whole : 0;
+}
+
+static void print_totals(const struct profile *p, const struct profile_peaks *peaks,
+                         void (*line)(void *ctx, const char *text), void *ctx)
+{
+    const struct totals t = total(p);
+    char text[240];
+    int n = snprintf(text, sizeof(text), "%-12s %-22s", "all", "");
+    n += put_rate(text + n, sizeof(text) - (size_t)n, &t.forward, peaks);
+    put_rate(text + n, sizeof(text) - (size_t)n, &t.backward, peaks);
+    line(ctx, text);
+    snprintf(text, sizeof(text),
+             "a step: %.1f ms: forward %.1f%%, backward %.1f%%, optimizer %.1f%%, "
+             "waiting for data %.1f%%, the rest %.1f%%",
+             t.step * 1e3, of(t.forward.seconds, t.step),
+             of(t.backward.seconds, t.step), of(t.optimizer, t.step),
+             of(t.wait, t.step), of(t.rest, t.step));
+    line(ctx, text);
+    snprintf(text, sizeof(text),
+             "peak: %.0f GFLOP/s (a convolution or a product here), %.1f GB/s (a pass "
+             "over memory); steps %llu, images %llu",
+             peaks->flops * 1e-9, peaks->bytes * 1e-9, (unsigned long long)p->steps,
+             (unsigned long long)p->images);
+    line(ctx, text);
+}
+
+void profile_print(const struct profile *p, const struct profile_peaks *peaks,
+                   void (*line)(void *ctx, const char *text), void *ctx)
+{
+    char text[240];
+    snprintf(text, sizeof(text), "%-12s %-22s %9s %8s %7s %6s %9s %8s %7s %6s",
+             "operator", "name", "fwd ms", "GFLOP/s", "GB/s", "peak", "bwd ms",
+             "GFLOP/s", "GB/s", "peak");
+    line(ctx, text);
+    for (int i = 0; i < net_op_count(p->net); i++) {
+        const struct op *op = net_op_at(p->net, i);
+        const struct profile_rate forward = profile_forward(p, i);
+        const struct profile_rate backward = profile_backward(p, i);
+        int n = snprintf(text, sizeof(text), "%-12s %-22s", op->def->name, op->name);
+        n += put_rate(text + n, sizeof(text) - (size_t)n, &forward, peaks);
+        put_rate(text + n, sizeof(text) - (size_t)n, &backward, peaks);
+        line(ctx, text);
+    }
+    print_totals(p, peaks, line, ctx);
+}
+
+static void write_rate(FILE *to, const char *name, const struct profile_rate *r,
+                       const struct profile_peaks *peaks)
+{
+    fprintf(to,
+            "\"%s\": {\"seconds\": %.9g, \"flops\": %.9g, \"bytes\": %.9g, "
+            "\"flops_per_second\": %.6g, \"bytes_per_second\": %.6g, "
+            "\"share_of_peak\": %.6g}",
+            name, r->seconds, r->flops, r->bytes, rate(r->flops, r->seconds),
+            rate(r->bytes, r->seconds), share(r, peaks));
+}
+
+int profile_write(const struct profile *p, const struct profile_peaks *peaks,
+                  const char *path, struct sluice_error *err)
+{
+    const struct totals t = total(p);
+    struct new_file f;
+    const int rc = file_begin(&f, path, err);
+    if (rc < 0)
+        return rc;
+    fprintf(f.to, "{\n  \"steps\": %llu,\n  \"images\": %llu,\n  \"device\": \"",
+            (unsigned long long)p->steps, (unsigned long long)p->images);
+    write_json_text(f.to, net_device(p->net)->about);
+    fprintf(f.to,
+            "\",\n  \"peak_flops_per_second\": %.6g,\n"
+            "  \"peak_bytes_per_second\": %.6g,\n  \"seconds_per_step\": %.9g,\n"
+            "  \"optimizer_seconds\": %.9g,\n  \"wait_seconds\": %.9g,\n"
+            "  \"other_seconds\": %.9g,\n  ",
+            peaks->flops, peaks->bytes, t.step, t.optimizer, t.wait, t.rest);
+    write_rate(f.to, "forward", &t.forward, peaks);
+    fputs(",\n  ", f.to);
+    write_rate(f.to, "backward", &t.backward, peaks);
+    fputs(",\n  \"operators\": [", f.to);
+    for (int i = 0; i < net_op_count(p->net); i++) {
+        const struct op *op = net_op_at(p->net, i);
+        const struct profile_rate forward = profile_forward(p, i);
+        const struct profile_rate backward = profile_backward(p, i);
+        fprintf(f.to, "%s\n    {\"name\": \"%s\", \"kind\": \"%s\", ", i ? "," : "",
+                op->name, op->def->name);
+        write_rate(f.to, "forward", &forward, peaks);
+        fputs(", ", f.to);
+        write_rate(f.to, "backward", &backward, peaks);
+        fputc('}', f.to);
+    }
+    fputs("\n  ]\n}\n", f.to);
+    return file_commit(&f, err);
+}

@@ -27,7 +27,7 @@ static struct tensor *unit(struct net *net, struct tensor *x, const char *prefix
                            const char *conv, const char *bn, const struct op_attr *attr,
                            enum activation act)
 {
-    char name[2 * NAME];
+    char name[3 * NAME];
     snprintf(name, sizeof name, "%s%s", prefix, conv);
     x = net_conv2d(net, x, name, attr->out_channels, attr->kernel, attr->stride,
                    attr->pad, false);

@@ -11,7 +11,7 @@
 
 static const char *const headings[] = {
     [TABLE_EPOCHS] = "epoch,step,loss,accuracy,test_loss,test_accuracy,lr,momentum,"
-                     "seconds,images_per_second,wait\n",
+                     "seconds,images_per_second,wait,memory_mib\n",
     [TABLE_STEPS] = "step,epoch,loss,accuracy,lr,momentum\n",
 };
 
@@ -103,7 +103,8 @@ int table_epoch(struct table *t, const struct epoch_row *r, struct sluice_error 
     put(t->file, r->momentum, ',');
     put(t->file, r->seconds, ',');
     put(t->file, r->images_per_second, ',');
-    put(t->file, r->wait, '\n');
+    put(t->file, r->wait, ',');
+    put(t->file, r->memory_mib, '\n');
     return file_flush(t->file, t->path, err);
 }
 
@@ -137,6 +138,7 @@ static struct epoch_row parse_row(char *line)
     r.seconds = take(&line);
     r.images_per_second = take(&line);
     r.wait = take(&line);
+    r.memory_mib = take(&line);
     return r;
 }
 

@@ -17,8 +17,9 @@ struct epoch_row {
     double lr, momentum;             /* of the last step */
     double seconds;                  /* of the epoch, tests apart */
     double images_per_second;        /* in training */
-    double wait;    /* share of `seconds` that stood waiting for data */
-    bool validated; /* test_* are of a validation set; not in the file */
+    double wait;       /* share of `seconds` that stood waiting for data */
+    double memory_mib; /* resident in this process at its end */
+    bool validated;    /* test_* are of a validation set; not in the file */
 };
 
 struct step_row {

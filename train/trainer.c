@@ -201,6 +201,7 @@ static void fill_row(struct trainer *t)
         .seconds = s->seconds,
         .images_per_second = s->seconds > 0 ? (double)s->images / s->seconds : 0,
         .wait = s->seconds > 0 ? s->wait / s->seconds : 0,
+        .memory_mib = trainer_resident_mib(),
         .validated = t->validated,
     };
 }

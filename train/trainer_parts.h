@@ -57,6 +57,7 @@ struct trainer {
 };
 
 double trainer_clock(void);
+double trainer_resident_mib(void); /* of this process, now; NaN: not known */
 /* To log.txt and to the watcher. */
 __attribute__((format(printf, 2, 3))) void trainer_say(struct trainer *t,
                                                        const char *format, ...);

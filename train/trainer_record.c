@@ -5,7 +5,9 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "plot.h"
 #include "trainer_parts.h"
@@ -19,6 +21,26 @@ double trainer_clock(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+double trainer_resident_mib(void)
+{
+    FILE *f = fopen("/proc/self/statm", "re");
+    double size, resident = (double)NAN;
+    if (!f)
+        return resident;
+    if (fscanf(f, "%lf %lf", &size, &resident) != 2)
+        resident = (double)NAN;
+    fclose(f);
+    return resident * (double)sysconf(_SC_PAGESIZE) / 1048576;
+}
+
+/* The most that it ever was. */
+static double peak_mib(void)
+{
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? (double)usage.ru_maxrss / 1024
+                                               : (double)NAN;
 }
 
 void trainer_say(struct trainer *t, const char *format, ...)
@@ -223,6 +245,8 @@ static int write_summary(struct trainer *t, const struct trainer_result *r,
     put_json_number(f.to, "train_loss", t->last.loss);
     put_json_number(f.to, "train_accuracy", t->last.accuracy);
     put_json_number(f.to, "images_per_second", t->last.images_per_second);
+    put_json_number(f.to, "planned_memory_mib", (double)net_memory(t->net) / 1048576);
+    put_json_number(f.to, "peak_memory_mib", peak_mib());
     fprintf(f.to, "  \"train_seconds\": %.3f\n}\n", r->seconds);
     return file_commit(&f, err);
 }

@@ -54,6 +54,8 @@ rows = list(csv.DictReader(open(run + "logs/metrics.csv")))
 assert len(rows) == 5 and float(rows[4]["test_accuracy"]) == s["validation_accuracy"], s
 best = max(float(r["test_accuracy"]) for r in rows)
 assert abs(best - s["best_validation_accuracy"]) < 1e-9, s
+assert all(1 < float(r["memory_mib"]) <= s["peak_memory_mib"] + 1 for r in rows), s
+assert 0 < s["planned_memory_mib"] < s["peak_memory_mib"] < 1e6, s
 c = json.load(open(run + "logs/config.json"))
 assert c["seed"] == 0 and c["model"]["name"] == "cnn_small" and c["model"]["width"] == 0.125
 assert c["data"]["train_range"] == "0-63" and c["data"]["drop_last"] is True, c["data"]

@@ -98,7 +98,7 @@ static struct epoch_row row(int epoch)
                                (double)NAN, (double)NAN,
                                1e-3,        .9,
                                1.5,         41234,
-                               .003 };
+                               .003,        640.5 };
 }
 
 static void expect_text(const char *path, const char *want)
@@ -117,8 +117,9 @@ static void add_epoch(struct table *t, struct epoch_row r)
 
 static void test_tables(void)
 {
-    static const char heading[] = "epoch,step,loss,accuracy,test_loss,test_accuracy,lr,"
-                                  "momentum,seconds,images_per_second,wait\n";
+    static const char heading[] =
+        "epoch,step,loss,accuracy,test_loss,test_accuracy,lr,"
+        "momentum,seconds,images_per_second,wait,memory_mib\n";
     char path[256], want[1024];
     struct epoch_row *rows;
     struct table *t;
@@ -139,15 +140,16 @@ static void test_tables(void)
     add_epoch(t, again);
     table_close(t);
     snprintf(want, sizeof(want), "%s%s%s%s", heading,
-             "1,100,2,0.5,,,0.001,0.9,1.5,41234,0.003\n",
-             "2,200,1,0.5,,,0.001,0.9,1.5,41234,0.003\n",
-             "3,300,0.666666667,0.5,1.25,0.75,0.001,0.9,1.5,41234,0.003\n");
+             "1,100,2,0.5,,,0.001,0.9,1.5,41234,0.003,640.5\n",
+             "2,200,1,0.5,,,0.001,0.9,1.5,41234,0.003,640.5\n",
+             "3,300,0.666666667,0.5,1.25,0.75,0.001,0.9,1.5,41234,0.003,640.5\n");
     expect_text(path, want);
     REQUIRE(metrics_read(&rows, &n, path, &err) == 0, "%s", err.message);
     REQUIRE(n == 3, "%d rows", n);
     CHECK(rows[2].epoch == 3 && rows[2].step == 300, "row");
     CHECK(near(rows[2].test_accuracy, .75, 0, 0) && isnan(rows[0].test_loss), "row");
     CHECK(near(rows[2].wait, .003, 0, 0), "%g", rows[2].wait);
+    CHECK(near(rows[2].memory_mib, 640.5, 0, 0), "%g", rows[2].memory_mib);
     free(rows);
     REQUIRE(table_open(&t, path, TABLE_EPOCHS, 0, &err) == 0, "%s", err.message);
     table_close(t);

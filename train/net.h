@@ -49,6 +49,7 @@ struct tensor *net_droppath(struct net *net, struct tensor *x, float p, bool per
 struct tensor *net_gate(struct net *net, struct tensor *x, struct tensor *factors);
 struct tensor *net_scale(struct net *net, struct tensor *x, float scale);
 struct tensor *net_add(struct net *net, struct tensor *a, struct tensor *b);
+struct tensor *net_add_relu(struct net *net, struct tensor *a, struct tensor *b);
 /* x continues as *a and *b. */
 void net_fork(struct net *net, struct tensor *x, struct tensor **a, struct tensor **b);
 struct tensor *net_softmax_xent(struct net *net, struct tensor *x,

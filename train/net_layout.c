@@ -61,7 +61,8 @@ static struct node *root(struct node *node, bool grad)
     }
 }
 
-/* A shared gradient has one writer, the consumer of the sum; all others only read. */
+/* A shared gradient has one writer, the consumer of the sum or the operator whose
+ * inputs have the same gradient; all others only read. */
 static void settle_aliases(struct net *net)
 {
     for (int i = 0; i < net->ops.count; i++) {
@@ -70,6 +71,8 @@ static void settle_aliases(struct net *net)
             ((struct node *)op->out[k])->data_of = (struct node *)op->in[0];
         for (int k = 0; op->def->alias_grad && k < op->def->inputs; k++)
             ((struct node *)op->in[k])->grad_of = (struct node *)op->out[0];
+        if (op->def->shared_grad)
+            ((struct node *)op->in[1])->grad_of = (struct node *)op->in[0];
     }
 }
 

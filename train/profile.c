@@ -75,7 +75,8 @@ struct profile_rate profile_backward(const struct profile *p, int i)
     int products = 0;
     for (int k = 0; k < 2; k++) {
         const struct tensor *in = op->in[k];
-        if (in && in->grad && in->grad != op->out[0]->grad)
+        const bool again = k == 1 && in && in->grad == op->in[0]->grad;
+        if (in && in->grad && in->grad != op->out[0]->grad && !again)
             written += per_image(in);
         if (in && !op->def->alias && !op->def->alias_grad)
             bytes += per_image(in);

@@ -81,6 +81,9 @@ static struct net *everything(struct device *dev)
     x = net_gate(net, a, net_activation(net, b, ACT_SIGMOID));
     net_fork(net, x, &a, &b);
     x = net_add(net, a, net_droppath(net, b, 0.4F, true, DROP_INVERTED));
+    net_fork(net, x, &a, &b);
+    net_fork(net, net_conv2d(net, b, "conv3", 6, 3, 1, 1, false), &c, &d);
+    x = net_add_relu(net, net_add(net, a, c), net_scale(net, d, -2));
     x = net_avgpool(net, x, 2, 2);
     x = net_dropout(net, x, 0.25F);
     net_fork(net, x, &a, &b);
@@ -178,7 +181,8 @@ struct life {
     const struct tensor *of; /* the tensor that it is, or is another name of */
 };
 
-/* A fork's outputs are its input; a sum's gradients are its output's. */
+/* A fork's outputs are its input; a sum's gradients are its output's, and where ReLU is
+ * behind it each other's. */
 static const struct tensor *same_data(struct net *net, const struct tensor *t)
 {
     for (int i = net_op_count(net) - 1; i >= 0; i--) {
@@ -195,6 +199,8 @@ static const struct tensor *same_grad(struct net *net, const struct tensor *t)
         const struct op *op = net_op_at(net, i);
         if (op->def == &op_add && (op->in[0] == t || op->in[1] == t))
             t = op->out[0];
+        if (op->def == &op_add_relu && op->in[1] == t)
+            t = op->in[0];
     }
     return t;
 }

@@ -170,6 +170,20 @@ static void check_alias_grad(struct rig *r, const char *name)
     free(copy);
 }
 
+/* Gradients that are the same may lie in one place of their own. */
+static void check_shared_grad(struct rig *r, const char *name)
+{
+    void *second = r->in[1].grad;
+    const size_t bytes = tensor_bytes(&r->in[0]);
+    rig_backward(r, name);
+    CHECK(memcmp(r->in[0].grad, second, bytes) == 0, "%s: gradients differ", name);
+    r->in[1].grad = r->in[0].grad;
+    memset(r->in[0].grad, 0x3f, bytes);
+    rig_backward(r, name);
+    CHECK(memcmp(r->in[0].grad, second, bytes) == 0, "%s: shared", name);
+    r->in[1].grad = second;
+}
+
 static void check_case(const struct op_def *def, const struct op_case *c,
                        struct device *dev, const char *isa)
 {
@@ -190,6 +204,8 @@ static void check_case(const struct op_def *def, const struct op_case *c,
     snapshot_free(&first);
     if (def->alias_grad)
         check_alias_grad(&r, name);
+    if (def->shared_grad)
+        check_shared_grad(&r, name);
     check_params_changed(&r, &truth, name);
     r.pass.training = truth.pass.training = false;
     run(&truth, 0xff, name);

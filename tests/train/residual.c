@@ -41,6 +41,7 @@ static void variant_open(struct rig *r, const struct variant *v, const char *dev
 {
     double options[16];
     rig_device(r, device);
+    r->dev->threads = 1; /* maps are too small for more */
     rig_options(model_find(v->model), options);
     rig_set(v->model, options, "channels", v->channels);
     rig_set(v->model, options, "dropout", dropout);
@@ -97,11 +98,23 @@ static const struct op *adds(const struct rig *r, const struct op *branch)
 {
     for (int i = 0; i < net_op_count(r->net); i++) {
         const struct op *op = net_op_at(r->net, i);
-        if (op->def == &op_add && op->in[1] == branch->out[0])
+        if (op->def == &op_add_relu && op->in[1] == branch->out[0])
             return op;
     }
     REQUIRE(0, "nothing adds %s", branch->name);
     return NULL;
+}
+
+/* Element for element, in either type: the last byte has the sign. */
+static int is_relu(const struct tensor *y, const struct tensor *x)
+{
+    static const unsigned char zero[4] = { 0 };
+    const size_t size = sluice_dtype_size(x->dtype);
+    const unsigned char *p = y->data, *q = x->data;
+    for (size_t i = 0; i < tensor_elements(x); i++, p += size, q += size)
+        if (memcmp(p, q[size - 1] & 0x80 ? zero : q, size) != 0)
+            return 0;
+    return 1;
 }
 
 /* Where a block changes the shape, the projection stays when the branch is left out. */
@@ -122,8 +135,7 @@ static void left_out(const char *device)
             continue;
         const struct op *add = adds(&r, op);
         branches++;
-        out +=
-            memcmp(add->out[0]->data, add->in[0]->data, tensor_bytes(add->out[0])) == 0;
+        out += is_relu(add->out[0], add->in[0]);
     }
     CHECK(branches == 7 && out >= 2, "%s: %d of %d branches are left out", device, out,
           branches);
@@ -134,7 +146,8 @@ static void left_out(const char *device)
 int main(int argc, char **argv)
 {
     const char *device = argc > 1 ? argv[1] : "ref";
-    for (size_t i = 0; i < sizeof variants / sizeof *variants; i++) {
+    const size_t all = sizeof variants / sizeof *variants;
+    for (size_t i = 0; i < (strcmp(device, "ref") == 0 ? all : 2); i++) {
         by_heart(&variants[i], device);
         resumed(&variants[i], device);
     }

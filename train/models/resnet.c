@@ -104,7 +104,7 @@ static struct tensor *block(struct build *b, struct tensor *x, const char *prefi
     if (p > 0)
         y = net_droppath(b->net, y, (float)p, shape->drop_per_sample,
                          shape->drop_scaling);
-    return net_activation(b->net, net_add(b->net, straight, y), ACT_RELU);
+    return net_add_relu(b->net, straight, y);
 }
 
 static struct tensor *stage(struct build *b, struct tensor *x, int number)

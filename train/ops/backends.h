@@ -68,7 +68,7 @@ static inline void tensor_set_value(enum sluice_dtype dtype, void *values, size_
 /* Device cpu, one per operator: <op>_cpu.c or <op>_onednn.c. */
 extern const struct op_backend op_conv2d_cpu, op_linear_cpu, op_batchnorm_cpu,
     op_activation_cpu, op_maxpool_cpu, op_avgpool_cpu, op_globalmax_cpu,
-    op_globalavg_cpu, op_add_cpu, op_fork_cpu, op_dropout_cpu, op_droppath_cpu,
-    op_gate_cpu, op_scale_cpu, op_softmax_xent_cpu;
+    op_globalavg_cpu, op_add_cpu, op_add_relu_cpu, op_fork_cpu, op_dropout_cpu,
+    op_droppath_cpu, op_gate_cpu, op_scale_cpu, op_softmax_xent_cpu;
 
 #endif

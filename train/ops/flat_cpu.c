@@ -1,5 +1,5 @@
 /* flat_cpu.c -- on device cpu, the operators that treat all elements alike: activation,
- * add, fork, scale, dropout. */
+ * add, add_relu, fork, scale, dropout. */
 #include <string.h>
 
 #include "../device_cpu.h"
@@ -62,6 +62,20 @@ static void sum(const struct job *job, size_t at, size_t count)
 {
     (void)at;
     job->kernels->add(job->dtype, job->a, job->b, job->y, count);
+}
+
+static void sum_relu(const struct job *job, size_t at, size_t count)
+{
+    (void)at;
+    job->kernels->add_relu(job->dtype, job->a, job->b, job->y, count);
+}
+
+/* Of ReLU, whose value at a tells its slope. */
+static void relu_slope(const struct job *job, size_t at, size_t count)
+{
+    (void)at;
+    job->kernels->activation_backward(job->dtype, ACT_RELU, job->a, job->b, job->y,
+                                      count);
 }
 
 static void act_value(const struct job *job, size_t at, size_t count)
@@ -127,6 +141,26 @@ static int add_backward(struct op *op, struct device *dev, struct pass *pass,
     return 0;
 }
 
+static int add_relu_forward(struct op *op, struct device *dev, struct pass *pass,
+                            struct sluice_error *err)
+{
+    (void)err;
+    each(op, dev, pass, sum_relu, op->in[0]->data, op->in[1]->data, op->out[0]->data);
+    return 0;
+}
+
+static int add_relu_backward(struct op *op, struct device *dev, struct pass *pass,
+                             struct sluice_error *err)
+{
+    (void)err;
+    void *a = op->in[0]->grad, *b = op->in[1]->grad;
+    if (a)
+        each(op, dev, pass, relu_slope, op->out[0]->data, op->out[0]->grad, a);
+    if (b && b != a)
+        each(op, dev, pass, relu_slope, op->out[0]->data, op->out[0]->grad, b);
+    return 0;
+}
+
 static int fork_forward(struct op *op, struct device *dev, struct pass *pass,
                         struct sluice_error *err)
 {
@@ -183,6 +217,8 @@ const struct op_backend op_activation_cpu = { .forward = activation_forward,
                                               .backward = activation_backward };
 const struct op_backend op_add_cpu = { .forward = add_forward,
                                        .backward = add_backward };
+const struct op_backend op_add_relu_cpu = { .forward = add_relu_forward,
+                                            .backward = add_relu_backward };
 const struct op_backend op_fork_cpu = { .forward = fork_forward,
                                         .backward = fork_backward };
 const struct op_backend op_scale_cpu = { .forward = scale_forward,

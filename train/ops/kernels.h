@@ -40,6 +40,8 @@ struct kernels {
     void (*activation_backward)(enum sluice_dtype, enum activation, const void *x,
                                 const void *dy, void *dx, size_t count);
     void (*add)(enum sluice_dtype, const void *a, const void *b, void *y, size_t count);
+    void (*add_relu)(enum sluice_dtype, const void *a, const void *b, void *y,
+                     size_t count);
     void (*scale)(enum sluice_dtype, const void *x, float scale, void *y, size_t count);
     /* Elements first ... first + count - 1 of the tensor; first is a multiple of 64 */
     void (*dropout)(const struct drop *, const void *x, void *y, size_t first,

@@ -124,6 +124,27 @@ static void add(enum sluice_dtype t, const void *a, const void *b, void *y,
         add_as(false, a, b, y, count);
 }
 
+INLINE void add_relu_as(bool bf16, const void *a, const void *b, void *y, size_t count)
+{
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES)
+        store(y, i, relu(load(a, i, bf16) + load(b, i, bf16)), bf16);
+    if (i < count) {
+        const int n = lanes_at(i, count);
+        const vf sum = load_part(a, i, n, bf16) + load_part(b, i, n, bf16);
+        store_part(y, i, relu(sum), n, bf16);
+    }
+}
+
+static void add_relu(enum sluice_dtype t, const void *a, const void *b, void *y,
+                     size_t count)
+{
+    if (t == SLUICE_BF16)
+        add_relu_as(true, a, b, y, count);
+    else
+        add_relu_as(false, a, b, y, count);
+}
+
 INLINE void scale_as(bool bf16, const void *x, float factor, void *y, size_t count)
 {
     size_t i = 0;

@@ -13,6 +13,7 @@
     .activation_forward = activation_forward,       \
     .activation_backward = activation_backward,     \
     .add = add,                                     \
+    .add_relu = add_relu,                           \
     .scale = scale,                                 \
     .dropout = dropout,                             \
     .channel_sums = channel_sums,                   \

@@ -94,7 +94,8 @@ struct op_def {
     int inputs, outputs; /* 1 or 2 */
     bool factors;        /* in[1] is (n, 1, 1, c); else of the shape of in[0] */
     bool alias;          /* out[i]->data is in[0]->data: forward moves nothing */
-    bool alias_grad; /* in[i]->grad may be out[0]->grad: then backward moves nothing */
+    bool alias_grad;  /* in[i]->grad may be out[0]->grad: then backward moves nothing */
+    bool shared_grad; /* in[1]->grad may be in[0]->grad: both are the same values */
     /* Check and complete attr (zero eps, momentum and stride mean their defaults) and
      * check inputs, which are (n, h, w, c); fill out[]->rank, shape and dtype, and
      * those of params and buffers (rank 0: none). All of these tensors exist when it is
@@ -124,8 +125,8 @@ struct op {
 extern const struct op_def *const op_registry[];
 
 extern const struct op_def op_conv2d, op_linear, op_batchnorm, op_activation,
-    op_maxpool, op_avgpool, op_globalmax, op_globalavg, op_add, op_fork, op_dropout,
-    op_droppath, op_gate, op_scale, op_softmax_xent;
+    op_maxpool, op_avgpool, op_globalmax, op_globalavg, op_add, op_add_relu, op_fork,
+    op_dropout, op_droppath, op_gate, op_scale, op_softmax_xent;
 
 /* softmax_xent's out[0] holds the class probabilities (n, 1, 1, classes), float. Its
  * backward needs no out->grad: it starts from d loss / d loss = 1. */

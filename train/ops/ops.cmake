@@ -2,7 +2,7 @@
 target_sources(sluice_train PRIVATE
   device.c
   ops/backends.c ops/registry.c
-  ops/activation.c ops/add.c ops/batchnorm.c ops/conv2d.c ops/dropout.c ops/droppath.c ops/fork.c
+  ops/activation.c ops/add.c ops/add_relu.c ops/batchnorm.c ops/conv2d.c ops/dropout.c ops/droppath.c ops/fork.c
   ops/gate.c ops/globalpool.c ops/linear.c ops/pool.c ops/scale.c ops/softmax_xent.c)
 
 # Loops over whole batches: a debug build that does not optimize them takes minutes where

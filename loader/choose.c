@@ -204,6 +204,9 @@ int sluice_choose_io(struct sluice_loader *ld, struct sluice_error *err)
 {
     if (!ld->opt.memory_budget)
         ld->opt.memory_budget = memory_available() / 4;
+    int rc = sluice_budget_settle(ld, err);
+    if (rc < 0)
+        return rc;
     return ld->opt.io == SLUICE_IO_AUTO ? choose_auto(ld, err) : choose_forced(ld, err);
 }
 

@@ -2,6 +2,7 @@
  *
  *   open.c      options, opening, closing
  *   loader.c    the calls of a consumer: next, release, seek, read
+ *   budget.c    how much memory that takes
  *   poll.c      waiting, and a descriptor for those who do not
  *   state.c     where it stands, as a value
  *   choose.c    which backend, and why
@@ -123,6 +124,11 @@ struct sluice_loader {
     bool encoded;                      /* samples are not pixels of that shape */
     size_t in_bytes;                   /* of the largest stored image */
     size_t pixel_bytes;                /* of one image of shape `source` */
+    uint64_t most_pixels;              /* height * width of the largest image */
+    uint32_t most_height, most_width;  /* of the tallest, of the widest */
+    size_t most_plain;                 /* bytes of the largest ZSTD payload, inflated */
+    size_t jpeg_memory;                /* that libjpeg may take; 0: no JPEG */
+    size_t memory_bound;               /* budget.c */
     struct sluice_transform transform; /* apply NULL: copy */
     size_t out_bytes;                  /* of one image in a batch */
     uint64_t *subset;                  /* (in_use) sample numbers; NULL: all */
@@ -244,6 +250,7 @@ void sluice_ahead(struct sluice_loader *ld, const struct chunk *c);
 /* deck.c */
 int sluice_decks_create(struct worker *w); /* 0 or a negative errno */
 void sluice_decks_free(struct worker *w);
+uint64_t sluice_decks_bound(const struct sluice_loader *ld); /* bytes of a worker's */
 /* Has everything taken been started, and is there room for another chunk? */
 bool sluice_decks_hungry(const struct worker *w);
 void sluice_decks_take(struct worker *w, const struct chunk *c);
@@ -268,11 +275,17 @@ void sluice_tell_ready(struct sluice_loader *ld);
 bool sluice_all_wait(const struct sluice_loader *ld);
 void sluice_wait_ready(struct sluice_loader *ld);
 
+/* budget.c: hold the need against opt.memory_limit, and lower opt.memory_budget to what
+ * that leaves; once the backend is chosen, tell memory_bound. */
+int sluice_budget_settle(struct sluice_loader *ld, struct sluice_error *err);
+void sluice_budget_update(struct sluice_loader *ld);
+
 /* state.c */
 uint32_t sluice_view_checksum(const struct sluice_loader *ld);
 
 /* worker.c */
 void *sluice_worker_run(void *worker);
+int sluice_chunk_max(const struct sluice_loader *ld); /* samples */
 double sluice_seconds(void);
 static inline bool sluice_cancelled(const struct sluice_loader *ld)
 {

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core.h"
 
@@ -174,6 +175,8 @@ void sluice_damage_count(struct sluice_loader *ld, struct slot *slot)
 
 int sluice_loader_damage(struct sluice_loader *ld, int i, struct sluice_damage *out)
 {
+    if (ld->pid != getpid())
+        return SLUICE_EINVAL;
     pthread_mutex_lock(&ld->lock);
     const bool there = i >= 0 && i < ld->stats.damaged_samples;
     if (there)

@@ -9,7 +9,9 @@
 #include "core.h"
 
 enum {
-    MERGE_GAP = 8 << 10, /* bytes read in vain rather than a further transfer */
+    /* Bytes read in vain rather than a further transfer; no less than the two blocks
+     * that a sample of its own may be rounded by: see sluice_decks_bound. */
+    MERGE_GAP = 2 * SLUICE_BLOCK_SIZE,
     MERGE_MAX = 1 << 20, /* bytes of one transfer */
 };
 
@@ -146,6 +148,13 @@ static void plan(struct worker *w, struct deck *d)
         sluice_chunk_fail(c, c->from, rc, &err);
         d->parts_count = 0;
     }
+}
+
+uint64_t sluice_decks_bound(const struct sluice_loader *ld)
+{
+    const uint64_t samples = (uint64_t)sluice_chunk_max(ld);
+    const uint64_t arena = samples * (ld->in_bytes + MERGE_GAP) + 3 * SLUICE_BLOCK_SIZE;
+    return DECKS * (sizeof(struct deck) + arena);
 }
 
 bool sluice_decks_hungry(const struct worker *w)

@@ -130,7 +130,7 @@ static int extract(struct sluice_decoder *d, const struct sluice_extent *x,
         return 0;
     }
     if (!d->jpeg)
-        rc = sluice_jpeg_create(&d->jpeg, NULL, err);
+        rc = sluice_jpeg_create(&d->jpeg, &d->limits, err);
     if (rc == 0)
         rc = sluice_jpeg_begin(d->jpeg, bytes, x->size, &info, err);
     if (rc < 0)

@@ -14,6 +14,7 @@ struct sluice_loader;
 struct sluice_decoder {
     struct sluice_jpeg *jpeg;
     struct sluice_inflater *inflater;
+    struct sluice_jpeg_limits limits; /* set before the first picture */
     struct resizer resizer;
     uint8_t *plain, *part, *out; /* grown as needed */
     size_t plain_room, part_room, out_room;

@@ -1,5 +1,6 @@
 /* loader.c -- the calls of a consumer. See core.h for who does what behind them. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -222,6 +223,8 @@ int sluice_loader_read(struct sluice_loader *ld, uint64_t sample, void *pixels,
                        struct sluice_error *err)
 {
     struct sluice_extent x;
+    if (ld->pid != getpid())
+        return sluice_loader_forked(ld, err);
     int rc = sluice_sample_locate(ld, sample, &x, err);
     uint8_t *bytes = rc < 0 ? NULL : malloc(x.size ? x.size : 1);
     if (rc == 0 && !bytes)
@@ -265,11 +268,18 @@ struct sluice_shape sluice_loader_source(const struct sluice_loader *ld)
 
 void sluice_loader_stats(struct sluice_loader *ld, struct sluice_loader_stats *out)
 {
+    if (ld->pid != getpid()) { /* the lock may be held by a thread that is not here */
+        *out = (struct sluice_loader_stats){ .io = ld->opt.io };
+        snprintf(out->io_reason, sizeof(out->io_reason),
+                 "this process was forked after the loader was opened");
+        return;
+    }
     pthread_mutex_lock(&ld->lock);
     *out = ld->stats;
     out->io = ld->opt.io;
     memcpy(out->io_reason, ld->io_reason, sizeof(out->io_reason));
     out->threads = ld->worker_count;
+    out->memory_bound = ld->memory_bound;
     out->bytes_read += __atomic_load_n(&ld->resident.filled, __ATOMIC_RELAXED);
     out->memory = sizeof(*ld) + ld->slab_size +
                   sluice_dataset_memory(ld->file.dataset) +

@@ -1,4 +1,5 @@
 /* open.c -- from a path and options to threads at work, and back. */
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,6 +121,9 @@ struct survey {
     bool raw;       /* and stored as they are */
     uint64_t other; /* the first sample of another size */
     size_t largest; /* bytes stored */
+    uint64_t most_pixels;
+    uint32_t most_height, most_width;
+    size_t most_plain; /* bytes of what is compressed, as it was */
 };
 
 static int survey(const struct sluice_loader *ld, struct survey *s,
@@ -138,6 +142,12 @@ static int survey(const struct sluice_loader *ld, struct survey *s,
                 return rc;
             continue; /* it is damage, whenever it is wanted */
         }
+        const uint64_t pixels = (uint64_t)x.height * x.width;
+        s->most_pixels = pixels > s->most_pixels ? pixels : s->most_pixels;
+        s->most_height = x.height > s->most_height ? x.height : s->most_height;
+        s->most_width = x.width > s->most_width ? x.width : s->most_width;
+        if (x.codec == SLUICE_CODEC_ZSTD && x.plain > s->most_plain)
+            s->most_plain = x.plain;
         if (!s->any) {
             s->any = true;
             s->height = x.height;
@@ -159,15 +169,33 @@ static int survey(const struct sluice_loader *ld, struct survey *s,
                              ld->file.path, count);
 }
 
+/* libjpeg keeps a progressive picture's coefficients, 2 bytes for each sample of up to
+ * four colours, and some rows. */
+static size_t jpeg_memory(const struct survey *s)
+{
+    const uint64_t most = (uint64_t)1 << 30;
+    const uint64_t need =
+        8 * s->most_pixels + 512 * (uint64_t)s->most_width + (4 << 20);
+    return (size_t)(need < most ? need : most);
+}
+
 /* What the transform is to see, and whether samples have to be decoded for it. */
 static int settle_shape(struct sluice_loader *ld, struct sluice_error *err)
 {
     const struct sluice_field *f =
         sluice_dataset_field(ld->file.dataset, ld->image_field);
     const struct sluice_crop *c = &ld->opt.crop;
-    struct survey s = { f->shape[0], f->shape[1], f->shape[2], true, true,
-                        true,        true,        0,           0 };
-    const uint64_t pixels = (uint64_t)s.height * s.width;
+    const uint64_t pixels = (uint64_t)f->shape[0] * f->shape[1];
+    struct survey s = { .height = f->shape[0],
+                        .width = f->shape[1],
+                        .channels = f->shape[2],
+                        .any = true,
+                        .same = true,
+                        .pixels = true,
+                        .raw = true,
+                        .most_pixels = pixels,
+                        .most_height = f->shape[0],
+                        .most_width = f->shape[1] };
     int rc = 0;
     const void *dictionary;
     size_t dictionary_size;
@@ -194,20 +222,29 @@ static int settle_shape(struct sluice_loader *ld, struct sluice_error *err)
     const bool crop = c->kind != SLUICE_CROP_NONE;
     ld->encoded = crop || !s.raw || channels != (int)s.channels;
     ld->in_bytes = s.largest;
+    ld->most_pixels = s.most_pixels;
+    ld->most_height = s.most_height;
+    ld->most_width = s.most_width;
+    ld->most_plain = s.most_plain;
+    ld->jpeg_memory = s.pixels ? 0 : jpeg_memory(&s);
     ld->source = (struct sluice_shape){ crop ? c->size : (int)s.height,
                                         crop ? c->size : (int)s.width, channels,
                                         SLUICE_U8, SLUICE_NHWC };
     ld->pixel_bytes = sluice_shape_bytes(&ld->source);
+    if (!ld->transform.apply)
+        ld->transform.out = ld->source;
     return 0;
 }
 
 /* A block of about 1 MiB is worth a seek of any disk. */
 static void settle_blocks(struct sluice_loader *ld)
 {
+    assert(ld->count > 0);
     enum { BLOCK = 1 << 20, OPEN = 256 };
     struct sluice_loader_options *o = &ld->opt;
     const uint64_t each = ld->file.size / sluice_dataset_count(ld->file.dataset);
-    o->block = o->block ? o->block : each < BLOCK ? BLOCK / (each ? each : 1) : 1;
+    if (!o->block)
+        o->block = each < BLOCK ? BLOCK / (each + 1) + 1 : 1;
     o->open_blocks = o->open_blocks ? o->open_blocks : OPEN;
     /* All blocks open are a full shuffle; products stay small. */
     o->block = o->block > ld->count ? ld->count : o->block;
@@ -238,8 +275,6 @@ static int allocate_slots(struct sluice_loader *ld, struct sluice_error *err)
     const struct sluice_loader_options *o = &ld->opt;
     const size_t images = (size_t)o->batch_size;
     size_t each, total;
-    if (!ld->transform.apply)
-        ld->transform.out = ld->source;
     ld->out_bytes = sluice_shape_bytes(&ld->transform.out);
     if (!ld->out_bytes || __builtin_mul_overflow(ld->out_bytes, images, &each) ||
         each > SIZE_MAX - 63 ||
@@ -325,6 +360,7 @@ static int start(struct sluice_loader *ld, bool forced, struct sluice_error *err
             rc = sluice_fail(err, SLUICE_ENOMEM, "%s: worker threads: %s",
                              ld->file.path, strerror(-refused));
     }
+    sluice_budget_update(ld);
     if (rc == 0 && ld->resident.base)
         sluice_resident_fill(ld);
     return rc;

@@ -67,14 +67,20 @@ static struct slot *assign_slot(struct sluice_loader *ld)
     return s;
 }
 
+int sluice_chunk_max(const struct sluice_loader *ld)
+{
+    const size_t room = CHUNK_BYTES / ld->in_bytes;
+    return room >= CHUNK_MAX ? CHUNK_MAX : room ? (int)room : 1;
+}
+
 /* So small that workers end a batch together, so large that the lock is seldom taken.
  */
 static int chunk_size(const struct sluice_loader *ld, const struct slot *slot)
 {
-    const size_t room = CHUNK_BYTES / ld->in_bytes;
+    const int most = sluice_chunk_max(ld);
     int n = slot->count / (ld->worker_count * 4);
-    n = n < CHUNK_MIN ? CHUNK_MIN : n > CHUNK_MAX ? CHUNK_MAX : n;
-    n = room >= (size_t)n ? n : room ? (int)room : 1;
+    n = n < CHUNK_MIN ? CHUNK_MIN : n;
+    n = n < most ? n : most;
     return slot->count - slot->taken < n ? slot->count - slot->taken : n;
 }
 
@@ -179,6 +185,7 @@ static int prepare(struct worker *w)
     struct sluice_loader *ld = w->ld;
     int rc = 0;
     w->depth = sluice_worker_depth(ld);
+    w->decoder.limits.memory = ld->jpeg_memory;
     if (!ld->engine_kind) {
         w->scratch = malloc(ld->in_bytes);
         rc = w->scratch ? 0 : -ENOMEM;

@@ -26,7 +26,9 @@
  *            any thread; open, seek and close from one at a time. The transform runs in
  *            the loader's threads.
  * Caveats:   the file must not change while it is open (an append by sluice is fine);
- *            after fork() only the parent may use the loader. */
+ *            after fork() only the parent may use the loader: in the child every call
+ *            is SLUICE_EINVAL at once, statistics are empty, close does nothing, and
+ *            what the loader held stays allocated until the child ends or execs. */
 #ifndef SLUICE_LOADER_H
 #define SLUICE_LOADER_H
 
@@ -122,7 +124,8 @@ struct sluice_loader_stats {
     enum sluice_io io;
     char io_reason[160]; /* one line */
     int threads;
-    size_t memory; /* bytes held: batches, buffers, resident payload, metadata */
+    size_t memory;       /* bytes held: batches, resident payload, metadata */
+    size_t memory_bound; /* the most that it comes to hold with all buffers */
     uint64_t batches, samples, bytes_read;
     double read_seconds;      /* summed over threads: waiting for and doing I/O */
     double decode_seconds;    /* summed over threads: JPEG, crop, scaling */

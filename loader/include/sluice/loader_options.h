@@ -83,6 +83,9 @@ struct sluice_loader_options {
     int queue_depth;               /* reads in flight: 64 */
     size_t memory_budget;          /* bytes of payload that RESIDENT may hold: a quarter
                                       of the memory free at open */
+    size_t memory_limit;           /* bytes that the loader may hold in all; what
+                                      cannot keep it is SLUICE_ENOMEM at open. Not
+                                      counted: stacks, io_uring, page cache: none */
     bool drop_last;                /* leave out a short last batch: keep it */
     int rank, world;               /* this consumer's share of every epoch: 0 of 1 */
 

@@ -1,0 +1,180 @@
+/* memory.c -- a loader tells at open how much memory it comes to hold, keeps to it with
+ * every backend on large and small, plain and progressive pictures, and is not opened
+ * where a limit is lower. */
+#include "pack.h"
+#include "support/heap.h"
+#include "support/jpegs.h"
+
+enum { SAMPLES = 30, BATCH = 6 };
+
+static char pictures[128], packed[128], large[128];
+static struct sluice_error err;
+
+static void write_pictures(const char *path)
+{
+    static const struct sluice_field fields[] = {
+        { "image", SLUICE_KIND_IMAGE, SLUICE_U8, 0, { 0 } },
+    };
+    struct sluice_writer *w;
+    REQUIRE(sluice_writer_begin(
+                &w, path, &(struct sluice_schema){ .fields = fields, .field_count = 1 },
+                &err) == 0,
+            "%s", err.message);
+    for (int i = 0; i < SAMPLES; i++) {
+        const struct jpeg_make m = { 60 + i * 18, 700 - i * 16,    3, 1 + i % 2,  1,
+                                     i % 3 == 0,  i % 4 ? 85 : 98, 0, (uint32_t)i };
+        size_t size;
+        uint8_t *data = jpeg_make(&m, &size);
+        const struct sluice_value v = { .data = data,
+                                        .size = size,
+                                        .codec = SLUICE_CODEC_JPEG,
+                                        .height = (uint32_t)m.height,
+                                        .width = (uint32_t)m.width,
+                                        .channels = 3 };
+        REQUIRE(sluice_writer_append(w, &v, &err) == 0, "%s", err.message);
+        free(data);
+    }
+    REQUIRE(sluice_writer_finish(w, &err) == 0, "%s", err.message);
+    sluice_writer_abandon(w);
+}
+
+/* So large that what a worker needs for one is beyond any allowance for small things.
+ */
+static void write_large(const char *path)
+{
+    static const struct sluice_field fields[] = {
+        { "image", SLUICE_KIND_IMAGE, SLUICE_U8, 0, { 800, 700, 3 } },
+    };
+    static uint8_t pixels[800 * 700 * 3];
+    struct sluice_writer *w;
+    REQUIRE(sluice_writer_begin(
+                &w, path, &(struct sluice_schema){ .fields = fields, .field_count = 1 },
+                &err) == 0,
+            "%s", err.message);
+    for (int i = 0; i < 16; i++) {
+        const struct sluice_value v = { .data = pixels, .size = sizeof(pixels) };
+        pixels[i] = 1;
+        REQUIRE(sluice_writer_append(w, &v, &err) == 0, "%s", err.message);
+    }
+    REQUIRE(sluice_writer_finish(w, &err) == 0, "%s", err.message);
+    sluice_writer_abandon(w);
+}
+
+/* The most that the heap grew by while an epoch was read. */
+static size_t growth(const char *path, const struct sluice_loader_options *o,
+                     struct sluice_loader_stats *stats)
+{
+    const size_t before = heap_bytes();
+    size_t most = 0;
+    struct sluice_loader *ld;
+    const struct sluice_batch *b;
+    int n;
+    REQUIRE(sluice_loader_open(&ld, path, o, &err) == 0, "%s", err.message);
+    while ((n = sluice_loader_next(ld, &b, &err)) > 0) {
+        const size_t now = heap_bytes();
+        most = now > before + most ? now - before : most;
+        sluice_loader_release(ld, b);
+    }
+    CHECK(n == 0, "%s", err.message);
+    sluice_loader_stats(ld, stats);
+    sluice_loader_close(ld);
+    return most;
+}
+
+static void kept(const char *path, struct sluice_loader_options o)
+{
+    struct sluice_loader_stats stats;
+    const size_t most = growth(path, &o, &stats);
+    CHECK(most <= stats.memory_bound, "%s, %d threads: %zu bytes, announced %zu",
+          sluice_io_name(stats.io), o.threads, most, stats.memory_bound);
+    /* A bound of ten times the need would be none. */
+    const size_t payload = stats.io == SLUICE_IO_RESIDENT ? stats.memory : 0;
+    CHECK(stats.memory_bound < 10 * most + payload + (24 << 20),
+          "%s, %d threads: %zu bytes, announced %zu", sluice_io_name(stats.io),
+          o.threads, most, stats.memory_bound);
+    CHECK(stats.memory <= stats.memory_bound, "%zu held, announced %zu", stats.memory,
+          stats.memory_bound);
+}
+
+static void limits(const char *path, struct sluice_loader_options o)
+{
+    struct sluice_loader_stats stats;
+    struct sluice_loader *ld;
+    o.io = SLUICE_IO_PREAD;
+    growth(path, &o, &stats);
+    /* Not yet knowing the backend, open counts with the hungriest. */
+    size_t need = stats.memory_bound - 4096;
+    do
+        o.memory_limit = need += 4096;
+    while (sluice_loader_open(&ld, path, &o, &err) == SLUICE_ENOMEM);
+    sluice_loader_close(ld);
+    CHECK(need < stats.memory_bound + (4 << 20), "a need of %zu", need);
+    o.memory_limit = need;
+    CHECK(growth(path, &o, &stats) <= need && stats.memory_bound <= need,
+          "just enough: %zu of %zu", stats.memory_bound, need);
+    o.memory_limit = need - 4096;
+    CHECK(sluice_loader_open(&ld, path, &o, &err) == SLUICE_ENOMEM && !ld &&
+              strstr(err.message, "memory_limit"),
+          "too little: %s", err.message);
+    /* AUTO keeps the payload only where the limit has room for it too. */
+    o.io = SLUICE_IO_AUTO;
+    o.memory_limit = need + 4096;
+    growth(path, &o, &stats);
+    CHECK(stats.io != SLUICE_IO_RESIDENT, "resident beyond the limit");
+    o.memory_limit = need + (64 << 20);
+    growth(path, &o, &stats);
+    CHECK(stats.io == SLUICE_IO_RESIDENT && stats.memory_bound <= o.memory_limit, "%s",
+          sluice_io_name(stats.io));
+    o.io = SLUICE_IO_RESIDENT;
+    o.memory_limit = need + 4096;
+    CHECK(sluice_loader_open(&ld, path, &o, &err) == SLUICE_ENOMEM && !ld, "%s",
+          err.message);
+}
+
+int main(void)
+{
+    static const int threads[] = { 1, 6 };
+    const char *folder = folder_make();
+    alarm(110); /* a hang is a failure */
+    snprintf(pictures, sizeof(pictures), "%s/pictures.sluice", folder);
+    snprintf(packed, sizeof(packed), "%s/packed.sluice", folder);
+    write_pictures(pictures);
+    pack_write(packed, 2000);
+    snprintf(large, sizeof(large), "%s/large.sluice", folder);
+    write_large(large);
+    const struct sluice_loader_options cropped = {
+        .batch_size = BATCH, .crop = { .kind = SLUICE_CROP_RANDOM, .size = 96 }
+    };
+    const struct sluice_loader_options plain = { .batch_size = 100 };
+    for (int io = SLUICE_IO_RESIDENT; io <= SLUICE_IO_PREAD; io++) {
+        struct sluice_loader *ld;
+        struct sluice_loader_options o = plain;
+        o.io = (enum sluice_io)io;
+        const int rc = sluice_loader_open(&ld, packed, &o, &err);
+        sluice_loader_close(ld);
+        if (rc < 0) {
+            printf("%s: %s\n", sluice_io_name(o.io), err.message);
+            continue;
+        }
+        for (int t = 0; t < 2; t++) {
+            struct sluice_loader_options p = cropped;
+            o.batch_size = plain.batch_size;
+            o.batches = 0;
+            o.threads = p.threads = threads[t];
+            p.io = o.io;
+            kept(packed, o);
+            kept(pictures, p);
+            p.batch_size = o.batch_size = 4;
+            p.batches = o.batches = 8;
+            p.crop = (struct sluice_crop){ .kind = SLUICE_CROP_CENTER,
+                                           .share = 1,
+                                           .size = 600 };
+            kept(large, o);
+            kept(large, p);
+        }
+    }
+    limits(packed, plain);
+    limits(pictures, cropped);
+    folder_remove(folder);
+    return check_done();
+}

@@ -47,9 +47,9 @@ static int truncated(struct machine *m)
 /* `n` bytes as a little-endian number. */
 static int number(struct machine *m, int n, uint64_t *out)
 {
+    *out = 0;
     if (m->size - m->at < (size_t)n)
         return truncated(m);
-    *out = 0;
     for (int i = n - 1; i >= 0; i--)
         *out = *out << 8 | m->bytes[m->at + (size_t)i];
     m->at += (size_t)n;
@@ -231,8 +231,8 @@ static int line(struct machine *m, const uint8_t **text, size_t *size)
 
 static int op_global(struct machine *m)
 {
-    const uint8_t *module, *name;
-    size_t module_size, name_size;
+    const uint8_t *module = NULL, *name = NULL;
+    size_t module_size = 0, name_size = 0;
     int rc = line(m, &module, &module_size);
     if (rc < 0 || (rc = line(m, &name, &name_size)) < 0)
         return rc;

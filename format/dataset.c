@@ -10,6 +10,7 @@
 #include "bytes.h"
 #include "directory.h"
 #include "layout.h"
+#include "reserve.h"
 
 /* One field of one segment. */
 struct table {
@@ -138,7 +139,7 @@ static int read_table(struct sluice_dataset *ds, struct table *t,
 {
     const struct sluice_store *s = t->store;
     const uint64_t size = table_size(s, samples);
-    t->bytes = malloc(size ? size : 1); /* no larger than the file: store_sound */
+    t->bytes = reserve(size); /* no larger than the file: store_sound */
     if (!t->bytes)
         return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory for %" PRIu64 " bytes",
                            ds->name, size);

@@ -15,7 +15,8 @@
 #include "exif.h"
 
 enum {
-    ROWS = 8, /* that one call may return: as many as an upsampler makes at a time */
+    BEFORE_MAX =
+        128, /* bytes: a block of four samples across, and a pixel, in colour */
 };
 
 struct sluice_jpeg {
@@ -33,7 +34,7 @@ struct sluice_jpeg {
     struct sluice_jpeg_rect rect;
     int channels;
     uint8_t *out;
-    uint8_t *rows; /* ROWS rows of `stride` bytes */
+    uint8_t *row; /* where one is copied */
     size_t room;
 };
 
@@ -150,7 +151,7 @@ void sluice_jpeg_free(struct sluice_jpeg *j)
     if (!j)
         return;
     jpeg_destroy_decompress(&j->info);
-    free(j->rows);
+    free(j->row);
     free(j);
 }
 
@@ -249,13 +250,13 @@ static JDIMENSION start(struct sluice_jpeg *j)
     else
         left = 0;
     const size_t stride = (size_t)info->output_width * (size_t)info->output_components;
-    if (j->room < ROWS * stride) {
-        free(j->rows);
+    if (j->room < stride) {
+        free(j->row);
         j->room = 0;
-        j->rows = malloc(ROWS * stride);
-        if (!j->rows)
-            refuse(j, SLUICE_ENOMEM, "no memory for rows");
-        j->room = ROWS * stride;
+        j->row = malloc(stride);
+        if (!j->row)
+            refuse(j, SLUICE_ENOMEM, "no memory for a row");
+        j->room = stride;
     }
     return left;
 }
@@ -286,27 +287,40 @@ static void take_row(struct sluice_jpeg *j, const uint8_t *row, size_t y)
         memcpy(j->out + y * bytes, row, bytes);
 }
 
+/* One row at a time. libjpeg writes whole rows, from where a block begins: `before`
+ * bytes ahead of the part, and some behind. They go straight to their place all the
+ * same: what is ahead falls on the end of the row above, which is saved and put back,
+ * what is behind on the row below, which comes next. Only where that leaves the output
+ * a row is copied. */
+static void read_row(struct sluice_jpeg *j, size_t y, size_t before, size_t stride)
+{
+    const size_t bytes = (size_t)j->rect.width * (size_t)j->channels, at = y * bytes;
+    uint8_t kept[BEFORE_MAX];
+    const bool in_place = j->info.out_color_space != JCS_CMYK && before <= BEFORE_MAX &&
+                          before <= at &&
+                          at - before + stride <= j->rect.height * bytes;
+    JSAMPROW row = in_place ? j->out + at - before : j->row;
+    if (in_place)
+        memcpy(kept, row, before);
+    jpeg_read_scanlines(&j->info, &row, 1);
+    if (in_place)
+        memcpy(row, kept, before);
+    else
+        take_row(j, row + before, y);
+}
+
 static void decode(struct sluice_jpeg *j)
 {
     struct jpeg_decompress_struct *info = &j->info;
     const struct sluice_jpeg_rect *r = &j->rect;
-    JSAMPROW rows[ROWS];
     choose_colours(j);
     const JDIMENSION left = start(j);
     const size_t pixel = (size_t)info->output_components;
     const size_t stride = (size_t)info->output_width * pixel;
-    for (int i = 0; i < ROWS; i++)
-        rows[i] = j->rows + (size_t)i * stride;
     if (r->y)
         jpeg_skip_scanlines(info, r->y);
-    while (info->output_scanline < r->y + r->height) {
-        const size_t y = info->output_scanline - r->y;
-        const JDIMENSION left_over = r->y + r->height - info->output_scanline;
-        const JDIMENSION n =
-            jpeg_read_scanlines(info, rows, left_over < ROWS ? left_over : ROWS);
-        for (JDIMENSION i = 0; i < n; i++)
-            take_row(j, rows[i] + (r->x - left) * pixel, y + i);
-    }
+    while (info->output_scanline < r->y + r->height)
+        read_row(j, info->output_scanline - r->y, (r->x - left) * pixel, stride);
     if (info->output_scanline == info->output_height)
         jpeg_finish_decompress(info);
     else

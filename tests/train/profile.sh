@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# profile.sh BIN_DIR TEST_DIR -- sluice train --profile and --dry-run: the table, its
+# profile.sh BIN_DIR TEST_DIR SCRIPTS_DIR -- sluice train --profile and --dry-run: the table, its
 # JSON, and the memory that is planned.
 set -u
 export PATH=$1:$PATH LC_ALL=C OMP_NUM_THREADS=1
@@ -57,4 +57,12 @@ large=$(sed -n 's/.*activations \([0-9.]*\) MiB.*/\1/p' err)
 python3 -c "import sys; sys.exit(not abs($large / $small - 2) < 0.1)" || fail "$small, then $large"
 sluice train resume=runs --dry-run >out 2>err
 [ $? = 2 ] && grep -q 'expected --dry-run without resume' err || fail "resume: $(cat err)"
+
+# The table of models, for one that is quick.
+SLUICE=$1/sluice "$3/bench-train" train.sluice -m cnn_small -b 8,16 -s 2 device=ref \
+  data.threads=1 model.width=0.125 >out 2>err || fail "bench-train: $(cat err)"
+[ "$(grep -Ec '^cnn_small +(8|16) +[0-9.]+ MiB +[0-9.]+ MiB +[0-9.]+ MiB +[0-9]+ +[0-9.]+%$' out)" = 2 ] ||
+  fail "bench-train: $(cat out err)"
+"$3/bench-train" nothere.sluice -m mlp >out 2>err && fail "bench-train: nothere.sluice is there"
+grep -q 'nothere.sluice: No such file' err || fail "bench-train: $(cat err)"
 [ $failures = 0 ]

@@ -64,6 +64,26 @@ p = list(csv.DictReader(open(run + "predictions.csv")))
 assert list(p[0]) == ["ID", "Labels"] and [int(r["ID"]) for r in p] == list(range(40)), p
 PYTHON
 
+# The same run, killed and continued, ends the same.
+again="$tiny $split training.epochs=5 optimizer.lr=0.05 run.name=exp run.layout=outputs \
+run.dir=killed eval.predictions=labels run.checkpoint_every_seconds=0.001"
+sluice train $again --quiet >/dev/null 2>&1 &
+pid=$!
+for _ in $(seq 600); do
+  [ "$(cat killed/training_runs/latest/logs/metrics.csv 2>/dev/null | wc -l)" -gt 2 ] && break
+  sleep 0.05
+done
+kill -9 $pid
+wait $pid 2>/dev/null
+sluice train resume=killed --quiet >/dev/null 2>err || fail "resume: $(cat err)"
+for run in outputs killed; do
+  cut -d, -f1-8 $run/training_runs/latest/logs/metrics.csv >$run.rows
+done
+cmp outputs.rows killed.rows || fail "rows of a run that was killed"
+cmp {outputs,killed}/training_runs/latest/predictions.csv || fail "killed, it predicts otherwise"
+[ -s killed/final_models/exp_final.safetensors ] || fail "no final model"
+run=outputs/training_runs/latest
+
 # The last weights on the validation samples have the accuracy of the last row.
 sluice eval $run data.test=train.sluice data.test_range=64-95 --out=valid >out 2>err ||
   fail "eval: $(cat err)"

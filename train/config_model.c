@@ -87,10 +87,42 @@ void config_model_write_json(FILE *to, const struct config *cfg)
     }
 }
 
-void config_model_help(FILE *to, const struct model_def *model)
+static bool same_names(const struct model_option *a, const struct model_option *b)
+{
+    for (; a && b && a->name && b->name; a++, b++)
+        if (strcmp(a->name, b->name) != 0)
+            return false;
+    return a && b && !a->name && !b->name;
+}
+
+/* An earlier model of the registry with the same options, or NULL. */
+static const struct model_def *alike(const struct model_def *model)
+{
+    for (const struct model_def *const *m = model_registry; *m != model; m++)
+        if (same_names((*m)->options, model->options))
+            return *m;
+    return NULL;
+}
+
+/* What is other when nothing is said. */
+static void help_differences(FILE *to, const struct model_def *model,
+                             const struct model_def *like)
+{
+    const char *comma = ", but with ";
+    fprintf(to, "    the options of %s", like->name);
+    for (int i = 0; model->options[i].name; i++) {
+        if (model->options[i].initial == like->options[i].initial)
+            continue;
+        fprintf(to, "%s%s ", comma, model->options[i].name);
+        write_value(to, &model->options[i], model->options[i].initial);
+        comma = ", ";
+    }
+    fputc('\n', to);
+}
+
+static void help_options(FILE *to, const struct model_def *model)
 {
     char left[64];
-    fprintf(to, "  %-28s %s\n", model->name, model->help);
     for (const struct model_option *o = model->options; o && o->name; o++) {
         snprintf(left, sizeof(left), "%s%s%s", o->name, o->choices ? "=" : "",
                  o->choices ? o->choices : "");
@@ -99,4 +131,14 @@ void config_model_help(FILE *to, const struct model_def *model)
         write_value(to, o, o->initial);
         fputs("]\n", to);
     }
+}
+
+void config_model_help(FILE *to, const struct model_def *model)
+{
+    const struct model_def *like = alike(model);
+    fprintf(to, "  %-28s %s\n", model->name, model->help);
+    if (like)
+        help_differences(to, model, like);
+    else
+        help_options(to, model);
 }

@@ -163,5 +163,7 @@ done
 [ "$blocks" != 1 ] || fail "a limit of 1 block stopped nothing"
 
 sluice train --help | grep -q '  mnist_cnn ' || fail "--help does not list mnist_cnn"
+sluice train --help | grep -q 'the options of se_resnet, but with se_reduction 0, drop 0.2$' ||
+  fail "--help does not compare stochastic_depth"
 sluice train --help | grep -q 'optimizer.lr' || fail "--help does not list optimizer.lr"
 [ $failures = 0 ]

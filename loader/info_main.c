@@ -55,20 +55,6 @@ static int label_field(const struct sluice_dataset *ds)
     return -1;
 }
 
-static void print_json_string(const char *s)
-{
-    putchar('"');
-    for (; *s; s++) {
-        if (*s == '"' || *s == '\\')
-            printf("\\%c", *s);
-        else if ((unsigned char)*s < 0x20)
-            printf("\\u%04x", *s);
-        else
-            putchar(*s);
-    }
-    putchar('"');
-}
-
 static void print_json(const struct sluice_file *f)
 {
     const struct sluice_dataset *ds = f->dataset;
@@ -84,7 +70,7 @@ static void print_json(const struct sluice_file *f)
     for (int i = 0; i < sluice_dataset_field_count(ds); i++) {
         const struct sluice_field *field = sluice_dataset_field(ds, i);
         printf("%s{\"name\": ", i ? ", " : "");
-        print_json_string(field->name);
+        json_print_string(field->name);
         printf(", \"kind\": \"%s\", \"dtype\": \"%s\", \"shape\": [",
                kinds[field->kind], sluice_dtype_name((int)field->dtype));
         const int axes = field->kind == SLUICE_KIND_IMAGE ? 3 : field->rank;
@@ -96,7 +82,7 @@ static void print_json(const struct sluice_file *f)
     for (int k = 0; counts && k < classes; k++) {
         const char *name = sluice_dataset_class_name(ds, labels, k);
         printf("%s{\"name\": ", k ? ", " : "");
-        print_json_string(name ? name : "");
+        json_print_string(name ? name : "");
         printf(", \"samples\": %" PRIu64 "}", counts[k]);
     }
     printf("], \"mean\": [");

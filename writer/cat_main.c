@@ -10,6 +10,7 @@
 
 #include "options.h"
 #include "packed.h"
+#include "progress.h"
 
 static const char program[] = "sluice cat";
 
@@ -26,20 +27,6 @@ static const struct cli_option option_table[] = {
 };
 
 /* ---- JSON ---- */
-
-static void print_string(const char *s)
-{
-    putchar('"');
-    for (; *s; s++) {
-        if (*s == '"' || *s == '\\')
-            printf("\\%c", *s);
-        else if ((unsigned char)*s < 0x20)
-            printf("\\u%04x", *s);
-        else
-            putchar(*s);
-    }
-    putchar('"');
-}
 
 /* Enough digits to come back as the same value; JSON has no NaN and no infinity. */
 static void print_real(double v)
@@ -61,7 +48,7 @@ static void print_scalar(const struct sluice_dataset *ds, int field, uint64_t sa
     printf("%" PRId64, v);
     if (v >= 0 && v < classes) {
         printf(", \"class\": ");
-        print_string(sluice_dataset_class_name(ds, field, (int)v));
+        json_print_string(sluice_dataset_class_name(ds, field, (int)v));
     }
 }
 
@@ -91,7 +78,7 @@ static int print_sample(struct packed *p, uint64_t sample, struct sluice_error *
     for (int i = 0; i < fields; i++) {
         const struct sluice_field *f = sluice_dataset_field(p->dataset, i);
         printf(", ");
-        print_string(f->name);
+        json_print_string(f->name);
         printf(": ");
         if (f->kind == SLUICE_KIND_SCALAR)
             print_scalar(p->dataset, i, sample);

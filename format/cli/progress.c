@@ -93,3 +93,17 @@ void progress_end(struct progress *p)
     if (!p->quiet && p->terminal)
         fputs("\r\x1b[K", stderr);
 }
+
+void json_print_string(const char *s)
+{
+    putchar('"');
+    for (; *s; s++) {
+        if (*s == '"' || *s == '\\')
+            printf("\\%c", *s);
+        else if ((unsigned char)*s < 0x20)
+            printf("\\u%04x", *s);
+        else
+            putchar(*s);
+    }
+    putchar('"');
+}

@@ -29,4 +29,7 @@ const char *text_bytes(char *buf, uint64_t n);
 /* Seconds of the monotonic clock. */
 double seconds_now(void);
 
+/* A string as JSON writes it, quotes included, to standard output. */
+void json_print_string(const char *s);
+
 #endif

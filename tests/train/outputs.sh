@@ -133,7 +133,7 @@ sluice train resume=moved >/dev/null 2>err || fail "resume: $(cat err)"
 cmp before moved/training_runs/latest/logs/metrics.csv || fail "rows after resume"
 
 # The shipped recipes, small.
-for recipe in se_resnet stochastic_depth; do
+for recipe in se_resnet se_resnet_randaugment stochastic_depth; do
   sluice train recipe=$recipe $split model.channels=4 training.steps=3 data.threads=1 \
     eval.batch_size=16 run.dir=small >out 2>err || fail "$recipe: $(cat err)"
   [ "$(find small/final_models -name '*_final.safetensors' | wc -l)" -ge 1 ] || fail "$recipe"

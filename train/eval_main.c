@@ -76,11 +76,13 @@ static int open_data(struct evaluator *e, int classes, struct sluice_error *err)
 {
     const struct config *cfg = &e->cfg;
     int rc;
-    if (!*cfg->data.test)
+    const bool test = *cfg->data.test;
+    if (!test && !*cfg->data.validation)
         return sluice_fail(err, SLUICE_EINVAL,
                            "data.test: no file named; say data.test=FILE.sluice");
-    rc = data_info_open(&e->info, cfg->data.test, cfg->data.test_range, cfg->data.label,
-                        err);
+    rc = data_info_open(&e->info, test ? cfg->data.test : cfg->data.validation,
+                        test ? cfg->data.test_range : cfg->data.validation_range,
+                        cfg->data.label, err);
     data_info_crop(&e->info, cfg);
     if (rc < 0 || e->info.label_field < 0)
         return rc;

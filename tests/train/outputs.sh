@@ -109,6 +109,13 @@ mv outputs moved
 cmp moved/best_models/exp_best.safetensors "moved/${folder#*/}/model.safetensors" || fail "link"
 [ "$(wc -l <"moved/${folder#*/}/predictions.csv")" = 41 ] || fail "rows"
 
+# Without a test set the validation set is what there is.
+sluice train $tiny $split data.test= training.epochs=1 run.dir=alone --quiet >out 2>err ||
+  fail "no test set: $(cat err)"
+sluice eval alone --quiet >out 2>err && grep -q 'images 32 ' out || fail "eval: $(cat out err)"
+cmp alone/latest/predictions.csv alone/latest/eval/predictions.csv || fail "validation set"
+grep -q '"test_accuracy": null' alone/latest/summary.json || fail "$(cat alone/latest/summary.json)"
+
 # Without labels: the same predictions, and nothing that needs labels.
 sluice eval moved --checkpoint=best data.test=blind.sluice --out=blind >out 2>err ||
   fail "blind: $(cat err)"

@@ -111,7 +111,8 @@ struct worker {
     struct sluice_decoder decoder;
     /* Not handed in yet, like all below. Decoding is part of transform_seconds here. */
     double read_seconds, transform_seconds, decode_seconds;
-    uint64_t bytes_read;
+    uint64_t bytes_read, reads;
+    uint64_t waits, waited_for; /* for reads; sum of those under way then */
 };
 
 struct sluice_loader {
@@ -173,6 +174,8 @@ struct sluice_loader {
     struct sluice_epoch_order order[2];
     uint64_t told_ahead; /* ahead.c (atomic) */
     struct sluice_loader_stats stats;
+    uint64_t waits, waited_for;    /* as a worker's */
+    uint64_t asked, ready_then;    /* calls of next; sum of batches READY then */
     struct sluice_damage *damaged; /* (stats.damaged_samples) */
     int damaged_room;
 };

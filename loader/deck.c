@@ -244,6 +244,8 @@ static void wait_for_some(struct worker *w)
 {
     struct sluice_read *done[CHUNK_MAX];
     const double before = sluice_seconds();
+    w->waits++;
+    w->waited_for += (uint64_t)w->under_way;
     const int n = w->engine->kind->finish(w->engine, done, CHUNK_MAX);
     const double arrived = sluice_seconds();
     w->read_seconds += arrived - before;
@@ -258,6 +260,7 @@ static void wait_for_some(struct worker *w)
         p->deck->ended++;
     }
     w->under_way -= n;
+    w->reads += (uint64_t)n;
     w->transform_seconds += sluice_seconds() - arrived;
 }
 

@@ -188,8 +188,11 @@ static int decode(const struct sluice_loader *ld, struct sluice_decoder *d,
     if ((rc = grow(&d->out, &d->out_room, ld->pixel_bytes, err)) < 0)
         return rc;
     *pixels = d->out;
-    if (sluice_resize(&d->resizer, d->part, (int)r.height, (int)r.width, s->channels,
-                      d->out, s->height, s->width) < 0)
+    const double before = sluice_seconds();
+    const int scaled = sluice_resize(&d->resizer, d->part, (int)r.height, (int)r.width,
+                                     s->channels, d->out, s->height, s->width);
+    d->resize_seconds += sluice_seconds() - before;
+    if (scaled < 0)
         return sluice_fail(err, SLUICE_ENOMEM, "no memory to scale it");
     return 0;
 }

@@ -18,6 +18,7 @@ struct sluice_decoder {
     struct resizer resizer;
     uint8_t *plain, *part, *out; /* grown as needed */
     size_t plain_room, part_room, out_room;
+    double resize_seconds; /* spent on scaling; the caller may reset it */
 };
 void sluice_decoder_free(struct sluice_decoder *d);
 

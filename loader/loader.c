@@ -90,6 +90,9 @@ static int next(struct sluice_loader *ld, bool wait, const struct sluice_batch *
     if (ld->pid != getpid())
         return sluice_loader_forked(ld, err);
     pthread_mutex_lock(&ld->lock);
+    ld->asked++;
+    for (int i = 0; i < ld->opt.batches; i++)
+        ld->ready_then += ld->slots[i].state == SLOT_READY;
     const int rc = next_locked(ld, wait, out, err);
     sluice_tell_ready(ld);
     pthread_mutex_unlock(&ld->lock);
@@ -279,6 +282,8 @@ void sluice_loader_stats(struct sluice_loader *ld, struct sluice_loader_stats *o
     out->io = ld->opt.io;
     memcpy(out->io_reason, ld->io_reason, sizeof(out->io_reason));
     out->threads = ld->worker_count;
+    out->reads_in_flight = ld->waits ? (double)ld->waited_for / (double)ld->waits : 0;
+    out->batches_ready = ld->asked ? (double)ld->ready_then / (double)ld->asked : 0;
     out->memory_bound = ld->memory_bound;
     out->bytes_read += __atomic_load_n(&ld->resident.filled, __ATOMIC_RELAXED);
     out->memory = sizeof(*ld) + ld->slab_size +

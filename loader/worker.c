@@ -143,12 +143,17 @@ static void hand_in(struct worker *w, struct chunk *chunks, int count)
         pthread_cond_broadcast(&ld->ready);
     sluice_tell_ready(ld);
     ld->stats.read_seconds += w->read_seconds;
-    ld->stats.decode_seconds += w->decode_seconds;
+    ld->stats.decode_seconds += w->decode_seconds - w->decoder.resize_seconds;
+    ld->stats.resize_seconds += w->decoder.resize_seconds;
     ld->stats.transform_seconds += w->transform_seconds - w->decode_seconds;
     ld->stats.bytes_read += w->bytes_read;
+    ld->stats.reads += w->reads;
+    ld->waits += w->waits;
+    ld->waited_for += w->waited_for;
     pthread_mutex_unlock(&ld->lock);
     w->read_seconds = w->transform_seconds = w->decode_seconds = 0;
-    w->bytes_read = 0;
+    w->decoder.resize_seconds = 0;
+    w->bytes_read = w->reads = w->waits = w->waited_for = 0;
 }
 
 static void work_from_memory(struct worker *w)

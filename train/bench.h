@@ -17,11 +17,14 @@ struct bench_options {
     int crop, size;
     int dtype, layout;
     bool cold, hash, json, quiet, shuffle;
+    const char *against; /* more options: compare with a run that has them too */
+    int pairs;
 };
 
 struct bench_result {
     double open_seconds, first_seconds; /* opening; opening until the first batch */
-    double seconds;                     /* of the epochs */
+    double seconds;                     /* of it all */
+    double seek_seconds;                /* to the middle of a distant epoch */
     double steady;           /* samples/s of the fastest epoch behind the first */
     uint64_t samples, bytes; /* delivered */
     int epochs;
@@ -44,10 +47,20 @@ struct sluice_loader_options bench_loader_options(const struct bench_options *op
 int bench_gather(const char *path, const struct bench_options *opt,
                  struct bench_result *r, struct sluice_error *err);
 
+/* Samples/s: of the fastest epoch behind the first where there is one and the cache is
+ * left alone, else of all. */
+double bench_speed(const struct bench_options *opt, const struct bench_result *r);
+
+/* bench_pairs.c: runs of `opt` and of `other` in turn, opt->pairs of each. */
+int bench_pairs(const char *path, const struct bench_options *opt,
+                const struct bench_options *other, struct sluice_error *err);
+
 /* bench_report.c */
 void bench_print_text(const char *path, const struct bench_options *opt,
                       const struct bench_result *r, const struct sluice_augment *aug);
+/* One object, without a newline. */
 void bench_print_json(const struct bench_options *opt, const struct bench_result *r);
+const char *bench_verdict(const struct bench_result *r);
 
 /* bench_shuffle.c: how well the orders mix the file's classes. */
 int bench_shuffle(const char *path, const struct bench_options *opt,

@@ -2,6 +2,7 @@
  * program that joins loader and augmentation without a network. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "bench.h"
 #include "options.h"
@@ -39,6 +40,8 @@ static const struct cli_option option_table[] = {
     { "augment", CLI_STRING, offsetof(struct bench_options, augment), 0, 0, NULL, "a pipeline, as in flip,translate:pad=2,cutout:size=4,normalize: none" },
     { "dtype", CLI_CHOICE, offsetof(struct bench_options, dtype), 0, 0, "f32|bf16|f16|u8", "of augmented images: f32" },
     { "layout", CLI_CHOICE, offsetof(struct bench_options, layout), 0, 0, "nhwc|nchw", "of augmented images: nhwc" },
+    { "against", CLI_STRING, offsetof(struct bench_options, against), 0, 0, NULL, "more options, as in '--io=pread --threads=1': compare with them, in turn" },
+    { "pairs", CLI_INT, offsetof(struct bench_options, pairs), 1, 1000, NULL, "of runs, with --against: 5" },
     { "cold", CLI_FLAG, offsetof(struct bench_options, cold), 0, 0, NULL, "drop the file from the page cache first" },
     { "hash", CLI_FLAG, offsetof(struct bench_options, hash), 0, 0, NULL, "print a checksum of ids, labels and pixels" },
     { "json", CLI_FLAG, offsetof(struct bench_options, json), 0, 0, NULL, "results as JSON" },
@@ -46,6 +49,25 @@ static const struct cli_option option_table[] = {
     { NULL, 0, 0, 0, 0, NULL, NULL },
     /* clang-format on */
 };
+
+/* The same options, and those that --against names. */
+static struct bench_options parse_against(const struct cli_spec *spec,
+                                          const struct bench_options *opt,
+                                          const char *path)
+{
+    enum { WORDS = 32 };
+    static char text[1024];
+    char *words[WORDS + 3] = { (char *)program }, *at = text, *word;
+    struct bench_options other = *opt;
+    const char *file;
+    int n = 1;
+    snprintf(text, sizeof(text), "%s", opt->against);
+    while (n <= WORDS && (word = strtok_r(at, " ", &at)))
+        words[n++] = word;
+    words[n++] = (char *)path;
+    cli_parse(spec, n, words, &other, &file);
+    return other;
+}
 
 int main(int argc, char **argv)
 {
@@ -59,14 +81,17 @@ int main(int argc, char **argv)
         .arguments_min = 1,
         .arguments_max = 1,
         .epilogue = "  sluice bench train.sluice --augment=flip,translate:pad=2,"
-                    "cutout:size=4,normalize\n",
+                    "cutout:size=4,normalize\n"
+                    "  sluice bench train.sluice --seconds=1 --against=\"--io=pread "
+                    "--threads=1\"\n",
     };
     struct bench_options opt = { .size = 224,
                                  .batch_size = 512,
                                  .batches = 4,
                                  .queue_depth = 64,
                                  .world = 1,
-                                 .seconds = 5 };
+                                 .seconds = 5,
+                                 .pairs = 5 };
     struct bench_result r = { 0 };
     struct sluice_error err;
     struct sluice_augment *aug = NULL;
@@ -75,6 +100,11 @@ int main(int argc, char **argv)
     cli_catch_signals();
     if (opt.shuffle)
         return bench_shuffle(path, &opt, &err) < 0 ? cli_report(program, &err) : CLI_OK;
+    if (opt.against) {
+        const struct bench_options other = parse_against(&spec, &opt, path);
+        return bench_pairs(path, &opt, &other, &err) < 0 ? cli_report(program, &err)
+                                                         : CLI_OK;
+    }
     int rc = opt.augment ? bench_make_augment(&aug, path, &opt, &err) : 0;
     if (rc == 0 && opt.cold)
         rc = bench_drop_cache(path, &err);
@@ -82,9 +112,10 @@ int main(int argc, char **argv)
         rc = bench_run(path, &opt, aug, &r, &err);
     if (rc == 0)
         rc = bench_gather(path, &opt, &r, &err);
-    if (rc == 0 && opt.json)
+    if (rc == 0 && opt.json) {
         bench_print_json(&opt, &r);
-    else if (rc == 0)
+        putchar('\n');
+    } else if (rc == 0)
         bench_print_text(path, &opt, &r, aug);
     free(r.damaged);
     sluice_augment_free(aug);

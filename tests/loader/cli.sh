@@ -40,7 +40,32 @@ done | sort -u | wc -l | grep -qx 1 || fail "quasi_random: backends differ"
 sluice bench a.sluice --epochs=1 --json --quiet | python3 -c '
 import json, sys
 r = json.load(sys.stdin)
-assert r["samples"] == 700 and r["samples_per_s"] > 0 and r["io"] and r["io_reason"]' || fail "bench --json"
+assert r["samples"] == 700 and r["samples_per_s"] > 0 and r["io"] and r["io_reason"]
+stages = [r[name + "_s"] for name in ("read", "decode", "resize", "augment", "idle")]
+assert min(stages) >= 0 and sum(stages) <= r["threads"] * r["seconds"] * 1.05 + 0.01, r
+assert 0 < r["memory"] <= r["memory_bound"] and 0 <= r["idle_share"] <= 1 and r["wait_s"] >= 0, r
+assert r["seek_ms"] >= 0 and 0 <= r["batches_ready"] <= 4 and r["bottleneck"], r' || fail "bench --json"
+sluice bench a.sluice --epochs=1 --quiet --io=pread | grep -c -E '^(  (read|decode|resize|augment|idle|other) |stage |consumer |queue .* reads, |bottleneck )' |
+  grep -qx 10 || fail "bench: stages"
+# Pairs: both are run, the ratio is theirs, what both say is told.
+sluice bench a.sluice --epochs=2 --pairs=3 --quiet --json --hash --against="--io=pread --threads=1" | python3 -c '
+import json, sys
+r = json.load(sys.stdin)
+assert r["pairs"] == 3 and r["against"] == "--io=pread --threads=1", r
+assert r["last"]["io"] == "resident" and r["other_last"]["io"] == "pread", r
+assert r["other_last"]["threads"] == 1 and r["last"]["hash"] == r["other_last"]["hash"], r
+assert 0 < r["ratio_lowest"] <= r["ratio"] <= r["ratio_highest"], r
+assert r["median_samples_per_s"] > 0 and r["other_median_samples_per_s"] > 0, r' || fail "bench --against --json"
+sluice bench a.sluice --epochs=2 --pairs=1 --quiet --json --against=--threads=1 | python3 -c '
+import json, sys
+r = json.load(sys.stdin)
+assert abs(r["ratio"] * r["other_median_samples_per_s"] / r["median_samples_per_s"] - 1) < 0.01, r' ||
+  fail "bench --against: another ratio"
+sluice bench a.sluice --epochs=1 --pairs=2 --quiet --cold --against=--order=sequential >out || fail "bench --against"
+[ "$(grep -c -E '^(this|against|ratio) ' out)" = 3 ] && grep -q 'dropped from the page cache before each' out ||
+  fail "bench --against: $(cat out)"
+sluice bench a.sluice --against=--io=nothing >out 2>err
+[ $? = 2 ] && grep -q -- '--io=nothing' err && [ ! -s out ] || fail "bench --against, usage: $(cat err)"
 sluice bench a.sluice --epochs=1 --cold --quiet | grep -q 'dropped from the page cache' || fail "--cold"
 sluice info a.sluice --json | python3 -c '
 import json, sys

@@ -128,12 +128,16 @@ struct sluice_loader_stats {
     size_t memory_bound; /* the most that it comes to hold with all buffers */
     uint64_t batches, samples, bytes_read;
     double read_seconds;      /* summed over threads: waiting for and doing I/O */
-    double decode_seconds;    /* summed over threads: JPEG, crop, scaling */
+    double decode_seconds;    /* summed over threads: JPEG, zstd, crop */
+    double resize_seconds;    /* summed over threads: scaling */
     double transform_seconds; /* summed over threads: checksum, transform */
     double wait_seconds;      /* the consumer waited in sluice_loader_next */
     double idle_seconds; /* workers waited for a free batch: the consumer is slower */
-    uint64_t damaged;    /* times that a sample of a delivered batch was damaged */
-    int damaged_samples; /* different ones among them, at most 1000: all are named */
+    uint64_t reads;      /* transfers, neighbours counted as one */
+    double reads_in_flight; /* of a thread, when it waited for one: mean */
+    double batches_ready;   /* when one was asked for: mean */
+    uint64_t damaged;       /* times that a sample of a delivered batch was damaged */
+    int damaged_samples;    /* different ones among them, at most 1000: all are named */
 };
 void sluice_loader_stats(struct sluice_loader *ld, struct sluice_loader_stats *out);
 

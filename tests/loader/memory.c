@@ -5,7 +5,7 @@
 #include "support/heap.h"
 #include "support/jpegs.h"
 
-enum { SAMPLES = 30, BATCH = 6 };
+enum { SAMPLES = 20, BATCH = 4 };
 
 static char pictures[128], packed[128], large[128];
 static struct sluice_error err;
@@ -21,7 +21,7 @@ static void write_pictures(const char *path)
                 &err) == 0,
             "%s", err.message);
     for (int i = 0; i < SAMPLES; i++) {
-        const struct jpeg_make m = { 60 + i * 18, 700 - i * 16,    3, 1 + i % 2,  1,
+        const struct jpeg_make m = { 60 + i * 27, 700 - i * 24,    3, 1 + i % 2,  1,
                                      i % 3 == 0,  i % 4 ? 85 : 98, 0, (uint32_t)i };
         size_t size;
         uint8_t *data = jpeg_make(&m, &size);
@@ -102,17 +102,21 @@ static void limits(const char *path, struct sluice_loader_options o)
     struct sluice_loader *ld;
     o.io = SLUICE_IO_PREAD;
     growth(path, &o, &stats);
-    /* Not yet knowing the backend, open counts with the hungriest. */
-    size_t need = stats.memory_bound - 4096;
-    do
-        o.memory_limit = need += 4096;
-    while (sluice_loader_open(&ld, path, &o, &err) == SLUICE_ENOMEM);
-    sluice_loader_close(ld);
-    CHECK(need < stats.memory_bound + (4 << 20), "a need of %zu", need);
+    /* Not yet knowing the backend, open counts with the hungriest, and says so. */
+    size_t need = 0;
+    o.memory_limit = 1;
+    CHECK(sluice_loader_open(&ld, path, &o, &err) == SLUICE_ENOMEM && !ld, "%s",
+          err.message);
+    const char *found = strstr(err.message, "found a need of ");
+    REQUIRE(found && sscanf(found, "found a need of %zu", &need) == 1, "%s",
+            err.message);
+    o.memory_limit = need;
+    CHECK(need >= stats.memory_bound && need < stats.memory_bound + (4 << 20),
+          "a need of %zu", need);
     o.memory_limit = need;
     CHECK(growth(path, &o, &stats) <= need && stats.memory_bound <= need,
           "just enough: %zu of %zu", stats.memory_bound, need);
-    o.memory_limit = need - 4096;
+    o.memory_limit = need - 1;
     CHECK(sluice_loader_open(&ld, path, &o, &err) == SLUICE_ENOMEM && !ld &&
               strstr(err.message, "memory_limit"),
           "too little: %s", err.message);
@@ -133,7 +137,6 @@ static void limits(const char *path, struct sluice_loader_options o)
 
 int main(void)
 {
-    static const int threads[] = { 1, 6 };
     const char *folder = folder_make();
     alarm(110); /* a hang is a failure */
     snprintf(pictures, sizeof(pictures), "%s/pictures.sluice", folder);
@@ -156,11 +159,11 @@ int main(void)
             printf("%s: %s\n", sluice_io_name(o.io), err.message);
             continue;
         }
-        for (int t = 0; t < 2; t++) {
+        for (int threads = 1; threads <= 6; threads += 5) {
             struct sluice_loader_options p = cropped;
             o.batch_size = plain.batch_size;
             o.batches = 0;
-            o.threads = p.threads = threads[t];
+            o.threads = p.threads = threads;
             p.io = o.io;
             kept(packed, o);
             kept(pictures, p);

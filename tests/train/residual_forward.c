@@ -145,7 +145,7 @@ static struct map maxpool(struct map x)
 
 static struct map excite(struct map x, const char *block, int reduction)
 {
-    char first[64], second[64];
+    char first[96], second[96];
     snprintf(first, sizeof first, "%s.se.fc.0", block);
     snprintf(second, sizeof second, "%s.se.fc.2", block);
     const int hidden = x.c > reduction ? x.c / reduction : 1;
@@ -160,7 +160,7 @@ static struct map excite(struct map x, const char *block, int reduction)
 static struct map unit(struct map x, const char *block, int number, int out, int k,
                        int stride)
 {
-    char name[64];
+    char name[96];
     snprintf(name, sizeof name, "%s.conv%d", block, number);
     x = conv(x, name, out, k, stride);
     snprintf(name, sizeof name, "%s.bn%d", block, number);
@@ -170,7 +170,7 @@ static struct map unit(struct map x, const char *block, int number, int out, int
 static struct map block(const struct shape *s, struct map x, const char *name,
                         int channels, int stride, double share)
 {
-    char part[64];
+    char part[96];
     const int out = s->bottleneck ? 4 * channels : channels;
     struct map y = copy(x);
     if (s->bottleneck) {

@@ -1,4 +1,5 @@
 /* device.c -- choose a device by its name; device ref. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +9,7 @@
 
 static int ref_open(struct device *dev, const char *precision, struct sluice_error *err)
 {
-    if (strcmp(precision, "bf16") == 0)
+    if (strcmp(precision, "auto") != 0 && strcmp(precision, "f32") != 0)
         return sluice_fail(err, SLUICE_EUNBUILT, "device ref computes in f32 only");
     dev->compute = SLUICE_F32;
     dev->threads = 1;
@@ -33,7 +34,7 @@ static const struct {
 } kinds[DEVICE_KINDS] = {
     [DEVICE_REF] = { "ref", &device_ref, NULL },
     [DEVICE_CPU] = { "cpu", CPU_ENTRY, CPU_MISSING },
-    [DEVICE_CUDA] = { "cuda", NULL, "this build has no CUDA" },
+    [DEVICE_CUDA] = { "cuda", &device_cuda, NULL },
 };
 
 static int find_kind(const char *name, struct sluice_error *err)
@@ -45,6 +46,15 @@ static int find_kind(const char *name, struct sluice_error *err)
             return i;
     return sluice_fail(err, SLUICE_EINVAL,
                        "device '%s': expected auto, ref, cpu or cuda", name);
+}
+
+static bool is_precision(const char *name)
+{
+    static const char *const names[] = { "auto", "f32", "tf32", "bf16", "f16" };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
 }
 
 static int online_cpus(void)
@@ -60,10 +70,10 @@ int device_open(struct device **out, const char *kind, const char *precision,
     const int found = find_kind(kind, err);
     if (found < 0)
         return found;
-    if (strcmp(precision, "auto") != 0 && strcmp(precision, "f32") != 0 &&
-        strcmp(precision, "bf16") != 0)
+    if (!is_precision(precision))
         return sluice_fail(err, SLUICE_EINVAL,
-                           "precision '%s': expected auto, f32 or bf16", precision);
+                           "precision '%s': expected auto, f32, tf32, bf16 or f16",
+                           precision);
     if (threads < 0)
         return sluice_fail(err, SLUICE_EINVAL, "%d threads: expected 0 or more",
                            threads);

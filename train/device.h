@@ -3,7 +3,9 @@
  *   ref   the plain C of each operator, float: slow, and the truth
  *   cpu   oneDNN and own kernels; bf16 activations with float parameters, statistics
  *         and sums where the CPU has AMX-BF16 or AVX512-BF16, float elsewhere
- *   cuda  cuDNN and own kernels
+ *   cuda  cuDNN, cuBLASLt and own kernels on a GPU: f32, f32 with TF32 products, bf16,
+ * or f16 with a loss scale that adapts itself; parameters, their gradients and
+ *         statistics are float
  */
 #ifndef SLUICE_DEVICE_H
 #define SLUICE_DEVICE_H
@@ -20,16 +22,16 @@ enum device_kind {
 
 struct device {
     enum device_kind kind;
-    enum sluice_dtype compute; /* of activations: F32 or BF16 */
+    enum sluice_dtype compute; /* of activations: F32, BF16 or F16 */
     int threads;
     char about[200]; /* one line for the log: library, instruction set, precision,
                         threads */
     void *impl;      /* engine and stream of the library */
 };
 
-/* kind: "ref", "cpu", "cuda" or "auto" (the fastest there is). precision: "f32", "bf16"
- * or "auto". threads 0: one per online CPU. What this build or machine lacks is
- * SLUICE_EUNBUILT with the reason. */
+/* kind: "ref", "cpu", "cuda" or "auto" (the fastest there is). precision: "f32",
+ * "tf32", "bf16", "f16" or "auto". threads 0: one per online CPU. What this build or
+ * machine lacks is SLUICE_EUNBUILT with the reason. */
 int device_open(struct device **out, const char *kind, const char *precision,
                 int threads, struct sluice_error *err);
 void device_close(struct device *dev); /* NULL is fine */

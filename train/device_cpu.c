@@ -60,6 +60,9 @@ static int choose_precision(struct device *dev, const char *precision,
 {
     const bool fast = cpu_has_amx_bf16() || cpu_has_avx512_bf16();
     dev->compute = SLUICE_F32;
+    if (strcmp(precision, "tf32") == 0 || strcmp(precision, "f16") == 0)
+        return sluice_fail(err, SLUICE_EUNBUILT,
+                           "device cpu computes in f32 or bf16, not %s", precision);
     if (strcmp(precision, "bf16") == 0 && !fast)
         return sluice_fail(err, SLUICE_EUNBUILT,
                            "device cpu: bf16 needs AVX512-BF16 or AMX-BF16, which this "

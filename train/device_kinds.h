@@ -5,13 +5,15 @@
 #include "device.h"
 
 /* open: kind and threads are set; fill compute, about and impl, or leave impl NULL and
- * fail. precision is "f32", "bf16" or "auto". */
+ * fail. precision is "f32", "tf32", "bf16", "f16" or
+ * "auto". */
 struct device_def {
     const char *name;
     int (*open)(struct device *dev, const char *precision, struct sluice_error *err);
     void (*close)(struct device *dev); /* NULL: nothing to do */
 };
 
-extern const struct device_def device_cpu; /* device_cpu.c, where oneDNN is */
+extern const struct device_def device_cpu;  /* device_cpu.c, where oneDNN is */
+extern const struct device_def device_cuda; /* cuda/device_cuda.c */
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "cuda/gpu.h"
 #include "ops/op.h"
 
 struct rig {
@@ -36,6 +37,8 @@ static inline double rig_get(const struct tensor *t, const void *values, size_t 
 {
     if (t->dtype == SLUICE_BF16)
         return (double)bf16_to_float(((const uint16_t *)values)[i]);
+    if (t->dtype == SLUICE_F16)
+        return (double)f16_value(((const uint16_t *)values)[i]);
     return (double)((const float *)values)[i];
 }
 
@@ -43,6 +46,8 @@ static inline void rig_put(const struct tensor *t, void *values, size_t i, float
 {
     if (t->dtype == SLUICE_BF16)
         ((uint16_t *)values)[i] = float_to_bf16(v);
+    else if (t->dtype == SLUICE_F16)
+        ((uint16_t *)values)[i] = f16_of(v);
     else
         ((float *)values)[i] = v;
 }
@@ -161,9 +166,63 @@ static inline void rig_close(struct rig *r)
     }
 }
 
+/* On device cuda the operator works on twins of the rig's memory, in the GPU's. */
+struct rig_twin {
+    void *host, *gpu;
+    size_t bytes;
+};
+
+static inline void rig_twin(struct gpu *gpu, struct rig_twin twin[20], void **pointer,
+                            size_t bytes)
+{
+    struct sluice_error err;
+    int i = 0;
+    if (!*pointer)
+        return;
+    while (twin[i].host && twin[i].host != *pointer)
+        i++;
+    if (!twin[i].host) {
+        twin[i] = (struct rig_twin){ .host = *pointer, .bytes = bytes };
+        REQUIRE(gpu->run->allocate(gpu, &twin[i].gpu, bytes, &err) == 0 &&
+                    gpu_write(gpu, twin[i].gpu, *pointer, bytes, &err) == 0,
+                "%s", err.message);
+    }
+    *pointer = twin[i].gpu;
+}
+
+static inline void rig_on_gpu(struct rig *r, bool forward, const char *what)
+{
+    struct rig_twin twin[20] = { { 0 } };
+    struct gpu *gpu = gpu_of(r->dev);
+    struct sluice_error err = { 0 };
+    struct rig kept = *r;
+    struct tensor *all[] = { &r->in[0],    &r->in[1],    &r->out[0],    &r->out[1],
+                             &r->param[0], &r->param[1], &r->buffer[0], &r->buffer[1] };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        rig_twin(gpu, twin, &all[i]->data, tensor_bytes(all[i]));
+        rig_twin(gpu, twin, &all[i]->grad, tensor_bytes(all[i]));
+    }
+    REQUIRE((forward ? r->be->forward : r->be->backward)(&r->op, r->dev, &r->pass,
+                                                         &err) == 0,
+            "%s: %s", what, err.message);
+    for (int i = 0; twin[i].host; i++) {
+        REQUIRE(gpu_read(gpu, twin[i].host, twin[i].gpu, twin[i].bytes, &err) == 0,
+                "%s: %s", what, err.message);
+        gpu->run->release(gpu, twin[i].gpu);
+    }
+    memcpy(r->in, kept.in, sizeof r->in);
+    memcpy(r->out, kept.out, sizeof r->out);
+    memcpy(r->param, kept.param, sizeof r->param);
+    memcpy(r->buffer, kept.buffer, sizeof r->buffer);
+}
+
 static inline void rig_forward(struct rig *r, const char *what)
 {
     struct sluice_error err = { 0 };
+    if (r->dev->kind == DEVICE_CUDA) {
+        rig_on_gpu(r, true, what);
+        return;
+    }
     REQUIRE(r->be->forward(&r->op, r->dev, &r->pass, &err) == 0, "%s: %s", what,
             err.message);
 }
@@ -171,6 +230,10 @@ static inline void rig_forward(struct rig *r, const char *what)
 static inline void rig_backward(struct rig *r, const char *what)
 {
     struct sluice_error err = { 0 };
+    if (r->dev->kind == DEVICE_CUDA) {
+        rig_on_gpu(r, false, what);
+        return;
+    }
     REQUIRE(r->be->backward(&r->op, r->dev, &r->pass, &err) == 0, "%s: %s", what,
             err.message);
 }

@@ -58,6 +58,8 @@ const struct op_def op_activation = {
     .inputs = 1,
     .outputs = 1,
     .shape = shape,
-    .on = { [DEVICE_REF] = &ref, [DEVICE_CPU] = IF_ONEDNN(&op_activation_cpu) },
+    .on = { [DEVICE_REF] = &ref,
+            [DEVICE_CPU] = IF_ONEDNN(&op_activation_cpu),
+            [DEVICE_CUDA] = &op_activation_cuda },
     .cases = cases,
 };

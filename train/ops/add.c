@@ -56,6 +56,8 @@ const struct op_def op_add = {
     .outputs = 1,
     .alias_grad = true,
     .shape = shape,
-    .on = { [DEVICE_REF] = &ref, [DEVICE_CPU] = IF_ONEDNN(&op_add_cpu) },
+    .on = { [DEVICE_REF] = &ref,
+            [DEVICE_CPU] = IF_ONEDNN(&op_add_cpu),
+            [DEVICE_CUDA] = &op_add_cuda },
     .cases = cases,
 };

@@ -60,6 +60,8 @@ const struct op_def op_add_relu = {
     .outputs = 1,
     .shared_grad = true,
     .shape = shape,
-    .on = { [DEVICE_REF] = &ref, [DEVICE_CPU] = IF_ONEDNN(&op_add_relu_cpu) },
+    .on = { [DEVICE_REF] = &ref,
+            [DEVICE_CPU] = IF_ONEDNN(&op_add_relu_cpu),
+            [DEVICE_CUDA] = &op_add_relu_cuda },
     .cases = cases,
 };

@@ -164,6 +164,8 @@ const struct op_def op_batchnorm = {
     .inputs = 1,
     .outputs = 1,
     .shape = shape,
-    .on = { [DEVICE_REF] = &ref, [DEVICE_CPU] = IF_ONEDNN(&op_batchnorm_cpu) },
+    .on = { [DEVICE_REF] = &ref,
+            [DEVICE_CPU] = IF_ONEDNN(&op_batchnorm_cpu),
+            [DEVICE_CUDA] = &op_batchnorm_cuda },
     .cases = cases,
 };

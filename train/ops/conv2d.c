@@ -181,6 +181,8 @@ const struct op_def op_conv2d = {
     .inputs = 1,
     .outputs = 1,
     .shape = shape,
-    .on = { [DEVICE_REF] = &ref, [DEVICE_CPU] = IF_ONEDNN(&op_conv2d_cpu) },
+    .on = { [DEVICE_REF] = &ref,
+            [DEVICE_CPU] = IF_ONEDNN(&op_conv2d_cpu),
+            [DEVICE_CUDA] = &op_conv2d_cuda },
     .cases = cases,
 };

@@ -70,6 +70,8 @@ const struct op_def op_dropout = {
     .inputs = 1,
     .outputs = 1,
     .shape = shape,
-    .on = { [DEVICE_REF] = &ref, [DEVICE_CPU] = IF_ONEDNN(&op_dropout_cpu) },
+    .on = { [DEVICE_REF] = &ref,
+            [DEVICE_CPU] = IF_ONEDNN(&op_dropout_cpu),
+            [DEVICE_CUDA] = &op_dropout_cuda },
     .cases = cases,
 };

@@ -80,6 +80,8 @@ const struct op_def op_droppath = {
     .inputs = 1,
     .outputs = 1,
     .shape = shape,
-    .on = { [DEVICE_REF] = &ref, [DEVICE_CPU] = IF_ONEDNN(&op_droppath_cpu) },
+    .on = { [DEVICE_REF] = &ref,
+            [DEVICE_CPU] = IF_ONEDNN(&op_droppath_cpu),
+            [DEVICE_CUDA] = &op_droppath_cuda },
     .cases = cases,
 };

@@ -45,6 +45,8 @@ const struct op_def op_fork = {
     .outputs = 2,
     .alias = true,
     .shape = shape,
-    .on = { [DEVICE_REF] = &ref, [DEVICE_CPU] = IF_ONEDNN(&op_fork_cpu) },
+    .on = { [DEVICE_REF] = &ref,
+            [DEVICE_CPU] = IF_ONEDNN(&op_fork_cpu),
+            [DEVICE_CUDA] = &op_fork_cuda },
     .cases = cases,
 };

@@ -90,6 +90,8 @@ const struct op_def op_gate = {
     .outputs = 1,
     .factors = true,
     .shape = shape,
-    .on = { [DEVICE_REF] = &ref, [DEVICE_CPU] = IF_ONEDNN(&op_gate_cpu) },
+    .on = { [DEVICE_REF] = &ref,
+            [DEVICE_CPU] = IF_ONEDNN(&op_gate_cpu),
+            [DEVICE_CUDA] = &op_gate_cuda },
     .cases = cases,
 };

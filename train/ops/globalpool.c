@@ -112,7 +112,8 @@ const struct op_def op_globalmax = {
     .outputs = 1,
     .shape = shape,
     .on = { [DEVICE_REF] = &globalmax_ref,
-            [DEVICE_CPU] = IF_ONEDNN(&op_globalmax_cpu) },
+            [DEVICE_CPU] = IF_ONEDNN(&op_globalmax_cpu),
+            [DEVICE_CUDA] = &op_globalmax_cuda },
     .cases = cases,
 };
 
@@ -123,6 +124,7 @@ const struct op_def op_globalavg = {
     .outputs = 1,
     .shape = shape,
     .on = { [DEVICE_REF] = &globalavg_ref,
-            [DEVICE_CPU] = IF_ONEDNN(&op_globalavg_cpu) },
+            [DEVICE_CPU] = IF_ONEDNN(&op_globalavg_cpu),
+            [DEVICE_CUDA] = &op_globalavg_cuda },
     .cases = cases,
 };

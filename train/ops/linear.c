@@ -136,6 +136,8 @@ const struct op_def op_linear = {
     .inputs = 1,
     .outputs = 1,
     .shape = shape,
-    .on = { [DEVICE_REF] = &ref, [DEVICE_CPU] = IF_ONEDNN(&op_linear_cpu) },
+    .on = { [DEVICE_REF] = &ref,
+            [DEVICE_CPU] = IF_ONEDNN(&op_linear_cpu),
+            [DEVICE_CUDA] = &op_linear_cuda },
     .cases = cases,
 };

@@ -5,6 +5,8 @@ target_sources(sluice_train PRIVATE
   ops/activation.c ops/add.c ops/add_relu.c ops/batchnorm.c ops/conv2d.c ops/dropout.c ops/droppath.c ops/fork.c
   ops/gate.c ops/globalpool.c ops/linear.c ops/pool.c ops/scale.c ops/softmax_xent.c)
 
+include(cuda/cuda.cmake) # device cuda
+
 # Loops over whole batches: a debug build that does not optimize them takes minutes where
 # it could take seconds.
 set_source_files_properties(

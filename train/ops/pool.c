@@ -177,7 +177,9 @@ const struct op_def op_maxpool = {
     .inputs = 1,
     .outputs = 1,
     .shape = pool_shape,
-    .on = { [DEVICE_REF] = &maxpool_ref, [DEVICE_CPU] = IF_ONEDNN(&op_maxpool_cpu) },
+    .on = { [DEVICE_REF] = &maxpool_ref,
+            [DEVICE_CPU] = IF_ONEDNN(&op_maxpool_cpu),
+            [DEVICE_CUDA] = &op_maxpool_cuda },
     .cases = cases,
 };
 
@@ -187,6 +189,8 @@ const struct op_def op_avgpool = {
     .inputs = 1,
     .outputs = 1,
     .shape = pool_shape,
-    .on = { [DEVICE_REF] = &avgpool_ref, [DEVICE_CPU] = IF_ONEDNN(&op_avgpool_cpu) },
+    .on = { [DEVICE_REF] = &avgpool_ref,
+            [DEVICE_CPU] = IF_ONEDNN(&op_avgpool_cpu),
+            [DEVICE_CUDA] = &op_avgpool_cuda },
     .cases = cases,
 };

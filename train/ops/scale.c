@@ -52,6 +52,8 @@ const struct op_def op_scale = {
     .inputs = 1,
     .outputs = 1,
     .shape = shape,
-    .on = { [DEVICE_REF] = &ref, [DEVICE_CPU] = IF_ONEDNN(&op_scale_cpu) },
+    .on = { [DEVICE_REF] = &ref,
+            [DEVICE_CPU] = IF_ONEDNN(&op_scale_cpu),
+            [DEVICE_CUDA] = &op_scale_cuda },
     .cases = cases,
 };

@@ -129,6 +129,8 @@ const struct op_def op_softmax_xent = {
     .inputs = 1,
     .outputs = 1,
     .shape = shape,
-    .on = { [DEVICE_REF] = &ref, [DEVICE_CPU] = IF_ONEDNN(&op_softmax_xent_cpu) },
+    .on = { [DEVICE_REF] = &ref,
+            [DEVICE_CPU] = IF_ONEDNN(&op_softmax_xent_cpu),
+            [DEVICE_CUDA] = &op_softmax_xent_cuda },
     .cases = cases,
 };

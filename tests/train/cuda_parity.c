@@ -1,0 +1,47 @@
+/* cuda_parity.c -- device cuda against the reference, for every operator and case and
+ * in every precision: on a GPU, or with "host" the kernels' bodies and all that is
+ * above them on the CPU. */
+#include "gpu_on_host.h"
+#include "parity_rig.h"
+
+/* `half`: how far one rounding may be off, of a result in half precision. A convolution
+ * rounds before it adds its bias, and once more behind it. */
+static void check_device(const char *precision, double half)
+{
+    struct device *dev;
+    struct sluice_error err = { 0 };
+    REQUIRE(device_open(&dev, "cuda", precision, 0, &err) == 0, "%s", err.message);
+    printf("%s\n", dev->about);
+    for (int i = 0; op_registry[i]; i++) {
+        CHECK(op_registry[i]->on[DEVICE_CUDA], "%s is not on device cuda",
+              op_registry[i]->name);
+        for (const struct op_case *c = op_registry[i]->cases; c->name; c++) {
+            limits.half = c->attr.bias ? 2 * half : half;
+            limits.half_rms = c->attr.bias ? 2 * half : 3e-5;
+            limits.gradient = dev->compute == SLUICE_F32 ? 0 : half;
+            check_case(op_registry[i], c, dev, precision);
+        }
+    }
+    device_close(dev);
+}
+
+int main(int argc, char **argv)
+{
+    struct sluice_error err = { 0 };
+    struct device *dev;
+    const bool on_host = argc > 1 && strcmp(argv[1], "host") == 0;
+    if (on_host)
+        gpu_on_host(true);
+    if (device_open(&dev, "cuda", "auto", 0, &err) == SLUICE_EUNBUILT)
+        SKIP("%s", err.message);
+    device_close(dev);
+    REQUIRE(device_open(&ref, "ref", "auto", 0, &err) == 0, "%s", err.message);
+    check_device("f32", 0);
+    check_device("bf16", 0x1p-8);
+    check_device("f16", 0x1p-11);
+    limits.relative = limits.rms = 2e-3;
+    if (!on_host)
+        check_device("tf32", 0);
+    device_close(ref);
+    return check_done();
+}

@@ -1,0 +1,547 @@
+/* gpu_on_host.c -- see gpu_on_host.h. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "cuda/gpu.h"
+#include "gpu_on_host.h"
+
+enum { ARGS_MOST = 256, PIECES = 4096 };
+
+struct gpu_layer {
+    struct gpu_layer_shape s;
+};
+
+/* One thing to do. */
+struct task {
+    enum { COPY, ZERO, LAUNCH, AUGMENT, FORWARD, DATA, WEIGHT, MARK } what;
+    void *to;
+    const void *a, *b;
+    size_t bytes;
+    enum gpu_kernel kernel;
+    int blocks, threads, mark;
+    const struct gpu_layer *layer;
+    const struct sluice_augment *aug;
+    struct sluice_augment_gpu_batch batch;
+    _Alignas(16) unsigned char args[ARGS_MOST];
+};
+
+struct tasks {
+    struct task *at;
+    int count, room;
+};
+
+struct gpu_graph {
+    struct tasks tasks;
+};
+
+struct host_gpu {
+    struct tasks queue;
+    int done; /* of the queue */
+    struct tasks *recording;
+    bool passed[GPU_MARKS];
+    unsigned char *pool; /* guarded: all device memory, one piece after the other */
+    size_t used;
+    struct piece {
+        void *at;
+        size_t size;
+        bool taken;
+    } piece[PIECES];
+    int pieces;
+};
+
+static const size_t pool_size = (size_t)1 << 32;
+static bool guarded;
+static long work, replays;
+
+static struct host_gpu *host(struct gpu *gpu)
+{
+    return gpu->impl;
+}
+
+static void guard(struct gpu *gpu, int rights)
+{
+    if (host(gpu)->pool && host(gpu)->used)
+        (void)mprotect(host(gpu)->pool, host(gpu)->used, rights);
+}
+
+static void append(struct tasks *list, const struct task *task)
+{
+    if (list->count == list->room) {
+        list->room = list->room ? 2 * list->room : 256;
+        list->at = realloc(list->at, (size_t)list->room * sizeof *list->at);
+        if (!list->at)
+            abort();
+    }
+    list->at[list->count++] = *task;
+}
+
+/* Kernels */
+
+static const struct {
+    int phases;
+    size_t room, args;
+} kernels[] = {
+#define KERNEL(name, args, phases, room) { phases, room, sizeof(struct args) },
+#include "cuda/kernel_list.h"
+#undef KERNEL
+};
+
+static void body(enum gpu_kernel kernel, const void *args, const struct spot *at)
+{
+    switch (kernel) {
+#define KERNEL(name, args_of, phases, room)                                            \
+    case KERNEL_##name:                                                                \
+        name((const struct args_of *)args, at);                                        \
+        break;
+#include "cuda/kernel_list.h"
+#undef KERNEL
+    case KERNELS:
+        abort();
+    }
+}
+
+/* Last block and last thread first: nobody may count on the order. */
+static void run_kernel(const struct task *t)
+{
+    void *shared = malloc(kernels[t->kernel].room);
+    if (!shared)
+        abort();
+    for (int block = t->blocks - 1; block >= 0; block--) {
+        memset(shared, 0xEE, kernels[t->kernel].room);
+        for (int phase = 0; phase < kernels[t->kernel].phases; phase++)
+            for (int thread = t->threads - 1; thread >= 0; thread--) {
+                const struct spot at = { block,      t->blocks, thread,
+                                         t->threads, phase,     shared };
+                body(t->kernel, t->args, &at);
+            }
+    }
+    free(shared);
+}
+
+/* Layers, in double */
+
+static float *as_floats(enum sluice_dtype dtype, const void *values, size_t count)
+{
+    float *f = malloc(count * sizeof *f + 1);
+    if (!f)
+        abort();
+    for (size_t i = 0; i < count; i++)
+        f[i] = number_load(dtype, values, i);
+    return f;
+}
+
+struct sizes {
+    size_t x, y, w;
+    int kh, kw;
+};
+
+static struct sizes sizes(const struct gpu_layer_shape *s)
+{
+    struct sizes z = { .kh = s->inner ? s->h : s->kernel,
+                       .kw = s->inner ? s->w : s->kernel };
+    z.x = (size_t)s->n * (size_t)s->h * (size_t)s->w * (size_t)s->c;
+    z.y = (size_t)s->n * (size_t)s->oh * (size_t)s->ow * (size_t)s->k;
+    z.w = (size_t)s->k * (size_t)z.kh * (size_t)z.kw * (size_t)s->c;
+    return z;
+}
+
+/* Output pixels and taps that meet: visit(x's first channel, y's, tap). */
+#define EACH_MEETING(s, z)                                                             \
+    for (int n = 0; n < (s)->n; n++)                                                   \
+        for (int oy = 0; oy < (s)->oh; oy++)                                           \
+            for (int ox = 0; ox < (s)->ow; ox++)                                       \
+                for (int tap = 0; tap < (z).kh * (z).kw; tap++)                        \
+                    if (meet(s, z.kw, n, oy, ox, tap, &xa, &ya))
+
+static bool meet(const struct gpu_layer_shape *s, int kw, int n, int oy, int ox,
+                 int tap, size_t *xa, size_t *ya)
+{
+    const int stride = s->inner ? 1 : s->stride, pad = s->inner ? 0 : s->pad;
+    const int y = oy * stride - pad + tap / kw, x = ox * stride - pad + tap % kw;
+    if (y < 0 || y >= s->h || x < 0 || x >= s->w)
+        return false;
+    *xa = ((size_t)(n * s->h + y) * (size_t)s->w + (size_t)x) * (size_t)s->c;
+    *ya = ((size_t)(n * s->oh + oy) * (size_t)s->ow + (size_t)ox) * (size_t)s->k;
+    return true;
+}
+
+static void run_layer(const struct task *t)
+{
+    const struct gpu_layer_shape *s = &t->layer->s;
+    const struct sizes z = sizes(s);
+    const size_t na = t->what == DATA ? z.y : z.x, nb = t->what == WEIGHT ? z.y : z.w;
+    const size_t nout = t->what == FORWARD ? z.y : t->what == DATA ? z.x : z.w;
+    const size_t c = (size_t)s->c, taps = (size_t)(z.kh * z.kw);
+    float *a = as_floats(s->dtype, t->a, na), *b = as_floats(s->dtype, t->b, nb);
+    double *out = calloc(nout + 1, sizeof *out);
+    size_t xa, ya;
+    if (!out)
+        abort();
+    EACH_MEETING(s, z)
+    for (size_t k = 0; k < (size_t)s->k; k++)
+        for (size_t i = 0; i < c; i++) {
+            const size_t w = (k * taps + (size_t)tap) * c + i;
+            if (t->what == FORWARD)
+                out[ya + k] += (double)a[xa + i] * (double)b[w];
+            else if (t->what == DATA)
+                out[xa + i] += (double)a[ya + k] * (double)b[w];
+            else
+                out[w] += (double)a[xa + i] * (double)b[ya + k];
+        }
+    const enum sluice_dtype dtype =
+        t->what == WEIGHT && s->inner ? SLUICE_F32 : s->dtype;
+    for (size_t i = 0; i < nout; i++)
+        number_store(dtype, t->to, i, (float)out[i]);
+    free(a);
+    free(b);
+    free(out);
+}
+
+static void run_augment(const struct task *t)
+{
+    const struct sluice_augment_gpu_batch *b = &t->batch;
+    const struct sluice_transform f = sluice_augment_transform(t->aug);
+    const size_t in = t->bytes, out = sluice_shape_bytes(&f.out);
+    struct sluice_error err;
+    for (int n = 0; n < b->count; n++) {
+        const int *size = (const int *)(const void *)t->args;
+        const struct sluice_image image = { b->images +
+                                                (b->at ? b->at[n] : (uint64_t)n) * in,
+                                            size[0],
+                                            size[1],
+                                            size[2],
+                                            b->ids[n],
+                                            b->epoch_at ? *b->epoch_at : b->epoch };
+        if (f.apply(f.arg, &image, (char *)b->out + (size_t)n * out, &err) < 0)
+            abort();
+    }
+}
+
+static void perform(struct gpu *gpu, const struct task *t)
+{
+    work += t->what != MARK;
+    if (t->what == COPY)
+        memcpy(t->to, t->a, t->bytes);
+    else if (t->what == ZERO)
+        memset(t->to, 0, t->bytes);
+    else if (t->what == LAUNCH)
+        run_kernel(t);
+    else if (t->what == AUGMENT)
+        run_augment(t);
+    else if (t->what == MARK)
+        host(gpu)->passed[t->mark] = true;
+    else
+        run_layer(t);
+}
+
+/* Work through the queue, up to this mark or to its end. */
+static void drain(struct gpu *gpu, int mark)
+{
+    struct host_gpu *h = host(gpu);
+    guard(gpu, PROT_READ | PROT_WRITE);
+    while (h->done < h->queue.count && (mark < 0 || !h->passed[mark]))
+        perform(gpu, &h->queue.at[h->done++]);
+    guard(gpu, PROT_NONE);
+    if (h->done == h->queue.count)
+        h->done = h->queue.count = 0;
+}
+
+static int enqueue(struct gpu *gpu, const struct task *t)
+{
+    append(host(gpu)->recording ? host(gpu)->recording : &host(gpu)->queue, t);
+    return 0;
+}
+
+static int idle_only(struct gpu *gpu, const char *what, struct sluice_error *err)
+{
+    return host(gpu)->recording
+               ? sluice_fail(err, SLUICE_EDEVICE, "%s while a graph is recorded", what)
+               : 0;
+}
+
+static int host_open(struct gpu *gpu, char about[80], struct sluice_error *err)
+{
+    struct host_gpu *h = calloc(1, sizeof *h);
+    gpu->impl = h;
+    if (!h)
+        return sluice_fail(err, SLUICE_ENOMEM, "no memory");
+    if (guarded) {
+        void *pool = mmap(NULL, pool_size, PROT_NONE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (pool == MAP_FAILED)
+            return sluice_fail(err, SLUICE_ENOMEM, "no address space");
+        h->pool = pool;
+    }
+    snprintf(about, 80, "kernels on the CPU");
+    return 0;
+}
+
+static void host_close(struct gpu *gpu)
+{
+    struct host_gpu *h = host(gpu);
+    if (h->pool)
+        munmap(h->pool, pool_size);
+    free(h->queue.at);
+    free(h);
+}
+
+/* A piece of the pool: a released one of this size, or a new one. */
+static void *take_piece(struct host_gpu *h, size_t size)
+{
+    size = (size + 4095) / 4096 * 4096;
+    for (int i = 0; i < h->pieces; i++)
+        if (!h->piece[i].taken && h->piece[i].size == size) {
+            h->piece[i].taken = true;
+            return h->piece[i].at;
+        }
+    if (h->pieces == PIECES || h->used + size > pool_size)
+        return NULL;
+    h->piece[h->pieces++] = (struct piece){ h->pool + h->used, size, true };
+    h->used += size;
+    return h->piece[h->pieces - 1].at;
+}
+
+static int host_allocate(struct gpu *gpu, void **out, size_t bytes,
+                         struct sluice_error *err)
+{
+    struct host_gpu *h = host(gpu);
+    const size_t size = (bytes / GPU_ALIGN + 1) * GPU_ALIGN;
+    int rc = idle_only(gpu, "memory asked for", err);
+    *out = NULL;
+    if (rc < 0)
+        return rc;
+    *out = h->pool ? take_piece(h, size) : aligned_alloc(GPU_ALIGN, size);
+    if (!*out)
+        return sluice_fail(err, SLUICE_ENOMEM, "no memory for %zu bytes", bytes);
+    guard(gpu, PROT_READ | PROT_WRITE);
+    memset(*out, 0xEE, size);
+    guard(gpu, PROT_NONE);
+    return 0;
+}
+
+static void host_release(struct gpu *gpu, void *memory)
+{
+    if (!memory)
+        return;
+    drain(gpu, -1);
+    if (!host(gpu)->pool)
+        free(memory);
+    for (int i = 0; i < host(gpu)->pieces; i++)
+        if (host(gpu)->piece[i].at == memory)
+            host(gpu)->piece[i].taken = false;
+}
+
+static int host_pin(struct gpu *gpu, void **out, size_t bytes, struct sluice_error *err)
+{
+    (void)gpu;
+    *out = aligned_alloc(64, (bytes / 64 + 1) * 64);
+    return *out ? 0 : sluice_fail(err, SLUICE_ENOMEM, "no memory");
+}
+
+static void host_unpin(struct gpu *gpu, void *memory)
+{
+    (void)gpu;
+    free(memory);
+}
+
+static size_t host_free(struct gpu *gpu)
+{
+    (void)gpu;
+    return (size_t)1 << 30;
+}
+
+static int host_copy(struct gpu *gpu, void *to, const void *from, size_t bytes,
+                     enum gpu_copy way, struct sluice_error *err)
+{
+    (void)way, (void)err;
+    return enqueue(gpu,
+                   &(struct task){ .what = COPY, .to = to, .a = from, .bytes = bytes });
+}
+
+static int host_zero(struct gpu *gpu, void *memory, size_t bytes,
+                     struct sluice_error *err)
+{
+    (void)err;
+    return enqueue(gpu, &(struct task){ .what = ZERO, .to = memory, .bytes = bytes });
+}
+
+static int host_launch(struct gpu *gpu, enum gpu_kernel kernel, int blocks, int threads,
+                       const void *args, struct sluice_error *err)
+{
+    struct task t = {
+        .what = LAUNCH, .kernel = kernel, .blocks = blocks, .threads = threads
+    };
+    if (blocks < 1 || threads < 1 || threads > 1024 || kernels[kernel].args > ARGS_MOST)
+        return sluice_fail(err, SLUICE_EDEVICE, "kernel %d: %d blocks of %d",
+                           (int)kernel, blocks, threads);
+    memcpy(t.args, args, kernels[kernel].args);
+    return enqueue(gpu, &t);
+}
+
+static int host_augment(struct gpu *gpu, const struct sluice_augment *aug,
+                        const struct sluice_shape *source,
+                        const struct sluice_augment_gpu_batch *batch,
+                        struct sluice_error *err)
+{
+    struct task t = { .what = AUGMENT,
+                      .aug = aug,
+                      .batch = *batch,
+                      .bytes = sluice_shape_bytes(source) };
+    const int size[3] = { source->height, source->width, source->channels };
+    (void)err;
+    memcpy(t.args, size, sizeof size);
+    return enqueue(gpu, &t);
+}
+
+static int host_wait(struct gpu *gpu, struct sluice_error *err)
+{
+    const int rc = idle_only(gpu, "waiting", err);
+    if (rc == 0)
+        drain(gpu, -1);
+    return rc;
+}
+
+static int host_mark(struct gpu *gpu, int mark, struct sluice_error *err)
+{
+    const int rc = idle_only(gpu, "a mark", err);
+    host(gpu)->passed[mark] = false;
+    return rc < 0 ? rc : enqueue(gpu, &(struct task){ .what = MARK, .mark = mark });
+}
+
+static int host_passed(struct gpu *gpu, int mark, bool block, struct sluice_error *err)
+{
+    const int rc = idle_only(gpu, "waiting", err);
+    if (rc < 0)
+        return rc;
+    if (block)
+        drain(gpu, mark);
+    return host(gpu)->passed[mark];
+}
+
+static int host_record_begin(struct gpu *gpu, struct sluice_error *err)
+{
+    const int rc = idle_only(gpu, "a graph begun", err);
+    if (rc == 0)
+        host(gpu)->recording = calloc(1, sizeof(struct tasks));
+    return rc;
+}
+
+static int host_record_end(struct gpu *gpu, struct gpu_graph **out,
+                           struct sluice_error *err)
+{
+    struct gpu_graph *g = calloc(1, sizeof *g);
+    *out = g;
+    if (!g)
+        return sluice_fail(err, SLUICE_ENOMEM, "no memory");
+    g->tasks = *host(gpu)->recording;
+    free(host(gpu)->recording);
+    host(gpu)->recording = NULL;
+    return 0;
+}
+
+static int host_replay(struct gpu *gpu, struct gpu_graph *graph,
+                       struct sluice_error *err)
+{
+    (void)err;
+    replays++;
+    for (int i = 0; i < graph->tasks.count; i++)
+        append(&host(gpu)->queue, &graph->tasks.at[i]);
+    return 0;
+}
+
+static void host_graph_free(struct gpu *gpu, struct gpu_graph *graph)
+{
+    (void)gpu;
+    if (graph)
+        free(graph->tasks.at);
+    free(graph);
+}
+
+static int host_layer_open(struct gpu *gpu, struct gpu_layer **out,
+                           const struct gpu_layer_shape *shape,
+                           struct sluice_error *err)
+{
+    int rc = idle_only(gpu, "a layer opened", err);
+    *out = rc == 0 ? malloc(sizeof **out) : NULL;
+    if (*out)
+        (*out)->s = *shape;
+    return rc;
+}
+
+static void host_layer_free(struct gpu *gpu, struct gpu_layer *layer)
+{
+    if (layer)
+        drain(gpu, -1);
+    free(layer);
+}
+
+static int host_layer_forward(struct gpu *gpu, struct gpu_layer *layer, const void *x,
+                              const void *weight, void *y, struct sluice_error *err)
+{
+    (void)err;
+    return enqueue(gpu,
+                   &(struct task){
+                       .what = FORWARD, .layer = layer, .a = x, .b = weight, .to = y });
+}
+
+static int host_layer_data(struct gpu *gpu, struct gpu_layer *layer, const void *dy,
+                           const void *weight, void *dx, struct sluice_error *err)
+{
+    (void)err;
+    return enqueue(
+        gpu,
+        &(struct task){ .what = DATA, .layer = layer, .a = dy, .b = weight, .to = dx });
+}
+
+static int host_layer_weight(struct gpu *gpu, struct gpu_layer *layer, const void *x,
+                             const void *dy, void *dweight, struct sluice_error *err)
+{
+    (void)err;
+    return enqueue(
+        gpu, &(struct task){
+                 .what = WEIGHT, .layer = layer, .a = x, .b = dy, .to = dweight });
+}
+
+static const struct gpu_runtime host_runtime = {
+    .open = host_open,
+    .close = host_close,
+    .allocate = host_allocate,
+    .release = host_release,
+    .pin = host_pin,
+    .unpin = host_unpin,
+    .memory_free = host_free,
+    .copy = host_copy,
+    .zero = host_zero,
+    .launch = host_launch,
+    .augment = host_augment,
+    .wait = host_wait,
+    .mark = host_mark,
+    .passed = host_passed,
+    .record_begin = host_record_begin,
+    .record_end = host_record_end,
+    .replay = host_replay,
+    .graph_free = host_graph_free,
+    .layer_open = host_layer_open,
+    .layer_free = host_layer_free,
+    .layer_forward = host_layer_forward,
+    .layer_data = host_layer_data,
+    .layer_weight = host_layer_weight,
+};
+
+void gpu_on_host(bool guard_memory)
+{
+    guarded = guard_memory;
+    gpu_runtime = &host_runtime;
+}
+
+long gpu_on_host_work(void)
+{
+    return work;
+}
+
+long gpu_on_host_replays(void)
+{
+    return replays;
+}

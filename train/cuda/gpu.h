@@ -1,0 +1,140 @@
+/* gpu.h -- what device cuda stands on, behind one table of functions: memory, copies,
+ * launches, graphs, and layers that multiply by a weight. One table is CUDA's
+ * (runtime_cuda.c); the tests bring another that runs the kernels' bodies on the CPU,
+ * so that everything above this header is tried on any machine.
+ *
+ * Work is enqueued on one stream and runs in order. Functions of the table return 0 or
+ * a negative code with *err filled. Device memory is never read or written by the host:
+ * it is copied. One thread at a time uses a gpu. */
+#ifndef SLUICE_GPU_H
+#define SLUICE_GPU_H
+
+#include <sluice/augment_cuda.h>
+
+#include "../device.h"
+#include "kernels_all.h"
+
+enum {
+    GPU_MARKS = 8,   /* points in the stream that the host can wait for */
+    GPU_RESULTS = 8, /* steps whose results are kept */
+    GPU_ALIGN = 256, /* of device memory */
+};
+
+struct gpu;
+struct gpu_graph;
+struct gpu_layer;
+
+enum gpu_copy { COPY_TO_GPU, COPY_TO_HOST, COPY_ON_GPU };
+
+/* A convolution, or with kernel = h = w, no pad and 1x1 output an inner product.
+ * Activations are nhwc, weights (k, kernel_h, kernel_w, c), all of dtype; an inner
+ * product's weight gradient is float. */
+struct gpu_layer_shape {
+    bool inner;
+    int n, h, w, c;
+    int oh, ow, k;
+    int kernel, stride, pad;
+    enum sluice_dtype dtype;
+    bool tf32; /* f32 may be multiplied in TF32 */
+};
+
+struct gpu_runtime {
+    const char *missing; /* why there is none: then nothing else is set */
+    int (*open)(struct gpu *gpu, char about[80], struct sluice_error *err);
+    void (*close)(struct gpu *gpu);
+    int (*allocate)(struct gpu *gpu, void **out, size_t bytes,
+                    struct sluice_error *err);
+    void (*release)(struct gpu *gpu, void *memory); /* NULL is fine */
+    /* Host memory that copies do not have to wait for. */
+    int (*pin)(struct gpu *gpu, void **out, size_t bytes, struct sluice_error *err);
+    void (*unpin)(struct gpu *gpu, void *memory); /* NULL is fine */
+    size_t (*memory_free)(struct gpu *gpu);       /* bytes; 0: not known */
+    /* Enqueued: host memory must stay as it is until the stream has passed. */
+    int (*copy)(struct gpu *gpu, void *to, const void *from, size_t bytes,
+                enum gpu_copy way, struct sluice_error *err);
+    int (*zero)(struct gpu *gpu, void *memory, size_t bytes, struct sluice_error *err);
+    int (*launch)(struct gpu *gpu, enum gpu_kernel kernel, int blocks, int threads,
+                  const void *args, struct sluice_error *err);
+    /* `source` is the shape of each image before. */
+    int (*augment)(struct gpu *gpu, const struct sluice_augment *aug,
+                   const struct sluice_shape *source,
+                   const struct sluice_augment_gpu_batch *batch,
+                   struct sluice_error *err);
+    int (*wait)(struct gpu *gpu, struct sluice_error *err); /* for everything */
+    int (*mark)(struct gpu *gpu, int mark, struct sluice_error *err);
+    /* 1: passed; 0: not yet, if `block` is false. */
+    int (*passed)(struct gpu *gpu, int mark, bool block, struct sluice_error *err);
+    /* Between begin and end work is recorded and not done. */
+    int (*record_begin)(struct gpu *gpu, struct sluice_error *err);
+    int (*record_end)(struct gpu *gpu, struct gpu_graph **out,
+                      struct sluice_error *err);
+    int (*replay)(struct gpu *gpu, struct gpu_graph *graph, struct sluice_error *err);
+    void (*graph_free)(struct gpu *gpu, struct gpu_graph *graph); /* NULL is fine */
+    int (*layer_open)(struct gpu *gpu, struct gpu_layer **out,
+                      const struct gpu_layer_shape *shape, struct sluice_error *err);
+    void (*layer_free)(struct gpu *gpu, struct gpu_layer *layer); /* NULL is fine */
+    int (*layer_forward)(struct gpu *gpu, struct gpu_layer *layer, const void *x,
+                         const void *weight, void *y, struct sluice_error *err);
+    int (*layer_data)(struct gpu *gpu, struct gpu_layer *layer, const void *dy,
+                      const void *weight, void *dx, struct sluice_error *err);
+    int (*layer_weight)(struct gpu *gpu, struct gpu_layer *layer, const void *x,
+                        const void *dy, void *dweight, struct sluice_error *err);
+};
+
+extern const struct gpu_runtime gpu_runtime_cuda; /* in a build with CUDA */
+/* What device_open("cuda") uses: CUDA, or in tests the CPU's. */
+extern const struct gpu_runtime *gpu_runtime;
+
+/* Behind device cuda's impl. Pointers are to device memory. */
+struct gpu {
+    const struct gpu_runtime *run;
+    void *impl; /* the runtime's */
+    bool tf32;
+    struct gpu_step *step;
+    struct gpu_step now;        /* what operators and optimizer last put there */
+    struct gpu_result *results; /* (GPU_RESULTS) */
+    int32_t *labels;            /* of the batch; grows while operators are planned */
+    int labels_room;
+    const float *loss_scale; /* NULL: gradients are not scaled */
+    /* A stepper (step_cuda.h) is at work: it sets step and labels, and fetches results;
+     * operators leave them alone. */
+    bool stepping;
+};
+
+static inline struct gpu *gpu_of(const struct device *dev)
+{
+    return (struct gpu *)dev->impl;
+}
+
+static inline int gpu_blocks(size_t items)
+{
+    const size_t blocks = (items + BLOCK - 1) / BLOCK;
+    return blocks < 1 ? 1 : blocks > MOST_BLOCKS ? MOST_BLOCKS : (int)blocks;
+}
+
+/* launch_NAME(gpu, blocks, threads, args, err) */
+#define KERNEL(name, args, phases, room)                                               \
+    static inline int launch_##name(struct gpu *gpu, int blocks, int threads,          \
+                                    const struct args *a, struct sluice_error *err)    \
+    {                                                                                  \
+        return gpu->run->launch(gpu, KERNEL_##name, blocks, threads, a, err);          \
+    }                                                                                  \
+    /* Over `items` things, in loops. */                                               \
+    static inline int each_##name(struct gpu *gpu, size_t items, const struct args *a, \
+                                  struct sluice_error *err)                            \
+    {                                                                                  \
+        return launch_##name(gpu, gpu_blocks(items), BLOCK, a, err);                   \
+    }
+#include "kernel_list.h"
+#undef KERNEL
+
+/* Copies that are over when the call returns. */
+int gpu_read(struct gpu *gpu, void *to, const void *from, size_t bytes,
+             struct sluice_error *err);
+int gpu_write(struct gpu *gpu, void *to, const void *from, size_t bytes,
+              struct sluice_error *err);
+/* The draws' counters for operators outside of a stepper. */
+int gpu_set_draws(struct gpu *gpu, uint64_t seed, uint64_t step,
+                  struct sluice_error *err);
+
+#endif

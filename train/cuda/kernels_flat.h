@@ -1,0 +1,279 @@
+/* kernels_flat.h -- kernels that treat elements one by one. */
+#ifndef SLUICE_KERNELS_FLAT_H
+#define SLUICE_KERNELS_FLAT_H
+
+#include <math.h>
+
+#include "../ops/dropout.h"
+#include "../ops/op.h"
+#include "spot.h"
+
+SLUICE_HD static inline float act_value(enum activation act, float x)
+{
+    if (act == ACT_RELU)
+        return x > 0 ? x : 0;
+    if (act == ACT_GELU)
+        return 0.5f * x * (1 + erff(x * 0.70710678f));
+    if (act == ACT_SIGMOID)
+        return 1 / (1 + expf(-x));
+    return x;
+}
+
+SLUICE_HD static inline float act_slope(enum activation act, float x)
+{
+    if (act == ACT_RELU)
+        return x > 0 ? 1 : 0;
+    if (act == ACT_GELU)
+        return 0.5f * (1 + erff(x * 0.70710678f)) +
+               x * 0.39894228f * expf(-0.5f * x * x);
+    if (act == ACT_SIGMOID) {
+        const float s = 1 / (1 + expf(-x));
+        return s * (1 - s);
+    }
+    return 1;
+}
+
+/* What a step reads anew although its launches are recorded once. */
+struct gpu_step {
+    uint64_t seed, step;    /* of draws */
+    float lr, momentum;     /* of the optimizer */
+    float step_size, root2; /* adam */
+    int slot;               /* of results, where this step's go */
+};
+
+struct flat_args {
+    enum sluice_dtype dtype;
+    enum activation act;
+    size_t count;
+    const void *a, *b;
+    void *out;
+    float scale;
+};
+
+SLUICE_HD static inline void activation_forward(const struct flat_args *g,
+                                                const struct spot *at)
+{
+    EACH(i, (g->count + RUN - 1) / RUN, at)
+    {
+        const int n = run_length(i, g->count);
+        float v[RUN];
+        run_load(g->dtype, g->a, i * RUN, n, v);
+        for (int k = 0; k < RUN; k++)
+            v[k] = act_value(g->act, v[k]);
+        run_store(g->dtype, g->out, i * RUN, n, v);
+    }
+}
+
+/* a: the input, b: the output's gradient */
+SLUICE_HD static inline void activation_backward(const struct flat_args *g,
+                                                 const struct spot *at)
+{
+    EACH(i, (g->count + RUN - 1) / RUN, at)
+    {
+        const int n = run_length(i, g->count);
+        float v[RUN], d[RUN];
+        run_load(g->dtype, g->a, i * RUN, n, v);
+        run_load(g->dtype, g->b, i * RUN, n, d);
+        for (int k = 0; k < RUN; k++)
+            v[k] = d[k] * act_slope(g->act, v[k]);
+        run_store(g->dtype, g->out, i * RUN, n, v);
+    }
+}
+
+SLUICE_HD static inline void sum_of_two(const struct flat_args *g,
+                                        const struct spot *at)
+{
+    EACH(i, (g->count + RUN - 1) / RUN, at)
+    {
+        const int n = run_length(i, g->count);
+        float a[RUN], b[RUN];
+        run_load(g->dtype, g->a, i * RUN, n, a);
+        run_load(g->dtype, g->b, i * RUN, n, b);
+        for (int k = 0; k < RUN; k++)
+            a[k] = act_value(g->act, a[k] + b[k]);
+        run_store(g->dtype, g->out, i * RUN, n, a);
+    }
+}
+
+SLUICE_HD static inline void multiple(const struct flat_args *g, const struct spot *at)
+{
+    EACH(i, (g->count + RUN - 1) / RUN, at)
+    {
+        const int n = run_length(i, g->count);
+        float v[RUN];
+        run_load(g->dtype, g->a, i * RUN, n, v);
+        for (int k = 0; k < RUN; k++)
+            v[k] *= g->scale;
+        run_store(g->dtype, g->out, i * RUN, n, v);
+    }
+}
+
+struct drop_args {
+    enum sluice_dtype dtype;
+    size_t count, image; /* elements, of all and of an image */
+    const void *from;
+    void *to;
+    const struct gpu_step *step;
+    int number; /* of the operator */
+    uint32_t threshold;
+    float kept;     /* factor of what stays */
+    int per_sample; /* droppath */
+};
+
+SLUICE_HD static inline void drop_elements(const struct drop_args *g,
+                                           const struct spot *at)
+{
+    EACH(i, (g->count + RUN - 1) / RUN, at)
+    {
+        const int n = run_length(i, g->count);
+        uint32_t words[RUN];
+        float v[RUN];
+        run_load(g->dtype, g->from, i * RUN, n, v);
+        for (int k = 0; k < RUN; k += 4)
+            dropout_words(g->step->seed, g->step->step, g->number,
+                          (i * RUN + (size_t)k) / 4, words + k);
+        for (int k = 0; k < RUN; k++)
+            v[k] = words[k] >= g->threshold ? v[k] * g->kept : 0;
+        run_store(g->dtype, g->to, i * RUN, n, v);
+    }
+}
+
+SLUICE_HD static inline float image_factor(const struct drop_args *g, size_t image)
+{
+    const size_t element = g->per_sample ? image : 0;
+    uint32_t words[4];
+    dropout_words(g->step->seed, g->step->step, g->number, element / 4, words);
+    return words[element % 4] < g->threshold ? 0 : g->kept;
+}
+
+SLUICE_HD static inline void drop_images(const struct drop_args *g,
+                                         const struct spot *at)
+{
+    EACH(i, (g->count + RUN - 1) / RUN, at)
+    {
+        const int n = run_length(i, g->count);
+        size_t image = i * RUN / g->image, end = (image + 1) * g->image;
+        float v[RUN], factor = image_factor(g, image);
+        run_load(g->dtype, g->from, i * RUN, n, v);
+        for (int k = 0; k < n; k++) {
+            if (i * RUN + (size_t)k >= end) {
+                factor = image_factor(g, ++image);
+                end += g->image;
+            }
+            v[k] = factor == 0 ? 0 : v[k] * factor;
+        }
+        run_store(g->dtype, g->to, i * RUN, n, v);
+    }
+}
+
+struct gate_args {
+    enum sluice_dtype dtype;
+    size_t count, image;
+    int images, c;
+    const void *x, *factor;
+    void *out;
+};
+
+/* out[n][p][c] = x[n][p][c] factor[n][c] */
+SLUICE_HD static inline void gate_multiply(const struct gate_args *g,
+                                           const struct spot *at)
+{
+    const size_t c = (size_t)g->c;
+    EACH(i, (g->count + RUN - 1) / RUN, at)
+    {
+        const int n = run_length(i, g->count);
+        float v[RUN];
+        run_load(g->dtype, g->x, i * RUN, n, v);
+        for (int k = 0; k < n; k++) {
+            const size_t e = i * RUN + (size_t)k;
+            v[k] *= number_load(g->dtype, g->factor, e / g->image * c + e % c);
+        }
+        run_store(g->dtype, g->out, i * RUN, n, v);
+    }
+}
+
+struct pack_args {
+    enum sluice_dtype dtype;
+    int k, c, h, w; /* of the filter; of a fully connected layer: of its input */
+    float *plain;   /* (k, c, h, w), a parameter or its gradient */
+    void *packed;   /* (k, h, w, c) */
+};
+
+SLUICE_HD static inline size_t plain_place(const struct pack_args *g, size_t packed)
+{
+    const size_t c = packed % (size_t)g->c, pixel = packed / (size_t)g->c;
+    const size_t taps = (size_t)g->h * (size_t)g->w;
+    return (pixel / taps * (size_t)g->c + c) * taps + pixel % taps;
+}
+
+SLUICE_HD static inline void pack_weight(const struct pack_args *g,
+                                         const struct spot *at)
+{
+    EACH(i, (size_t)g->k * (size_t)g->c * (size_t)g->h * (size_t)g->w, at)
+    number_store(g->dtype, g->packed, i, g->plain[plain_place(g, i)]);
+}
+
+SLUICE_HD static inline void unpack_gradient(const struct pack_args *g,
+                                             const struct spot *at)
+{
+    EACH(i, (size_t)g->k * (size_t)g->c * (size_t)g->h * (size_t)g->w, at)
+    g->plain[plain_place(g, i)] = number_load(g->dtype, g->packed, i);
+}
+
+struct bias_args {
+    enum sluice_dtype dtype;
+    size_t count;
+    int c;
+    void *y;
+    const float *bias;
+};
+
+SLUICE_HD static inline void add_bias(const struct bias_args *g, const struct spot *at)
+{
+    EACH(i, (g->count + RUN - 1) / RUN, at)
+    {
+        const int n = run_length(i, g->count);
+        float v[RUN];
+        run_load(g->dtype, g->y, i * RUN, n, v);
+        for (int k = 0; k < n; k++)
+            v[k] += g->bias[(i * RUN + (size_t)k) % (size_t)g->c];
+        run_store(g->dtype, g->y, i * RUN, n, v);
+    }
+}
+
+struct view_args {
+    int bytes; /* of a pixel: a multiple of 2 */
+    int n, h, w;
+    const void *from;
+    void *to;
+    int flip, dy, dx;
+};
+
+SLUICE_HD static inline int view_reflect(int i, int n)
+{
+    if (n == 1)
+        return 0;
+    return i < 0 ? -i : i >= n ? 2 * (n - 1) - i : i;
+}
+
+/* Images flipped, or moved with reflected edges: what a test averages over. */
+SLUICE_HD static inline void view_images(const struct view_args *g,
+                                         const struct spot *at)
+{
+    const size_t each = (size_t)g->bytes / 2;
+    EACH(i, (size_t)g->n * (size_t)g->h * (size_t)g->w, at)
+    {
+        const int x = (int)(i % (size_t)g->w),
+                  y = (int)(i / (size_t)g->w % (size_t)g->h);
+        const int sx = view_reflect(x + g->dx, g->w);
+        const size_t row =
+            i / (size_t)g->w - (size_t)y + (size_t)view_reflect(y + g->dy, g->h);
+        const size_t source =
+            row * (size_t)g->w + (size_t)(g->flip ? g->w - 1 - sx : sx);
+        for (size_t k = 0; k < each; k++)
+            ((uint16_t *)g->to)[i * each + k] =
+                ((const uint16_t *)g->from)[source * each + k];
+    }
+}
+
+#endif

@@ -1,0 +1,312 @@
+/* kernels_train.h -- the loss and the update. */
+#ifndef SLUICE_KERNELS_TRAIN_H
+#define SLUICE_KERNELS_TRAIN_H
+
+#include "kernels_flat.h"
+
+/* What a step says about its batch. */
+struct gpu_result {
+    double loss; /* mean over the batch */
+    int correct;
+    int labels; /* 1: all in range; 0: one was not, and loss is no loss */
+};
+
+struct xent_args {
+    enum sluice_dtype dtype; /* of logits and their gradient */
+    int images, classes;
+    float smoothing;
+    const void *logits;
+    float *probabilities;  /* (images, classes) */
+    const int32_t *labels; /* (images); NULL: probabilities alone */
+    double *losses;        /* (images) */
+    int *correct;          /* (images): 1, 0, or -1 for a label out of range */
+    struct gpu_result *results;
+    const struct gpu_step *step; /* its slot is the results' place */
+    void *grad;
+    const float *loss_scale; /* gradients are this times what they are; NULL: 1 */
+};
+
+enum {
+    XENT_THREADS = 32, /* of a block, which takes one image */
+};
+
+/* What the threads of an image share. */
+struct xent_room {
+    double sum[XENT_THREADS], top, lse;
+    int largest[XENT_THREADS];
+};
+
+SLUICE_HD static inline double xent_logit(const struct xent_args *g, int n, int k)
+{
+    return (double)number_load(g->dtype, g->logits,
+                               (size_t)n * (size_t)g->classes + (size_t)k);
+}
+
+SLUICE_HD static inline double xent_wanted(const struct xent_args *g, int label, int k)
+{
+    const double s = (double)g->smoothing;
+    return s / g->classes + (k == label ? 1 - s : 0);
+}
+
+/* The first of the largest logits, of all that the threads found. */
+SLUICE_HD static inline void xent_top(const struct xent_args *g, struct xent_room *room,
+                                      int n)
+{
+    int best = room->largest[0];
+    for (int t = 1; t < XENT_THREADS && t < g->classes; t++) {
+        const double a = xent_logit(g, n, room->largest[t]), b = xent_logit(g, n, best);
+        if (a > b || (a == b && room->largest[t] < best))
+            best = room->largest[t];
+    }
+    room->largest[0] = best;
+    room->top = xent_logit(g, n, best);
+}
+
+SLUICE_HD static inline double xent_total(const struct xent_room *room)
+{
+    double sum = 0;
+    for (int t = 0; t < XENT_THREADS; t++)
+        sum += room->sum[t];
+    return sum;
+}
+
+SLUICE_HD static inline void xent_finish(const struct xent_args *g,
+                                         const struct xent_room *room, int n)
+{
+    const int label = g->labels[n];
+    g->losses[n] = xent_total(room);
+    g->correct[n] = label < 0 || label >= g->classes ? -1
+                    : room->largest[0] == label      ? 1
+                                                     : 0;
+}
+
+SLUICE_HD static inline void xent_forward(const struct xent_args *g,
+                                          const struct spot *at)
+{
+    struct xent_room *room = (struct xent_room *)at->shared;
+    const int n = at->block, t = at->thread;
+    double sum = 0;
+    if (at->phase == 0) {
+        int best = t;
+        for (int k = t + XENT_THREADS; k < g->classes; k += XENT_THREADS)
+            if (xent_logit(g, n, k) > xent_logit(g, n, best))
+                best = k;
+        room->largest[t] = best;
+    } else if (at->phase == 1 && t == 0) {
+        xent_top(g, room, n);
+    } else if (at->phase == 2) {
+        for (int k = t; k < g->classes; k += XENT_THREADS)
+            sum += exp(xent_logit(g, n, k) - room->top);
+        room->sum[t] = sum;
+    } else if (at->phase == 3 && t == 0) {
+        room->lse = room->top + log(xent_total(room));
+    } else if (at->phase == 4) {
+        for (int k = t; k < g->classes; k += XENT_THREADS) {
+            const double x = xent_logit(g, n, k);
+            g->probabilities[(size_t)n * (size_t)g->classes + (size_t)k] =
+                (float)exp(x - room->lse);
+            if (g->labels)
+                sum += xent_wanted(g, g->labels[n], k) * (room->lse - x);
+        }
+        room->sum[t] = sum;
+    } else if (at->phase == 5 && t == 0 && g->labels) {
+        xent_finish(g, room, n);
+    }
+}
+
+/* One block, in two phases. */
+SLUICE_HD static inline void xent_sum(const struct xent_args *g, const struct spot *at)
+{
+    struct gpu_result *lanes = (struct gpu_result *)at->shared; /* (threads) */
+    if (at->phase == 0) {
+        struct gpu_result r;
+        r.loss = 0;
+        r.correct = 0;
+        r.labels = 1;
+        for (int n = at->thread; n < g->images; n += at->threads) {
+            r.loss += g->losses[n];
+            r.correct += g->correct[n] > 0;
+            r.labels &= g->correct[n] >= 0;
+        }
+        lanes[at->thread] = r;
+    } else if (at->thread == 0) {
+        struct gpu_result all = lanes[0];
+        for (int t = 1; t < at->threads; t++) {
+            all.loss += lanes[t].loss;
+            all.correct += lanes[t].correct;
+            all.labels &= lanes[t].labels;
+        }
+        all.loss /= g->images;
+        g->results[g->step->slot] = all;
+    }
+}
+
+SLUICE_HD static inline void xent_backward(const struct xent_args *g,
+                                           const struct spot *at)
+{
+    const double scale = g->loss_scale ? (double)*g->loss_scale : 1;
+    EACH(i, (size_t)g->images * (size_t)g->classes, at)
+    {
+        const int n = (int)(i / (size_t)g->classes), k = (int)(i % (size_t)g->classes);
+        const double d =
+            ((double)g->probabilities[i] - xent_wanted(g, g->labels[n], k)) / g->images;
+        number_store(g->dtype, g->grad, i, (float)(d * scale));
+    }
+}
+
+/* A stretch of one parameter, updated by one block. */
+struct gpu_chunk {
+    float *w, *m, *v; /* m and v: moments; NULL: none */
+    const float *g;
+    int count;
+    float lr_scale, decay_scale;
+};
+
+/* What gradients are multiplied by, and whether they are used at all. */
+struct gpu_control {
+    float grad_scale;
+    int skip; /* they overflowed */
+    float norm;
+    /* Dynamic loss scaling, of f16. */
+    float loss_scale;
+    int good_steps; /* since it changed */
+    int skipped;    /* steps, in all */
+};
+
+enum gpu_update { UPDATE_SGD, UPDATE_NESTEROV, UPDATE_ADAM, UPDATE_ADAMW };
+
+struct update_args {
+    enum gpu_update update;
+    const struct gpu_chunk *chunks; /* one for each block */
+    int count;                      /* of chunks */
+    float decay, beta2, eps;
+    float clip;      /* 0: off */
+    int scaled;      /* the loss is scaled, dynamically */
+    int grow_after;  /* good steps, before the scale doubles */
+    double *partial; /* (count) sums of squares */
+    struct gpu_control *control;
+    const struct gpu_step *step;
+};
+
+SLUICE_HD static inline void update_sgd(const struct update_args *a,
+                                        const struct gpu_chunk *c, int i, float scale)
+{
+    const float lr = a->step->lr * c->lr_scale, keep = a->step->momentum;
+    const float grad = c->g[i] * scale + a->decay * c->decay_scale * c->w[i];
+    const float buf = keep * c->m[i] + grad;
+    c->m[i] = buf;
+    c->w[i] -= lr * (a->update == UPDATE_NESTEROV ? grad + keep * buf : buf);
+}
+
+SLUICE_HD static inline void update_adam(const struct update_args *a,
+                                         const struct gpu_chunk *c, int i, float scale)
+{
+    const float beta1 = a->step->momentum, decay = a->decay * c->decay_scale;
+    const float l2 = a->update == UPDATE_ADAM ? decay : 0;
+    const float shrink =
+        a->update == UPDATE_ADAMW ? 1 - a->step->lr * c->lr_scale * decay : 1;
+    const float grad = c->g[i] * scale + l2 * c->w[i];
+    const float first = beta1 * c->m[i] + (1 - beta1) * grad;
+    const float second = a->beta2 * c->v[i] + (1 - a->beta2) * grad * grad;
+    c->m[i] = first;
+    c->v[i] = second;
+    c->w[i] = c->w[i] * shrink - a->step->step_size * c->lr_scale * first /
+                                     (sqrtf(second) / a->step->root2 + a->eps);
+}
+
+SLUICE_HD static inline void update_params(const struct update_args *a,
+                                           const struct spot *at)
+{
+    const struct gpu_chunk c = a->chunks[at->block];
+    const float scale = a->control->grad_scale;
+    if (a->control->skip)
+        return;
+    for (int i = at->thread; i < c.count; i += at->threads)
+        if (a->update == UPDATE_SGD || a->update == UPDATE_NESTEROV)
+            update_sgd(a, &c, i, scale);
+        else
+            update_adam(a, &c, i, scale);
+}
+
+/* A block's chunk: lanes, then their sum. */
+SLUICE_HD static inline void gradient_squares(const struct update_args *a,
+                                              const struct spot *at)
+{
+    double *lanes = (double *)at->shared;
+    const struct gpu_chunk *c = &a->chunks[at->block];
+    double sum = 0;
+    if (at->phase == 0) {
+        for (int i = at->thread; i < c->count; i += at->threads)
+            sum += (double)c->g[i] * (double)c->g[i];
+        lanes[at->thread] = sum;
+    } else if (at->thread == 0) {
+        for (int t = 0; t < at->threads; t++)
+            sum += lanes[t];
+        a->partial[at->block] = sum;
+    }
+}
+
+/* From the sum of squares of gradients that are `loss_scale` times what they are. */
+SLUICE_HD static inline void settle_control(const struct update_args *a, double squares)
+{
+    struct gpu_control *c = a->control;
+    const double scale = a->scaled ? (double)c->loss_scale : 1;
+    const double norm = sqrt(squares) / scale;
+    const double clipped =
+        a->clip > 0 ? fmin(1.0, (double)a->clip / (norm + 1e-6)) : 1.0;
+    c->norm = (float)norm;
+    c->grad_scale = (float)(clipped / scale);
+    c->skip = a->scaled && !(squares <= 1.7e308);
+    if (!a->scaled)
+        return;
+    if (c->skip) {
+        c->loss_scale = c->loss_scale > 1 ? c->loss_scale / 2 : c->loss_scale;
+        c->good_steps = 0;
+        c->skipped++;
+    } else if (++c->good_steps >= a->grow_after) {
+        c->loss_scale = c->loss_scale < 0x1p24f ? c->loss_scale * 2 : c->loss_scale;
+        c->good_steps = 0;
+    }
+}
+
+/* One block. */
+SLUICE_HD static inline void update_control(const struct update_args *a,
+                                            const struct spot *at)
+{
+    double *lanes = (double *)at->shared, sum = 0;
+    if (at->phase == 0) {
+        for (int i = at->thread; i < a->count; i += at->threads)
+            sum += a->partial[i];
+        lanes[at->thread] = sum;
+    } else if (at->thread == 0) {
+        for (int t = 0; t < at->threads; t++)
+            sum += lanes[t];
+        settle_control(a, sum);
+    }
+}
+
+struct mix_args {
+    float *now, *slow;
+    size_t count;
+    float keep;
+};
+
+/* Lookahead: both become slow + (1 - keep) (now - slow). */
+SLUICE_HD static inline void lookahead_mix(const struct mix_args *g,
+                                           const struct spot *at)
+{
+    EACH(i, g->count, at)
+    g->now[i] = g->slow[i] += (1 - g->keep) * (g->now[i] - g->slow[i]);
+}
+
+struct step_args {
+    struct gpu_step *to, value;
+};
+
+SLUICE_HD static inline void set_step(const struct step_args *g, const struct spot *at)
+{
+    if (spot_first(at) == 0)
+        *g->to = g->value;
+}
+
+#endif

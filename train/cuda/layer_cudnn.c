@@ -1,0 +1,211 @@
+/* layer_cudnn.c -- convolutions through cuDNN.
+ *
+ * The algorithm of each direction is the first of cuDNN's own ranking that is
+ * deterministic and fits the workspace: it depends on shape, GPU and library alone, not
+ * on timing, so that a run gives the same bits again. It is chosen when the layer is
+ * planned, never in a step. */
+#include <stdlib.h>
+
+/* The calls of cuDNN 7's shape are marked as deprecated beside the graph API, whose
+ * front end is C++. */
+#define CUDNN_DISABLE_DEPRECATED_WARNINGS
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+#include "runtime_cuda.h"
+
+enum { RANKED = 16 };
+
+struct cudnn_layer {
+    cudnnTensorDescriptor_t x, y;
+    cudnnFilterDescriptor_t w;
+    cudnnConvolutionDescriptor_t conv;
+    cudnnConvolutionFwdAlgo_t forward;
+    cudnnConvolutionBwdDataAlgo_t data;
+    cudnnConvolutionBwdFilterAlgo_t weight;
+};
+
+static cudnnDataType_t type_of(enum sluice_dtype dtype)
+{
+    return dtype == SLUICE_BF16  ? CUDNN_DATA_BFLOAT16
+           : dtype == SLUICE_F16 ? CUDNN_DATA_HALF
+                                 : CUDNN_DATA_FLOAT;
+}
+
+static int describe(struct cudnn_layer *l, const struct gpu_layer_shape *s,
+                    struct sluice_error *err)
+{
+    const cudnnDataType_t type = type_of(s->dtype);
+    const cudnnMathType_t math = s->dtype != SLUICE_F32 ? CUDNN_TENSOR_OP_MATH
+                                 : s->tf32              ? CUDNN_DEFAULT_MATH
+                                                        : CUDNN_FMA_MATH;
+    CUDNN_TRY(err, cudnnCreateTensorDescriptor(&l->x));
+    CUDNN_TRY(err, cudnnCreateTensorDescriptor(&l->y));
+    CUDNN_TRY(err, cudnnCreateFilterDescriptor(&l->w));
+    CUDNN_TRY(err, cudnnCreateConvolutionDescriptor(&l->conv));
+    CUDNN_TRY(err, cudnnSetTensor4dDescriptor(l->x, CUDNN_TENSOR_NHWC, type, s->n, s->c,
+                                              s->h, s->w));
+    CUDNN_TRY(err, cudnnSetTensor4dDescriptor(l->y, CUDNN_TENSOR_NHWC, type, s->n, s->k,
+                                              s->oh, s->ow));
+    CUDNN_TRY(err, cudnnSetFilter4dDescriptor(l->w, type, CUDNN_TENSOR_NHWC, s->k, s->c,
+                                              s->kernel, s->kernel));
+    CUDNN_TRY(err, cudnnSetConvolution2dDescriptor(
+                       l->conv, s->pad, s->pad, s->stride, s->stride, 1, 1,
+                       CUDNN_CROSS_CORRELATION, CUDNN_DATA_FLOAT));
+    CUDNN_TRY(err, cudnnSetConvolutionMathType(l->conv, math));
+    return 0;
+}
+
+/* With the layer's own descriptors, which may forbid what the ranking thought of. */
+static bool forward_runs(const struct cudnn_layer *l, cudnnHandle_t dnn,
+                         cudnnConvolutionFwdAlgo_t algo)
+{
+    size_t bytes;
+    return cudnnGetConvolutionForwardWorkspaceSize(dnn, l->x, l->w, l->conv, l->y, algo,
+                                                   &bytes) == CUDNN_STATUS_SUCCESS &&
+           bytes <= WORKSPACE;
+}
+
+static bool data_runs(const struct cudnn_layer *l, cudnnHandle_t dnn,
+                      cudnnConvolutionBwdDataAlgo_t algo)
+{
+    size_t bytes;
+    return cudnnGetConvolutionBackwardDataWorkspaceSize(
+               dnn, l->w, l->y, l->conv, l->x, algo, &bytes) == CUDNN_STATUS_SUCCESS &&
+           bytes <= WORKSPACE;
+}
+
+static bool weight_runs(const struct cudnn_layer *l, cudnnHandle_t dnn,
+                        cudnnConvolutionBwdFilterAlgo_t algo)
+{
+    size_t bytes;
+    return cudnnGetConvolutionBackwardFilterWorkspaceSize(
+               dnn, l->x, l->y, l->conv, l->w, algo, &bytes) == CUDNN_STATUS_SUCCESS &&
+           bytes <= WORKSPACE;
+}
+
+static int none(const struct gpu_layer_shape *s, const char *direction,
+                struct sluice_error *err)
+{
+    return sluice_fail(err, SLUICE_EDEVICE,
+                       "cuDNN: no deterministic %s of a %dx%d convolution of "
+                       "%dx%dx%dx%d in %s",
+                       direction, s->kernel, s->kernel, s->n, s->h, s->w, s->c,
+                       sluice_dtype_name(s->dtype));
+}
+
+static bool good(cudnnStatus_t status, cudnnDeterminism_t determinism)
+{
+    return status == CUDNN_STATUS_SUCCESS && determinism == CUDNN_DETERMINISTIC;
+}
+
+static int choose_forward(struct cudnn_layer *l, cudnnHandle_t dnn,
+                          const struct gpu_layer_shape *s, struct sluice_error *err)
+{
+    cudnnConvolutionFwdAlgoPerf_t ranked[RANKED];
+    int count = 0;
+    CUDNN_TRY(err, cudnnGetConvolutionForwardAlgorithm_v7(
+                       dnn, l->x, l->w, l->conv, l->y, RANKED, &count, ranked));
+    for (int i = 0; i < count; i++) {
+        l->forward = ranked[i].algo;
+        if (good(ranked[i].status, ranked[i].determinism) &&
+            forward_runs(l, dnn, l->forward))
+            return 0;
+    }
+    return none(s, "forward", err);
+}
+
+static int choose_data(struct cudnn_layer *l, cudnnHandle_t dnn,
+                       const struct gpu_layer_shape *s, struct sluice_error *err)
+{
+    cudnnConvolutionBwdDataAlgoPerf_t ranked[RANKED];
+    int count = 0;
+    CUDNN_TRY(err, cudnnGetConvolutionBackwardDataAlgorithm_v7(
+                       dnn, l->w, l->y, l->conv, l->x, RANKED, &count, ranked));
+    for (int i = 0; i < count; i++) {
+        l->data = ranked[i].algo;
+        if (good(ranked[i].status, ranked[i].determinism) && data_runs(l, dnn, l->data))
+            return 0;
+    }
+    return none(s, "backward of the input", err);
+}
+
+static int choose_weight(struct cudnn_layer *l, cudnnHandle_t dnn,
+                         const struct gpu_layer_shape *s, struct sluice_error *err)
+{
+    cudnnConvolutionBwdFilterAlgoPerf_t ranked[RANKED];
+    int count = 0;
+    CUDNN_TRY(err, cudnnGetConvolutionBackwardFilterAlgorithm_v7(
+                       dnn, l->x, l->y, l->conv, l->w, RANKED, &count, ranked));
+    for (int i = 0; i < count; i++) {
+        l->weight = ranked[i].algo;
+        if (good(ranked[i].status, ranked[i].determinism) &&
+            weight_runs(l, dnn, l->weight))
+            return 0;
+    }
+    return none(s, "backward of the filter", err);
+}
+
+int cudnn_layer_open(struct cudnn_layer **out, struct cuda *cuda,
+                     const struct gpu_layer_shape *shape, struct sluice_error *err)
+{
+    struct cudnn_layer *l = calloc(1, sizeof *l);
+    *out = NULL;
+    if (!l)
+        return sluice_fail(err, SLUICE_ENOMEM, "cuDNN: no memory for a layer");
+    int rc = describe(l, shape, err);
+    if (rc == 0)
+        rc = choose_forward(l, cuda->cudnn, shape, err);
+    if (rc == 0)
+        rc = choose_data(l, cuda->cudnn, shape, err);
+    if (rc == 0)
+        rc = choose_weight(l, cuda->cudnn, shape, err);
+    if (rc < 0) {
+        cudnn_layer_free(l);
+        return rc;
+    }
+    *out = l;
+    return 0;
+}
+
+void cudnn_layer_free(struct cudnn_layer *l)
+{
+    if (!l)
+        return;
+    if (l->x)
+        cudnnDestroyTensorDescriptor(l->x);
+    if (l->y)
+        cudnnDestroyTensorDescriptor(l->y);
+    if (l->w)
+        cudnnDestroyFilterDescriptor(l->w);
+    if (l->conv)
+        cudnnDestroyConvolutionDescriptor(l->conv);
+    free(l);
+}
+
+static const float one = 1, zero = 0;
+
+int cudnn_layer_forward(struct cudnn_layer *l, struct cuda *cuda, const void *x,
+                        const void *w, void *y, struct sluice_error *err)
+{
+    CUDNN_TRY(err, cudnnConvolutionForward(cuda->cudnn, &one, l->x, x, l->w, w, l->conv,
+                                           l->forward, cuda->workspace, WORKSPACE,
+                                           &zero, l->y, y));
+    return 0;
+}
+
+int cudnn_layer_data(struct cudnn_layer *l, struct cuda *cuda, const void *dy,
+                     const void *w, void *dx, struct sluice_error *err)
+{
+    CUDNN_TRY(err, cudnnConvolutionBackwardData(cuda->cudnn, &one, l->w, w, l->y, dy,
+                                                l->conv, l->data, cuda->workspace,
+                                                WORKSPACE, &zero, l->x, dx));
+    return 0;
+}
+
+int cudnn_layer_weight(struct cudnn_layer *l, struct cuda *cuda, const void *x,
+                       const void *dy, void *dw, struct sluice_error *err)
+{
+    CUDNN_TRY(err, cudnnConvolutionBackwardFilter(cuda->cudnn, &one, l->x, x, l->y, dy,
+                                                  l->conv, l->weight, cuda->workspace,
+                                                  WORKSPACE, &zero, l->w, dw));
+    return 0;
+}

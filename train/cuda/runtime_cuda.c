@@ -1,0 +1,298 @@
+/* runtime_cuda.c -- gpu.h's table on CUDA. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "runtime_cuda.h"
+
+enum { OLDEST = 80 /* compute capability that the kernels are built for */ };
+
+static int find_gpu(char about[80], struct sluice_error *err)
+{
+    struct cudaDeviceProp prop;
+    int count = 0;
+    const cudaError_t status = cudaGetDeviceCount(&count);
+    if (status != cudaSuccess || !count)
+        return sluice_fail(err, SLUICE_EUNBUILT, "device cuda: no GPU: %s",
+                           status == cudaSuccess ? "none is visible"
+                                                 : cudaGetErrorString(status));
+    CUDA_TRY(err, cudaGetDeviceProperties(&prop, 0));
+    if (prop.major * 10 + prop.minor < OLDEST)
+        return sluice_fail(
+            err, SLUICE_EUNBUILT,
+            "device cuda: %s has compute capability %d.%d, expected %d.%d "
+            "or later",
+            prop.name, prop.major, prop.minor, OLDEST / 10, OLDEST % 10);
+    snprintf(about, 80, "%.40s, cuDNN %zu", prop.name, cudnnGetVersion());
+    return 0;
+}
+
+static int open_parts(struct cuda *c, struct sluice_error *err)
+{
+    CUDA_TRY(err, cudaStreamCreateWithFlags(&c->stream, cudaStreamNonBlocking));
+    for (int i = 0; i < GPU_MARKS; i++)
+        CUDA_TRY(err, cudaEventCreateWithFlags(&c->mark[i], cudaEventDisableTiming));
+    CUDNN_TRY(err, cudnnCreate(&c->cudnn));
+    CUDNN_TRY(err, cudnnSetStream(c->cudnn, c->stream));
+    LT_TRY(err, cublasLtCreate(&c->lt));
+    return 0;
+}
+
+static void cuda_close(struct gpu *gpu)
+{
+    struct cuda *c = cuda_of(gpu);
+    if (c->stream)
+        cudaStreamSynchronize(c->stream);
+    if (c->cudnn)
+        cudnnDestroy(c->cudnn);
+    if (c->lt)
+        cublasLtDestroy(c->lt);
+    for (int i = 0; i < GPU_MARKS; i++)
+        if (c->mark[i])
+            cudaEventDestroy(c->mark[i]);
+    cudaFree(c->workspace);
+    if (c->stream)
+        cudaStreamDestroy(c->stream);
+    free(c);
+    gpu->impl = NULL;
+}
+
+static int cuda_open(struct gpu *gpu, char about[80], struct sluice_error *err)
+{
+    int rc = find_gpu(about, err);
+    if (rc < 0)
+        return rc;
+    gpu->impl = calloc(1, sizeof(struct cuda));
+    if (!gpu->impl)
+        return sluice_fail(err, SLUICE_ENOMEM, "device cuda: no memory");
+    rc = open_parts(gpu->impl, err);
+    if (rc < 0)
+        cuda_close(gpu);
+    return rc;
+}
+
+static int cuda_allocate(struct gpu *gpu, void **out, size_t bytes,
+                         struct sluice_error *err)
+{
+    size_t left = 0, all = 0;
+    (void)gpu;
+    *out = NULL;
+    if (cudaMalloc(out, bytes ? bytes : 1) == cudaSuccess)
+        return 0;
+    (void)cudaGetLastError();
+    (void)cudaMemGetInfo(&left, &all);
+    return sluice_fail(err, SLUICE_ENOMEM,
+                       "device cuda: no memory for %.1f MB: %.1f MB of %.1f are free",
+                       (double)bytes / 1e6, (double)left / 1e6, (double)all / 1e6);
+}
+
+static void cuda_release(struct gpu *gpu, void *memory)
+{
+    (void)gpu;
+    cudaFree(memory); /* waits for what uses it */
+}
+
+static int cuda_pin(struct gpu *gpu, void **out, size_t bytes, struct sluice_error *err)
+{
+    (void)gpu;
+    *out = NULL;
+    CUDA_TRY(err, cudaHostAlloc(out, bytes ? bytes : 1, cudaHostAllocDefault));
+    return 0;
+}
+
+static void cuda_unpin(struct gpu *gpu, void *memory)
+{
+    (void)gpu;
+    if (memory)
+        cudaFreeHost(memory);
+}
+
+static size_t cuda_memory_free(struct gpu *gpu)
+{
+    size_t left = 0, all = 0;
+    (void)gpu;
+    return cudaMemGetInfo(&left, &all) == cudaSuccess ? left : 0;
+}
+
+static int cuda_copy(struct gpu *gpu, void *to, const void *from, size_t bytes,
+                     enum gpu_copy way, struct sluice_error *err)
+{
+    static const enum cudaMemcpyKind kinds[] = {
+        [COPY_TO_GPU] = cudaMemcpyHostToDevice,
+        [COPY_TO_HOST] = cudaMemcpyDeviceToHost,
+        [COPY_ON_GPU] = cudaMemcpyDeviceToDevice,
+    };
+    CUDA_TRY(err, cudaMemcpyAsync(to, from, bytes, kinds[way], cuda_of(gpu)->stream));
+    return 0;
+}
+
+static int cuda_zero(struct gpu *gpu, void *memory, size_t bytes,
+                     struct sluice_error *err)
+{
+    CUDA_TRY(err, cudaMemsetAsync(memory, 0, bytes, cuda_of(gpu)->stream));
+    return 0;
+}
+
+static int launch(struct gpu *gpu, enum gpu_kernel kernel, int blocks, int threads,
+                  const void *args, struct sluice_error *err)
+{
+    return cuda_launch(kernel, blocks, threads, args, cuda_of(gpu)->stream, err);
+}
+
+static int cuda_augment(struct gpu *gpu, const struct sluice_augment *aug,
+                        const struct sluice_shape *source,
+                        const struct sluice_augment_gpu_batch *batch,
+                        struct sluice_error *err)
+{
+    (void)source;
+    return sluice_augment_cuda(aug, batch, cuda_of(gpu)->stream, err);
+}
+
+static int cuda_wait(struct gpu *gpu, struct sluice_error *err)
+{
+    CUDA_TRY(err, cudaStreamSynchronize(cuda_of(gpu)->stream));
+    return 0;
+}
+
+static int cuda_mark(struct gpu *gpu, int mark, struct sluice_error *err)
+{
+    CUDA_TRY(err, cudaEventRecord(cuda_of(gpu)->mark[mark], cuda_of(gpu)->stream));
+    return 0;
+}
+
+static int cuda_passed(struct gpu *gpu, int mark, bool block, struct sluice_error *err)
+{
+    const cudaEvent_t event = cuda_of(gpu)->mark[mark];
+    if (block) {
+        CUDA_TRY(err, cudaEventSynchronize(event));
+        return 1;
+    }
+    const cudaError_t status = cudaEventQuery(event);
+    if (status == cudaErrorNotReady)
+        return 0;
+    CUDA_TRY(err, status);
+    return 1;
+}
+
+/* Other threads may ask for pinned memory meanwhile. */
+static int cuda_record_begin(struct gpu *gpu, struct sluice_error *err)
+{
+    CUDA_TRY(err, cudaStreamBeginCapture(cuda_of(gpu)->stream,
+                                         cudaStreamCaptureModeThreadLocal));
+    return 0;
+}
+
+static int cuda_record_end(struct gpu *gpu, struct gpu_graph **out,
+                           struct sluice_error *err)
+{
+    cudaGraph_t graph;
+    cudaGraphExec_t exec;
+    *out = NULL;
+    CUDA_TRY(err, cudaStreamEndCapture(cuda_of(gpu)->stream, &graph));
+    const cudaError_t status = cudaGraphInstantiate(&exec, graph, 0);
+    cudaGraphDestroy(graph);
+    CUDA_TRY(err, status);
+    *out = (struct gpu_graph *)exec;
+    return 0;
+}
+
+static int cuda_replay(struct gpu *gpu, struct gpu_graph *graph,
+                       struct sluice_error *err)
+{
+    CUDA_TRY(err, cudaGraphLaunch((cudaGraphExec_t)graph, cuda_of(gpu)->stream));
+    return 0;
+}
+
+static void cuda_graph_free(struct gpu *gpu, struct gpu_graph *graph)
+{
+    (void)gpu;
+    if (graph)
+        cudaGraphExecDestroy((cudaGraphExec_t)graph);
+}
+
+/* One of the two. */
+struct gpu_layer {
+    struct cudnn_layer *conv;
+    struct lt_layer *inner;
+};
+
+static void layer_free(struct gpu *gpu, struct gpu_layer *layer)
+{
+    (void)gpu;
+    if (!layer)
+        return;
+    cudnn_layer_free(layer->conv);
+    lt_layer_free(layer->inner);
+    free(layer);
+}
+
+static int layer_open(struct gpu *gpu, struct gpu_layer **out,
+                      const struct gpu_layer_shape *shape, struct sluice_error *err)
+{
+    struct cuda *c = cuda_of(gpu);
+    int rc = 0;
+    *out = NULL;
+    if (!c->workspace)
+        rc = cuda_allocate(gpu, &c->workspace, WORKSPACE, err);
+    struct gpu_layer *layer = calloc(1, sizeof *layer);
+    if (!layer && rc == 0)
+        rc = sluice_fail(err, SLUICE_ENOMEM, "device cuda: no memory for a layer");
+    if (rc == 0)
+        rc = shape->inner ? lt_layer_open(&layer->inner, c, shape, err)
+                          : cudnn_layer_open(&layer->conv, c, shape, err);
+    if (rc < 0) {
+        layer_free(gpu, layer);
+        return rc;
+    }
+    *out = layer;
+    return 0;
+}
+
+static int layer_forward(struct gpu *gpu, struct gpu_layer *layer, const void *x,
+                         const void *w, void *y, struct sluice_error *err)
+{
+    struct cuda *c = cuda_of(gpu);
+    return layer->inner ? lt_layer_forward(layer->inner, c, x, w, y, err)
+                        : cudnn_layer_forward(layer->conv, c, x, w, y, err);
+}
+
+static int layer_data(struct gpu *gpu, struct gpu_layer *layer, const void *dy,
+                      const void *w, void *dx, struct sluice_error *err)
+{
+    struct cuda *c = cuda_of(gpu);
+    return layer->inner ? lt_layer_data(layer->inner, c, dy, w, dx, err)
+                        : cudnn_layer_data(layer->conv, c, dy, w, dx, err);
+}
+
+static int layer_weight(struct gpu *gpu, struct gpu_layer *layer, const void *x,
+                        const void *dy, void *dw, struct sluice_error *err)
+{
+    struct cuda *c = cuda_of(gpu);
+    return layer->inner ? lt_layer_weight(layer->inner, c, x, dy, dw, err)
+                        : cudnn_layer_weight(layer->conv, c, x, dy, dw, err);
+}
+
+const struct gpu_runtime gpu_runtime_cuda = {
+    .open = cuda_open,
+    .close = cuda_close,
+    .allocate = cuda_allocate,
+    .release = cuda_release,
+    .pin = cuda_pin,
+    .unpin = cuda_unpin,
+    .memory_free = cuda_memory_free,
+    .copy = cuda_copy,
+    .zero = cuda_zero,
+    .launch = launch,
+    .augment = cuda_augment,
+    .wait = cuda_wait,
+    .mark = cuda_mark,
+    .passed = cuda_passed,
+    .record_begin = cuda_record_begin,
+    .record_end = cuda_record_end,
+    .replay = cuda_replay,
+    .graph_free = cuda_graph_free,
+    .layer_open = layer_open,
+    .layer_free = layer_free,
+    .layer_forward = layer_forward,
+    .layer_data = layer_data,
+    .layer_weight = layer_weight,
+};

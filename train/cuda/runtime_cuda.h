@@ -1,0 +1,80 @@
+/* runtime_cuda.h -- what the parts of CUDA's side of gpu.h share. */
+#ifndef SLUICE_RUNTIME_CUDA_H
+#define SLUICE_RUNTIME_CUDA_H
+
+#include <cublasLt.h>
+#include <cuda_runtime_api.h>
+#include <cudnn.h>
+
+#include "gpu.h"
+
+enum {
+    WORKSPACE = 256 << 20, /* bytes that the libraries may use, one call at a time */
+};
+
+#define CUDA_TRY(err, call)                                                            \
+    do {                                                                               \
+        const cudaError_t status_ = (call);                                            \
+        if (status_ != cudaSuccess)                                                    \
+            return sluice_fail(err, SLUICE_EDEVICE, "CUDA: %s: %s", #call,             \
+                               cudaGetErrorString(status_));                           \
+    } while (0)
+
+#define CUDNN_TRY(err, call)                                                           \
+    do {                                                                               \
+        const cudnnStatus_t status_ = (call);                                          \
+        if (status_ != CUDNN_STATUS_SUCCESS)                                           \
+            return sluice_fail(err, SLUICE_EDEVICE, "cuDNN: %s: %s", #call,            \
+                               cudnnGetErrorString(status_));                          \
+    } while (0)
+
+#define LT_TRY(err, call)                                                              \
+    do {                                                                               \
+        const cublasStatus_t status_ = (call);                                         \
+        if (status_ != CUBLAS_STATUS_SUCCESS)                                          \
+            return sluice_fail(err, SLUICE_EDEVICE, "cuBLASLt: %s: %s", #call,         \
+                               cublasLtGetStatusString(status_));                      \
+    } while (0)
+
+struct cuda {
+    cudaStream_t stream;
+    cudaEvent_t mark[GPU_MARKS];
+    cudnnHandle_t cudnn;
+    cublasLtHandle_t lt;
+    void *workspace; /* (WORKSPACE), from the first layer on */
+};
+
+static inline struct cuda *cuda_of(const struct gpu *gpu)
+{
+    return gpu->impl;
+}
+
+/* launch.cu */
+int cuda_launch(enum gpu_kernel kernel, int blocks, int threads, const void *args,
+                void *stream, struct sluice_error *err);
+
+/* layer_cudnn.c */
+struct cudnn_layer;
+int cudnn_layer_open(struct cudnn_layer **out, struct cuda *cuda,
+                     const struct gpu_layer_shape *shape, struct sluice_error *err);
+void cudnn_layer_free(struct cudnn_layer *layer); /* NULL is fine */
+int cudnn_layer_forward(struct cudnn_layer *layer, struct cuda *cuda, const void *x,
+                        const void *w, void *y, struct sluice_error *err);
+int cudnn_layer_data(struct cudnn_layer *layer, struct cuda *cuda, const void *dy,
+                     const void *w, void *dx, struct sluice_error *err);
+int cudnn_layer_weight(struct cudnn_layer *layer, struct cuda *cuda, const void *x,
+                       const void *dy, void *dw, struct sluice_error *err);
+
+/* layer_cublaslt.c */
+struct lt_layer;
+int lt_layer_open(struct lt_layer **out, struct cuda *cuda,
+                  const struct gpu_layer_shape *shape, struct sluice_error *err);
+void lt_layer_free(struct lt_layer *layer); /* NULL is fine */
+int lt_layer_forward(struct lt_layer *layer, struct cuda *cuda, const void *x,
+                     const void *w, void *y, struct sluice_error *err);
+int lt_layer_data(struct lt_layer *layer, struct cuda *cuda, const void *dy,
+                  const void *w, void *dx, struct sluice_error *err);
+int lt_layer_weight(struct lt_layer *layer, struct cuda *cuda, const void *x,
+                    const void *dy, void *dw, struct sluice_error *err);
+
+#endif

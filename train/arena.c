@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 
 #include "arena.h"
+#include "device_memory.h"
 
 /* An item's place in the order of placing. */
 struct rank {
@@ -84,9 +85,24 @@ int arena_open(struct arena *arena, size_t size, struct sluice_error *err)
     return 0;
 }
 
+int arena_open_on(struct arena *arena, struct device *dev, size_t size,
+                  struct sluice_error *err)
+{
+    void *base;
+    if (!device_has_memory(dev))
+        return arena_open(arena, size, err);
+    *arena = (struct arena){ 0 };
+    const int rc = device_allocate(dev, &base, size, err);
+    if (rc == 0)
+        *arena = (struct arena){ .base = base, .size = size, .dev = dev };
+    return rc;
+}
+
 void arena_close(struct arena *arena)
 {
-    if (arena->base)
+    if (arena->base && arena->dev)
+        device_release(arena->dev, arena->base);
+    else if (arena->base)
         munmap(arena->base, arena->size);
     memset(arena, 0, sizeof *arena);
 }

@@ -28,13 +28,19 @@ static inline size_t arena_round(size_t size)
     return (size + ARENA_ALIGN - 1) / ARENA_ALIGN * ARENA_ALIGN;
 }
 
+struct device;
+
 struct arena {
     unsigned char *base;
     size_t size;
+    struct device *dev; /* whose memory it is; NULL: the host's */
 };
 
 /* Zeroed memory, in huge pages where the system has them. */
 int arena_open(struct arena *arena, size_t size, struct sluice_error *err);
+/* The same where dev's operators work: on device cuda it is the GPU's. */
+int arena_open_on(struct arena *arena, struct device *dev, size_t size,
+                  struct sluice_error *err);
 void arena_close(struct arena *arena); /* one that is all zero is fine */
 
 #endif

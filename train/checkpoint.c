@@ -9,6 +9,7 @@
 #include <sluice/crc32c.h>
 
 #include "checkpoint_parts.h"
+#include "device_memory.h"
 #include "json_cursor.h"
 #include "whole_file.h"
 
@@ -137,12 +138,35 @@ static int make_header(struct text *t, const struct inventory *inv,
     return 0;
 }
 
+/* Where the tensors' bytes lie for the host; in copies, which the caller frees, if the
+ * device has memory of its own. */
+static int fetch(struct file_part *parts, const struct inventory *inv,
+                 struct device *dev, void **copies, struct sluice_error *err)
+{
+    const bool far = device_has_memory(dev);
+    unsigned char *copy = far ? malloc(inv->bytes + 1) : NULL;
+    int rc = 0;
+    *copies = copy;
+    if (far && !copy)
+        return sluice_fail(err, SLUICE_ENOMEM,
+                           "no memory for a copy of the parameters");
+    for (int i = 0; i < inv->count && rc == 0; i++) {
+        const struct tensor *t = inv->item[i].tensor;
+        parts[i] = (struct file_part){ far ? copy : t->data, tensor_bytes(t) };
+        if (far)
+            rc = device_read(dev, copy, t->data, tensor_bytes(t), err);
+        copy = far ? copy + tensor_bytes(t) : NULL;
+    }
+    return rc;
+}
+
 int checkpoint_save(const char *path, struct net *net, struct optim *opt,
                     const struct checkpoint_meta *meta, struct sluice_error *err)
 {
     struct inventory inv;
     struct text header = { 0 };
     struct file_part *parts = NULL;
+    void *copies = NULL;
     int rc = take_inventory(&inv, net, opt, err);
     if (rc < 0)
         return rc;
@@ -154,9 +178,8 @@ int checkpoint_save(const char *path, struct net *net, struct optim *opt,
         goto out;
     }
     parts[0] = (struct file_part){ header.at, header.size };
-    for (int i = 0; i < inv.count; i++)
-        parts[i + 1] = (struct file_part){ inv.item[i].tensor->data,
-                                           tensor_bytes(inv.item[i].tensor) };
+    if ((rc = fetch(parts + 1, &inv, net_device(net), &copies, err)) < 0)
+        goto out;
     uint32_t crc = 0;
     for (int i = 0; i <= inv.count; i++)
         crc = sluice_crc32c(crc, parts[i].bytes, parts[i].size);
@@ -165,6 +188,7 @@ int checkpoint_save(const char *path, struct net *net, struct optim *opt,
     memcpy(header.at + header.crc_at, digits, CHECKPOINT_CRC_DIGITS);
     rc = whole_file_replace(path, parts, inv.count + 1, err);
 out:
+    free(copies);
     free(parts);
     free(header.at);
     free(inv.item);
@@ -245,11 +269,13 @@ int checkpoint_load(const char *path, struct net *net, struct optim *opt,
         rc = check_rest(&l, path, &inv, opt != NULL, err);
     if (rc < 0)
         goto out;
-    /* From here on nothing can fail. */
-    for (int i = 0; i < inv.count; i++)
-        memcpy(inv.item[i].tensor->data,
-               (const char *)l.bytes + l.st.data_at + begin[i],
-               tensor_bytes(inv.item[i].tensor));
+    /* From here on only a GPU can fail. */
+    for (int i = 0; i < inv.count && rc == 0; i++)
+        rc = device_write(net_device(net), inv.item[i].tensor->data,
+                          (const char *)l.bytes + l.st.data_at + begin[i],
+                          tensor_bytes(inv.item[i].tensor), err);
+    if (rc < 0)
+        goto out;
     if (opt)
         optim_set_steps(opt, l.optimizer_steps);
     if (meta)

@@ -16,7 +16,7 @@ const struct config_option config_options[] = {
       "of initial weights, order, augmentation and dropout" },
     { "device", CONFIG_CHOICE, AT(device), "auto", 0, 0, "auto|ref|cpu|cuda", false,
       "where the network runs" },
-    { "precision", CONFIG_CHOICE, AT(precision), "auto", 0, 0, "auto|f32|bf16", false,
+    { "precision", CONFIG_CHOICE, AT(precision), "auto", 0, 0, "auto|f32|tf32|bf16|f16", false,
       "of activations" },
     { "threads", CONFIG_INT, AT(threads), "0", 0, 1024, NULL, false,
       "of the device; 0: one per CPU" },

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "data_info.h"
+#include "device_memory.h"
 
 struct source {
     int fd;
@@ -279,7 +280,7 @@ int feed_open(struct feed *feed, const struct data_info *info, const struct conf
     if (rc < 0)
         return rc;
     uint64_t *list = list_samples(info, &rc, err);
-    const struct sluice_loader_options loader = {
+    struct sluice_loader_options loader = {
         .batch_size = options->batch_size,
         .batches = cfg->data.batches,
         .threads = cfg->data.threads,
@@ -296,6 +297,12 @@ int feed_open(struct feed *feed, const struct data_info *info, const struct conf
                   .size = options->crop == SLUICE_CROP_NONE ? 0 : cfg->data.size },
         .channels = options->crop == SLUICE_CROP_NONE ? 0 : 3,
     };
+    if (options->raw) {
+        loader.transform = (struct sluice_transform){ 0 };
+        loader.allocator = device_pinned(options->raw);
+        /* Some are with the device while others are filled. */
+        loader.batches = (loader.batches ? loader.batches : 4) + 3;
+    }
     if (rc == 0)
         rc = sluice_loader_open(&feed->loader, info->path, &loader, err);
     free(list);

@@ -7,6 +7,7 @@
 #include <sluice/loader.h>
 
 #include "config.h"
+#include "device.h"
 
 struct data_info {
     const char *path; /* borrowed */
@@ -52,6 +53,8 @@ struct feed_options {
     bool drop_last;
     enum sluice_crop_kind crop;
     enum sluice_on_error on_error;
+    struct device *raw; /* NULL: the loader's threads augment; else batches are u8, in
+                           pinned memory, for this device to augment */
 };
 
 int feed_open(struct feed *feed, const struct data_info *info, const struct config *cfg,

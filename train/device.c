@@ -12,6 +12,7 @@ static int ref_open(struct device *dev, const char *precision, struct sluice_err
     if (strcmp(precision, "auto") != 0 && strcmp(precision, "f32") != 0)
         return sluice_fail(err, SLUICE_EUNBUILT, "device ref computes in f32 only");
     dev->compute = SLUICE_F32;
+    dev->precision = "f32";
     dev->threads = 1;
     snprintf(dev->about, sizeof dev->about, "ref: plain C, f32, 1 thread");
     return 0;

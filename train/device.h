@@ -23,6 +23,7 @@ enum device_kind {
 struct device {
     enum device_kind kind;
     enum sluice_dtype compute; /* of activations: F32, BF16 or F16 */
+    const char *precision;     /* what device_open takes for this one */
     int threads;
     char about[200]; /* one line for the log: library, instruction set, precision,
                         threads */

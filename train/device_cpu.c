@@ -76,6 +76,7 @@ static int cpu_open(struct device *dev, const char *precision, struct sluice_err
 {
     char version[32];
     int rc = choose_precision(dev, precision, err);
+    dev->precision = sluice_dtype_name(dev->compute);
     if (rc < 0)
         return rc;
     struct cpu *cpu = calloc(1, sizeof *cpu);

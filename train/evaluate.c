@@ -6,6 +6,7 @@
 
 #include <sluice/rng.h>
 
+#include "device_memory.h"
 #include "evaluate.h"
 
 enum {
@@ -98,24 +99,61 @@ static void copy_view(char *out, const struct sluice_batch *b, int n,
     }
 }
 
-/* View k of all images, into the network's input; its weight. */
-static double show_view(struct net *net, const struct sluice_batch *b,
-                        const struct tta *tta, int k)
+/* What goes in and comes out, in the host's memory. */
+struct stage {
+    void *pixels;
+    float *probabilities;
+    bool own; /* not the network's own memory, which is the device's */
+};
+
+static int stage_open(struct stage *s, struct net *net, struct sluice_error *err)
 {
-    struct view v = { .weight = 0 };
+    *s = (struct stage){ net_input(net)->data, net_probabilities(net)->data, false };
+    if (!device_has_memory(net_device(net)))
+        return 0;
+    s->own = true;
+    s->pixels = malloc(tensor_bytes(net_input(net)));
+    s->probabilities = malloc(tensor_bytes(net_probabilities(net)));
+    return s->pixels && s->probabilities
+               ? 0
+               : sluice_fail(err, SLUICE_ENOMEM, "no memory for a batch");
+}
+
+static void stage_close(const struct stage *s)
+{
+    if (!s->own)
+        return;
+    free(s->pixels);
+    free(s->probabilities);
+}
+
+/* View k of all images, through the network; *weight is the view's. */
+static int run_view(struct net *net, const struct stage *s,
+                    const struct sluice_batch *b, const struct tta *tta, int k,
+                    double *weight, struct sluice_error *err)
+{
+    const struct tensor *in = net_input(net), *p = net_probabilities(net);
+    struct pass pass = { .training = false };
+    int rc = 0;
     for (int n = 0; n < b->count; n++) {
-        v = view_of(tta, k, b, n);
-        copy_view(net_input(net)->data, b, n, &v);
+        const struct view v = view_of(tta, k, b, n);
+        copy_view(s->pixels, b, n, &v);
+        *weight = v.weight;
     }
-    return v.weight;
+    if (s->own)
+        rc = device_write(net_device(net), in->data, s->pixels, tensor_bytes(in), err);
+    if (rc == 0)
+        rc = net_forward(net, &pass, err);
+    if (rc == 0 && s->own)
+        rc = device_read(net_device(net), s->probabilities, p->data, tensor_bytes(p),
+                         err);
+    return rc;
 }
 
 /* Adding weighted logarithms of probabilities averages logits: what softmax took off
  * is one number per image and view, and the final normalisation takes it off again. */
-static void add_view(double *logits, const struct tensor *probabilities, size_t n,
-                     double weight)
+static void add_view(double *logits, const float *p, size_t n, double weight)
 {
-    const float *p = probabilities->data;
     for (size_t i = 0; i < n; i++)
         logits[i] += weight * log((double)p[i] > 1e-37 ? (double)p[i] : 1e-37);
 }
@@ -139,18 +177,22 @@ static int run_batch(struct evaluation *e, double *logits, struct net *net,
                      const struct sluice_batch *b, const struct data_info *info,
                      const struct tta *tta, struct sluice_error *err)
 {
-    struct pass pass = { .training = false };
     const size_t n = (size_t)b->count * (size_t)e->classes;
+    struct stage stage;
+    double weight = 0;
     int rc = net_resize(net, b->count, err);
     if (rc < 0)
         return rc;
+    rc = stage_open(&stage, net, err);
     memset(logits, 0, n * sizeof(*logits));
-    for (int k = 0; k < view_count(tta); k++) {
-        const double weight = show_view(net, b, tta, k);
-        if ((rc = net_forward(net, &pass, err)) < 0)
-            return rc;
-        add_view(logits, net_probabilities(net), n, weight);
+    for (int k = 0; k < view_count(tta) && rc == 0; k++) {
+        rc = run_view(net, &stage, b, tta, k, &weight, err);
+        if (rc == 0)
+            add_view(logits, stage.probabilities, n, weight);
     }
+    stage_close(&stage);
+    if (rc < 0)
+        return rc;
     for (int i = 0; i < b->count; i++) {
         struct prediction *p = &e->at[e->count++];
         p->id = b->ids[i];

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "arena.h"
+#include "cuda/gpu.h"
+#include "device_memory.h"
 #include "lookahead.h"
 
 struct lookahead {
@@ -65,7 +67,7 @@ int lookahead_create(struct lookahead **out, struct net *net,
     if (!la->slow)
         rc = sluice_fail(err, SLUICE_ENOMEM, "no memory for lookahead");
     if (rc == 0)
-        rc = arena_open(&la->memory, bytes, err);
+        rc = arena_open_on(&la->memory, net_device(net), bytes, err);
     if (rc == 0)
         rc = describe(la, err);
     if (rc < 0) {
@@ -85,14 +87,36 @@ void lookahead_free(struct lookahead *la)
     free(la);
 }
 
+/* On device cuda: all tensors' copies, or their mixture, enqueued. */
+static void on_gpu(struct lookahead *la, bool begin, float keep)
+{
+    struct gpu *gpu = gpu_of(net_device(la->net));
+    int rc = 0;
+    for (int i = 0; i < la->count && rc == 0; i++) {
+        const struct mix_args a = { fast(la, i)->data, la->slow[i].data,
+                                    tensor_elements(&la->slow[i]), keep };
+        rc = begin ? gpu->run->copy(gpu, a.slow, a.now, a.count * sizeof(float),
+                                    COPY_ON_GPU, &gpu->failed)
+                   : each_lookahead_mix(gpu, a.count, &a, &gpu->failed);
+    }
+}
+
 void lookahead_begin(struct lookahead *la)
 {
+    if (device_has_memory(net_device(la->net))) {
+        on_gpu(la, true, 0);
+        return;
+    }
     for (int i = 0; i < la->count; i++)
         memcpy(la->slow[i].data, fast(la, i)->data, tensor_bytes(&la->slow[i]));
 }
 
 static void mix(struct lookahead *la, float keep)
 {
+    if (device_has_memory(net_device(la->net))) {
+        on_gpu(la, false, keep);
+        return;
+    }
     for (int i = 0; i < la->count; i++) {
         float *restrict slow = la->slow[i].data, *restrict now = fast(la, i)->data;
         const size_t n = tensor_elements(&la->slow[i]);

@@ -113,6 +113,7 @@ static int use_batch(struct net *net, int n, struct sluice_error *err)
         found = oldest_slot(net);
         empty_slot(net, &net->slot[found]);
         rc = fill_slot(net, &net->slot[found], err);
+        net->slot[found].id = ++net->clock;
     }
     if (rc == 0) {
         net->current = found;
@@ -312,6 +313,11 @@ struct tensor *net_probabilities(struct net *net)
 {
     const struct op *last = net_last(net);
     return last && last->def == &op_softmax_xent ? last->out[0] : NULL;
+}
+
+uint64_t net_plan(const struct net *net)
+{
+    return net->slot[net->current].id;
 }
 
 size_t net_memory(const struct net *net)

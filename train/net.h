@@ -91,7 +91,9 @@ int net_buffer_count(const struct net *net);
 struct tensor *net_buffer(struct net *net, int i);
 size_t net_param_elements(const struct net *net);  /* trainable or not; no buffers */
 struct tensor *net_probabilities(struct net *net); /* (n, 1, 1, classes), float */
-size_t net_memory(const struct net *net);          /* bytes of the arena */
+/* Changes whenever the operators' states for the present batch size are other ones. */
+uint64_t net_plan(const struct net *net);
+size_t net_memory(const struct net *net); /* bytes of the arena */
 /* What they are for; activations with their gradients, as far as they live at once. */
 struct net_bytes {
     size_t parameters, gradients, buffers, activations;

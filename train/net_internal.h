@@ -26,6 +26,7 @@ struct list {
 struct plan_slot {
     int batch; /* 0: empty */
     void **state;
+    uint64_t id;   /* of no other plan of this network */
     uint64_t used; /* when, for throwing out the older one */
 };
 

@@ -181,7 +181,7 @@ int net_layout(struct net *net, struct sluice_error *err)
     settle_aliases(net);
     collect_lives(net, items);
     net->arena_used = arena_plan(items, count, place_tensors(net, NULL));
-    const int rc = arena_open(&net->arena, net->arena_used, err);
+    const int rc = arena_open_on(&net->arena, net->dev, net->arena_used, err);
     if (rc == 0) {
         (void)place_tensors(net, net->arena.base);
         place_nodes(net, items);

@@ -8,55 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "arena.h"
+#include "device_memory.h"
 #include "muon.h"
-#include "optim.h"
-
-enum {
-    MOMENTS = 2,
-    CHUNK = 16384, /* elements: all the arrays of one fit in the second-level cache */
-};
+#include "optim_parts.h"
 
 /* A beta of 1 would divide by zero in the bias correction. */
 #define BELOW_1 0.9999999
-
-/* The numbers of one step for one parameter. */
-struct rates {
-    float lr, decay, momentum, beta2, eps, grad_scale;
-    float step_size, root2; /* adam: lr / (1 - beta1^t), sqrt(1 - beta2^t) */
-};
-
-struct optim_def {
-    const char *name, *help;
-    int moments;
-    const char *moment[MOMENTS];
-    void (*update)(const struct optim_config *c, const struct rates *r, size_t n,
-                   float *restrict w, const float *restrict g, float *restrict m,
-                   float *restrict v);
-    bool filters_apart; /* they are muon.h's, with the first moment */
-};
-
-/* A stretch of one parameter. */
-struct chunk {
-    struct tensor *param;
-    size_t begin, count;
-    float *moment[MOMENTS];
-};
-
-struct optim {
-    const struct optim_def *def;
-    struct optim_config config;
-    struct net *net;
-    uint64_t steps;
-    struct arena memory;
-    struct tensor *state;
-    int state_count;
-    struct lookahead *lookahead; /* NULL: none */
-    struct muon *muon;           /* NULL: all parameters are updated by stretches */
-    struct chunk *chunk;
-    double *partial; /* per chunk: sum of squared gradients */
-    int chunk_count;
-};
 
 static void sgd(const struct optim_config *c, const struct rates *r, size_t n,
                 float *restrict w, const float *restrict g, float *restrict m,
@@ -261,11 +218,13 @@ int optim_create(struct optim **out, struct net *net, const struct optim_config 
     if (!opt->state || !opt->chunk || !opt->partial)
         rc = sluice_fail(err, SLUICE_ENOMEM, "no memory for the optimizer");
     if (rc == 0)
-        rc = arena_open(&opt->memory, bytes + ARENA_ALIGN, err);
+        rc = arena_open_on(&opt->memory, net_device(net), bytes + ARENA_ALIGN, err);
     if (rc == 0)
         rc = lay_out(opt, err);
-    if (rc == 0 && def->filters_apart)
+    if (rc == 0 && def->filters_apart && !device_has_memory(net_device(net)))
         rc = muon_create(&opt->muon, net, err);
+    if (rc == 0 && device_has_memory(net_device(net)))
+        rc = optim_cuda_create(opt, err);
     if (rc == 0 && config->lookahead.every)
         rc = lookahead_create(&opt->lookahead, net, &config->lookahead, err);
     if (rc < 0) {
@@ -282,6 +241,7 @@ void optim_free(struct optim *opt)
         return;
     lookahead_free(opt->lookahead);
     muon_free(opt->muon);
+    optim_cuda_free(opt);
     arena_close(&opt->memory);
     free(opt->state);
     free(opt->chunk);
@@ -354,11 +314,18 @@ static void update_filters(struct optim *opt, double lr, double grad_scale)
     }
 }
 
+double optim_momentum(const struct optim *opt, double momentum)
+{
+    const struct optim_config *c = &opt->config;
+    return momentum >= 0 ? momentum : opt->def->moments == 1 ? c->momentum : c->beta1;
+}
+
 double optim_step(struct optim *opt, double lr, double momentum)
 {
     const struct optim_config *config = &opt->config;
-    const double usual = opt->def->moments == 1 ? config->momentum : config->beta1;
-    const double beta1 = momentum < 0 ? usual : momentum;
+    if (opt->cuda)
+        return optim_cuda_step(opt, lr, momentum);
+    const double beta1 = optim_momentum(opt, momentum);
     const double t = (double)(opt->steps + 1);
     double norm = 0, scale = 1;
     if (opt->lookahead && opt->steps == 0)
@@ -392,13 +359,17 @@ double optim_step(struct optim *opt, double lr, double momentum)
 
 int optim_state_count(const struct optim *opt)
 {
-    return opt->state_count + lookahead_state_count(opt->lookahead);
+    return opt->state_count + lookahead_state_count(opt->lookahead) +
+           (optim_cuda_state(opt) != NULL);
 }
 
 struct tensor *optim_state(struct optim *opt, int i)
 {
-    return i < opt->state_count ? &opt->state[i]
-                                : lookahead_state(opt->lookahead, i - opt->state_count);
+    const int slow = lookahead_state_count(opt->lookahead);
+    if (i < opt->state_count)
+        return &opt->state[i];
+    i -= opt->state_count;
+    return i < slow ? lookahead_state(opt->lookahead, i) : optim_cuda_state(opt);
 }
 
 uint64_t optim_steps(const struct optim *opt)

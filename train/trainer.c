@@ -7,21 +7,21 @@
 #include "outputs.h"
 #include "trainer_parts.h"
 
-static bool stopped(const struct trainer *t)
+bool trainer_stopped(const struct trainer *t)
 {
     return t->watch->stopped && t->watch->stopped(t->watch->ctx);
 }
 
-static int save_last(struct trainer *t, struct sluice_error *err)
+int trainer_save_last(struct trainer *t, struct sluice_error *err)
 {
     int rc = trainer_save(t, "last", err);
     t->saved_at = trainer_clock();
     return rc;
 }
 
-static int stop_here(struct trainer *t, struct sluice_error *err)
+int trainer_stop_here(struct trainer *t, struct sluice_error *err)
 {
-    int rc = save_last(t, err);
+    int rc = trainer_save_last(t, err);
     if (rc < 0)
         return rc;
     trainer_say(t, "stopped at epoch %" PRIu64 ", batch %" PRIu64, t->at.epoch + 1,
@@ -30,6 +30,18 @@ static int stop_here(struct trainer *t, struct sluice_error *err)
                        "stopped at epoch %" PRIu64 ", batch %" PRIu64
                        "; continue with: sluice train resume=%s",
                        t->at.epoch + 1, t->at.batch, t->run.path);
+}
+
+int trainer_check_loss(const struct trainer *t, double loss, double lr,
+                       struct sluice_error *err)
+{
+    if (isfinite(loss))
+        return 0;
+    return sluice_fail(err, SLUICE_EINVAL,
+                       "epoch %" PRIu64 ", batch %" PRIu64
+                       ": the loss is %g: training diverged at learning rate %.3g; "
+                       "the last checkpoint is kept",
+                       t->at.epoch + 1, t->at.batch, loss, lr);
 }
 
 /* Forward, backward, update: weights of step n from those of step n - 1. */
@@ -48,13 +60,8 @@ static int step(struct trainer *t, const struct sluice_batch *b, struct pass *pa
     memcpy(in->data, b->pixels, (size_t)b->count * sluice_shape_bytes(&b->shape));
     if ((rc = net_forward(t->net, pass, err)) < 0)
         return rc;
-    if (!isfinite(pass->loss))
-        return sluice_fail(err, SLUICE_EINVAL,
-                           "epoch %" PRIu64 ", batch %" PRIu64
-                           ": the loss is %g: training diverged at learning rate %.3g; "
-                           "the last checkpoint is kept",
-                           t->at.epoch + 1, t->at.batch, pass->loss, now.lr);
-    if ((rc = net_backward(t->net, pass, err)) < 0)
+    if ((rc = trainer_check_loss(t, pass->loss, now.lr, err)) < 0 ||
+        (rc = net_backward(t->net, pass, err)) < 0)
         return rc;
     const double before = trainer_clock();
     optim_step(t->opt, now.lr, now.momentum);
@@ -85,8 +92,8 @@ static void tell_progress(struct trainer *t, double lr)
 }
 
 /* Account for one finished step and move on to the next batch. */
-static int advance(struct trainer *t, const struct pass *pass, int images, double wait,
-                   double seconds, struct schedule_value now, struct sluice_error *err)
+int trainer_advance(struct trainer *t, const struct pass *pass, int images, double wait,
+                    double seconds, struct schedule_value now, struct sluice_error *err)
 {
     int rc = 0;
     t->sums.loss += pass->loss * images;
@@ -108,12 +115,12 @@ static int advance(struct trainer *t, const struct pass *pass, int images, doubl
     return rc;
 }
 
-static bool epoch_done(const struct trainer *t)
+bool trainer_epoch_done(const struct trainer *t)
 {
     return t->at.batch >= t->steps_per_epoch || t->at.step >= t->total_steps;
 }
 
-static bool time_to_save(const struct trainer *t)
+bool trainer_time_to_save(const struct trainer *t)
 {
     const double every = t->cfg->run.checkpoint_every_seconds;
     return every > 0 && trainer_clock() - t->saved_at >= every;
@@ -127,9 +134,9 @@ static int train_steps(struct trainer *t, struct sluice_error *err)
     int rc =
         sluice_loader_seek(t->train.loader, (uint32_t)t->at.epoch, t->at.batch, err);
     net_freeze(t->net, t->at.epoch);
-    while (rc == 0 && !epoch_done(t)) {
-        if (stopped(t))
-            return stop_here(t, err);
+    while (rc == 0 && !trainer_epoch_done(t)) {
+        if (trainer_stopped(t))
+            return trainer_stop_here(t, err);
         const double asked = trainer_clock();
         const int n = sluice_loader_next(t->train.loader, &b, err);
         const double got = trainer_clock();
@@ -144,9 +151,10 @@ static int train_steps(struct trainer *t, struct sluice_error *err)
         rc = step(t, b, &pass, now, err);
         sluice_loader_release(t->train.loader, b);
         if (rc == 0)
-            rc = advance(t, &pass, n, got - asked, trainer_clock() - asked, now, err);
-        if (rc == 0 && !epoch_done(t) && time_to_save(t))
-            rc = save_last(t, err);
+            rc = trainer_advance(t, &pass, n, got - asked, trainer_clock() - asked, now,
+                                 err);
+        if (rc == 0 && !trainer_epoch_done(t) && trainer_time_to_save(t))
+            rc = trainer_save_last(t, err);
     }
     return rc;
 }
@@ -250,7 +258,7 @@ static int finish_epoch(struct trainer *t, struct sluice_error *err)
         return rc;
     if ((rc = keep_epoch(t, err)) < 0)
         return rc;
-    return checkpoint_is_due(t) ? save_last(t, err) : 0;
+    return checkpoint_is_due(t) ? trainer_save_last(t, err) : 0;
 }
 
 /* Continuing a run that was complete already: its last row stands in the file. */
@@ -330,7 +338,7 @@ static int run(struct config *cfg, const char *folder,
     int rc = trainer_open(&t, folder, err);
     t.saved_at = trainer_clock();
     while (rc == 0 && t.at.step < t.total_steps) {
-        rc = train_steps(&t, err);
+        rc = t.ahead ? trainer_train_ahead(&t, err) : train_steps(&t, err);
         if (rc == 0)
             rc = finish_epoch(&t, err);
     }

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "device_memory.h"
 #include "trainer_parts.h"
 
 /* A set to measure on: shape and classes are those of training. */
@@ -123,7 +124,8 @@ int trainer_open_feeds(struct trainer *t, struct sluice_error *err)
                                         batch,
                                         cfg->data.drop_last,
                                         (enum sluice_crop_kind)cfg->data.crop,
-                                        (enum sluice_on_error)cfg->data.on_error };
+                                        (enum sluice_on_error)cfg->data.on_error,
+                                        device_has_memory(t->dev) ? t->dev : NULL };
     feed_test_pipeline(pipeline, sizeof(pipeline), cfg);
     const struct feed_options test = { pipeline,
                                        t->dev->compute,
@@ -132,7 +134,8 @@ int trainer_open_feeds(struct trainer *t, struct sluice_error *err)
                                                             : batch,
                                        false,
                                        feed_test_crop(cfg),
-                                       SLUICE_RAISE };
+                                       SLUICE_RAISE,
+                                       NULL };
     resolve_statistics(t);
     int rc = feed_open(&t->train, &t->train_info, cfg, &train, err);
     if (rc < 0 ||

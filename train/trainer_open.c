@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "device_memory.h"
 #include "trainer_parts.h"
 
 /* The device's choices, as what they turned out to be. */
@@ -12,8 +13,7 @@ static void resolve_device(struct trainer *t)
 {
     static const char *const kinds[] = { "ref", "cpu", "cuda" };
     t->cfg->device = choice_index("auto|ref|cpu|cuda", kinds[t->dev->kind]);
-    t->cfg->precision =
-        choice_index("auto|f32|bf16", sluice_dtype_name(t->dev->compute));
+    t->cfg->precision = choice_index("auto|f32|tf32|bf16|f16", t->dev->precision);
     t->cfg->threads = t->dev->threads;
 }
 
@@ -90,10 +90,15 @@ static int prepare_model(struct trainer *t, struct sluice_error *err)
 
 static int init_weights(struct trainer *t, struct sluice_error *err)
 {
-    int rc = 0;
+    struct host_view view;
+    int rc = host_view_begin(&view, t->net, err);
+    if (rc < 0)
+        return rc;
     t->model->init(t->net, t->cfg->seed);
     if (t->model->prepare)
         rc = prepare_model(t, err);
+    const int ended = host_view_end(&view, rc < 0 ? NULL : err);
+    rc = rc < 0 ? rc : ended;
     net_params_changed(t->net);
     t->at = (struct checkpoint_meta){ .seed = t->cfg->seed, .best_accuracy = -1 };
     snprintf(t->at.model, sizeof(t->at.model), "%.31s", t->model->name);
@@ -178,6 +183,10 @@ void trainer_describe(struct trainer *t)
     trainer_say(t, "augment %s (%s)", t->cfg->data.augment,
                 sluice_augment_path(t->train.augment));
     trainer_say(t, "device %s", t->dev->about);
+    if (t->ahead)
+        trainer_say(t, "images %s, augmented by it; steps replayed as graphs",
+                    ahead_is_resident(t->ahead) ? "all in the GPU's memory"
+                                                : "streamed to the GPU");
     trainer_say(t, "model  %s: %zu parameters, %.1f MFLOP an image, %.0f MiB",
                 t->model->name, net_param_elements(t->net), net_flops(t->net) / 1e6,
                 (double)net_memory(t->net) / 1048576);
@@ -203,7 +212,8 @@ int trainer_open_parts(struct trainer *t, struct sluice_error *err)
     if (rc < 0 || (rc = open_device(t, err)) < 0 ||
         (rc = trainer_open_feeds(t, err)) < 0)
         return rc;
-    return build_net(t, err);
+    rc = build_net(t, err);
+    return rc < 0 ? rc : trainer_open_ahead(t, err);
 }
 
 /* Whatever can be refused is refused before the folder of a new run is made. */
@@ -259,6 +269,7 @@ void trainer_close(struct trainer *t)
     if (t->log)
         fclose(t->log);
     profile_close(&t->profile);
+    ahead_close(t->ahead);
     optim_free(t->opt);
     net_free(t->net);
     feed_close(&t->train);

@@ -4,6 +4,7 @@
 #define SLUICE_TRAINER_PARTS_H
 
 #include "checkpoint.h"
+#include "cuda/ahead.h"
 #include "evaluate.h"
 #include "models/model.h"
 #include "profile.h"
@@ -28,6 +29,7 @@ struct trainer {
     const struct model_def *model;
     struct net *net;
     struct optim *opt;
+    struct ahead *ahead; /* NULL: each step is done when its call returns */
     struct schedule_config schedule;
     struct data_info train_info, test_info, final_info;
     struct feed train;
@@ -76,6 +78,23 @@ int trainer_open(struct trainer *t, const char *folder, struct sluice_error *err
 int trainer_open_parts(struct trainer *t, struct sluice_error *err);
 void trainer_describe(struct trainer *t);
 void trainer_close(struct trainer *t);
+
+/* trainer.c's own, for trainer_ahead.c too. */
+bool trainer_stopped(const struct trainer *t);
+bool trainer_epoch_done(const struct trainer *t);
+bool trainer_time_to_save(const struct trainer *t);
+int trainer_save_last(struct trainer *t, struct sluice_error *err);
+int trainer_stop_here(struct trainer *t, struct sluice_error *err);
+int trainer_check_loss(const struct trainer *t, double loss, double lr,
+                       struct sluice_error *err);
+/* Account for one finished step and move on to the next batch. */
+int trainer_advance(struct trainer *t, const struct pass *pass, int images, double wait,
+                    double seconds, struct schedule_value now,
+                    struct sluice_error *err);
+
+/* Steps ahead of their results, where the device has memory of its own. */
+int trainer_open_ahead(struct trainer *t, struct sluice_error *err);
+int trainer_train_ahead(struct trainer *t, struct sluice_error *err);
 
 int trainer_save(struct trainer *t, const char *name, struct sluice_error *err);
 /* The numbers of a checkpoint's own JSON; `missing` if it is not there. */

@@ -251,6 +251,8 @@ static void drain(struct gpu *gpu, int mark)
 static int enqueue(struct gpu *gpu, const struct task *t)
 {
     append(host(gpu)->recording ? host(gpu)->recording : &host(gpu)->queue, t);
+    if (!host(gpu)->recording && !host(gpu)->pool)
+        drain(gpu, -1);
     return 0;
 }
 
@@ -448,6 +450,8 @@ static int host_replay(struct gpu *gpu, struct gpu_graph *graph,
     replays++;
     for (int i = 0; i < graph->tasks.count; i++)
         append(&host(gpu)->queue, &graph->tasks.at[i]);
+    if (!host(gpu)->pool)
+        drain(gpu, -1);
     return 0;
 }
 

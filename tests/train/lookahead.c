@@ -4,7 +4,10 @@
 #include <unistd.h>
 
 #include "checkpoint.h"
+#include "gpu_on_host.h"
 #include "net_rig.h"
+
+static const char *device = "ref";
 
 enum {
     STEPS = 7,
@@ -17,7 +20,7 @@ static const struct optim_config with_lookahead = {
 
 static void open_rig(struct rig *r)
 {
-    rig_open(r, "ref", "sgd");
+    rig_open(r, device, "sgd");
     optim_free(r->opt);
     REQUIRE(optim_create(&r->opt, r->net, &with_lookahead, &r->err) == 0, "%s",
             r->err.message);
@@ -89,7 +92,7 @@ static void refusals(void)
 {
     struct rig r;
     struct optim *opt;
-    rig_open(&r, "ref", "sgd");
+    rig_open(&r, device, "sgd");
     struct optim_config c = { .name = "sgd", .lookahead = { 5, 1.5, 10 } };
     CHECK(optim_create(&opt, r.net, &c, &r.err) == SLUICE_EINVAL && !opt &&
               strstr(r.err.message, "1.5"),
@@ -108,8 +111,8 @@ static void frozen(void)
     const struct net_input input = { 4, 25, 25, 3 };
     rig_options(model_find("airbench94"), options);
     options[0] = 0.0625;
-    rig_device(&a, "ref");
-    rig_device(&b, "ref");
+    rig_device(&a, device);
+    rig_device(&b, device);
     rig_model(&a, "airbench94", &input, options);
     rig_model(&b, "airbench94", &input, options);
     REQUIRE(optim_create(&a.opt, a.net, &with_lookahead, &a.err) == 0, "%s",
@@ -140,8 +143,12 @@ static void frozen(void)
     rig_close(&b);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "host") == 0) {
+        gpu_on_host(false);
+        device = "cuda";
+    }
     formula();
     resume();
     refusals();

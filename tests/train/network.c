@@ -1,5 +1,6 @@
 /* network.c -- building: mistakes are reported where they are made; layout: what lives
  * together lies apart; backward of a whole network is the slope of its loss. */
+#include "gpu_on_host.h"
 #include "net_rig.h"
 
 static const struct net_input small = { 4, 8, 8, 3 };
@@ -294,6 +295,8 @@ static void frozen(struct device *dev)
 int main(int argc, char **argv)
 {
     struct rig r;
+    if (argc > 2 && strcmp(argv[2], "host") == 0)
+        gpu_on_host(false);
     rig_device(&r, argc > 1 ? argv[1] : "ref");
     mistakes(r.dev);
     r.net = everything(r.dev);

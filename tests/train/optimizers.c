@@ -1,6 +1,9 @@
 /* optimizers.c -- every optimizer against the formulas of PyTorch's documentation in
  * double, over several steps; decay and rate scales, clipping, frozen parameters. */
+#include "gpu_on_host.h"
 #include "net_rig.h"
+
+static const char *device = "ref";
 
 enum {
     STEPS = 6,
@@ -74,7 +77,7 @@ static void compare(struct net *net, struct element (*e)[WATCH], const char *wha
 static void run(const struct optim_config *config, const char *what)
 {
     struct rig r;
-    rig_open(&r, "ref", "sgd");
+    rig_open(&r, device, "sgd");
     optim_free(r.opt);
     net_param(r.net, 0)->lr_scale = 4;
     net_param(r.net, 1)->decay_scale = 0;
@@ -117,8 +120,8 @@ static void run(const struct optim_config *config, const char *what)
 static void threads(void)
 {
     struct rig a, b;
-    rig_open(&a, "ref", "sgd");
-    rig_open(&b, "ref", "sgd");
+    rig_open(&a, device, "sgd");
+    rig_open(&b, device, "sgd");
     b.dev->threads = 3;
     for (int step = 0; step < 3; step++) {
         set_gradients(a.net, step);
@@ -135,7 +138,7 @@ static void refusals(void)
 {
     struct rig r;
     struct optim *opt;
-    rig_open(&r, "ref", "adamw");
+    rig_open(&r, device, "adamw");
     CHECK(strcmp(optim_state(r.opt, 0)->name, "adamw.exp_avg.conv1.weight") == 0 &&
               strcmp(optim_state(r.opt, 1)->name, "adamw.exp_avg_sq.conv1.weight") == 0,
           "state is named %s", optim_state(r.opt, 0)->name);
@@ -153,8 +156,12 @@ static void refusals(void)
     rig_close(&r);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "host") == 0) {
+        gpu_on_host(false);
+        device = "cuda";
+    }
     run(&(struct optim_config){ .name = "sgd", .weight_decay = 0.1 }, "sgd");
     run(&(struct optim_config){ .name = "sgd", .weight_decay = 0.1, .nesterov = true },
         "sgd nesterov");

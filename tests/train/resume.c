@@ -1,11 +1,13 @@
 /* resume.c -- a run that was stopped or killed at any step, and continued, ends with
  * the same weights, moments, rows and predictions as one that never stopped. Each run
- * is a process of its own; argv[1] is the device. */
+ * is a process of its own; argv[1] is the device,
+ * argv[2] "host" if it is device cuda without a GPU, argv[3] the precision. */
 #include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
 
 #include "check.h"
+#include "gpu_on_host.h"
 #include "run_config.h"
 #include "support/files.h"
 #include "tiny_set.h"
@@ -18,7 +20,7 @@ enum {
     STOPPED = 30, /* exit status of a run that was told to stop */
 };
 
-static const char *folder, *device;
+static const char *folder, *device, *precision;
 static char train_file[128], test_file[128];
 
 /* What to do to a run: stop it, or kill it, after this step, or kill it when the row of
@@ -63,9 +65,10 @@ static _Noreturn void child(const char *run_folder, const struct plan *plan)
                                          .stopped = is_stopped };
     struct sluice_error err = { .message = "" };
     struct trainer_result result;
-    char dev[32], train[160], test[160], dir[160];
+    char dev[32], prec[32], train[160], test[160], dir[160];
     plan_now = plan;
     snprintf(dev, sizeof(dev), "device=%s", device);
+    snprintf(prec, sizeof(prec), "precision=%s", precision);
     snprintf(train, sizeof(train), "data.train=%s", train_file);
     snprintf(test, sizeof(test), "data.test=%s", test_file);
     snprintf(dir, sizeof(dir), "run.dir=%s", folder);
@@ -73,6 +76,7 @@ static _Noreturn void child(const char *run_folder, const struct plan *plan)
                                  dir,
                                  "run.log_every=1",
                                  dev,
+                                 prec,
                                  train,
                                  test,
                                  "threads=2",
@@ -203,6 +207,12 @@ static int finish(const char *path, const struct plan *plan)
     return status;
 }
 
+/* Device cuda runs up to three steps behind: near the end there is nothing to stop. */
+static bool pushed_all(uint64_t step)
+{
+    return strcmp(device, "cuda") == 0 && step + 3 >= STEPS;
+}
+
 static void test_stops(const char *whole)
 {
     const uint64_t at[] = { 1, 4, STEPS_PER_EPOCH, STEPS_PER_EPOCH + 1, STEPS - 1 };
@@ -213,13 +223,15 @@ static void test_stops(const char *whole)
         plan.stop = at[i];
         snprintf(what, sizeof(what), "%s stopped after step %d", device, (int)at[i]);
         int status = run(NULL, &plan, -1);
-        CHECK(status == STOPPED, "%s: ended with %d", what, status);
+        CHECK(status == STOPPED || (status == 0 && pushed_all(at[i])),
+              "%s: ended with %d", what, status);
         latest(path);
         /* A second stop, in the same epoch as the first or in the next. */
         plan.stop = at[i] + 2;
         status = run(path, &plan, -1);
-        CHECK(status == (at[i] + 2 < STEPS ? STOPPED : 0), "%s: then with %d", what,
-              status);
+        CHECK(status == (at[i] + 2 < STEPS ? STOPPED : 0) ||
+                  (status == 0 && pushed_all(at[i] + 2)),
+              "%s: then with %d", what, status);
         finish(path, &none);
         same_runs(whole, path, what);
     }
@@ -282,8 +294,11 @@ int main(int argc, char **argv)
     const struct tiny_set train = { STEPS_PER_EPOCH * 16 + 5, 16, 3, 4, 0, true, 1 },
                           test = { 40, 16, 3, 4, 0, true, 2 };
     char whole[256], again[256];
-    REQUIRE(argc == 2, "expected a device");
+    REQUIRE(argc >= 2, "expected a device");
     device = argv[1];
+    if (argc > 2 && strcmp(argv[2], "host") == 0)
+        gpu_on_host(true);
+    precision = argc > 3 ? argv[3] : "auto";
     folder = folder_make();
     snprintf(train_file, sizeof(train_file), "%s/train.sluice", folder);
     snprintf(test_file, sizeof(test_file), "%s/test.sluice", folder);

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "checkpoint.h"
+#include "gpu_on_host.h"
 #include "net_rig.h"
 
 enum {
@@ -85,6 +86,8 @@ static void recorded(void)
 int main(int argc, char **argv)
 {
     const char *device = argc > 1 ? argv[1] : "ref";
+    if (argc > 2 && strcmp(argv[2], "host") == 0)
+        gpu_on_host(false);
     by_heart(device);
     twice(device);
     resumed(device, "sgd");

@@ -19,6 +19,8 @@ const struct gpu_runtime *gpu_runtime = &none;
 int gpu_read(struct gpu *gpu, void *to, const void *from, size_t bytes,
              struct sluice_error *err)
 {
+    if (gpu->failed.code != SLUICE_OK)
+        return sluice_fail(err, gpu->failed.code, "%s", gpu->failed.message);
     const int rc = gpu->run->copy(gpu, to, from, bytes, COPY_TO_HOST, err);
     return rc < 0 ? rc : gpu->run->wait(gpu, err);
 }
@@ -100,6 +102,7 @@ static int cuda_open(struct device *dev, const char *precision,
         return rc;
     }
     dev->impl = gpu;
+    dev->precision = gpu->tf32 ? "tf32" : sluice_dtype_name(dev->compute);
     dev->threads = 1;
     if ((rc = allocate_shared(gpu, err)) < 0) {
         cuda_close(dev);

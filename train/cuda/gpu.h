@@ -99,6 +99,8 @@ struct gpu {
     /* A stepper (step_cuda.h) is at work: it sets step and labels, and fetches results;
      * operators leave them alone. */
     bool stepping;
+    /* The first failure of work that could not report it; the next read does. */
+    struct sluice_error failed;
 };
 
 static inline struct gpu *gpu_of(const struct device *dev)

@@ -241,39 +241,4 @@ SLUICE_HD static inline void add_bias(const struct bias_args *g, const struct sp
     }
 }
 
-struct view_args {
-    int bytes; /* of a pixel: a multiple of 2 */
-    int n, h, w;
-    const void *from;
-    void *to;
-    int flip, dy, dx;
-};
-
-SLUICE_HD static inline int view_reflect(int i, int n)
-{
-    if (n == 1)
-        return 0;
-    return i < 0 ? -i : i >= n ? 2 * (n - 1) - i : i;
-}
-
-/* Images flipped, or moved with reflected edges: what a test averages over. */
-SLUICE_HD static inline void view_images(const struct view_args *g,
-                                         const struct spot *at)
-{
-    const size_t each = (size_t)g->bytes / 2;
-    EACH(i, (size_t)g->n * (size_t)g->h * (size_t)g->w, at)
-    {
-        const int x = (int)(i % (size_t)g->w),
-                  y = (int)(i / (size_t)g->w % (size_t)g->h);
-        const int sx = view_reflect(x + g->dx, g->w);
-        const size_t row =
-            i / (size_t)g->w - (size_t)y + (size_t)view_reflect(y + g->dy, g->h);
-        const size_t source =
-            row * (size_t)g->w + (size_t)(g->flip ? g->w - 1 - sx : sx);
-        for (size_t k = 0; k < each; k++)
-            ((uint16_t *)g->to)[i * each + k] =
-                ((const uint16_t *)g->from)[source * each + k];
-    }
-}
-
 #endif

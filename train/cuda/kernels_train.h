@@ -166,11 +166,11 @@ struct gpu_chunk {
 struct gpu_control {
     float grad_scale;
     int skip; /* they overflowed */
-    float norm;
+    double norm;
     /* Dynamic loss scaling, of f16. */
     float loss_scale;
-    int good_steps; /* since it changed */
-    int skipped;    /* steps, in all */
+    float good_steps; /* since it changed */
+    int skipped;      /* steps, in all */
 };
 
 enum gpu_update { UPDATE_SGD, UPDATE_NESTEROV, UPDATE_ADAM, UPDATE_ADAMW };
@@ -254,7 +254,7 @@ SLUICE_HD static inline void settle_control(const struct update_args *a, double 
     const double norm = sqrt(squares) / scale;
     const double clipped =
         a->clip > 0 ? fmin(1.0, (double)a->clip / (norm + 1e-6)) : 1.0;
-    c->norm = (float)norm;
+    c->norm = norm;
     c->grad_scale = (float)(clipped / scale);
     c->skip = a->scaled && !(squares <= 1.7e308);
     if (!a->scaled)
@@ -263,7 +263,7 @@ SLUICE_HD static inline void settle_control(const struct update_args *a, double 
         c->loss_scale = c->loss_scale > 1 ? c->loss_scale / 2 : c->loss_scale;
         c->good_steps = 0;
         c->skipped++;
-    } else if (++c->good_steps >= a->grow_after) {
+    } else if (++c->good_steps >= (float)a->grow_after) {
         c->loss_scale = c->loss_scale < 0x1p24f ? c->loss_scale * 2 : c->loss_scale;
         c->good_steps = 0;
     }

@@ -1,0 +1,170 @@
+/* cuda_run.c -- whole runs on device cuda: they end where device ref's end, whether
+ * images are kept on the GPU or streamed to it, their steps are replayed graphs, and
+ * what goes wrong is said. With "host" on the CPU. */
+#include <unistd.h>
+
+#include "check.h"
+#include "gpu_on_host.h"
+#include "run_config.h"
+#include "support/files.h"
+#include "tiny_set.h"
+#include "trainer.h"
+#include "whole_file.h"
+
+enum { EPOCHS = 3, STEPS = 6 * EPOCHS };
+
+static char train[160], test[160], dir[160];
+static char said[4096];
+
+static void message(void *ctx, const char *line)
+{
+    (void)ctx;
+    strncat(said, line, sizeof said - strlen(said) - 2);
+    strcat(said, "\n");
+}
+
+/* A run of this recipe and three more words. */
+static int run(struct trainer_result *result, const char *a, const char *b,
+               const char *c, struct sluice_error *err)
+{
+    static struct config cfg;
+    const struct trainer_watch watch = { .message = message };
+    const char *const args[] = {
+        train,
+        test,
+        dir,
+        "threads=1",
+        "data.threads=2",
+        "model=cnn_small",
+        "model.width=0.125",
+        "model.dropout=0.2",
+        "seed=5",
+        "training.epochs=3",
+        "training.batch_size=16",
+        "data.drop_last=false",
+        "data.augment=[flip, translate: {pad: 1}, normalize]",
+        "optimizer={name: sgd, lr: 0.05, momentum: 0.9, weight_decay: 1e-4}",
+        "eval.tta=flip",
+        "eval.batch_size=32",
+        a,
+        b,
+        c,
+    };
+    said[0] = 0;
+    int rc = config_from_recipe(&cfg, args, (int)(sizeof args / sizeof *args), err);
+    return rc < 0 ? rc : trainer_run(&cfg, &watch, result, err);
+}
+
+static void must_run(struct trainer_result *result, const char *a, const char *b,
+                     const char *c)
+{
+    struct sluice_error err = { 0 };
+    REQUIRE(run(result, a, b, c, &err) == 0, "%s %s %s: %s", a, b, c, err.message);
+}
+
+static int read_rows(struct epoch_row **rows, const struct trainer_result *r)
+{
+    struct sluice_error err = { 0 };
+    char path[RUN_PATH];
+    int n;
+    REQUIRE(metrics_read(rows, &n, run_file(path, &r->run, "metrics.csv"), &err) == 0,
+            "%s", err.message);
+    return n;
+}
+
+/* Losses of every epoch, in training and testing. */
+static void compare(const struct trainer_result *a, const struct trainer_result *b,
+                    double tolerance, const char *what)
+{
+    struct epoch_row *x, *y;
+    const int n = read_rows(&x, a), m = read_rows(&y, b);
+    CHECK(n == EPOCHS && m == EPOCHS, "%s: %d and %d epochs", what, n, m);
+    for (int i = 0; i < n && i < m; i++) {
+        CHECK(near(x[i].loss, y[i].loss, 0, tolerance), "%s: epoch %d: loss %g and %g",
+              what, i, x[i].loss, y[i].loss);
+        CHECK(near(x[i].test_loss, y[i].test_loss, 0, tolerance),
+              "%s: epoch %d: test loss %g and %g", what, i, x[i].test_loss,
+              y[i].test_loss);
+    }
+    free(x);
+    free(y);
+}
+
+/* Three sizes of batch come up: 16, the last one of 5, and those of the test. */
+static void graphs(bool on_host)
+{
+    struct trainer_result cuda;
+    const long before = gpu_on_host_replays();
+    must_run(&cuda, "device=cuda", "precision=f32", "run.log_every=1");
+    if (on_host)
+        CHECK(gpu_on_host_replays() - before > STEPS / 2, "%ld replays",
+              gpu_on_host_replays() - before);
+    CHECK(strstr(said, "all in the GPU's memory"), "it says: %s", said);
+}
+
+static void against_ref(void)
+{
+    struct trainer_result ref, resident, streamed, slow, averaged;
+    must_run(&ref, "device=ref", "precision=f32", "run.log_every=1");
+    must_run(&resident, "device=cuda", "precision=f32", "run.log_every=1");
+    compare(&ref, &resident, 2e-3, "ref and cuda");
+    CHECK(near(resident.accuracy, ref.accuracy, 0.05, 0), "accuracy %g and %g",
+          resident.accuracy, ref.accuracy);
+    must_run(&streamed, "device=cuda", "precision=f32", "data.on_error=substitute");
+    CHECK(strstr(said, "streamed to the GPU"), "it says: %s", said);
+    compare(&resident, &streamed, 0, "resident and streamed");
+    must_run(&slow, "device=ref", "precision=f32", "optimizer.lookahead_every=2");
+    must_run(&averaged, "device=cuda", "precision=f32", "optimizer.lookahead_every=2");
+    compare(&slow, &averaged, 2e-3, "ref and cuda with lookahead");
+}
+
+static void halves(void)
+{
+    struct trainer_result ref, half;
+    must_run(&ref, "device=ref", "precision=f32", "optimizer.lr=0.005");
+    /* The first step or two overflow and are left out. */
+    must_run(&half, "device=cuda", "precision=f16", "optimizer.lr=0.005");
+    compare(&ref, &half, 0.1, "ref and cuda in f16");
+    must_run(&half, "device=cuda", "precision=bf16", "optimizer.lr=0.005");
+    compare(&ref, &half, 0.1, "ref and cuda in bf16");
+}
+
+static void divergence(void)
+{
+    struct trainer_result result;
+    struct sluice_error err = { 0 };
+    const int rc =
+        run(&result, "device=cuda", "precision=f32", "optimizer.lr=1e6", &err);
+    CHECK(rc == SLUICE_EINVAL && strstr(err.message, "diverged"), "%d: %s", rc,
+          err.message);
+}
+
+int main(int argc, char **argv)
+{
+    const struct tiny_set first = { 5 * 16 + 5, 16, 3, 4, 0, true, 1 },
+                          second = { 40, 16, 3, 4, 0, true, 2 };
+    const bool on_host = argc > 1 && strcmp(argv[1], "host") == 0;
+    struct sluice_error err = { 0 };
+    struct device *dev;
+    const char *folder = folder_make();
+    if (on_host)
+        gpu_on_host(true);
+    if (device_open(&dev, "cuda", "auto", 0, &err) == SLUICE_EUNBUILT) {
+        folder_remove(folder);
+        SKIP("%s", err.message);
+    }
+    device_close(dev);
+    snprintf(train, sizeof train, "%s/train.sluice", folder);
+    snprintf(test, sizeof test, "%s/test.sluice", folder);
+    tiny_set_write(train, &first);
+    tiny_set_write(test, &second);
+    snprintf(train, sizeof train, "data.train=%s/train.sluice", folder);
+    snprintf(test, sizeof test, "data.test=%s/test.sluice", folder);
+    snprintf(dir, sizeof dir, "run.dir=%s", folder);
+    graphs(on_host);
+    against_ref();
+    halves();
+    divergence();
+    folder_remove(folder);
+    return check_done();
+}

@@ -1,0 +1,104 @@
+/* trainer_ahead.c -- the loop of an epoch on a device that runs behind the host: steps
+ * are pushed until there are enough of them, and accounted for when they are done. */
+#include <inttypes.h>
+
+#include "device_memory.h"
+#include "trainer_parts.h"
+
+int trainer_open_ahead(struct trainer *t, struct sluice_error *err)
+{
+    const struct config *cfg = t->cfg;
+    if (!device_has_memory(t->dev))
+        return 0;
+    if (cfg->run.profile)
+        return sluice_fail(
+            err, SLUICE_EUNBUILT,
+            "run.profile: not on device cuda, whose operators run behind "
+            "the host's clock");
+    const struct ahead_options options = {
+        .net = t->net,
+        .opt = t->opt,
+        .feed = &t->train,
+        .info = &t->train_info,
+        .batch_size = cfg->training.batch_size,
+        .seed = cfg->seed,
+        /* Cropping is the loader's, and so are damaged images. */
+        .resident =
+            cfg->data.crop == SLUICE_CROP_NONE && cfg->data.on_error == SLUICE_RAISE,
+    };
+    return ahead_open(&t->ahead, &options, err);
+}
+
+/* The next step that is not pushed yet. */
+static int push(struct trainer *t, struct sluice_error *err)
+{
+    const uint64_t more = (uint64_t)ahead_count(t->ahead);
+    struct ahead_step s = { .step = t->at.step + more,
+                            .epoch = (uint32_t)t->at.epoch,
+                            .number = t->at.batch + more };
+    s.now = schedule_at(&t->schedule, s.step);
+    if (!ahead_is_resident(t->ahead)) {
+        const double asked = trainer_clock();
+        const int n = sluice_loader_next(t->train.loader, &s.batch, err);
+        s.wait = trainer_clock() - asked;
+        if (n <= 0)
+            return n < 0
+                       ? n
+                       : sluice_fail(err, SLUICE_ECORRUPT,
+                                     "%.300s: the epoch ended at batch %" PRIu64
+                                     " of %" PRIu64,
+                                     t->cfg->data.train, s.number, t->steps_per_epoch);
+    }
+    return ahead_push(t->ahead, &s, err);
+}
+
+static bool all_pushed(const struct trainer *t)
+{
+    const uint64_t more = (uint64_t)ahead_count(t->ahead);
+    return t->at.batch + more >= t->steps_per_epoch ||
+           t->at.step + more >= t->total_steps;
+}
+
+/* 1: a step was accounted for. */
+static int pull(struct trainer *t, bool block, double *since, struct sluice_error *err)
+{
+    struct ahead_done done;
+    int rc = ahead_pull(t->ahead, &done, block, err);
+    if (rc <= 0)
+        return rc;
+    const struct pass pass = { .loss = done.loss, .correct = done.correct };
+    if ((rc = trainer_check_loss(t, done.loss, done.now.lr, err)) < 0)
+        return rc;
+    const double now = trainer_clock();
+    rc = trainer_advance(t, &pass, done.images, done.wait, now - *since, done.now, err);
+    *since = now;
+    return rc < 0 ? rc : 1;
+}
+
+int trainer_train_ahead(struct trainer *t, struct sluice_error *err)
+{
+    double since = trainer_clock();
+    bool moved = false; /* since the last checkpoint */
+    int rc = 0;
+    if (!ahead_is_resident(t->ahead))
+        rc = sluice_loader_seek(t->train.loader, (uint32_t)t->at.epoch, t->at.batch,
+                                err);
+    net_freeze(t->net, t->at.epoch);
+    while (rc >= 0 && !trainer_epoch_done(t)) {
+        const bool stop = trainer_stopped(t), save = moved && trainer_time_to_save(t);
+        if ((stop || save) && !ahead_count(t->ahead)) {
+            if (stop)
+                return trainer_stop_here(t, err);
+            rc = trainer_save_last(t, err);
+            moved = false;
+        } else if (stop || save || all_pushed(t) || ahead_full(t->ahead)) {
+            rc = pull(t, true, &since, err);
+        } else {
+            rc = push(t, err);
+            moved = true;
+        }
+        while (rc >= 0 && (rc = pull(t, false, &since, err)) > 0)
+            ;
+    }
+    return rc < 0 ? rc : 0;
+}

@@ -8,6 +8,8 @@
 
 #include "cuda/gpu.h"
 #include "device_memory.h"
+#include "muon.h"
+#include "muon_cuda.h"
 #include "optim_parts.h"
 
 enum {
@@ -20,7 +22,9 @@ struct optim_cuda {
     struct gpu *gpu;
     struct update_args args;
     void *chunks, *partial, *control; /* device memory */
-    int active;                       /* chunks in the table: the trainable ones */
+    int active;                       /* chunks in the table: the trainable ones, */
+    int by_stretches;                 /* first those that are none of a muon's filter */
+    struct muon_cuda *muon;           /* NULL: there are none of those */
     struct tensor loss_scale;         /* of control: scale and good steps */
 };
 
@@ -28,7 +32,7 @@ static int find_update(const struct optim *opt, enum gpu_update *out,
                        struct sluice_error *err)
 {
     const char *name = opt->def->name;
-    if (strcmp(name, "sgd") == 0)
+    if (strcmp(name, "sgd") == 0 || strcmp(name, "muon") == 0)
         *out = opt->config.nesterov ? UPDATE_NESTEROV : UPDATE_SGD;
     else if (strcmp(name, "adam") == 0)
         *out = UPDATE_ADAM;
@@ -48,17 +52,17 @@ static int active_chunks(const struct optim *opt)
     return n;
 }
 
-/* The chunks of what is trained now. */
-static int send_table(struct optim *opt, struct sluice_error *err)
+static bool is_apart(const struct optim *opt, const struct tensor *t)
+{
+    return opt->def->filters_apart && muon_takes(t);
+}
+
+static void add_chunks(const struct optim *opt, struct gpu_chunk *table, bool apart)
 {
     struct optim_cuda *o = opt->cuda;
-    struct gpu_chunk *table = calloc((size_t)opt->chunk_count + 1, sizeof *table);
-    if (!table)
-        return sluice_fail(err, SLUICE_ENOMEM, "no memory for the optimizer");
-    o->active = 0;
     for (int i = 0; i < opt->chunk_count; i++) {
         const struct chunk *c = &opt->chunk[i];
-        if (!c->param->trainable)
+        if (!c->param->trainable || is_apart(opt, c->param) != apart)
             continue;
         table[o->active++] = (struct gpu_chunk){
             .w = (float *)c->param->data + c->begin,
@@ -70,6 +74,19 @@ static int send_table(struct optim *opt, struct sluice_error *err)
             .decay_scale = c->param->decay_scale,
         };
     }
+}
+
+/* The chunks of what is trained now. */
+static int send_table(struct optim *opt, struct sluice_error *err)
+{
+    struct optim_cuda *o = opt->cuda;
+    struct gpu_chunk *table = calloc((size_t)opt->chunk_count + 1, sizeof *table);
+    if (!table)
+        return sluice_fail(err, SLUICE_ENOMEM, "no memory for the optimizer");
+    o->active = 0;
+    add_chunks(opt, table, false);
+    o->by_stretches = o->active;
+    add_chunks(opt, table, true);
     const int rc =
         gpu_write(o->gpu, o->chunks, table, (size_t)o->active * sizeof *table + 1, err);
     free(table);
@@ -108,7 +125,9 @@ int optim_cuda_create(struct optim *opt, struct sluice_error *err)
     if (!o)
         return sluice_fail(err, SLUICE_ENOMEM, "no memory for the optimizer");
     o->gpu = gpu_of(net_device(opt->net));
-    const int rc = make(opt, o, err);
+    int rc = make(opt, o, err);
+    if (rc == 0 && opt->def->filters_apart)
+        rc = muon_cuda_create(&o->muon, opt->net, err);
     if (rc < 0)
         return rc;
     struct gpu_control *control = o->control;
@@ -137,6 +156,7 @@ void optim_cuda_free(struct optim *opt)
     o->gpu->run->release(o->gpu, o->chunks);
     o->gpu->run->release(o->gpu, o->partial);
     o->gpu->run->release(o->gpu, o->control);
+    muon_cuda_free(o->muon);
     free(o);
     opt->cuda = NULL;
 }
@@ -160,6 +180,24 @@ int optim_cuda_begin(struct optim *opt, double lr, double momentum,
     return opt->cuda->active == active_chunks(opt) ? 0 : send_table(opt, err);
 }
 
+/* Muon's, if this is the first stretch of one. */
+static int update_filter(const struct optim *opt, const struct chunk *chunk,
+                         struct sluice_error *err)
+{
+    const struct optim_config *c = &opt->config;
+    const struct tensor *t = chunk->param;
+    if (chunk->begin || !t->trainable || !is_apart(opt, t))
+        return 0;
+    const struct muon_cuda_step step = {
+        .lr = (float)(c->muon_lr / c->lr) * t->lr_scale,
+        .momentum = (float)c->muon_momentum,
+        .nesterov = c->nesterov,
+        .iterations = c->muon_iterations,
+        .control = opt->cuda->args.control,
+    };
+    return muon_cuda_update(opt->cuda->muon, t, chunk->moment[0], &step, err);
+}
+
 int optim_cuda_update(struct optim *opt, struct sluice_error *err)
 {
     struct optim_cuda *o = opt->cuda;
@@ -172,7 +210,11 @@ int optim_cuda_update(struct optim *opt, struct sluice_error *err)
         rc = launch_gradient_squares(o->gpu, a.count, BLOCK, &a, err);
     if (rc == 0 && (a.clip > 0 || a.scaled))
         rc = launch_update_control(o->gpu, 1, BLOCK, &a, err);
-    return rc < 0 ? rc : launch_update_params(o->gpu, a.count, BLOCK, &a, err);
+    if (rc == 0 && o->by_stretches)
+        rc = launch_update_params(o->gpu, o->by_stretches, BLOCK, &a, err);
+    for (int i = 0; i < opt->chunk_count && rc == 0; i++)
+        rc = update_filter(opt, &opt->chunk[i], err);
+    return rc;
 }
 
 void optim_cuda_end(struct optim *opt)

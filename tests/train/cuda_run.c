@@ -118,6 +118,14 @@ static void against_ref(void)
     compare(&slow, &averaged, 2e-3, "ref and cuda with lookahead");
 }
 
+static void muon(void)
+{
+    struct trainer_result ref, cuda;
+    must_run(&ref, "device=ref", "optimizer.name=muon", "precision=f32");
+    must_run(&cuda, "device=cuda", "optimizer.name=muon", "precision=f32");
+    compare(&ref, &cuda, 2e-3, "ref and cuda with muon");
+}
+
 static void halves(void)
 {
     struct trainer_result ref, half;
@@ -163,6 +171,7 @@ int main(int argc, char **argv)
     snprintf(dir, sizeof dir, "run.dir=%s", folder);
     graphs(on_host);
     against_ref();
+    muon();
     halves();
     divergence();
     folder_remove(folder);

@@ -4,28 +4,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "cuda/gpu.h"
 #include "gpu_on_host.h"
+#include "gpu_task.h"
 
-enum { ARGS_MOST = 256, PIECES = 4096 };
-
-struct gpu_layer {
-    struct gpu_layer_shape s;
-};
-
-/* One thing to do. */
-struct task {
-    enum { COPY, ZERO, LAUNCH, AUGMENT, FORWARD, DATA, WEIGHT, MARK } what;
-    void *to;
-    const void *a, *b;
-    size_t bytes;
-    enum gpu_kernel kernel;
-    int blocks, threads, mark;
-    const struct gpu_layer *layer;
-    const struct sluice_augment *aug;
-    struct sluice_augment_gpu_batch batch;
-    _Alignas(16) unsigned char args[ARGS_MOST];
-};
+enum { PIECES = 4096 };
 
 struct tasks {
     struct task *at;
@@ -77,163 +59,13 @@ static void append(struct tasks *list, const struct task *task)
     list->at[list->count++] = *task;
 }
 
-/* Kernels */
-
-static const struct {
-    int phases;
-    size_t room, args;
-} kernels[] = {
-#define KERNEL(name, args, phases, room) { phases, room, sizeof(struct args) },
-#include "cuda/kernel_list.h"
-#undef KERNEL
-};
-
-static void body(enum gpu_kernel kernel, const void *args, const struct spot *at)
-{
-    switch (kernel) {
-#define KERNEL(name, args_of, phases, room)                                            \
-    case KERNEL_##name:                                                                \
-        name((const struct args_of *)args, at);                                        \
-        break;
-#include "cuda/kernel_list.h"
-#undef KERNEL
-    case KERNELS:
-        abort();
-    }
-}
-
-/* Last block and last thread first: nobody may count on the order. */
-static void run_kernel(const struct task *t)
-{
-    void *shared = malloc(kernels[t->kernel].room);
-    if (!shared)
-        abort();
-    for (int block = t->blocks - 1; block >= 0; block--) {
-        memset(shared, 0xEE, kernels[t->kernel].room);
-        for (int phase = 0; phase < kernels[t->kernel].phases; phase++)
-            for (int thread = t->threads - 1; thread >= 0; thread--) {
-                const struct spot at = { block,      t->blocks, thread,
-                                         t->threads, phase,     shared };
-                body(t->kernel, t->args, &at);
-            }
-    }
-    free(shared);
-}
-
-/* Layers, in double */
-
-static float *as_floats(enum sluice_dtype dtype, const void *values, size_t count)
-{
-    float *f = malloc(count * sizeof *f + 1);
-    if (!f)
-        abort();
-    for (size_t i = 0; i < count; i++)
-        f[i] = number_load(dtype, values, i);
-    return f;
-}
-
-struct sizes {
-    size_t x, y, w;
-    int kh, kw;
-};
-
-static struct sizes sizes(const struct gpu_layer_shape *s)
-{
-    struct sizes z = { .kh = s->inner ? s->h : s->kernel,
-                       .kw = s->inner ? s->w : s->kernel };
-    z.x = (size_t)s->n * (size_t)s->h * (size_t)s->w * (size_t)s->c;
-    z.y = (size_t)s->n * (size_t)s->oh * (size_t)s->ow * (size_t)s->k;
-    z.w = (size_t)s->k * (size_t)z.kh * (size_t)z.kw * (size_t)s->c;
-    return z;
-}
-
-/* Output pixels and taps that meet: visit(x's first channel, y's, tap). */
-#define EACH_MEETING(s, z)                                                             \
-    for (int n = 0; n < (s)->n; n++)                                                   \
-        for (int oy = 0; oy < (s)->oh; oy++)                                           \
-            for (int ox = 0; ox < (s)->ow; ox++)                                       \
-                for (int tap = 0; tap < (z).kh * (z).kw; tap++)                        \
-                    if (meet(s, z.kw, n, oy, ox, tap, &xa, &ya))
-
-static bool meet(const struct gpu_layer_shape *s, int kw, int n, int oy, int ox,
-                 int tap, size_t *xa, size_t *ya)
-{
-    const int stride = s->inner ? 1 : s->stride, pad = s->inner ? 0 : s->pad;
-    const int y = oy * stride - pad + tap / kw, x = ox * stride - pad + tap % kw;
-    if (y < 0 || y >= s->h || x < 0 || x >= s->w)
-        return false;
-    *xa = ((size_t)(n * s->h + y) * (size_t)s->w + (size_t)x) * (size_t)s->c;
-    *ya = ((size_t)(n * s->oh + oy) * (size_t)s->ow + (size_t)ox) * (size_t)s->k;
-    return true;
-}
-
-static void run_layer(const struct task *t)
-{
-    const struct gpu_layer_shape *s = &t->layer->s;
-    const struct sizes z = sizes(s);
-    const size_t na = t->what == DATA ? z.y : z.x, nb = t->what == WEIGHT ? z.y : z.w;
-    const size_t nout = t->what == FORWARD ? z.y : t->what == DATA ? z.x : z.w;
-    const size_t c = (size_t)s->c, taps = (size_t)(z.kh * z.kw);
-    float *a = as_floats(s->dtype, t->a, na), *b = as_floats(s->dtype, t->b, nb);
-    double *out = calloc(nout + 1, sizeof *out);
-    size_t xa, ya;
-    if (!out)
-        abort();
-    EACH_MEETING(s, z)
-    for (size_t k = 0; k < (size_t)s->k; k++)
-        for (size_t i = 0; i < c; i++) {
-            const size_t w = (k * taps + (size_t)tap) * c + i;
-            if (t->what == FORWARD)
-                out[ya + k] += (double)a[xa + i] * (double)b[w];
-            else if (t->what == DATA)
-                out[xa + i] += (double)a[ya + k] * (double)b[w];
-            else
-                out[w] += (double)a[xa + i] * (double)b[ya + k];
-        }
-    const enum sluice_dtype dtype =
-        t->what == WEIGHT && s->inner ? SLUICE_F32 : s->dtype;
-    for (size_t i = 0; i < nout; i++)
-        number_store(dtype, t->to, i, (float)out[i]);
-    free(a);
-    free(b);
-    free(out);
-}
-
-static void run_augment(const struct task *t)
-{
-    const struct sluice_augment_gpu_batch *b = &t->batch;
-    const struct sluice_transform f = sluice_augment_transform(t->aug);
-    const size_t in = t->bytes, out = sluice_shape_bytes(&f.out);
-    struct sluice_error err;
-    for (int n = 0; n < b->count; n++) {
-        const int *size = (const int *)(const void *)t->args;
-        const struct sluice_image image = { b->images +
-                                                (b->at ? b->at[n] : (uint64_t)n) * in,
-                                            size[0],
-                                            size[1],
-                                            size[2],
-                                            b->ids[n],
-                                            b->epoch_at ? *b->epoch_at : b->epoch };
-        if (f.apply(f.arg, &image, (char *)b->out + (size_t)n * out, &err) < 0)
-            abort();
-    }
-}
-
 static void perform(struct gpu *gpu, const struct task *t)
 {
     work += t->what != MARK;
-    if (t->what == COPY)
-        memcpy(t->to, t->a, t->bytes);
-    else if (t->what == ZERO)
-        memset(t->to, 0, t->bytes);
-    else if (t->what == LAUNCH)
-        run_kernel(t);
-    else if (t->what == AUGMENT)
-        run_augment(t);
-    else if (t->what == MARK)
+    if (t->what == MARK)
         host(gpu)->passed[t->mark] = true;
     else
-        run_layer(t);
+        task_run(t);
 }
 
 /* Work through the queue, up to this mark or to its end. */
@@ -375,10 +207,11 @@ static int host_launch(struct gpu *gpu, enum gpu_kernel kernel, int blocks, int 
     struct task t = {
         .what = LAUNCH, .kernel = kernel, .blocks = blocks, .threads = threads
     };
-    if (blocks < 1 || threads < 1 || threads > 1024 || kernels[kernel].args > ARGS_MOST)
+    if (blocks < 1 || threads < 1 || threads > 1024 ||
+        task_args_size(kernel) > ARGS_MOST)
         return sluice_fail(err, SLUICE_EDEVICE, "kernel %d: %d blocks of %d",
                            (int)kernel, blocks, threads);
-    memcpy(t.args, args, kernels[kernel].args);
+    memcpy(t.args, args, task_args_size(kernel));
     return enqueue(gpu, &t);
 }
 
@@ -508,6 +341,16 @@ static int host_layer_weight(struct gpu *gpu, struct gpu_layer *layer, const voi
                  .what = WEIGHT, .layer = layer, .a = x, .b = dy, .to = dweight });
 }
 
+static int host_multiply(struct gpu *gpu, const struct gpu_product *product,
+                         const float *a, const float *b, float *c,
+                         struct sluice_error *err)
+{
+    (void)err;
+    return enqueue(gpu,
+                   &(struct task){
+                       .what = PRODUCT, .product = *product, .a = a, .b = b, .to = c });
+}
+
 static const struct gpu_runtime host_runtime = {
     .open = host_open,
     .close = host_close,
@@ -532,6 +375,7 @@ static const struct gpu_runtime host_runtime = {
     .layer_forward = host_layer_forward,
     .layer_data = host_layer_data,
     .layer_weight = host_layer_weight,
+    .multiply = host_multiply,
 };
 
 void gpu_on_host(bool guard_memory)

@@ -134,6 +134,55 @@ static void threads(void)
     rig_close(&b);
 }
 
+static bool rig_params_equal(const struct rig *a, const struct rig *b)
+{
+    bool same = true;
+    for (int i = 0; i < net_param_count(a->net); i++)
+        same &= memcmp(net_param(a->net, i)->data, net_param(b->net, i)->data,
+                       tensor_bytes(net_param(a->net, i))) == 0;
+    return same;
+}
+
+/* f16 on device cuda: gradients are `scale` times what they are. One that overflowed
+ * leaves everything as it is, but for the scale. */
+static void overflow(void)
+{
+    const struct optim_config config = { .name = "sgd", .lr = 0.01, .momentum = 0.9 };
+    struct rig a, b;
+    rig_open(&a, "cuda-f16", "sgd");
+    rig_open(&b, "cuda-f32", "sgd");
+    optim_free(a.opt);
+    optim_free(b.opt);
+    REQUIRE(optim_create(&a.opt, a.net, &config, &a.err) == 0, "%s", a.err.message);
+    REQUIRE(optim_create(&b.opt, b.net, &config, &b.err) == 0, "%s", b.err.message);
+    const int states = optim_state_count(a.opt);
+    const struct tensor *last = optim_state(a.opt, states - 1);
+    const float *scale = last->data;
+    REQUIRE(strcmp(last->name, "loss_scale") == 0 &&
+                states == optim_state_count(b.opt) + 1,
+            "the scale is no part of a checkpoint: %s", last->name);
+    set_gradients(a.net, 0);
+    set_gradients(b.net, 0);
+    struct tensor *t = net_param(a.net, 0);
+    float *g = t->grad;
+    const float first = scale[0], kept = g[1];
+    CHECK(first > 1024, "a scale of %g", (double)first);
+    g[1] = INFINITY;
+    optim_step(a.opt, 0.01, -1);
+    CHECK(scale[0] == first / 2 && rig_params_equal(&a, &b), "after an overflow: %g",
+          (double)scale[0]);
+    g[1] = kept;
+    for (int i = 0; i < net_param_count(a.net); i++)
+        for (size_t k = 0; k < tensor_elements(net_param(a.net, i)); k++)
+            ((float *)net_param(a.net, i)->grad)[k] *= scale[0]; /* a power of two */
+    optim_step(a.opt, 0.01, -1);
+    optim_step(b.opt, 0.01, -1);
+    CHECK(scale[0] == first / 2 && scale[1] == 1 && rig_params_equal(&a, &b),
+          "after a good step: %g", (double)scale[0]);
+    rig_close(&a);
+    rig_close(&b);
+}
+
 static void refusals(void)
 {
     struct rig r;
@@ -177,5 +226,7 @@ int main(int argc, char **argv)
         "adamw");
     threads();
     refusals();
+    if (strcmp(device, "cuda") == 0)
+        overflow();
     return check_done();
 }

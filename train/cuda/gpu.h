@@ -38,6 +38,15 @@ struct gpu_layer_shape {
     bool tf32; /* f32 may be multiplied in TF32 */
 };
 
+/* c (m, n) = alpha op(a) op(b) + beta c in float, where op may transpose; rows without
+ * gaps. */
+struct gpu_product {
+    bool transpose_a, transpose_b;
+    int m, n, k;
+    float alpha, beta;
+    bool tf32;
+};
+
 struct gpu_runtime {
     const char *missing; /* why there is none: then nothing else is set */
     int (*open)(struct gpu *gpu, char about[80], struct sluice_error *err);
@@ -79,6 +88,8 @@ struct gpu_runtime {
                       const void *weight, void *dx, struct sluice_error *err);
     int (*layer_weight)(struct gpu *gpu, struct gpu_layer *layer, const void *x,
                         const void *dy, void *dweight, struct sluice_error *err);
+    int (*multiply)(struct gpu *gpu, const struct gpu_product *product, const float *a,
+                    const float *b, float *c, struct sluice_error *err);
 };
 
 extern const struct gpu_runtime gpu_runtime_cuda; /* in a build with CUDA */

@@ -285,6 +285,85 @@ SLUICE_HD static inline void update_control(const struct update_args *a,
     }
 }
 
+enum {
+    MUON_BLOCKS = 64, /* whose sums of squares make a filter's norms */
+};
+
+/* A filter as muon.h updates it. */
+struct muon_args {
+    float *w, *m, *x; /* x: the update */
+    const float *g;
+    size_t count;
+    int rows;
+    float lr, keep; /* lr: times the step's */
+    int nesterov;
+    double *partial; /* (2, MUON_BLOCKS): of w, of x */
+    const struct gpu_control *control;
+    const struct gpu_step *step;
+};
+
+SLUICE_HD static inline void muon_momentum(const struct muon_args *a,
+                                           const struct spot *at)
+{
+    EACH(i, a->count, at)
+    {
+        const float grad = a->g[i] * a->control->grad_scale;
+        const float moment = a->keep * a->m[i] + grad;
+        if (!a->control->skip)
+            a->m[i] = moment;
+        a->x[i] = a->nesterov ? grad + a->keep * moment : moment;
+    }
+}
+
+SLUICE_HD static inline void muon_squares(const struct muon_args *a,
+                                          const struct spot *at)
+{
+    double *lanes = (double *)at->shared; /* (2, threads) */
+    double sum[2] = { 0, 0 };
+    if (at->phase == 0) {
+        EACH(i, a->count, at)
+        {
+            sum[0] += (double)a->w[i] * (double)a->w[i];
+            sum[1] += (double)a->x[i] * (double)a->x[i];
+        }
+        for (int v = 0; v < 2; v++)
+            lanes[v * at->threads + at->thread] = sum[v];
+    } else if (at->thread < 2) {
+        for (int t = 0; t < at->threads; t++)
+            sum[0] += lanes[at->thread * at->threads + t];
+        a->partial[at->thread * MUON_BLOCKS + at->block] = sum[0];
+    }
+}
+
+SLUICE_HD static inline double muon_norm(const struct muon_args *a, int which)
+{
+    double sum = 0;
+    for (int i = 0; i < MUON_BLOCKS; i++)
+        sum += a->partial[which * MUON_BLOCKS + i];
+    return sqrt(sum);
+}
+
+/* To norm 1. */
+SLUICE_HD static inline void muon_scale(const struct muon_args *a,
+                                        const struct spot *at)
+{
+    const float scale = (float)(1 / (muon_norm(a, 1) + 1e-7));
+    EACH(i, a->count, at)
+    a->x[i] *= scale;
+}
+
+SLUICE_HD static inline void muon_apply(const struct muon_args *a,
+                                        const struct spot *at)
+{
+    const double norm = muon_norm(a, 0);
+    const float keep = norm > 0 ? (float)(sqrt((double)a->rows) / norm) : 1;
+    const float lr = a->step->lr * a->lr;
+    if (a->control->skip)
+        return;
+    EACH(i, a->count, at)
+    a->w[i] = a->w[i] * keep - lr * a->x[i];
+}
+
 struct mix_args {
     float *now, *slow;
     size_t count;

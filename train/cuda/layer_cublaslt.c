@@ -171,14 +171,39 @@ void lt_layer_free(struct lt_layer *l)
     free(l);
 }
 
+static int multiply_add(const struct product *p, struct cuda *cuda, float alpha,
+                        const void *a, const void *b, float beta, void *d,
+                        struct sluice_error *err)
+{
+    LT_TRY(err,
+           cublasLtMatmul(cuda->lt, p->desc, &alpha, a, p->a, b, p->b, &beta, d, p->d,
+                          d, p->d, &p->algo, cuda->workspace, WORKSPACE, cuda->stream));
+    return 0;
+}
+
 static int multiply(const struct product *p, struct cuda *cuda, const void *a,
                     const void *b, void *d, struct sluice_error *err)
 {
-    static const float one = 1, zero = 0;
-    LT_TRY(err,
-           cublasLtMatmul(cuda->lt, p->desc, &one, a, p->a, b, p->b, &zero, d, p->d, d,
-                          p->d, &p->algo, cuda->workspace, WORKSPACE, cuda->stream));
-    return 0;
+    return multiply_add(p, cuda, 1, a, b, 0, d, err);
+}
+
+/* Ours by rows are its by columns, transposed: c' = op(b)' op(a)'. What it needs is
+ * made anew each time, which a recorded step does once. */
+int lt_multiply(struct cuda *cuda, const struct gpu_product *p, const float *a,
+                const float *b, float *c, struct sluice_error *err)
+{
+    const cudaDataType_t f32 = CUDA_R_32F;
+    const struct matrix left = { f32, p->transpose_b ? p->k : p->n,
+                                 p->transpose_b ? p->n : p->k, p->transpose_b };
+    const struct matrix right = { f32, p->transpose_a ? p->m : p->k,
+                                  p->transpose_a ? p->k : p->m, p->transpose_a };
+    struct product product = { 0 };
+    int rc = make(&product, cuda, left, right,
+                  (struct matrix){ f32, p->n, p->m, false }, p->tf32, err);
+    if (rc == 0)
+        rc = multiply_add(&product, cuda, p->alpha, b, a, p->beta, c, err);
+    unmake(&product);
+    return rc;
 }
 
 int lt_layer_forward(struct lt_layer *l, struct cuda *cuda, const void *x,

@@ -231,7 +231,7 @@ static int layer_open(struct gpu *gpu, struct gpu_layer **out,
     struct cuda *c = cuda_of(gpu);
     int rc = 0;
     *out = NULL;
-    if (!c->workspace)
+    if (!c->workspace) /* multiply uses it, too, in networks with layers */
         rc = cuda_allocate(gpu, &c->workspace, WORKSPACE, err);
     struct gpu_layer *layer = calloc(1, sizeof *layer);
     if (!layer && rc == 0)
@@ -271,6 +271,12 @@ static int layer_weight(struct gpu *gpu, struct gpu_layer *layer, const void *x,
                         : cudnn_layer_weight(layer->conv, c, x, dy, dw, err);
 }
 
+static int multiply(struct gpu *gpu, const struct gpu_product *product, const float *a,
+                    const float *b, float *c, struct sluice_error *err)
+{
+    return lt_multiply(cuda_of(gpu), product, a, b, c, err);
+}
+
 const struct gpu_runtime gpu_runtime_cuda = {
     .open = cuda_open,
     .close = cuda_close,
@@ -295,4 +301,5 @@ const struct gpu_runtime gpu_runtime_cuda = {
     .layer_forward = layer_forward,
     .layer_data = layer_data,
     .layer_weight = layer_weight,
+    .multiply = multiply,
 };

@@ -61,6 +61,10 @@ SLUICE_HD static inline void window_max(const struct pool_args *g,
     int y0, y1, x0, x1;
     window_of(g, oy, g->h, &y0, &y1);
     window_of(g, ox, g->w, &x0, &x1);
+    for (int k = 0; k < RUN; k++) {
+        best[k] = 0;
+        where[k] = -1; /* no window is empty, but a compiler cannot know that */
+    }
     for (int y = y0; y < y1; y++)
         for (int x = x0; x < x1; x++) {
             float v[RUN];

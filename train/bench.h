@@ -10,7 +10,8 @@ struct bench_options {
     int batch_size, batches, threads, io, order, on_error, queue_depth, epochs, rank,
         world;
     double seconds;
-    uint64_t seed, start_batch, memory_budget, block, open_blocks, epoch_samples;
+    uint64_t seed, start_batch, memory_budget, memory_limit, block, open_blocks,
+        epoch_samples;
     const char *augment, *subset;
     int folds, fold;
     bool fold_test, balanced;
@@ -28,6 +29,7 @@ struct bench_result {
     double steady;           /* samples/s of the fastest epoch behind the first */
     uint64_t samples, bytes; /* delivered */
     int epochs;
+    enum sluice_order order; /* as in the options */
     uint32_t hash;
     struct sluice_damage *damaged; /* (stats.damaged_samples) */
     double gather;                 /* samples/s of a plain copy of the same bytes */

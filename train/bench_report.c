@@ -65,8 +65,10 @@ const char *bench_verdict(const struct bench_result *r)
             return "reading the file once into memory: later epochs do without";
         if (s->reads_in_flight < 2 && s->io != SLUICE_IO_PREAD)
             return "reading, one transfer at a time: more --queue-depth";
-        return "reading: a faster disk, memory for --io=resident, or "
-               "--order=quasi_random";
+        return r->order == SLUICE_RANDOM
+                   ? "reading: a faster disk, memory for --io=resident, or "
+                     "--order=quasi_random"
+                   : "reading: a faster disk, or memory for --io=resident";
     case DECODE:
         return for_cpus(
             s, "decoding, with CPUs left over: more --threads",

@@ -127,6 +127,7 @@ struct sluice_loader_options bench_loader_options(const struct bench_options *op
         .on_error = (enum sluice_on_error)opt->on_error,
         .queue_depth = opt->queue_depth,
         .memory_budget = opt->memory_budget,
+        .memory_limit = opt->memory_limit,
         .subset_file = opt->subset,
         .folds = opt->folds,
         .fold = opt->fold,
@@ -154,6 +155,7 @@ int bench_run(const char *path, const struct bench_options *opt,
     if (rc < 0)
         return rc;
     r->open_seconds = seconds_now() - start;
+    r->order = o.order;
     progress_begin(&progress, "loading", "samples",
                    opt->epochs ? sluice_loader_samples(ld) * (uint64_t)opt->epochs : 0,
                    opt->quiet);

@@ -74,6 +74,9 @@ assert r["samples"] == 700 and r["fields"][0]["shape"] == [28, 28, 1]
 assert sum(c["samples"] for c in r["classes"]) == 700 and len(r["mean"]) == 1' || fail "info --json"
 sluice verify a.sluice >out || fail "verify: $(cat out)"
 
+timeout 20 sluice bench a.sluice --epochs=1 --memory-limit=1M >out 2>err
+[ $? = 3 ] && [ "$(wc -l <err)" = 1 ] && grep -q 'at most 1048576 bytes (memory_limit), found a need of' err ||
+  fail "bench --memory-limit: $(cat err)"
 samples() { sluice bench a.sluice --epochs=1 --json --quiet "$@" | sed 's/.*"samples": \([0-9]*\).*/\1/'; }
 echo '5 6 7 # three' >three.txt
 [ "$(samples --subset=three.txt)" = 3 ] || fail "bench --subset"

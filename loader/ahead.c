@@ -1,8 +1,6 @@
 /* ahead.c -- QUASI_RANDOM through the page cache: when a window of blocks is begun, the
  * kernel is told of the next one, so that it is read block by block before its samples
  * are asked for one by one. */
-#include <fcntl.h>
-
 #include "core.h"
 
 static void advise_block(const struct sluice_loader *ld, uint64_t block)
@@ -14,8 +12,7 @@ static void advise_block(const struct sluice_loader *ld, uint64_t block)
         sluice_dataset_locate(ld->file.dataset, ld->image_field, last, &b, NULL) < 0 ||
         b.offset < a.offset) /* an append lies between them */
         return;
-    posix_fadvise(ld->file.fd, (off_t)a.offset, (off_t)(b.offset + b.size - a.offset),
-                  POSIX_FADV_WILLNEED);
+    ld->file.sys->advise(ld->file.fd, a.offset, b.offset + b.size - a.offset);
 }
 
 static void advise_window(const struct sluice_loader *ld, uint32_t epoch,
@@ -35,8 +32,9 @@ void sluice_ahead(struct sluice_loader *ld, const struct chunk *c)
     const uint32_t epoch = c->slot->batch.epoch;
     const uint64_t window =
         sluice_blocks_window(&ld->order[epoch & 1], c->slot->first + (uint64_t)c->from);
-    /* One worker tells of it; the number grows until a seek. */
-    const uint64_t now = (uint64_t)epoch << 32 | ((uint32_t)window + 1);
+    /* One worker tells of it; the number grows until a seek, which makes it 0: not the
+     * neighbour of any. */
+    const uint64_t now = (uint64_t)epoch << 32 | ((uint32_t)window + 2);
     uint64_t told = __atomic_load_n(&ld->told_ahead, __ATOMIC_RELAXED);
     if (told >= now || !__atomic_compare_exchange_n(&ld->told_ahead, &told, now, false,
                                                     __ATOMIC_RELAXED, __ATOMIC_RELAXED))

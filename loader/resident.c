@@ -3,7 +3,6 @@
  * want and do not find; beside them one thread loads everything in the order of the
  * file, in large reads. So opening costs nothing, the first batch waits for its own
  * samples only, and a cold file still arrives at the speed of sequential reading. */
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -242,7 +241,7 @@ static void *fill(void *arg)
             continue;
         if (r->end + AHEAD_BYTES / 2 > told) {
             told = told > r->begin ? told : r->begin;
-            posix_fadvise(ld->file.fd, (off_t)told, AHEAD_BYTES, POSIX_FADV_WILLNEED);
+            ld->file.sys->advise(ld->file.fd, told, AHEAD_BYTES);
             told += AHEAD_BYTES;
         }
         load_run(ld, r);

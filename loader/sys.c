@@ -53,6 +53,11 @@ static ssize_t real_pread_cached(int fd, void *buf, size_t size, uint64_t offset
     return n < 0 ? -errno : n;
 }
 
+static void real_advise(int fd, uint64_t offset, uint64_t size)
+{
+    posix_fadvise(fd, (off_t)offset, (off_t)size, POSIX_FADV_WILLNEED);
+}
+
 static void *real_map(size_t size)
 {
     void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
@@ -83,6 +88,7 @@ const struct sluice_sys sluice_sys_real = {
     .size = real_size,
     .pread = real_pread,
     .pread_cached = real_pread_cached,
+    .advise = real_advise,
     .map = real_map,
     .unmap = real_unmap,
     .thread = real_thread,

@@ -25,6 +25,8 @@ struct sluice_sys {
     /* The same from the page cache alone: -EAGAIN where the disk would be asked,
      * -EOPNOTSUPP where the file system cannot tell. */
     ssize_t (*pread_cached)(int fd, void *buf, size_t size, uint64_t offset);
+    /* Will be read soon: no more than a hint, so it cannot fail. */
+    void (*advise)(int fd, uint64_t offset, uint64_t size);
     void *(*map)(size_t size); /* zeroed anonymous memory on demand, or NULL */
     void (*unmap)(void *memory, size_t size);
     int (*thread)(pthread_t *out, void *(*run)(void *), void *arg);

@@ -26,6 +26,7 @@ static pthread_mutex_t checking = PTHREAD_MUTEX_INITIALIZER; /* CHECK counts */
 static pthread_mutex_t gate_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t gate_moves = PTHREAD_COND_INITIALIZER;
 static int gate_open; /* images that may pass; -1: all */
+static int passed;
 static uint64_t refused = UINT64_MAX;
 
 static void open_gate(int images)
@@ -44,9 +45,19 @@ static int pass(const void *arg, const struct sluice_image *in, void *out,
     while (gate_open == 0)
         pthread_cond_wait(&gate_moves, &gate_lock);
     gate_open -= gate_open > 0;
+    passed++;
     pthread_mutex_unlock(&gate_lock);
     *(uint8_t *)out = in->pixels[0];
     return in->id == refused ? sluice_fail(e, SLUICE_EINVAL, "not this one") : 0;
+}
+
+static void await_passed(int images)
+{
+    for (int now = -1; now != images; usleep(1000)) {
+        pthread_mutex_lock(&gate_lock);
+        now = passed;
+        pthread_mutex_unlock(&gate_lock);
+    }
 }
 
 static struct sluice_loader *open_with(const struct sluice_loader_options *o)
@@ -116,6 +127,9 @@ static void one_consumer(void)
     CHECK(readable(fd, LONG) && sluice_loader_try_next(ld, &b, &err) == 0 &&
               readable(fd, 0),
           "the end");
+    /* The workers fill two batches of the next epoch and rest. (One that stood at the
+     * gate would keep a seek waiting.) */
+    await_passed(SAMPLES + 2 * BATCH);
     open_gate(0);
     REQUIRE(sluice_loader_seek(ld, 5, 7, &err) == 0, "%s", err.message);
     CHECK(!readable(fd, 20), "readable after a seek");

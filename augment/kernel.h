@@ -12,13 +12,14 @@
 #include "arrange.h"
 #include "ops.h"
 #include "ops/convert.h"
+#include "ops/mix.h"
 
 enum {
     STORE_BYTES = 16,        /* that one thread writes at once */
     SHARED_MOST = 96 * 1024, /* for two images in a block's memory */
     PHASE_DRAW = 0,
     PHASE_ARRANGE,
-    PHASE_STAGES, /* and on: those of each stage */
+    PHASE_STAGES, /* and on: those of each stage; then all again for the partner */
 };
 
 /* Of a stage: the first three for one that counts. */
@@ -29,6 +30,7 @@ struct block {
     struct draw draws[STEPS_MAX];
     struct arrangement arranged;
     struct counts counts;
+    struct sluice_mix mix;
 };
 
 /* Bytes that stages need between them for each image. */
@@ -42,9 +44,15 @@ static inline int between_shared(const struct plan *p)
     return between_bytes(p) <= SHARED_MOST;
 }
 
-SLUICE_HD static inline int block_phases(const struct plan *p)
+/* Of one image, without its partner. */
+SLUICE_HD static inline int image_phases(const struct plan *p)
 {
     return PHASE_STAGES + PARTS * p->stages;
+}
+
+SLUICE_HD static inline int block_phases(const struct plan *p)
+{
+    return (p->mixes ? 2 : 1) * image_phases(p);
 }
 
 SLUICE_HD static inline void store_bytes(void *to, const void *from)
@@ -127,6 +135,34 @@ SLUICE_HD static inline void put_element(const struct plan *p, const struct draw
         store_number(p, to, i, p->posts && cleared(p, draws, at.y, at.x) ? 0 : number);
 }
 
+/* An element of the partner, over the one that is there. */
+SLUICE_HD static inline void mix_in(const struct plan *p, const struct block *shared,
+                                    void *out, size_t i, struct place at, uint8_t v)
+{
+    union {
+        uint8_t byte;
+        uint16_t half;
+        float number;
+    } u;
+    if (!mix_shows(&shared->mix, at.y, at.x))
+        return;
+    put_element(p, shared->draws, &u, 0, at, v);
+    mix_element(p, &shared->mix, out, i, &u, 0);
+}
+
+SLUICE_HD static inline void arranged_partner(const struct plan *p,
+                                              const struct block *shared,
+                                              const uint8_t *src, void *out, int thread,
+                                              int threads)
+{
+    const int elements = p->height * p->width * p->channels;
+    for (int i = thread; i < elements; i += threads) {
+        const struct place at = place_at(p, i);
+        mix_in(p, shared, out, (size_t)i, at,
+               arranged_byte(p, &shared->arranged, src, at));
+    }
+}
+
 /* Every `threads`th run of elements from `thread` on. Runs are as long as one store,
  * if images begin at multiples of that. */
 SLUICE_HD static inline void arranged_elements(const struct plan *p,
@@ -161,7 +197,7 @@ SLUICE_HD static inline void arranged_elements(const struct plan *p,
 SLUICE_HD static inline void stage_pixels(const struct plan *p, int stage,
                                           const struct block *shared,
                                           const uint8_t *src, uint8_t *next, void *out,
-                                          int thread, int threads)
+                                          int partner, int thread, int threads)
 {
     const struct draw *draws = shared->draws;
     const int end = p->stage_end[stage];
@@ -171,7 +207,12 @@ SLUICE_HD static inline void stage_pixels(const struct plan *p, int stage,
         const int y = i / width, x = i % width;
         stage_pixel(p, stage_begin(p, stage), end, draws, &shared->counts, src, y, x,
                     pixel);
-        if (stage == p->stages - 1 && p->posts && cleared(p, draws, y, x))
+        if (stage == p->stages - 1 && partner)
+            for (int c = 0; c < p->channels; c++) {
+                const struct place at = { y, x, c };
+                mix_in(p, shared, out, result_index(p, y, x, c), at, pixel[c]);
+            }
+        else if (stage == p->stages - 1 && p->posts && cleared(p, draws, y, x))
             for (int c = 0; c < p->channels; c++)
                 store_number(p, out, result_index(p, y, x, c), 0);
         else if (stage == p->stages - 1)
@@ -214,10 +255,23 @@ SLUICE_HD static inline void block_phase(const struct plan *p,
     const size_t elements = (size_t)p->height * p->width * p->channels;
     const size_t half = stages_image_bytes(p);
     const size_t size = p->dtype == SLUICE_U8 ? 1 : p->dtype == SLUICE_F32 ? 4 : 2;
+    const uint32_t epoch = b->epoch_at ? *b->epoch_at : b->epoch;
+    const int partner = phase >= image_phases(p);
+    int m = n; /* whose pixels */
+    if (partner) {
+        if (shared->mix.share >= 1)
+            return;
+        phase -= image_phases(p);
+        m = shared->mix.partner;
+    }
     if (phase == PHASE_DRAW) {
         for (int k = thread; k < p->steps + p->posts; k += threads)
-            step_draw(&shared->draws[k], p, k, b->ids[n],
-                      b->epoch_at ? *b->epoch_at : b->epoch);
+            step_draw(&shared->draws[k], p, k, b->ids[m], epoch);
+        if (thread == 0 && !partner && p->mixes)
+            mix_draw(&shared->mix, p, n, b->count, b->ids[n],
+                     b->number_at ? *b->number_at : b->number, epoch);
+        if (thread == 0 && !partner && b->mixes && p->mixes)
+            b->mixes[n] = shared->mix;
         return;
     }
     if (phase == PHASE_ARRANGE) {
@@ -227,17 +281,19 @@ SLUICE_HD static inline void block_phase(const struct plan *p,
     }
     const int stage = (phase - PHASE_STAGES) / PARTS;
     const int part = (phase - PHASE_STAGES) % PARTS;
-    const uint8_t *src = b->images + (b->at ? b->at[n] : (uint64_t)n) * bytes;
+    const uint8_t *src = b->images + (b->at ? b->at[m] : (uint64_t)m) * bytes;
     void *out = (uint8_t *)b->out + (size_t)n * elements * size;
     uint8_t *next = between ? between + (stage & 1 ? half : 0) : 0;
     if (stage > 0)
         src = between + (stage & 1 ? 0 : half);
     if (part != PART_PIXELS)
         stage_counts(p, stage, part, shared, src, thread, threads);
+    else if (p->arranged && partner)
+        arranged_partner(p, shared, src, out, thread, threads);
     else if (p->arranged)
         arranged_elements(p, shared, src, out, thread, threads);
     else
-        stage_pixels(p, stage, shared, src, next, out, thread, threads);
+        stage_pixels(p, stage, shared, src, next, out, partner, thread, threads);
 }
 
 #endif

@@ -345,23 +345,46 @@ static int set_conversion(const struct parser *ps)
     return 0;
 }
 
+/* Which operations may stand behind which. */
+static int check_place(const struct parser *ps, bool final)
+{
+    const struct plan *plan = ps->plan;
+    const bool mixes = ps->def->id == OP_cutmix || ps->def->id == OP_mixup;
+    if (mixes && !ps->options->mixes)
+        return sluice_fail(ps->err, SLUICE_EINVAL,
+                           "augment: %s mixes images of a batch and their labels: "
+                           "only training can use it, on the CPU",
+                           ps->def->name);
+    if (!mixes && plan->mixes)
+        return sluice_fail(ps->err, SLUICE_EINVAL,
+                           "augment: %s stands after an operation that mixes images: "
+                           "only cutmix and mixup may",
+                           ps->def->name);
+    if (final && !mixes && ps->def->id != OP_erase)
+        return sluice_fail(ps->err, SLUICE_EINVAL,
+                           "augment: %s stands after normalize: only erase, cutmix and "
+                           "mixup may",
+                           ps->def->name);
+    for (int c = 0; final && !mixes && c < plan->channels; c++)
+        if (ps->now.step.fill[c])
+            return sluice_fail(ps->err, SLUICE_EINVAL,
+                               "augment: erase after normalize: fill: expected zero");
+    return 0;
+}
+
 /* Put the parsed operation into the plan, and into the description. */
 static int settle(struct parser *ps, int number, bool *final, FILE *text)
 {
     struct plan *plan = ps->plan;
-    if (*final && ps->def->id != OP_erase)
-        return sluice_fail(ps->err, SLUICE_EINVAL,
-                           "augment: %s stands after normalize: only erase may",
-                           ps->def->name);
-    for (int c = 0; *final && c < plan->channels; c++)
-        if (ps->now.step.fill[c])
-            return sluice_fail(ps->err, SLUICE_EINVAL,
-                               "augment: erase after normalize: fill: expected zero");
-    int rc = ps->def->check ? ps->def->check(&ps->now, plan, ps->err) : 0;
+    int rc = check_place(ps, *final);
+    if (rc < 0)
+        return rc;
+    rc = ps->def->check ? ps->def->check(&ps->now, plan, ps->err) : 0;
     if (rc < 0)
         return rc;
     const int turns = ps->now.turns ? ps->now.turns : 1;
-    if (plan->steps + plan->posts + turns > STEPS_MAX)
+    const int used = plan->steps + plan->posts + plan->mixes;
+    if (used + turns > STEPS_MAX)
         return sluice_fail(ps->err, SLUICE_EINVAL,
                            "augment: more than %d operations in a pipeline", STEPS_MAX);
     ps->now.step.op = ps->def->id;
@@ -373,11 +396,12 @@ static int settle(struct parser *ps, int number, bool *final, FILE *text)
         if ((rc = set_conversion(ps)) < 0)
             return rc;
     } else {
+        const bool mixes = ps->def->id == OP_cutmix || ps->def->id == OP_mixup;
         for (int i = 0; i < turns; i++) {
             ps->now.step.turn = i;
-            plan->step[plan->steps + plan->posts] = ps->now.step;
-            *(*final ? &plan->posts : &plan->steps) += 1;
+            plan->step[used + i] = ps->now.step;
         }
+        *(mixes ? &plan->mixes : *final ? &plan->posts : &plan->steps) += turns;
     }
     if (ps->def->id == OP_center_crop)
         plan->height = plan->width = ps->now.step.size;

@@ -9,6 +9,7 @@
  *   POINT   the pixel alone
  *   IMAGE   neighbours, or counts over the whole image
  *   FINAL   becomes the multiply-add that turns bytes into numbers
+ *   MIX     another image of the batch: behind all others, see mix.h
  * Consecutive steps form a stage, which is one pass from image to image: an IMAGE step
  * can only be the first of its stage, since it must find its input complete. */
 #ifndef SLUICE_AUGMENT_PLAN_H
@@ -66,9 +67,12 @@ enum {
     OP(randaugment)                                                                    \
     OP(trivialaugment_wide)
 #define FINAL_OPS(OP) OP(normalize)
+#define MIX_OPS(OP)                                                                    \
+    OP(cutmix)                                                                         \
+    OP(mixup)
 #define DRAWN_OPS(OP)                                                                  \
     GATHER_OPS(OP) POINT_OPS(OP) COUNT_OPS(OP) NEAR_OPS(OP) POLICY_OPS(OP)
-#define ALL_OPS(OP) DRAWN_OPS(OP) FINAL_OPS(OP)
+#define ALL_OPS(OP) DRAWN_OPS(OP) FINAL_OPS(OP) MIX_OPS(OP)
 
 enum op_id {
 #define OP(name) OP_##name,
@@ -108,6 +112,8 @@ struct step {
     int kernel;    /* gaussian_blur: width in pixels, odd */
     int turn;      /* autoaugment, randaugment: which of the steps it became */
     int magnitude, bins; /* randaugment, trivialaugment_wide */
+    float alpha;         /* cutmix, mixup: of the Beta distribution */
+    int each;            /* likewise: drawn image by image, not batch by batch */
     int inward[2];       /* perspective: how far a corner may move, down and across */
 };
 
@@ -160,6 +166,7 @@ struct plan {
     uint64_t seed;
     int steps;
     int posts; /* steps behind those, after conversion: rectangles that become 0 */
+    int mixes; /* and behind those: between images of a batch */
     struct step step[STEPS_MAX];
     int arranged; /* the steps have the form of arrange.h */
     int stages;

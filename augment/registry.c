@@ -112,6 +112,12 @@ static const struct op_option trivialaugment_options[] = {
     FILL(OPTION_COLOUR, "zero"),
     END,
 };
+static const struct op_option mix_options[] = {
+    { "alpha", OPTION_REAL, AT(step.alpha), 0.01, 100, "1", NULL, NULL },
+    CHANCE("1"),
+    { "per", OPTION_FLAG, AT(step.each), 0, 0, "batch", "batch", "sample" },
+    END,
+};
 static const struct op_option normalize_options[] = {
     { "mean", OPTION_MEAN, AT(mean), -1e6, 1e6, "file", NULL, NULL },
     { "std", OPTION_STD, AT(std), 1e-6, 1e6, "file", NULL, NULL },
@@ -261,6 +267,9 @@ static const struct op_def defs[OP_COUNT] = {
         trivialaugment_options, colour_check),
     DEF(normalize, "(x - mean) / std on the 0..255 scale; without arguments, the file's",
         normalize_options, NULL),
+    DEF(cutmix, "with probability p, a box shows another image of the batch; shares, of "
+        "labels too, are Beta(alpha, alpha)", mix_options, NULL),
+    DEF(mixup, "likewise, the weighted mean of two images of the batch", mix_options, NULL),
 };
 /* clang-format on */
 

@@ -59,28 +59,64 @@ int bench_make_augment(struct sluice_augment **out, const char *path,
         .layout = opt->layout ? SLUICE_NCHW : SLUICE_NHWC,
         .mean = sluice_dataset_mean(sluice_loader_dataset(ld)),
         .std = sluice_dataset_std(sluice_loader_dataset(ld)),
+        .mixes = 1,
     };
     rc = sluice_augment_create(out, opt->augment, &o, err);
     sluice_loader_close(ld);
     return rc;
 }
 
-static void take(struct bench_result *r, const struct sluice_batch *b, bool hash)
+/* Where batches are mixed to; `pixels` NULL: nothing mixes. */
+struct mixer {
+    const struct sluice_augment *aug;
+    struct sluice_mix *mixes;
+    void *pixels;
+};
+
+static int make_mixer(struct mixer *m, const struct sluice_augment *aug, int batch_size,
+                      struct sluice_error *err)
 {
+    *m = (struct mixer){ .aug = aug };
+    if (!aug || !sluice_augment_mixes(aug))
+        return 0;
+    const struct sluice_shape shape = sluice_augment_shape(aug);
+    m->mixes = calloc((size_t)batch_size, sizeof(*m->mixes));
+    m->pixels = malloc((size_t)batch_size * sluice_shape_bytes(&shape));
+    return m->mixes && m->pixels
+               ? 0
+               : sluice_fail(err, SLUICE_ENOMEM, "no memory for a batch of %d",
+                             batch_size);
+}
+
+static void free_mixer(struct mixer *m)
+{
+    free(m->mixes);
+    free(m->pixels);
+}
+
+static int take(struct bench_result *r, const struct sluice_batch *b,
+                const struct mixer *m, bool hash, struct sluice_error *err)
+{
+    const int rc =
+        m->pixels ? sluice_augment_mix(m->aug, b, m->pixels, m->mixes, err) : 0;
     const size_t bytes = (size_t)b->count * sluice_shape_bytes(&b->shape);
     r->samples += (uint64_t)b->count;
     r->bytes += bytes;
-    if (!hash)
-        return;
+    if (rc < 0 || !hash)
+        return rc;
     r->hash = sluice_crc32c(r->hash, b->ids, (size_t)b->count * sizeof(*b->ids));
     r->hash = sluice_crc32c(r->hash, b->labels,
                             (size_t)(b->count * b->label_columns) * sizeof(*b->labels));
-    r->hash = sluice_crc32c(r->hash, b->pixels, bytes);
+    r->hash = sluice_crc32c(r->hash, m->pixels ? m->pixels : b->pixels, bytes);
+    if (m->pixels)
+        r->hash =
+            sluice_crc32c(r->hash, m->mixes, (size_t)b->count * sizeof(*m->mixes));
+    return 0;
 }
 
 static int run_epoch(struct sluice_loader *ld, const struct bench_options *opt,
-                     double opened, struct progress *progress, struct bench_result *r,
-                     struct sluice_error *err)
+                     const struct mixer *m, double opened, struct progress *progress,
+                     struct bench_result *r, struct sluice_error *err)
 {
     const struct sluice_batch *b;
     int n;
@@ -89,8 +125,10 @@ static int run_epoch(struct sluice_loader *ld, const struct bench_options *opt,
     while ((n = sluice_loader_next(ld, &b, err)) > 0) {
         if (!r->samples)
             r->first_seconds = seconds_now() - opened;
-        take(r, b, opt->hash);
+        const int rc = take(r, b, m, opt->hash, err);
         sluice_loader_release(ld, b);
+        if (rc < 0)
+            return rc;
         progress_update(progress, r->samples, NULL);
         if (cli_interrupted())
             return sluice_fail(err, SLUICE_ESTOPPED, "interrupted");
@@ -147,6 +185,7 @@ int bench_run(const char *path, const struct bench_options *opt,
 {
     struct sluice_loader *ld;
     struct progress progress;
+    struct mixer mixer;
     struct sluice_loader_options o = bench_loader_options(opt);
     if (aug)
         o.transform = sluice_augment_transform(aug);
@@ -156,16 +195,19 @@ int bench_run(const char *path, const struct bench_options *opt,
         return rc;
     r->open_seconds = seconds_now() - start;
     r->order = o.order;
+    rc = make_mixer(&mixer, aug, opt->batch_size, err);
     progress_begin(&progress, "loading", "samples",
                    opt->epochs ? sluice_loader_samples(ld) * (uint64_t)opt->epochs : 0,
                    opt->quiet);
-    do {
+    bool more = rc == 0;
+    while (more) {
         rc = sluice_loader_seek(ld, (uint32_t)r->epochs,
                                 r->epochs ? 0 : opt->start_batch, err);
         if (rc == 0)
-            rc = run_epoch(ld, opt, start, &progress, r, err);
-    } while (rc == 0 && (opt->epochs ? r->epochs < opt->epochs
-                                     : seconds_now() - start < opt->seconds));
+            rc = run_epoch(ld, opt, &mixer, start, &progress, r, err);
+        more = rc == 0 && (opt->epochs ? r->epochs < opt->epochs
+                                       : seconds_now() - start < opt->seconds);
+    }
     /* From the beginning of open: workers are ahead of whatever comes after it. */
     r->seconds = seconds_now() - start;
     progress_end(&progress);
@@ -176,6 +218,7 @@ int bench_run(const char *path, const struct bench_options *opt,
     r->seek_seconds = seconds_now() - asked;
     if (rc == 0)
         rc = keep_damage(ld, r, err);
+    free_mixer(&mixer);
     sluice_loader_close(ld);
     return rc;
 }

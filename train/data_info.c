@@ -273,6 +273,7 @@ int feed_open(struct feed *feed, const struct data_info *info, const struct conf
         .seed = cfg->seed,
         .dtype = options->dtype,
         .layout = SLUICE_NHWC,
+        .mixes = options->mixes,
         .mean = own ? cfg->data.mean.at : sluice_dataset_mean(info->dataset),
         .std = own ? cfg->data.std.at : sluice_dataset_std(info->dataset),
     };

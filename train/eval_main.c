@@ -106,7 +106,9 @@ static int open_feed(struct evaluator *e, struct sluice_error *err)
                                                             : cfg->training.batch_size,
                                        false,
                                        feed_test_crop(cfg),
-                                       SLUICE_RAISE };
+                                       SLUICE_RAISE,
+                                       NULL,
+                                       false };
     return feed_open(&e->feed, &e->info, cfg, &feed, err);
 }
 

@@ -44,6 +44,16 @@ int trainer_check_loss(const struct trainer *t, double loss, double lr,
                        t->at.epoch + 1, t->at.batch, loss, lr);
 }
 
+/* The batch into the network's input, mixed on the way where the recipe says so. */
+static int take_images(struct trainer *t, const struct sluice_batch *b, void *input,
+                       struct sluice_error *err)
+{
+    if (t->mixes)
+        return sluice_augment_mix(t->train.augment, b, input, t->mixes, err);
+    memcpy(input, b->pixels, (size_t)b->count * sluice_shape_bytes(&b->shape));
+    return 0;
+}
+
 /* Forward, backward, update: weights of step n from those of step n - 1. */
 static int step(struct trainer *t, const struct sluice_batch *b, struct pass *pass,
                 struct schedule_value now, struct sluice_error *err)
@@ -54,10 +64,12 @@ static int step(struct trainer *t, const struct sluice_batch *b, struct pass *pa
                            .seed = t->cfg->seed,
                            .step = t->at.step,
                            .labels = b->labels + t->train_info.label_column,
-                           .label_stride = b->label_columns };
+                           .label_stride = b->label_columns,
+                           .mixes = t->mixes };
     if ((rc = net_resize(t->net, b->count, err)) < 0)
         return rc;
-    memcpy(in->data, b->pixels, (size_t)b->count * sluice_shape_bytes(&b->shape));
+    if ((rc = take_images(t, b, in->data, err)) < 0)
+        return rc;
     if ((rc = net_forward(t->net, pass, err)) < 0)
         return rc;
     if ((rc = trainer_check_loss(t, pass->loss, now.lr, err)) < 0 ||
@@ -81,7 +93,7 @@ static void tell_progress(struct trainer *t, double lr)
         .steps = t->total_steps,
         .images = s->images,
         .loss = s->loss / (double)s->images,
-        .accuracy = (double)s->correct / (double)s->images,
+        .accuracy = s->correct / (double)s->images,
         .lr = lr,
         .images_per_second = rate,
         .wait = s->seconds > 0 ? s->wait / s->seconds : 0,
@@ -97,7 +109,7 @@ int trainer_advance(struct trainer *t, const struct pass *pass, int images, doub
 {
     int rc = 0;
     t->sums.loss += pass->loss * images;
-    t->sums.correct += (uint64_t)pass->correct;
+    t->sums.correct += pass->correct;
     t->sums.images += (uint64_t)images;
     t->sums.wait += wait;
     t->sums.seconds += seconds;
@@ -109,8 +121,7 @@ int trainer_advance(struct trainer *t, const struct pass *pass, int images, doub
     t->at.step++;
     t->at.batch++;
     if (t->steps && t->at.step % (uint64_t)t->cfg->run.log_every == 0)
-        rc = trainer_record_step(t, pass->loss, (double)pass->correct / images, now,
-                                 err);
+        rc = trainer_record_step(t, pass->loss, pass->correct / images, now, err);
     tell_progress(t, now.lr);
     return rc;
 }
@@ -201,7 +212,7 @@ static void fill_row(struct trainer *t)
         .epoch = (int)t->at.epoch + 1,
         .step = t->at.step,
         .loss = s->loss / (double)s->images,
-        .accuracy = (double)s->correct / (double)s->images,
+        .accuracy = s->correct / (double)s->images,
         .test_loss = (double)NAN,
         .test_accuracy = (double)NAN,
         .lr = v.lr,

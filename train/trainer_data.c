@@ -1,6 +1,7 @@
 /* trainer_data.c -- the files of a run: which samples train, which are measured on
  * while it goes on, and which at the end. */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "device_memory.h"
@@ -125,7 +126,8 @@ int trainer_open_feeds(struct trainer *t, struct sluice_error *err)
                                         cfg->data.drop_last,
                                         (enum sluice_crop_kind)cfg->data.crop,
                                         (enum sluice_on_error)cfg->data.on_error,
-                                        device_has_memory(t->dev) ? t->dev : NULL };
+                                        device_has_memory(t->dev) ? t->dev : NULL,
+                                        !device_has_memory(t->dev) };
     feed_test_pipeline(pipeline, sizeof(pipeline), cfg);
     const struct feed_options test = { pipeline,
                                        t->dev->compute,
@@ -135,13 +137,17 @@ int trainer_open_feeds(struct trainer *t, struct sluice_error *err)
                                        false,
                                        feed_test_crop(cfg),
                                        SLUICE_RAISE,
-                                       NULL };
+                                       NULL,
+                                       false };
     resolve_statistics(t);
     int rc = feed_open(&t->train, &t->train_info, cfg, &train, err);
     if (rc < 0 ||
         (rc = open_measured_feed(t, &t->test, &t->test_info, &test, err)) < 0 ||
         (rc = open_measured_feed(t, &t->final, &t->final_info, &test, err)) < 0)
         return rc;
+    if (sluice_augment_mixes(t->train.augment) &&
+        !(t->mixes = calloc((size_t)batch, sizeof(*t->mixes))))
+        return sluice_fail(err, SLUICE_ENOMEM, "no memory for a batch of %d", batch);
     t->steps_per_epoch = sluice_loader_batches(t->train.loader);
     if (!t->steps_per_epoch)
         return sluice_fail(err, SLUICE_EINVAL,

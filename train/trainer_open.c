@@ -76,7 +76,9 @@ static int prepare_model(struct trainer *t, struct sluice_error *err)
                                           t->model->prepare_images,
                                           false,
                                           feed_test_crop(t->cfg),
-                                          (enum sluice_on_error)t->cfg->data.on_error };
+                                          (enum sluice_on_error)t->cfg->data.on_error,
+                                          NULL,
+                                          false };
     if ((rc = feed_open(&feed, &t->train_info, t->cfg, &options, err)) < 0)
         return rc;
     if ((n = trainer_check_view(t, &feed, err)) == 0 &&
@@ -262,6 +264,7 @@ int trainer_open(struct trainer *t, const char *folder, struct sluice_error *err
 
 void trainer_close(struct trainer *t)
 {
+    free(t->mixes);
     evaluation_free(&t->evaluation);
     tfevents_close(t->events);
     table_close(t->steps);

@@ -14,8 +14,8 @@
 /* Sums over the present epoch. They are part of a checkpoint, so that an epoch that
  * was interrupted still reports on all of its images. */
 struct epoch_sums {
-    double loss;
-    uint64_t correct, images;
+    double loss, correct;
+    uint64_t images;
     double seconds, wait;
 };
 
@@ -38,6 +38,8 @@ struct trainer {
     struct feed final; /* data.test where there is a validation set, for the end */
     bool validated;    /* test is a validation set */
     int classes;
+    struct sluice_mix
+        *mixes; /* (batch_size), of the present step; NULL: nothing mixes */
 
     struct profile profile; /* .times NULL: not wanted */
 

@@ -77,7 +77,7 @@ void trainer_load_extra(struct trainer *t)
 {
     t->sums = (struct epoch_sums){
         .loss = extra_number(&t->at, "loss_sum", 0),
-        .correct = (uint64_t)extra_number(&t->at, "correct", 0),
+        .correct = extra_number(&t->at, "correct", 0),
         .images = (uint64_t)extra_number(&t->at, "images", 0),
         .seconds = extra_number(&t->at, "seconds", 0),
         .wait = extra_number(&t->at, "wait", 0),
@@ -91,7 +91,7 @@ int trainer_save(struct trainer *t, const char *name, struct sluice_error *err)
     const struct sluice_shape shape = sluice_augment_shape(t->train.augment);
     snprintf(t->at.extra, sizeof(t->at.extra),
              "{\"classes\":%d,\"height\":%d,\"width\":%d,\"channels\":%d,"
-             "\"train_images\":%" PRIu64 ",\"loss_sum\":%.17g,\"correct\":%" PRIu64
+             "\"train_images\":%" PRIu64 ",\"loss_sum\":%.17g,\"correct\":%.17g"
              ",\"images\":%" PRIu64 ",\"seconds\":%.17g,\"wait\":%.17g,"
              "\"total_seconds\":%.17g,\"accuracy\":%.17g}",
              t->classes, shape.height, shape.width, shape.channels, t->train_info.count,

@@ -57,6 +57,29 @@ SLUICE_HD static inline uint16_t f16_bits(float v)
 #endif
 }
 
+SLUICE_HD static inline float bits_float(uint32_t u)
+{
+    float v;
+    memcpy(&v, &u, sizeof(v));
+    return v;
+}
+
+SLUICE_HD static inline float bf16_number(uint16_t bits)
+{
+    return bits_float((uint32_t)bits << 16);
+}
+
+SLUICE_HD static inline float f16_number(uint16_t bits)
+{
+    const uint32_t sign = (uint32_t)(bits & 0x8000u) << 16, size = bits & 0x7FFFu;
+    if (size >= 0x7C00u) /* infinite: results are no NaN */
+        return bits_float(sign | 0x7F800000u);
+    if (size >= 0x0400u)
+        return bits_float(sign | ((size << 13) + 0x38000000u));
+    const float small = (float)size * 0x1p-24f;
+    return sign ? -small : small;
+}
+
 /* Where element (y, x, channel) lies in one image of the result. */
 SLUICE_HD static inline size_t result_index(const struct plan *p, int y, int x,
                                             int channel)

@@ -5,6 +5,7 @@
 #define SLUICE_AUGMENT_PORTABLE_H
 
 #include <math.h>
+#include <string.h>
 
 #include <sluice/rng.h>
 
@@ -22,6 +23,26 @@ SLUICE_HD static inline void sin_cos_degrees(double degrees, double *s, double *
     const int turn = (int)quarter & 3;
     *s = turn == 0 ? sum_s : turn == 1 ? sum_c : turn == 2 ? -sum_s : -sum_c;
     *c = turn == 0 ? sum_c : turn == 1 ? -sum_s : turn == 2 ? -sum_c : sum_s;
+}
+
+/* x > 0, no denormal. */
+SLUICE_HD static inline double log_portable(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof(bits));
+    int n = (int)(bits >> 52) - 1023;
+    bits = (bits & 0xFFFFFFFFFFFFFull) | 0x3FF0000000000000ull;
+    double m; /* 1 .. 2, then sqrt(1/2) .. sqrt(2) */
+    memcpy(&m, &bits, sizeof(m));
+    if (m > 1.4142135623730951) {
+        m = m * 0.5;
+        n++;
+    }
+    const double z = (m - 1) / (m + 1), q = z * z;
+    double sum = 0; /* 2 (z + z^3 / 3 + ...), |z| < 0.172 */
+    for (int k = 23; k > 0; k -= 2)
+        sum = 1.0 / k + q * sum;
+    return n * 0.693147180559945309417 + 2 * z * sum;
 }
 
 /* For x up to some hundreds; 0 far below. */

@@ -7,7 +7,7 @@
 #include "check.h"
 #include "pipelines.h"
 
-enum { SET = 5, COUNT = 4 };
+enum { SET = 5, COUNT = 4, NUMBER = 12 };
 
 static const uint64_t at[COUNT] = { 3, 0, 4, 3 };
 static const uint64_t ids[COUNT] = { 7, 1000000007, 0, 0xffffffffffff };
@@ -33,17 +33,29 @@ static void check_batch(const struct sluice_augment *a, const struct sluice_shap
 {
     const struct sluice_transform t = sluice_augment_transform(a);
     const size_t in = sluice_shape_bytes(s), out = sluice_shape_bytes(&t.out);
-    uint8_t *want = aligned_noise(out, 1), *got = aligned_noise(COUNT * out, 2);
+    uint8_t *plain = aligned_noise(COUNT * out, 1),
+            *got = aligned_noise(COUNT * out, 2);
+    uint8_t *want = aligned_noise(COUNT * out, 3);
+    const struct sluice_batch whole = { .shape = t.out,
+                                        .count = COUNT,
+                                        .pixels = plain,
+                                        .ids = ids,
+                                        .epoch = epoch,
+                                        .number = NUMBER };
+    struct sluice_mix mixes[COUNT];
     DO(cudaMemcpy(got, gpu_out, COUNT * out, cudaMemcpyDeviceToHost));
     for (int n = 0; n < COUNT; n++) {
         const struct sluice_image image = { set + at[n] * in, s->height, s->width,
                                             s->channels,      ids[n],    epoch };
-        REQUIRE(t.apply(t.arg, &image, want, NULL) == 0, "apply");
-        CHECK(memcmp(want, got + (size_t)n * out, out) == 0,
+        REQUIRE(t.apply(t.arg, &image, plain + (size_t)n * out, NULL) == 0, "apply");
+    }
+    REQUIRE(sluice_augment_mix(a, &whole, want, mixes, NULL) == 0, "mix");
+    for (int n = 0; n < COUNT; n++)
+        CHECK(memcmp(want + (size_t)n * out, got + (size_t)n * out, out) == 0,
               "%s: %s of %dx%dx%d as %s, layout %d: image %d", what,
               sluice_augment_describe(a), s->height, s->width, s->channels,
               sluice_dtype_name(t.out.dtype), t.out.layout, n);
-    }
+    free(plain);
     free(want);
     free(got);
 }
@@ -84,6 +96,7 @@ static void compare(int i, int k, const uint8_t *set, cudaStream_t stream)
         .ids = on_gpu(ids, sizeof(ids)),
         .count = COUNT,
         .epoch = 5,
+        .number = NUMBER,
         .out = on_gpu(NULL, COUNT * sluice_shape_bytes(&shape)),
         .scratch = on_gpu(NULL, sluice_augment_cuda_scratch(a, COUNT)),
     };

@@ -33,6 +33,8 @@ static void compare(const char *pipeline, const struct sluice_augment_options *o
                     const uint8_t *set)
 {
     const uint32_t epoch = 5;
+    const uint64_t number = 12;
+    struct sluice_mix got_mix[COUNT], want_mix[COUNT];
     const size_t in = sluice_shape_bytes(&o->source);
     struct sluice_error err = { 0 };
     struct sluice_augment *a;
@@ -47,6 +49,9 @@ static void compare(const char *pipeline, const struct sluice_augment_options *o
         .count = COUNT,
         .epoch = 1,
         .epoch_at = &epoch,
+        .number = 3,
+        .number_at = &number,
+        .mixes = got_mix,
         .out = got,
     };
     launch(sluice_augment_plan(a), &b);
@@ -56,6 +61,20 @@ static void compare(const char *pipeline, const struct sluice_augment_options *o
                                             ids[n],           epoch };
         REQUIRE(t.apply(t.arg, &image, want + (size_t)n * out, &err) == 0, "%s",
                 err.message);
+    }
+    if (sluice_augment_mixes(a)) {
+        const struct sluice_batch whole = { .shape = t.out,
+                                            .count = COUNT,
+                                            .pixels = want,
+                                            .ids = ids,
+                                            .epoch = epoch,
+                                            .number = number };
+        uint8_t *mixed = aligned_noise(COUNT * out, 4);
+        REQUIRE(sluice_augment_mix(a, &whole, mixed, want_mix, &err) == 0, "%s",
+                err.message);
+        CHECK(same_mixes(got_mix, want_mix, COUNT), "%s: other mixes", pipeline);
+        free(want);
+        want = mixed;
     }
     CHECK(memcmp(want, got, COUNT * out) == 0, "%s of %dx%dx%d, %s, layout %d",
           pipeline, o->source.height, o->source.width, o->source.channels,

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""oracle.py -- the checksums of golden.c and policies.c, made without this project's code.
+"""oracle.py -- the checksums of golden.c, policies.c and mixing.c,
+made without this project's code.
 
     oracle.py [tests/augment]
 
@@ -35,7 +36,8 @@ def philox(counter, key):
 class Stream:
     """Words of (seed, epoch, sample, operation), from a block on."""
 
-    def __init__(self, epoch, sample, operation, block=0):
+    def __init__(self, epoch, sample, operation, block=0, seed=SEED):
+        self.seed = seed
         self.position = epoch << 32 | operation << 16 | block
         self.sample, self.words = sample, []
 
@@ -44,7 +46,7 @@ class Stream:
             self.words = philox(
                 [self.position & 0xFFFFFFFF, self.position >> 32,
                  self.sample & 0xFFFFFFFF, self.sample >> 32],
-                [SEED & 0xFFFFFFFF, SEED >> 32])
+                [self.seed & 0xFFFFFFFF, self.seed >> 32])
             self.position += 1
         return self.words.pop(0)
 
@@ -399,10 +401,56 @@ def all_levels(text):
             policy(name, source, {}, n, 0).tobytes() for n in range(samples))
 
 
+def noise(size, seed):
+    out = bytearray()
+    for _ in range(size):
+        seed = (seed * 1664525 + 1013904223) & 0xFFFFFFFF
+        out.append(seed >> 24)
+    return np.frombuffer(bytes(out), np.uint8)
+
+
+def cut_box(h, w, share, r):
+    """rand_bbox of the authors' code."""
+    cut_h, cut_w = int(h * math.sqrt(1 - share)), int(w * math.sqrt(1 - share))
+    x, y = r.range(0, w - 1), r.range(0, h - 1)
+    edges = np.clip([y - cut_h // 2, y + cut_h // 2], 0, h), np.clip(
+        [x - cut_w // 2, x + cut_w // 2], 0, w)
+    return slice(*edges[0]), slice(*edges[1])
+
+
+def mixed_batches(name, o, dtype):
+    """With alpha = 1, so that shares are uniform, as mixing.c does it."""
+    ids = [5, 900, 31, 7, 8, 1 << 40, 2]
+    images = [noise(12 * 12 * C, 2 + n).reshape(12, 12, C) for n in range(len(ids))]
+    for number in range(20):
+        for n, a in enumerate(images):
+            r = Stream(4, ids[n] if o.get("per") == "sample" else number, 0, 0, 9)
+            if chance(o, r, "1"):
+                b = images[(n + r.range(1, len(ids) - 1)) % len(ids)]
+                share = ((r.u32() >> 8) + 0.5) * 2.0 ** -24
+                if name == "cutmix":
+                    box = cut_box(12, 12, share, r)
+                    a = a.copy()
+                    a[box] = b[box]
+                else:
+                    s = f32(share)
+                    a = a.astype(f32) * s + b.astype(f32) * (f32(1) - s)
+                    a = np.rint(a) if dtype == "U8" else a
+            yield to_bytes(np.asarray(a), dtype, "NHWC")
+
+
+def mixes(text):
+    for text, dtype, want in re.findall(r'\{ "([\w:=.]+)", SLUICE_(\w+), (\w+) \}', text):
+        name, *args = text.split(":")
+        o = dict(arg.split("=") for arg in args)
+        yield f"{dtype} {text}", want, b"".join(mixed_batches(name, o, dtype))
+
+
 def main():
     folder = sys.argv[1] if len(sys.argv) > 1 else "tests/augment"
     wrong = 0
-    for file, cases in (("golden.c", golden), ("policies.c", all_levels)):
+    for file, cases in (("golden.c", golden), ("policies.c", all_levels),
+                        ("mixing.c", mixes)):
         for what, want, data in cases(open(f"{folder}/{file}").read()):
             crc = crc32c(data)
             good = crc == int(want, 16)

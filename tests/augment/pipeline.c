@@ -131,7 +131,8 @@ static void refusals(void)
     refuses("identity:p=1", "identity has no option 'p'; there are: none");
     refuses("normalize:std=0", "1 or 3 numbers joined by / from 1e-06");
     refuses("normalize:mean=inf", "normalize: mean=inf");
-    refuses("normalize,flip", "flip stands after normalize: only erase may");
+    refuses("normalize,flip",
+            "flip stands after normalize: only erase, cutmix and mixup may");
     refuses(
         "flip,flip,flip,flip,flip,flip,flip,flip,flip,flip,flip,flip,flip,flip,flip,"
         "flip,flip",

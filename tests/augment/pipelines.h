@@ -45,6 +45,11 @@ static const char *const pipelines[] = {
     "rotate:degrees=45,center_crop:size=5:fill=mean,normalize,erase:p=1",
     "center_crop:size=24,gaussian_blur:kernel=1,center_crop:size=7,equalize:p=1",
     "sharpness:factor=0.1:p=1,center_crop:size=30,perspective:p=1,crop:pad=3:fill=edge",
+    "flip,cutmix",
+    "translate:pad=2,cutmix:alpha=0.5:per=sample,mixup",
+    "flip,normalize,erase:p=0.5,mixup:per=sample:alpha=3",
+    "rotate:degrees=90,autocontrast:p=1,mixup",
+    "equalize:p=0.5,affine:degrees=20,normalize,erase:p=1,cutmix:per=sample",
     "autoaugment:fill=mean,flip,normalize",
     "flip,randaugment:num_ops=4:magnitude=20:fill=9,translate:pad=2",
     "trivialaugment_wide,trivialaugment_wide,trivialaugment_wide,center_crop:size=9",
@@ -83,6 +88,7 @@ static inline struct sluice_augment_options case_options(int i,
         .mean = case_mean,
         .std = case_std,
         .use = use,
+        .mixes = 1,
     };
     return o;
 }
@@ -101,6 +107,17 @@ static inline int case_suits(int i, int pipeline)
            (!strstr(text, "jitter") && !strstr(text, "grayscale") &&
             !strstr(text, "augment") && !strstr(text, "color") &&
             !strstr(text, "contrast:f"));
+}
+
+static inline int same_mixes(const struct sluice_mix *a, const struct sluice_mix *b,
+                             int count)
+{
+    int same = 1;
+    for (int i = 0; i < count; i++)
+        same &= a[i].partner == b[i].partner && !(a[i].share != b[i].share) &&
+                a[i].y == b[i].y && a[i].x == b[i].x && a[i].height == b[i].height &&
+                a[i].width == b[i].width;
+    return same;
 }
 
 /* Bytes without a pattern, at a multiple of 64. */

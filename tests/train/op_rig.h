@@ -13,6 +13,7 @@ struct rig {
     struct op op;
     struct tensor in[2], out[2], param[OP_PARAMS], buffer[OP_BUFFERS];
     int64_t labels[64];
+    struct sluice_mix mixes[64]; /* of the loss's cases that are called mixed */
     struct pass pass;
     struct device *dev;
     const struct op_backend *be;
@@ -139,9 +140,14 @@ static inline void rig_open(struct rig *r, const struct op_def *def,
         }
     for (int i = 0; i < 64; i++)
         r->labels[i] = (i * 7 + 3) % c->c;
+    for (int i = 0; i < c->n && i < 64; i++)
+        r->mixes[i] = (struct sluice_mix){ .partner = (i + 2) % c->n,
+                                           .share = (float)(i % 5) / 4 };
     r->pass = (struct pass){
         .training = true, .seed = 42, .step = 7, .labels = r->labels, .label_stride = 1
     };
+    if (def == &op_softmax_xent && strstr(c->name, "mixed") && dev->kind != DEVICE_CUDA)
+        r->pass.mixes = r->mixes;
     r->dev = dev;
     r->be = def->on[dev->kind];
     if (r->be->plan)

@@ -72,6 +72,28 @@ sluice train $tiny $data training.epochs=1 run.name=cropped \
   fail "center_crop: $(cat err)"
 sluice eval runs/latest --quiet >out 2>err || fail "eval of cropped images: $(cat err)"
 
+# Mixed in training, never in testing; repeated to the bit. Shares are close to 0 or 1:
+# whoever took an image's own label alone would be wrong every other time.
+for name in once twice; do
+  sluice train $tiny $data training.epochs=8 optimizer.lr=0.05 run.name=$name \
+    "data.augment=[normalize, cutmix: {p: 0.3, alpha: 0.05}, mixup: {alpha: 0.05}]" >out 2>err ||
+    fail "cutmix: $(cat err)"
+  cp runs/latest/metrics.csv $name.csv
+done
+cmp <(cut -d, -f1-7 once.csv) <(cut -d, -f1-7 twice.csv) || fail "mixed runs differ"
+python3 - <<'PYTHON' || fail "mixed: $(cat once.csv)"
+import csv
+rows = list(csv.DictReader(open("once.csv")))
+assert float(rows[-1]["test_accuracy"]) > 0.8, rows
+assert sum(float(r["accuracy"]) for r in rows[-4:]) / 4 > 0.82, rows
+PYTHON
+sluice eval runs/latest --quiet >out 2>err || fail "eval of a mixed run: $(cat err)"
+sluice bench train.sluice --augment=flip,mixup:per=sample --epochs=2 --threads=1 \
+  --batch-size=16 --hash --quiet >one || fail "bench: $(cat one)"
+sluice bench train.sluice --augment=flip,mixup:per=sample --epochs=2 --threads=5 \
+  --batch-size=16 --hash --quiet >five
+[ "$(grep -i hash one)" = "$(grep -i hash five)" ] && grep -qi hash one || fail "hash of mixes"
+
 # Ctrl-C: the step is finished, a checkpoint written, the way to go on told.
 for signal in INT TERM; do
   sluice train $tiny $data training.epochs=100000 run.name=$signal run.log_every=1 >out 2>err &
@@ -119,6 +141,8 @@ bad 2 "no such key; near: training.epochs" sluice train training.epoch=3
 bad 2 "rotate" sluice train $tiny $data "data.augment=[rotate_by_nothing]"
 bad 2 "data.augment_test: expected images of 16x16 as data.augment makes them, found 8x8" \
   sluice train $tiny $data "data.augment_test=[center_crop: {size: 8}, normalize]"
+bad 2 "mixup mixes images of a batch and their labels: only training can use it" \
+  sluice train $tiny $data "data.augment_test=[normalize, mixup]"
 bad 2 "no integer field 'nothere'" sluice train $tiny $data data.label=nothere
 bad 2 "expected recipe=NAME" sluice train
 bad 3 "nothere: No such file" sluice eval nothere

@@ -65,7 +65,7 @@ static void by_heart(const struct variant *v, const char *device)
     r.pass.training = strcmp(v->model, "stochastic_depth") != 0;
     REQUIRE(net_forward(r.net, &r.pass, &r.err) == 0, "%s", r.err.message);
     CHECK(first > 1.5 && r.pass.loss < first / 6 && r.pass.correct >= 7,
-          "%s, %s: loss %g, then %g, %d of 8 right", v->model, device, first,
+          "%s, %s: loss %g, then %g, %g of 8 right", v->model, device, first,
           r.pass.loss, r.pass.correct);
     rig_close(&r);
 }

@@ -87,7 +87,8 @@ static _Noreturn void child(const char *run_folder, const struct plan *plan)
                                  "seed=5",
                                  "training.epochs=3",
                                  "training.batch_size=16",
-                                 "data.augment=[flip, translate: {pad: 1}, normalize]",
+                                 "data.augment=[flip, translate: {pad: 1}, normalize, "
+                                 "cutmix: {p: 0.3, per: sample}, mixup: {p: 0.5}]",
                                  "optimizer={name: adam, lr: 3e-3}",
                                  "schedule.name=cosine",
                                  "eval.tta=flip",

@@ -29,9 +29,11 @@ struct pass {
     const int64_t
         *labels; /* class of image i at labels[i * label_stride]; NULL: no loss */
     int label_stride;
+    const struct sluice_mix *mixes; /* NULL, or (images): how they were mixed */
     /* Filled by the loss operator's forward. */
-    double loss; /* mean over the batch */
-    int correct; /* images whose largest logit is their label */
+    double loss;    /* mean over the batch */
+    double correct; /* images whose largest logit is their label; of mixed images, the
+                       shares of the labels that it is */
 };
 
 enum activation {

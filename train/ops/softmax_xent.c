@@ -4,6 +4,9 @@
  *     p = softmax(x)      t = (1 - s) onehot(label) + s / classes
  *     loss = mean over images of -sum t log p      dx = (p - t) / images
  *
+ * where a mixed image's onehot(label) is share onehot(its own) + (1 - share)
+ * onehot(its partner's), which is the mean of both losses, so weighed.
+ *
  * The output is p, float whatever the input's type is. Without labels only p is made.
  */
 #include <inttypes.h>
@@ -45,6 +48,23 @@ int xent_label(const struct op *op, const struct pass *pass, int n,
     return (int)label;
 }
 
+int xent_labels(struct xent_labels *out, const struct op *op, const struct pass *pass,
+                int n, struct sluice_error *err)
+{
+    out->own = out->other = xent_label(op, pass, n, err);
+    out->share = 1;
+    if (out->own < 0 || !pass->mixes)
+        return out->own < 0 ? out->own : 0;
+    const int partner = pass->mixes[n].partner;
+    if (partner < 0 || partner >= op_batch(op))
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "image %d of the batch: mixed with image %d of %d", n,
+                           partner, op_batch(op));
+    out->other = xent_label(op, pass, partner, err);
+    out->share = (double)pass->mixes[n].share;
+    return out->other < 0 ? out->other : 0;
+}
+
 /* One image: probabilities out; returns log of the sum of exp(x). */
 static double softmax(const float *x, float *p, int classes, int *largest)
 {
@@ -69,19 +89,19 @@ static int forward(struct op *op, struct device *dev, struct pass *pass,
     const double smoothing = (double)op->attr.label_smoothing;
     const float *x = op->in[0]->data;
     float *p = op->out[0]->data;
-    double loss = 0;
-    int correct = 0;
+    double loss = 0, correct = 0;
     for (int n = 0; n < op_batch(op); n++, x += classes, p += classes) {
         int largest;
         const double lse = softmax(x, p, classes, &largest);
         if (!pass->labels)
             continue;
-        const int label = xent_label(op, pass, n, err);
-        if (label < 0)
-            return label;
+        struct xent_labels labels;
+        const int rc = xent_labels(&labels, op, pass, n, err);
+        if (rc < 0)
+            return rc;
         for (int k = 0; k < classes; k++)
-            loss += xent_target(smoothing, classes, label, k) * (lse - (double)x[k]);
-        correct += largest == label;
+            loss += xent_target(smoothing, classes, &labels, k) * (lse - (double)x[k]);
+        correct += xent_share(&labels, largest);
     }
     pass->loss = loss / op_batch(op);
     pass->correct = correct;
@@ -102,12 +122,14 @@ static int backward(struct op *op, struct device *dev, struct pass *pass,
         return sluice_fail(err, SLUICE_EINVAL,
                            "softmax_xent %s: backward without labels", op->name);
     for (int n = 0; n < op_batch(op); n++, p += classes, dx += classes) {
-        const int label = xent_label(op, pass, n, err);
-        if (label < 0)
-            return label;
+        struct xent_labels labels;
+        const int rc = xent_labels(&labels, op, pass, n, err);
+        if (rc < 0)
+            return rc;
         for (int k = 0; k < classes; k++)
-            dx[k] = (float)(((double)p[k] - xent_target(smoothing, classes, label, k)) /
-                            op_batch(op));
+            dx[k] =
+                (float)(((double)p[k] - xent_target(smoothing, classes, &labels, k)) /
+                        op_batch(op));
     }
     return 0;
 }
@@ -117,6 +139,8 @@ static const struct op_backend ref = { .forward = forward, .backward = backward 
 static const struct op_case cases[] = {
     { "ten", 5, 1, 1, 10, { 0 } },
     { "ten smoothed", 7, 1, 1, 10, { .label_smoothing = 0.1F } },
+    { "ten mixed", 6, 1, 1, 10, { 0 } },
+    { "ten smoothed mixed", 7, 1, 1, 10, { .label_smoothing = 0.1F } },
     { "hundred", 3, 1, 1, 100, { .label_smoothing = 0.2F } },
     { "two", 1, 1, 1, 2, { 0 } },
     { "one class", 2, 1, 1, 1, { 0 } },

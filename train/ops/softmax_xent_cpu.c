@@ -7,9 +7,8 @@
 #include "softmax_xent.h"
 
 struct image_loss {
-    double loss;
-    int label; /* -1: unlabelled */
-    bool correct;
+    double loss, correct;
+    struct xent_labels labels; /* own -1: unlabelled */
 };
 
 struct job {
@@ -53,11 +52,12 @@ static void forward_image(const struct op *op, size_t n, struct image_loss *imag
     image->loss = 0;
     for (int k = 0; k < classes; k++) {
         const double x = (double)p[k];
-        if (image->label >= 0)
-            image->loss += xent_target(smoothing, classes, image->label, k) * (lse - x);
+        if (image->labels.own >= 0)
+            image->loss +=
+                xent_target(smoothing, classes, &image->labels, k) * (lse - x);
         p[k] = (float)exp(x - lse);
     }
-    image->correct = largest == image->label;
+    image->correct = image->labels.own < 0 ? 0 : xent_share(&image->labels, largest);
 }
 
 static void forward_body(void *arg, size_t begin, size_t end)
@@ -73,9 +73,11 @@ static int forward(struct op *op, struct device *dev, struct pass *pass,
     struct job job = { op, op->state };
     const int count = op_batch(op);
     for (int n = 0; n < count; n++) {
-        job.images[n].label = pass->labels ? xent_label(op, pass, n, err) : -1;
-        if (pass->labels && job.images[n].label < 0)
-            return job.images[n].label;
+        job.images[n].labels.own = -1;
+        const int rc =
+            pass->labels ? xent_labels(&job.images[n].labels, op, pass, n, err) : 0;
+        if (rc < 0)
+            return rc;
     }
     /* An exponential is worth about as much as sixteen other elements. */
     threads_for(dev, (size_t)count, (size_t)op_channels(op->in[0]) * 32, forward_body,
@@ -104,12 +106,13 @@ static int backward(struct op *op, struct device *dev, struct pass *pass,
         return sluice_fail(err, SLUICE_EINVAL,
                            "softmax_xent %s: backward without labels", op->name);
     for (int n = 0; n < count; n++) {
-        const int label = xent_label(op, pass, n, err);
-        if (label < 0)
-            return label;
+        struct xent_labels labels;
+        const int rc = xent_labels(&labels, op, pass, n, err);
+        if (rc < 0)
+            return rc;
         for (int k = 0; k < classes; k++) {
             const size_t at = (size_t)n * (size_t)classes + (size_t)k;
-            const double target = xent_target(smoothing, classes, label, k);
+            const double target = xent_target(smoothing, classes, &labels, k);
             tensor_set_value(t->dtype, t->grad, at,
                              (float)(((double)p[at] - target) / count));
         }

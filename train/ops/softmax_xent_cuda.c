@@ -110,6 +110,10 @@ static int forward(struct op *op, struct device *dev, struct pass *pass,
     const struct xent_args a = arguments(op, gpu, pass);
     const bool alone = !gpu->stepping;
     int rc = 0;
+    if (pass->mixes)
+        return sluice_fail(err, SLUICE_EUNBUILT,
+                           "softmax_xent %s: no labels of mixed images on device cuda",
+                           op->name);
     if (pass->labels && alone)
         rc = send_labels(op, gpu, pass, err);
     if (rc == 0 && pass->labels && alone)

@@ -53,6 +53,8 @@ struct sluice_augment_options {
     const double *mean, *std;  /* of the file (0..255), what `normalize` and fill=mean
                                   use when they name none; NULL: they must name them */
     enum sluice_augment_use use;
+    int mixes; /* 1: the caller takes every batch through sluice_augment_mix, so that
+                  `cutmix` and `mixup` may be named; 0: they are refused */
 };
 
 /* Parse and plan `pipeline` ("" is allowed: only conversion). On failure *out is NULL;
@@ -65,6 +67,15 @@ void sluice_augment_free(struct sluice_augment *aug); /* NULL is fine */
 
 /* What the loader calls on each image. Borrows `aug`. */
 struct sluice_transform sluice_augment_transform(const struct sluice_augment *aug);
+/* `cutmix` and `mixup` concern batches and labels, which a transform does not see: copy
+ * the images of a batch that the transform made to `out` (as large, elsewhere), mixed,
+ * and say in mixes[batch->count] how. A function of seed, epoch, batch number and ids.
+ */
+int sluice_augment_mix(const struct sluice_augment *aug,
+                       const struct sluice_batch *batch, void *out,
+                       struct sluice_mix *mixes, struct sluice_error *err);
+/* Whether the pipeline names one of them. */
+int sluice_augment_mixes(const struct sluice_augment *aug);
 /* Shape of one result. */
 struct sluice_shape sluice_augment_shape(const struct sluice_augment *aug);
 /* The pipeline with every value spelled out: what a run records. Creating from it, with

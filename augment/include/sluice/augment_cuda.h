@@ -27,8 +27,11 @@ struct sluice_augment_gpu_batch {
     uint32_t epoch;
     const uint32_t *epoch_at; /* NULL, or where the epoch is read instead, so that a
                                  graph can be replayed in another epoch */
-    void *out;                /* (count, ...sluice_augment_shape) */
-    void *scratch;            /* sluice_augment_cuda_scratch() bytes */
+    uint64_t number; /* of the batch within the epoch: what cutmix and mixup draw by */
+    const uint64_t *number_at; /* likewise */
+    struct sluice_mix *mixes;  /* NULL, or (count): how each image was mixed */
+    void *out;                 /* (count, ...sluice_augment_shape) */
+    void *scratch;             /* sluice_augment_cuda_scratch() bytes */
 };
 
 /* Bytes of scratch for a batch of `count`: 0 unless the pipeline needs several passes

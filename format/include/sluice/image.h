@@ -83,6 +83,14 @@ struct sluice_batch {
     void *owner;     /* for the maker's bookkeeping */
 };
 
+/* How one image of a batch was mixed with another, and so what its label is worth: the
+ * loss of such an image is share * loss(its label) + (1 - share) * loss(partner's). */
+struct sluice_mix {
+    int partner;             /* place of the other image in the batch */
+    float share;             /* of the image itself; 1: it is not mixed */
+    int y, x, height, width; /* the box that shows the partner; height 0: all of both */
+};
+
 #ifdef __cplusplus
 }
 #endif

@@ -201,6 +201,13 @@ struct sluice_shape sluice_augment_shape(const struct sluice_augment *aug)
                                   p->layout };
 }
 
+void sluice_augment_scale(const struct sluice_augment *aug, int channel, float *gain,
+                          float *bias)
+{
+    *gain = aug->plan.gain[channel];
+    *bias = aug->plan.bias[channel];
+}
+
 const char *sluice_augment_describe(const struct sluice_augment *aug)
 {
     return aug->description;

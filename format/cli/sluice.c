@@ -20,6 +20,7 @@ static const struct {
     { "cat", "samples as lines of JSON, or the bytes of a field" },
     { "verify", "check every checksum of a file" },
     { "bench", "how fast a file loads, and what limits it" },
+    { "augment", "a picture of what augmentation makes of images" },
     { "train", "train a network from a recipe" },
     { "eval", "accuracy, per-class table and predictions of a trained run" },
     { NULL, NULL },

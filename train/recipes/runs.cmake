@@ -3,7 +3,7 @@
 pkg_check_modules(YAML QUIET IMPORTED_TARGET yaml-0.1)
 target_sources(sluice_train PRIVATE metrics.c tfevents.c plot.c)
 if(NOT YAML_FOUND)
-  message(STATUS "sluice: libyaml: no, so no sluice-train and sluice-eval")
+  message(STATUS "sluice: libyaml: no, so no sluice-train, sluice-eval and sluice-augment")
   return()
 endif()
 target_sources(sluice_train PRIVATE
@@ -19,5 +19,7 @@ set_source_files_properties(trainer_record.c PROPERTIES COMPILE_DEFINITIONS
 sluice_program(sluice-train SOURCES train_main.c train_report.c calm_openmp.c
   LINKS sluice::train sluice_cli)
 sluice_program(sluice-eval SOURCES eval_main.c calm_openmp.c LINKS sluice::train sluice_cli)
+sluice_program(sluice-augment SOURCES augment_main.c sheet.c
+  LINKS sluice::train sluice_cli PNG::PNG m)
 install(DIRECTORY recipes/ DESTINATION ${CMAKE_INSTALL_DATADIR}/sluice/recipes
   FILES_MATCHING PATTERN "*.yaml")

@@ -78,6 +78,9 @@ int sluice_augment_mix(const struct sluice_augment *aug,
 int sluice_augment_mixes(const struct sluice_augment *aug);
 /* Shape of one result. */
 struct sluice_shape sluice_augment_shape(const struct sluice_augment *aug);
+/* What `normalize` made of bytes: result = byte * gain + bias, in this channel. */
+void sluice_augment_scale(const struct sluice_augment *aug, int channel, float *gain,
+                          float *bias);
 /* The pipeline with every value spelled out: what a run records. Creating from it, with
  * the other options alike, gives the same pipeline. */
 const char *sluice_augment_describe(const struct sluice_augment *aug);

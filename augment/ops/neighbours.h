@@ -47,7 +47,8 @@ SLUICE_HD static inline void sharpness_near(const struct draw *d, const struct s
     sharpened(s, p, src, y, x, s->factor, v);
 }
 
-/* Sigma is uniform; the weights of a row are e^(-x^2 / 2 sigma^2), of sum 1. */
+/* Sigma is uniform; the weights of a row are e^(-x^2 / 2 sigma^2), of sum 1. That of
+ * the centre is halved, as it counts to both sides. */
 SLUICE_HD static inline void gaussian_blur_draw(struct draw *d, const struct step *s,
                                                 const struct plan *p,
                                                 const struct draw_key *key)
@@ -65,27 +66,32 @@ SLUICE_HD static inline void gaussian_blur_draw(struct draw *d, const struct ste
         sum += i ? 2 * d->u.blur[i] : 0;
     }
     for (int i = 0; i <= reach; i++)
-        d->u.blur[i] = d->u.blur[i] / sum;
+        d->u.blur[i] = d->u.blur[i] / (i ? sum : 2 * sum);
 }
 
-/* Rows, then their sum, in double; to the nearest byte. The border is mirrored. */
+/* Pixels at the same distance are added up first: a quarter of the multiplications. In
+ * double, to the nearest byte; the border is mirrored. */
 SLUICE_HD static inline void
 gaussian_blur_near(const struct draw *d, const struct step *s, const struct plan *p,
                    const uint8_t *src, int y, int x, uint8_t *v)
 {
     const double *weight = d->u.blur;
     const int reach = s->kernel / 2, n = p->channels;
+    const size_t row = (size_t)s->width * (size_t)n;
     double sum[CHANNELS_MAX] = { 0 };
-    for (int dy = -reach; dy <= reach; dy++) {
-        const uint8_t *row = src + (size_t)reflect(y + dy, s->height) * s->width * n;
+    for (int dy = 0; dy <= reach; dy++) {
+        const uint8_t *upper = src + (size_t)reflect(y - dy, s->height) * row;
+        const uint8_t *lower = src + (size_t)reflect(y + dy, s->height) * row;
         double part[CHANNELS_MAX] = { 0 };
-        for (int dx = -reach; dx <= reach; dx++) {
-            const uint8_t *from = row + (size_t)reflect(x + dx, s->width) * n;
+        for (int dx = 0; dx <= reach; dx++) {
+            const int left = reflect(x - dx, s->width) * n;
+            const int right = reflect(x + dx, s->width) * n;
             for (int c = 0; c < CHANNELS_MAX && c < n; c++)
-                part[c] += weight[dx < 0 ? -dx : dx] * from[c];
+                part[c] += weight[dx] * (upper[left + c] + upper[right + c] +
+                                         lower[left + c] + lower[right + c]);
         }
         for (int c = 0; c < CHANNELS_MAX && c < n; c++)
-            sum[c] += weight[dy < 0 ? -dy : dy] * part[c];
+            sum[c] += weight[dy] * part[c];
     }
     for (int c = 0; c < CHANNELS_MAX && c < n; c++)
         v[c] = (uint8_t)rint(sum[c]);

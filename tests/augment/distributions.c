@@ -228,7 +228,7 @@ static int order(const struct step *s, const struct draw *d, double *out)
 static int sigma(const struct step *s, const struct draw *d, double *out)
 {
     (void)s;
-    out[0] = (sqrt(-0.5 / log(d->u.blur[1] / d->u.blur[0])) - 0.5) / 2.5;
+    out[0] = (sqrt(-0.5 / log(d->u.blur[1] / (2 * d->u.blur[0]))) - 0.5) / 2.5;
     return 1;
 }
 

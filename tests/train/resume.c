@@ -72,6 +72,10 @@ static _Noreturn void child(const char *run_folder, const struct plan *plan)
     snprintf(train, sizeof(train), "data.train=%s", train_file);
     snprintf(test, sizeof(test), "data.test=%s", test_file);
     snprintf(dir, sizeof(dir), "run.dir=%s", folder);
+    const char *const augment = /* device cuda does not mix */
+        strstr(dev, "cuda") ? "data.augment=[flip, translate: {pad: 1}, normalize]"
+                            : "data.augment=[flip, translate: {pad: 1}, normalize, "
+                              "cutmix: {p: 0.3, per: sample}, mixup: {p: 0.5}]";
     const char *const args[] = { plan->save,
                                  dir,
                                  "run.log_every=1",
@@ -87,8 +91,7 @@ static _Noreturn void child(const char *run_folder, const struct plan *plan)
                                  "seed=5",
                                  "training.epochs=3",
                                  "training.batch_size=16",
-                                 "data.augment=[flip, translate: {pad: 1}, normalize, "
-                                 "cutmix: {p: 0.3, per: sample}, mixup: {p: 0.5}]",
+                                 augment,
                                  "optimizer={name: adam, lr: 3e-3}",
                                  "schedule.name=cosine",
                                  "eval.tta=flip",

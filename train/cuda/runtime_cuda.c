@@ -161,7 +161,7 @@ static int cuda_mark(struct gpu *gpu, int mark, struct sluice_error *err)
 
 static int cuda_passed(struct gpu *gpu, int mark, bool block, struct sluice_error *err)
 {
-    const cudaEvent_t event = cuda_of(gpu)->mark[mark];
+    cudaEvent_t event = cuda_of(gpu)->mark[mark];
     if (block) {
         CUDA_TRY(err, cudaEventSynchronize(event));
         return 1;

@@ -4,7 +4,7 @@
 #include "fuzz.h"
 #include "pickle.h"
 
-static volatile int64_t sink;
+static volatile uint64_t sink; /* wraps; what is read matters */
 
 /* Values may contain themselves. */
 static void touch(const struct pickle_value *v, int depth)
@@ -15,7 +15,7 @@ static void touch(const struct pickle_value *v, int depth)
         for (size_t i = 0; i < v->size; i++)
             sink += v->bytes[i];
     for (size_t i = 0; v->kind != PICKLE_DICT && i < pickle_length(v); i++)
-        sink += pickle_integer(v, i, &n) ? n : 0;
+        sink += pickle_integer(v, i, &n) ? (uint64_t)n : 0;
     for (size_t i = 0; i < v->count && i < 32 && depth < 4; i++)
         touch(v->items[i], depth + 1);
     sink += pickle_find(v, "data") != NULL;

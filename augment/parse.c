@@ -353,7 +353,7 @@ static int check_place(const struct parser *ps, bool final)
     if (mixes && !ps->options->mixes)
         return sluice_fail(ps->err, SLUICE_EINVAL,
                            "augment: %s mixes images of a batch and their labels: "
-                           "only training can use it, on the CPU",
+                           "only training can use it",
                            ps->def->name);
     if (!mixes && plan->mixes)
         return sluice_fail(ps->err, SLUICE_EINVAL,

@@ -55,7 +55,7 @@ struct feed_options {
     enum sluice_on_error on_error;
     struct device *raw; /* NULL: the loader's threads augment; else batches are u8, in
                            pinned memory, for this device to augment */
-    bool mixes;         /* batches go through sluice_augment_mix */
+    bool mixes;         /* batches are mixed: by sluice_augment_mix or the device */
 };
 
 int feed_open(struct feed *feed, const struct data_info *info, const struct config *cfg,

@@ -127,7 +127,7 @@ int trainer_open_feeds(struct trainer *t, struct sluice_error *err)
                                         (enum sluice_crop_kind)cfg->data.crop,
                                         (enum sluice_on_error)cfg->data.on_error,
                                         device_has_memory(t->dev) ? t->dev : NULL,
-                                        !device_has_memory(t->dev) };
+                                        true };
     feed_test_pipeline(pipeline, sizeof(pipeline), cfg);
     const struct feed_options test = { pipeline,
                                        t->dev->compute,

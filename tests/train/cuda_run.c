@@ -34,6 +34,7 @@ static int run(struct trainer_result *result, const char *a, const char *b,
         test,
         dir,
         "threads=1",
+        "precision=f32",
         "data.threads=2",
         "model=cnn_small",
         "model.width=0.125",
@@ -90,6 +91,19 @@ static void compare(const struct trainer_result *a, const struct trainer_result 
     free(y);
 }
 
+/* Of every epoch's training: shares of images, where they are mixed. */
+static void compare_accuracy(const struct trainer_result *a,
+                             const struct trainer_result *b)
+{
+    struct epoch_row *x, *y;
+    const int n = read_rows(&x, a), m = read_rows(&y, b);
+    for (int i = 0; i < n && i < m; i++)
+        CHECK(near(x[i].accuracy, y[i].accuracy, 0, 0.03),
+              "epoch %d: accuracy %g and %g", i, x[i].accuracy, y[i].accuracy);
+    free(x);
+    free(y);
+}
+
 /* Three sizes of batch come up: 16, the last one of 5, and those of the test. */
 static void graphs(bool on_host)
 {
@@ -116,6 +130,20 @@ static void against_ref(void)
     must_run(&slow, "device=ref", "precision=f32", "optimizer.lookahead_every=2");
     must_run(&averaged, "device=cuda", "precision=f32", "optimizer.lookahead_every=2");
     compare(&slow, &averaged, 2e-3, "ref and cuda with lookahead");
+}
+
+/* Boxes and blends are drawn by the device; labels are shared as on the CPU. */
+static void mixed(void)
+{
+    static const char chain[] = "data.augment=[flip, translate: {pad: 1}, normalize, "
+                                "cutmix: {p: 0.5}, mixup: {per: sample, p: 0.8}]";
+    struct trainer_result ref, resident, streamed;
+    must_run(&ref, "device=ref", "precision=f32", chain);
+    must_run(&resident, "device=cuda", "precision=f32", chain);
+    compare(&ref, &resident, 2e-3, "ref and cuda with mixed images");
+    compare_accuracy(&ref, &resident);
+    must_run(&streamed, "device=cuda", "data.on_error=substitute", chain);
+    compare(&resident, &streamed, 0, "resident and streamed, mixed");
 }
 
 static void muon(void)
@@ -171,6 +199,7 @@ int main(int argc, char **argv)
     snprintf(dir, sizeof dir, "run.dir=%s", folder);
     graphs(on_host);
     against_ref();
+    mixed();
     muon();
     halves();
     divergence();

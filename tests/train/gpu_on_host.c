@@ -220,13 +220,9 @@ static int host_augment(struct gpu *gpu, const struct sluice_augment *aug,
                         const struct sluice_augment_gpu_batch *batch,
                         struct sluice_error *err)
 {
-    struct task t = { .what = AUGMENT,
-                      .aug = aug,
-                      .batch = *batch,
-                      .bytes = sluice_shape_bytes(source) };
-    const int size[3] = { source->height, source->width, source->channels };
+    const struct task t = { .what = AUGMENT, .aug = aug, .batch = *batch };
+    (void)source;
     (void)err;
-    memcpy(t.args, size, sizeof size);
     return enqueue(gpu, &t);
 }
 

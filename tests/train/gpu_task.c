@@ -4,6 +4,10 @@
 #include <string.h>
 
 #include "gpu_task.h"
+#include "kernel.h"
+#include "pipeline.h"
+
+enum { AUGMENT_THREADS = 32 };
 
 static const struct {
     int phases;
@@ -125,24 +129,24 @@ static void run_layer(const struct task *t)
     free(out);
 }
 
+/* The kernel's own body, in loops as above. */
 static void run_augment(const struct task *t)
 {
-    const struct sluice_augment_gpu_batch *b = &t->batch;
-    const struct sluice_transform f = sluice_augment_transform(t->aug);
-    const size_t in = t->bytes, out = sluice_shape_bytes(&f.out);
-    struct sluice_error err;
-    for (int n = 0; n < b->count; n++) {
-        const int *size = (const int *)(const void *)t->args;
-        const struct sluice_image image = { b->images +
-                                                (b->at ? b->at[n] : (uint64_t)n) * in,
-                                            size[0],
-                                            size[1],
-                                            size[2],
-                                            b->ids[n],
-                                            b->epoch_at ? *b->epoch_at : b->epoch };
-        if (f.apply(f.arg, &image, (char *)b->out + (size_t)n * out, &err) < 0)
-            abort();
+    const struct plan *p = sluice_augment_plan(t->aug);
+    struct block *shared = malloc(sizeof *shared);
+    unsigned char *between = malloc(between_bytes(p) + 1);
+    if (!shared || !between)
+        abort();
+    for (int n = t->batch.count - 1; n >= 0; n--) {
+        memset(shared, 0xEE, sizeof *shared);
+        memset(between, 0xEE, between_bytes(p));
+        for (int phase = 0; phase < block_phases(p); phase++)
+            for (int thread = AUGMENT_THREADS - 1; thread >= 0; thread--)
+                block_phase(p, &t->batch, shared, between, phase, n, thread,
+                            AUGMENT_THREADS);
     }
+    free(shared);
+    free(between);
 }
 
 static void run_product(const struct task *t)

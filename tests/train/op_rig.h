@@ -146,7 +146,7 @@ static inline void rig_open(struct rig *r, const struct op_def *def,
     r->pass = (struct pass){
         .training = true, .seed = 42, .step = 7, .labels = r->labels, .label_stride = 1
     };
-    if (def == &op_softmax_xent && strstr(c->name, "mixed") && dev->kind != DEVICE_CUDA)
+    if (def == &op_softmax_xent && strstr(c->name, "mixed"))
         r->pass.mixes = r->mixes;
     r->dev = dev;
     r->be = def->on[dev->kind];

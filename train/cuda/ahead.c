@@ -39,7 +39,7 @@ struct ahead {
     void *pixels;  /* a batch, or the whole set */
     void *ids;     /* as a slot's */
     void *scratch; /* of augmentation */
-    bool resident;
+    bool resident, mixes;
 };
 
 static int open_slots(struct ahead *a, struct sluice_error *err)
@@ -107,6 +107,7 @@ int ahead_open(struct ahead **out, const struct ahead_options *options,
     a->o = *options;
     a->gpu = gpu_of(net_device(options->net));
     a->source = sluice_loader_source(options->feed->loader);
+    a->mixes = sluice_augment_mixes(options->feed->augment);
     int rc = open_slots(a, err);
     if (rc == 0)
         rc = open_memory(a, err);
@@ -180,7 +181,7 @@ static int list_images(struct ahead *a, struct slot *slot,
     return n;
 }
 
-/* The batch, augmented, in the network's input. */
+/* The batch, augmented and mixed, in the network's input. */
 static int show_images(struct ahead *a, const struct slot *slot,
                        const struct ahead_step *step, int n, struct sluice_error *err)
 {
@@ -193,6 +194,8 @@ static int show_images(struct ahead *a, const struct slot *slot,
         .ids = ids,
         .count = n,
         .epoch = step->epoch,
+        .number = step->number,
+        .mixes = a->mixes ? a->gpu->mixes : NULL,
         .out = net_input(a->o.net)->data,
         .scratch = a->scratch,
     };
@@ -211,8 +214,10 @@ static int show_images(struct ahead *a, const struct slot *slot,
 /* What a graph holds: forward, backward, update. */
 static int compute(struct ahead *a, struct sluice_error *err)
 {
-    static const int64_t some; /* labels and draws are on the GPU already */
-    struct pass pass = { .training = true, .labels = &some };
+    static const int64_t some; /* labels, mixes and draws are on the GPU already */
+    struct pass pass = { .training = true,
+                         .labels = &some,
+                         .mixes = a->mixes ? a->gpu->mixes : NULL };
     int rc = net_forward(a->o.net, &pass, err);
     if (rc == 0)
         rc = net_backward(a->o.net, &pass, err);

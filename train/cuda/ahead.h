@@ -40,8 +40,9 @@ struct ahead_step {
 };
 
 struct ahead_done {
-    double loss; /* may be NaN */
-    int correct, images;
+    double loss;    /* may be NaN */
+    double correct; /* of mixed images, the shares that were right */
+    int images;
     struct schedule_value now;
     double wait;
 };

@@ -67,6 +67,7 @@ static void cuda_close(struct device *dev)
     gpu->run->release(gpu, gpu->step);
     gpu->run->release(gpu, gpu->results);
     gpu->run->release(gpu, gpu->labels);
+    gpu->run->release(gpu, gpu->mixes);
     gpu->run->close(gpu);
     free(gpu);
     dev->impl = NULL;

@@ -105,9 +105,11 @@ struct gpu {
     struct gpu_step now;        /* what operators and optimizer last put there */
     struct gpu_result *results; /* (GPU_RESULTS) */
     int32_t *labels;            /* of the batch; grows while operators are planned */
+    struct sluice_mix *mixes;   /* likewise: how its images were mixed */
     int labels_room;
     const float *loss_scale; /* NULL: gradients are not scaled */
-    /* A stepper (step_cuda.h) is at work: it sets step and labels, and fetches results;
+    /* A stepper (step_cuda.h) is at work: it sets step, labels and mixes, and fetches
+     * results;
      * operators leave them alone. */
     bool stepping;
     /* The first failure of work that could not report it; the next read does. */

@@ -6,9 +6,9 @@
 
 /* What a step says about its batch. */
 struct gpu_result {
-    double loss; /* mean over the batch */
-    int correct;
-    int labels; /* 1: all in range; 0: one was not, and loss is no loss */
+    double loss;    /* mean over the batch */
+    double correct; /* of mixed images, the shares that were right */
+    int labels;     /* 1: all in range; 0: one was not, and loss is no loss */
 };
 
 struct xent_args {
@@ -16,10 +16,11 @@ struct xent_args {
     int images, classes;
     float smoothing;
     const void *logits;
-    float *probabilities;  /* (images, classes) */
-    const int32_t *labels; /* (images); NULL: probabilities alone */
-    double *losses;        /* (images) */
-    int *correct;          /* (images): 1, 0, or -1 for a label out of range */
+    float *probabilities;           /* (images, classes) */
+    const int32_t *labels;          /* (images); NULL: probabilities alone */
+    const struct sluice_mix *mixes; /* (images); NULL: none is mixed */
+    double *losses;                 /* (images) */
+    double *correct; /* (images): 0 .. 1, or -1 for a label out of range */
     struct gpu_result *results;
     const struct gpu_step *step; /* its slot is the results' place */
     void *grad;
@@ -42,10 +43,20 @@ SLUICE_HD static inline double xent_logit(const struct xent_args *g, int n, int 
                                (size_t)n * (size_t)g->classes + (size_t)k);
 }
 
-SLUICE_HD static inline double xent_wanted(const struct xent_args *g, int label, int k)
+/* How much of image n is class k. */
+SLUICE_HD static inline double xent_part(const struct xent_args *g, int n, int k)
+{
+    if (!g->mixes)
+        return k == g->labels[n] ? 1 : 0;
+    const double share = (double)g->mixes[n].share;
+    return (k == g->labels[n] ? share : 0) +
+           (k == g->labels[g->mixes[n].partner] ? 1 - share : 0);
+}
+
+SLUICE_HD static inline double xent_wanted(const struct xent_args *g, int n, int k)
 {
     const double s = (double)g->smoothing;
-    return s / g->classes + (k == label ? 1 - s : 0);
+    return s / g->classes + (1 - s) * xent_part(g, n, k);
 }
 
 /* The first of the largest logits, of all that the threads found. */
@@ -74,10 +85,11 @@ SLUICE_HD static inline void xent_finish(const struct xent_args *g,
                                          const struct xent_room *room, int n)
 {
     const int label = g->labels[n];
+    const int other = g->mixes ? g->labels[g->mixes[n].partner] : label;
     g->losses[n] = xent_total(room);
-    g->correct[n] = label < 0 || label >= g->classes ? -1
-                    : room->largest[0] == label      ? 1
-                                                     : 0;
+    g->correct[n] = label < 0 || label >= g->classes || other < 0 || other >= g->classes
+                        ? -1
+                        : xent_part(g, n, room->largest[0]);
 }
 
 SLUICE_HD static inline void xent_forward(const struct xent_args *g,
@@ -106,7 +118,7 @@ SLUICE_HD static inline void xent_forward(const struct xent_args *g,
             g->probabilities[(size_t)n * (size_t)g->classes + (size_t)k] =
                 (float)exp(x - room->lse);
             if (g->labels)
-                sum += xent_wanted(g, g->labels[n], k) * (room->lse - x);
+                sum += xent_wanted(g, n, k) * (room->lse - x);
         }
         room->sum[t] = sum;
     } else if (at->phase == 5 && t == 0 && g->labels) {
@@ -125,7 +137,7 @@ SLUICE_HD static inline void xent_sum(const struct xent_args *g, const struct sp
         r.labels = 1;
         for (int n = at->thread; n < g->images; n += at->threads) {
             r.loss += g->losses[n];
-            r.correct += g->correct[n] > 0;
+            r.correct += g->correct[n] > 0 ? g->correct[n] : 0;
             r.labels &= g->correct[n] >= 0;
         }
         lanes[at->thread] = r;
@@ -149,7 +161,7 @@ SLUICE_HD static inline void xent_backward(const struct xent_args *g,
     {
         const int n = (int)(i / (size_t)g->classes), k = (int)(i % (size_t)g->classes);
         const double d =
-            ((double)g->probabilities[i] - xent_wanted(g, g->labels[n], k)) / g->images;
+            ((double)g->probabilities[i] - xent_wanted(g, n, k)) / g->images;
         number_store(g->dtype, g->grad, i, (float)(d * scale));
     }
 }

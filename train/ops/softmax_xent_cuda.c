@@ -1,5 +1,6 @@
-/* softmax_xent_cuda.c -- the loss on device cuda. Labels reach the GPU here, and the
- * loss comes back, unless a stepper does both without waiting. */
+/* softmax_xent_cuda.c -- the loss on device cuda. Labels, and how
+ * images were mixed, reach the GPU here, and the loss comes back, unless a stepper does
+ * both without waiting. */
 #include <stdlib.h>
 
 #include "../cuda/gpu.h"
@@ -25,15 +26,20 @@ static void release(struct op *op)
 /* The largest batch is planned first, so a network's labels stay where they are. */
 static int need_labels(struct gpu *gpu, int count, struct sluice_error *err)
 {
-    void *labels = NULL;
+    void *labels = NULL, *mixes = NULL;
     if (count <= gpu->labels_room)
         return 0;
-    const int rc =
-        gpu->run->allocate(gpu, &labels, (size_t)count * sizeof *gpu->labels, err);
-    if (rc < 0)
+    int rc = gpu->run->allocate(gpu, &labels, (size_t)count * sizeof *gpu->labels, err);
+    if (rc == 0)
+        rc = gpu->run->allocate(gpu, &mixes, (size_t)count * sizeof *gpu->mixes, err);
+    if (rc < 0) {
+        gpu->run->release(gpu, labels);
         return rc;
+    }
     gpu->run->release(gpu, gpu->labels);
+    gpu->run->release(gpu, gpu->mixes);
     gpu->labels = labels;
+    gpu->mixes = mixes;
     gpu->labels_room = count;
     return 0;
 }
@@ -50,7 +56,7 @@ static int plan(struct op *op, struct device *dev, struct sluice_error *err)
     if (rc == 0)
         rc = s->gpu->run->allocate(s->gpu, &s->losses, count * sizeof(double), err);
     if (rc == 0)
-        rc = s->gpu->run->allocate(s->gpu, &s->correct, count * sizeof(int), err);
+        rc = s->gpu->run->allocate(s->gpu, &s->correct, count * sizeof(double), err);
     if (rc < 0)
         release(op);
     return rc;
@@ -67,6 +73,7 @@ static struct xent_args arguments(const struct op *op, const struct gpu *gpu,
                                .logits = op->in[0]->data,
                                .probabilities = op->out[0]->data,
                                .labels = pass->labels ? gpu->labels : NULL,
+                               .mixes = pass->mixes ? gpu->mixes : NULL,
                                .losses = s->losses,
                                .correct = s->correct,
                                .results = gpu->results,
@@ -82,12 +89,15 @@ static int send_labels(const struct op *op, struct gpu *gpu, const struct pass *
     int32_t *labels = malloc((size_t)count * sizeof *labels);
     int rc = labels ? 0 : sluice_fail(err, SLUICE_ENOMEM, "no memory for labels");
     for (int n = 0; n < count && rc == 0; n++) {
-        const int label = xent_label(op, pass, n, err);
-        rc = label < 0 ? label : 0;
-        labels[n] = label;
+        struct xent_labels both;
+        rc = xent_labels(&both, op, pass, n, err);
+        labels[n] = both.own;
     }
     if (rc == 0)
         rc = gpu_write(gpu, gpu->labels, labels, (size_t)count * sizeof *labels, err);
+    if (rc == 0 && pass->mixes)
+        rc = gpu_write(gpu, gpu->mixes, pass->mixes,
+                       (size_t)count * sizeof *pass->mixes, err);
     free(labels);
     return rc;
 }
@@ -110,10 +120,6 @@ static int forward(struct op *op, struct device *dev, struct pass *pass,
     const struct xent_args a = arguments(op, gpu, pass);
     const bool alone = !gpu->stepping;
     int rc = 0;
-    if (pass->mixes)
-        return sluice_fail(err, SLUICE_EUNBUILT,
-                           "softmax_xent %s: no labels of mixed images on device cuda",
-                           op->name);
     if (pass->labels && alone)
         rc = send_labels(op, gpu, pass, err);
     if (rc == 0 && pass->labels && alone)

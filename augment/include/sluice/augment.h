@@ -53,8 +53,9 @@ struct sluice_augment_options {
     const double *mean, *std;  /* of the file (0..255), what `normalize` and fill=mean
                                   use when they name none; NULL: they must name them */
     enum sluice_augment_use use;
-    int mixes; /* 1: the caller takes every batch through sluice_augment_mix, so that
-                  `cutmix` and `mixup` may be named; 0: they are refused */
+    int mixes; /* 1: the caller takes every batch through sluice_augment_mix or
+                  sluice_augment_cuda, so that `cutmix` and `mixup` may be named; 0:
+                  they are refused */
 };
 
 /* Parse and plan `pipeline` ("" is allowed: only conversion). On failure *out is NULL;

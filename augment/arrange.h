@@ -35,6 +35,8 @@ SLUICE_HD static inline int can_arrange(const struct plan *p)
             break;
         case OP_cutout:
         case OP_erase:
+            if (p->step[k].fill_mode == FILL_NOISE)
+                return 0;
             rects++;
             break;
         default:

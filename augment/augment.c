@@ -46,7 +46,7 @@ static void divide(struct plan *p, int each)
 {
     p->stages = 0;
     for (int k = 0; k < p->steps; k++)
-        if (k && (each || step_class(p, k) == OP_IMAGE))
+        if (k && !p->step[k].member && (each || step_class(p, k) == OP_IMAGE))
             p->stage_end[p->stages++] = k;
     p->stage_end[p->stages++] = p->steps;
 }
@@ -108,7 +108,8 @@ static int plan_pipeline(struct sluice_augment *aug, const char *pipeline,
     p->seed = o->seed;
     for (int c = 0; c < CHANNELS_MAX; c++)
         p->gain[c] = 1;
-    if ((rc = sluice_augment_parse(p, &aug->description, pipeline, o, err)) < 0)
+    if ((rc = sluice_augment_parse(p, &aug->description, pipeline, o, err)) < 0 ||
+        (rc = sluice_augment_fuse(p, err)) < 0)
         return rc;
     p->arranged = o->use != SLUICE_AUGMENT_STEPS && can_arrange(p);
     divide(p, o->use == SLUICE_AUGMENT_STEPS);
@@ -185,7 +186,7 @@ static int apply(const void *arg, const struct sluice_image *in, void *out,
             return rc;
     }
     if (p->posts)
-        sluice_augment_clear(p, draws, out);
+        sluice_augment_erase(p, draws, out);
     return 0;
 }
 

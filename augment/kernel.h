@@ -129,10 +129,12 @@ SLUICE_HD static inline void put_element(const struct plan *p, const struct draw
 {
     const float number =
         multiply_add((float)v, p->gain[at.channel], p->bias[at.channel]);
+    float other;
     if (p->dtype == SLUICE_U8)
         ((uint8_t *)to)[i] = v;
     else
-        store_number(p, to, i, p->posts && cleared(p, draws, at.y, at.x) ? 0 : number);
+        store_number(p, to, i,
+                     erased(p, draws, at.y, at.x, at.channel, &other) ? other : number);
 }
 
 /* An element of the partner, over the one that is there. */
@@ -212,9 +214,11 @@ SLUICE_HD static inline void stage_pixels(const struct plan *p, int stage,
                 const struct place at = { y, x, c };
                 mix_in(p, shared, out, result_index(p, y, x, c), at, pixel[c]);
             }
-        else if (stage == p->stages - 1 && p->posts && cleared(p, draws, y, x))
-            for (int c = 0; c < p->channels; c++)
-                store_number(p, out, result_index(p, y, x, c), 0);
+        else if (stage == p->stages - 1 && p->posts)
+            for (int c = 0; c < p->channels; c++) {
+                const struct place at = { y, x, c };
+                put_element(p, draws, out, result_index(p, y, x, c), at, pixel[c]);
+            }
         else if (stage == p->stages - 1)
             store_pixel(p, out, y, x, pixel);
         else

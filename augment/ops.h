@@ -8,6 +8,7 @@
 #include "ops/colour.h"
 #include "ops/counted.h"
 #include "ops/erase.h"
+#include "ops/fused.h"
 #include "ops/geometry.h"
 #include "ops/jitter.h"
 #include "ops/neighbours.h"
@@ -23,7 +24,8 @@ SLUICE_HD static inline void step_draw(struct draw *d, const struct plan *p, int
     key.sample = sample;
     key.epoch = epoch;
     key.number = s->number;
-    switch (s->op) {
+    d->on = 0;
+    switch (s->member ? OP_COUNT : (int)s->op) {
 #define OP(name)                                                                       \
     case OP_##name:                                                                    \
         name##_draw(d, s, p, &key);                                                    \
@@ -37,6 +39,8 @@ SLUICE_HD static inline void step_draw(struct draw *d, const struct plan *p, int
 
 SLUICE_HD static inline enum op_class step_class(const struct plan *p, int step)
 {
+    if (p->step[step].member)
+        return OP_FINAL;
     switch (p->step[step].op) {
 #define OP(name) case OP_##name:
         GATHER_OPS(OP)
@@ -71,7 +75,7 @@ SLUICE_HD static inline int step_source(const struct draw *d, const struct plan 
                                         int step, int *y, int *x)
 {
     const struct step *s = &p->step[step];
-    switch (s->op) {
+    switch (s->member ? OP_COUNT : (int)s->op) {
 #define OP(name)                                                                       \
     case OP_##name:                                                                    \
         return name##_source(d, s, p, y, x);
@@ -185,7 +189,9 @@ SLUICE_HD static inline void stage_pixel(const struct plan *p, int begin, int en
         k--;
         filled = !step_source(&draws[k], p, k, &y, &x);
     }
-    if (filled)
+    if (filled && p->step[k].fill_mode == FILL_NOISE)
+        noise_pixel(&draws[k], &p->step[k], y, x, pixel);
+    else if (filled)
         copy_pixel(p, p->step[k].fill, pixel);
     else if (image)
         step_image(&draws[begin], p, begin, n, src, y, x, pixel);
@@ -196,13 +202,17 @@ SLUICE_HD static inline void stage_pixel(const struct plan *p, int begin, int en
         step_value(&draws[k], p, k, pixel);
 }
 
-/* Whether a step behind the conversion makes this pixel 0. */
-SLUICE_HD static inline int cleared(const struct plan *p, const struct draw *draws,
-                                    int y, int x)
+/* Whether a step behind the conversion erases this pixel, and to what in `channel`. */
+SLUICE_HD static inline int erased(const struct plan *p, const struct draw *draws,
+                                   int y, int x, int channel, float *to)
 {
-    for (int k = p->steps; k < p->steps + p->posts; k++)
-        if (draws[k].on && inside(&draws[k].u.rect, y, x))
+    for (int k = p->steps + p->posts - 1; k >= p->steps; k--)
+        if (draws[k].on && inside(&draws[k].u.rect, y, x)) {
+            *to = p->step[k].fill_mode == FILL_NOISE
+                      ? noise_number(&draws[k], &p->step[k], y, x, channel)
+                      : 0;
             return 1;
+        }
     return 0;
 }
 

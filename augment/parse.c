@@ -127,6 +127,8 @@ static int parse_fill(struct parser *ps, const struct op_option *o, struct text 
         s->fill_mode = FILL_REFLECT;
     } else if (o->kind == OPTION_FILL && same(value, "edge")) {
         s->fill_mode = FILL_EDGE;
+    } else if (o->kind == OPTION_NOISE && same(value, "random")) {
+        s->fill_mode = FILL_NOISE;
     } else if (same(value, "mean")) {
         if ((rc = file_numbers(ps, o, colour, ps->options->mean)) < 0)
             return rc;
@@ -134,7 +136,10 @@ static int parse_fill(struct parser *ps, const struct op_option *o, struct text 
         char expected[120];
         snprintf(expected, sizeof(expected),
                  "zero, mean%s or %d numbers from 0 to 255 joined by /",
-                 o->kind == OPTION_FILL ? ", reflect, edge" : "", ps->plan->channels);
+                 o->kind == OPTION_FILL    ? ", reflect, edge"
+                 : o->kind == OPTION_NOISE ? ", random"
+                                           : "",
+                 ps->plan->channels);
         return refuse(ps, o, value, expected);
     }
     for (int c = 0; c < CHANNELS_MAX; c++)
@@ -192,6 +197,7 @@ static int parse_value(struct parser *ps, const struct op_option *o, struct text
         return 0;
     case OPTION_COLOUR:
     case OPTION_FILL:
+    case OPTION_NOISE:
         return parse_fill(ps, o, value);
     case OPTION_MEAN:
     case OPTION_STD:
@@ -315,8 +321,12 @@ static void put_value(FILE *to, const struct parser *ps, const struct op_option 
         break;
     case OPTION_COLOUR:
     case OPTION_FILL:
+    case OPTION_NOISE:
         if (s->fill_mode != FILL_COLOUR) {
-            fputs(s->fill_mode == FILL_REFLECT ? "reflect" : "edge", to);
+            fputs(s->fill_mode == FILL_REFLECT ? "reflect"
+                  : s->fill_mode == FILL_EDGE  ? "edge"
+                                               : "random",
+                  to);
             break;
         }
         for (int c = 0; c < ps->plan->channels; c++)
@@ -346,7 +356,7 @@ static int set_conversion(const struct parser *ps)
 }
 
 /* Which operations may stand behind which. */
-static int check_place(const struct parser *ps, bool final)
+static int check_place(const struct parser *ps, bool first, bool final)
 {
     const struct plan *plan = ps->plan;
     const bool mixes = ps->def->id == OP_cutmix || ps->def->id == OP_mixup;
@@ -360,6 +370,10 @@ static int check_place(const struct parser *ps, bool final)
                            "augment: %s stands after an operation that mixes images: "
                            "only cutmix and mixup may",
                            ps->def->name);
+    if (ps->def->id == OP_geometry && !first)
+        return sluice_fail(ps->err, SLUICE_EINVAL,
+                           "augment: geometry says how others are done: expected at "
+                           "the beginning");
     if (final && !mixes && ps->def->id != OP_erase)
         return sluice_fail(ps->err, SLUICE_EINVAL,
                            "augment: %s stands after normalize: only erase, cutmix and "
@@ -368,7 +382,8 @@ static int check_place(const struct parser *ps, bool final)
     for (int c = 0; final && !mixes && c < plan->channels; c++)
         if (ps->now.step.fill[c])
             return sluice_fail(ps->err, SLUICE_EINVAL,
-                               "augment: erase after normalize: fill: expected zero");
+                               "augment: erase after normalize: fill: expected zero "
+                               "or random");
     return 0;
 }
 
@@ -376,7 +391,8 @@ static int check_place(const struct parser *ps, bool final)
 static int settle(struct parser *ps, int number, bool *final, FILE *text)
 {
     struct plan *plan = ps->plan;
-    int rc = check_place(ps, *final);
+    const bool first = ftell(text) <= 0;
+    int rc = check_place(ps, first, *final);
     if (rc < 0)
         return rc;
     rc = ps->def->check ? ps->def->check(&ps->now, plan, ps->err) : 0;
@@ -391,7 +407,9 @@ static int settle(struct parser *ps, int number, bool *final, FILE *text)
     ps->now.step.number = (uint16_t)number;
     ps->now.step.height = plan->height;
     ps->now.step.width = plan->width;
-    if (ps->def->id == OP_normalize) {
+    if (ps->def->id == OP_geometry) {
+        plan->fused = ps->now.step.members;
+    } else if (ps->def->id == OP_normalize) {
         *final = true;
         if ((rc = set_conversion(ps)) < 0)
             return rc;
@@ -405,7 +423,7 @@ static int settle(struct parser *ps, int number, bool *final, FILE *text)
     }
     if (ps->def->id == OP_center_crop)
         plan->height = plan->width = ps->now.step.size;
-    fprintf(text, "%s%s", number ? "," : "", ps->def->name);
+    fprintf(text, "%s%s", first ? "" : ",", ps->def->name);
     for (const struct op_option *o = ps->def->options; o && o->key; o++) {
         fprintf(text, ":%s=", o->key);
         put_value(text, ps, o);
@@ -416,7 +434,7 @@ static int settle(struct parser *ps, int number, bool *final, FILE *text)
 static int parse(struct parser *ps, struct text rest, FILE *text)
 {
     bool final = false;
-    for (int number = 0; rest.size; number++) {
+    for (int number = 0; rest.size; number += ps->def->id != OP_geometry) {
         struct text args = trim(cut(&rest, ',')), name = trim(cut(&args, ':'));
         const struct op_alias *alias;
         unsigned given = 0;

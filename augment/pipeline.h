@@ -36,7 +36,7 @@ const struct plan *sluice_augment_plan(const struct sluice_augment *aug);
 int sluice_augment_run_stages(struct sluice_augment *aug, const struct draw *draws,
                               const uint8_t *src, void *out, struct sluice_error *err);
 /* The steps behind the conversion. */
-void sluice_augment_clear(const struct plan *p, const struct draw *draws, void *out);
+void sluice_augment_erase(const struct plan *p, const struct draw *draws, void *out);
 void sluice_augment_free_scratch(struct sluice_augment *aug);
 
 /* Row by row, in one pass, for what can_arrange() says. */

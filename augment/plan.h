@@ -10,6 +10,7 @@
  *   IMAGE   neighbours, or counts over the whole image
  *   FINAL   becomes the multiply-add that turns bytes into numbers
  *   MIX     another image of the batch: behind all others, see mix.h
+ * A member has no class: it is part of the geometry step before it, see fused.h.
  * Consecutive steps form a stage, which is one pass from image to image: an IMAGE step
  * can only be the first of its stage, since it must find its input complete. */
 #ifndef SLUICE_AUGMENT_PLAN_H
@@ -60,7 +61,8 @@ enum {
 #define NEAR_OPS(OP)                                                                   \
     OP(sharpness)                                                                      \
     OP(gaussian_blur)                                                                  \
-    OP(perspective)
+    OP(perspective)                                                                    \
+    OP(geometry)
 /* IMAGE: one of several operations, drawn for each image: all of the above. */
 #define POLICY_OPS(OP)                                                                 \
     OP(autoaugment)                                                                    \
@@ -83,7 +85,7 @@ enum op_id {
 
 enum op_class { OP_GATHER, OP_POINT, OP_IMAGE, OP_FINAL };
 
-enum fill_mode { FILL_COLOUR, FILL_REFLECT, FILL_EDGE };
+enum fill_mode { FILL_COLOUR, FILL_REFLECT, FILL_EDGE, FILL_NOISE };
 
 /* One step's options: those that its operation's table in registry.c names. */
 struct step {
@@ -111,6 +113,8 @@ struct step {
     int addition;  /* solarize_add */
     int kernel;    /* gaussian_blur: width in pixels, odd */
     int turn;      /* autoaugment, randaugment: which of the steps it became */
+    int members;   /* geometry: how many of the steps behind it are its own */
+    int member;    /* 1: is such a step; height and width are those of its draw */
     int magnitude, bins; /* randaugment, trivialaugment_wide */
     float alpha;         /* cutmix, mixup: of the Beta distribution */
     int each;            /* likewise: drawn image by image, not batch by batch */
@@ -123,7 +127,8 @@ struct rect {
 
 /* Where output pixels come from; see affine.h. */
 struct affine {
-    int straight; /* neither turned nor sheared: line is used */
+    double map[6]; /* as it was meant: x from (x, y, 1), then y */
+    int straight;  /* neither turned nor sheared: line is used */
     union {
         int64_t fixed[6]; /* 16.16, of the centre of (0, 0) and per pixel */
         double line[4];   /* x = line[0] x + line[1], y = line[2] y + line[3] */
@@ -145,6 +150,11 @@ struct draw {
             int dy, dx; /* 0..2*pad: corner of the crop in the padded image */
         } shift;
         struct rect rect;
+        struct {
+            struct rect rect; /* in the place of `rect` */
+            uint64_t seed, sample;
+            uint32_t epoch;
+        } noise; /* erase: the key of what fills it */
         struct affine affine;
         struct change change;
         struct {
@@ -153,6 +163,7 @@ struct draw {
             uint8_t order[4];
         } jitter;
         double homography[8];   /* see neighbours.h */
+        double warp[9];         /* see fused.h */
         double blur[BLUR_HALF]; /* weights of a row, from the centre outwards */
     } u;
 };
@@ -168,6 +179,7 @@ struct plan {
     int posts; /* steps behind those, after conversion: rectangles that become 0 */
     int mixes; /* and behind those: between images of a batch */
     struct step step[STEPS_MAX];
+    int fused;    /* geometry:mode=fused was said */
     int arranged; /* the steps have the form of arrange.h */
     int stages;
     int stage_end[STEPS_MAX +

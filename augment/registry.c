@@ -28,7 +28,7 @@ static const struct op_option erase_options[] = {
     CHANCE("0.5"),
     { "scale", OPTION_PAIR, AT(step.area), 0, 1, "0.02/0.33", NULL, NULL },
     { "ratio", OPTION_PAIR, AT(ratio), 0.01, 100, "0.3/3.3", NULL, NULL },
-    FILL(OPTION_COLOUR, "zero"),
+    FILL(OPTION_NOISE, "zero"),
     END,
 };
 static const struct op_option rotate_options[] = {
@@ -94,6 +94,10 @@ static const struct op_option perspective_options[] = {
     { "distortion", OPTION_REAL, AT(distortion), 0, 1, "0.5", NULL, NULL },
     CHANCE("0.5"),
     FILL(OPTION_COLOUR, "zero"),
+    END,
+};
+static const struct op_option geometry_options[] = {
+    { "mode", OPTION_FLAG, AT(step.members), 0, 1, "exact", "exact", "fused" },
     END,
 };
 static const struct op_option autoaugment_options[] = {
@@ -227,7 +231,8 @@ static const struct op_def defs[OP_COUNT] = {
     DEF(cutout, "one square of `size` at a random place inside; fill is mean, zero or R/G/B",
         cutout_options, cutout_check),
     DEF(erase, "with probability p, a rectangle of `scale` of the image and height/width "
-        "`ratio`; after normalize it becomes 0", erase_options, erase_check),
+        "`ratio`; fill is zero, mean, random or R/G/B, after normalize zero or random",
+        erase_options, erase_check),
     DEF(rotate, "turn by up to `degrees` to either side, nearest pixel", rotate_options, NULL),
     DEF(affine, "turn by up to `degrees`, shift by up to `translate` of the size, scale "
         "by `scale`, shear by up to `shear` degrees; nearest pixel", affine_options, NULL),
@@ -259,6 +264,8 @@ static const struct op_def defs[OP_COUNT] = {
         factor_options, NULL),
     DEF(perspective, "move each corner inwards by up to `distortion` of half a side",
         perspective_options, perspective_check),
+    DEF(geometry, "comes first; fused: flips, shifts, turns and perspectives are composed "
+        "and pixels interpolated once", geometry_options, NULL),
     DEF(autoaugment, "one of the 25 pairs of operations found on CIFAR-10",
         autoaugment_options, autoaugment_check),
     DEF(randaugment, "`num_ops` of 14 operations, one after the other, with `magnitude` of `bins`",

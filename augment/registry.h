@@ -26,6 +26,7 @@ enum option_kind {
     OPTION_FLAG,   /* int: one of two words, low_word and high_word */
     OPTION_COLOUR, /* fill: a colour */
     OPTION_FILL,   /* fill: a colour or a way to extend the image */
+    OPTION_NOISE,  /* fill: a colour or random */
     OPTION_MEAN,   /* double per channel; none: the file's mean */
     OPTION_STD,    /* double per channel; none: the file's standard deviation */
 };
@@ -62,5 +63,8 @@ extern const struct op_alias sluice_augment_aliases[]; /* ends with a NULL name 
 int sluice_augment_parse(struct plan *plan, char **text, const char *pipeline,
                          const struct sluice_augment_options *options,
                          struct sluice_error *err);
+
+/* Behind parsing: steps into their order, and those that are sampled at once marked. */
+int sluice_augment_fuse(struct plan *plan, struct sluice_error *err);
 
 #endif

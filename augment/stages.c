@@ -95,12 +95,27 @@ int sluice_augment_run_stages(struct sluice_augment *aug, const struct draw *dra
     return 0;
 }
 
-void sluice_augment_clear(const struct plan *p, const struct draw *draws, void *out)
+static void fill_with_noise(const struct plan *p, const struct draw *d,
+                            const struct step *s, void *out)
+{
+    const struct rect *r = &d->u.rect;
+    for (int y = r->y; y < r->y + r->height; y++)
+        for (int x = r->x; x < r->x + r->width; x++)
+            for (int c = 0; c < p->channels; c++)
+                store_number(p, out, result_index(p, y, x, c),
+                             noise_number(d, s, y, x, c));
+}
+
+void sluice_augment_erase(const struct plan *p, const struct draw *draws, void *out)
 {
     const size_t size = sluice_dtype_size(p->dtype);
     const int planar = p->layout == SLUICE_NCHW, planes = planar ? p->channels : 1;
     for (int k = p->steps; k < p->steps + p->posts; k++) {
         const struct rect *r = &draws[k].u.rect;
+        if (draws[k].on && p->step[k].fill_mode == FILL_NOISE) {
+            fill_with_noise(p, &draws[k], &p->step[k], out);
+            continue;
+        }
         for (int i = 0; draws[k].on && i < planes * r->height; i++)
             memset((char *)out + size * result_index(p, r->y + i % r->height, r->x,
                                                      i / r->height),

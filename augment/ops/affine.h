@@ -18,6 +18,8 @@ SLUICE_HD static inline int64_t to_fixed(double v)
 /* The source of output (x, y) is (m[0] x + m[1] y + m[2], m[3] x + m[4] y + m[5]). */
 SLUICE_HD static inline void set_affine(struct affine *a, const double m[6])
 {
+    for (int i = 0; i < 6; i++)
+        a->map[i] = m[i];
     a->straight = m[1] == 0 && m[3] == 0;
     if (a->straight) {
         a->u.line[0] = m[0];

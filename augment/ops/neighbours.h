@@ -142,16 +142,12 @@ SLUICE_HD static inline void perspective_draw(struct draw *d, const struct step 
     set_homography(d->u.homography, x, y, s->height, s->width);
 }
 
-/* Bilinear, in double, cut off; beyond the image the fill colour. */
-SLUICE_HD static inline void perspective_near(const struct draw *d,
-                                              const struct step *s,
-                                              const struct plan *p, const uint8_t *src,
-                                              int y, int x, uint8_t *v)
+/* Between the four pixels around (sx, sy), in double, then `up` is added and the
+ * fraction cut off; beyond the image the fill colour. */
+SLUICE_HD static inline void bilinear(const struct step *s, const struct plan *p,
+                                      const uint8_t *src, double sy, double sx,
+                                      double up, uint8_t *v)
 {
-    const double *m = d->u.homography, cx = x + 0.5, cy = y + 0.5;
-    const double below = m[6] * cx + m[7] * cy + 1;
-    double sx = (m[0] * cx + m[1] * cy + m[2]) / below;
-    double sy = (m[3] * cx + m[4] * cy + m[5]) / below;
     const int n = p->channels, w = s->width, h = s->height;
     if (!(sx >= 0 && sx < w && sy >= 0 && sy < h)) { /* also what is no number */
         copy_pixel(p, s->fill, v);
@@ -169,8 +165,22 @@ SLUICE_HD static inline void perspective_near(const struct draw *d,
         const int e = src[((size_t)next * w + left) * n + c];
         const int f = src[((size_t)next * w + right) * n + c];
         const double upper = a + (b - a) * fx, lower = e + (f - e) * fx;
-        v[c] = (uint8_t)(upper + (lower - upper) * fy);
+        const double value = upper + (lower - upper) * fy;
+        v[c] = (uint8_t)(value + up);
     }
+}
+
+/* As Pillow does it: nothing is rounded up. */
+SLUICE_HD static inline void perspective_near(const struct draw *d,
+                                              const struct step *s,
+                                              const struct plan *p, const uint8_t *src,
+                                              int y, int x, uint8_t *v)
+{
+    const double *m = d->u.homography, cx = x + 0.5, cy = y + 0.5;
+    const double below = m[6] * cx + m[7] * cy + 1;
+    const double sx = (m[0] * cx + m[1] * cy + m[2]) / below;
+    const double sy = (m[3] * cx + m[4] * cy + m[5]) / below;
+    bilinear(s, p, src, sy, sx, 0, v);
 }
 
 #endif

@@ -112,7 +112,7 @@ static double cost(const char *pipeline, const struct sluice_augment_options *o,
 /* An example of each operation, as it is used. */
 static const char *const examples[] = {
     "flip", "vertical_flip", "translate:pad=4", "cutout:size=8:fill=0", "erase:p=1",
-    "rotate:degrees=15", "affine:degrees=15:translate=0.1:scale=0.9/1.1:shear=10/0",
+    "rotate:degrees=15", "geometry:mode=fused,rotate:degrees=15", "affine:degrees=15:translate=0.1:scale=0.9/1.1:shear=10/0",
     "shear_x:reach=0.3:p=1", "shear_y:reach=0.3:p=1", "translate_x:reach=0.3:p=1",
     "translate_y:reach=0.3:p=1", "center_crop:size=24", "identity", "grayscale:p=1",
     "posterize:bits=4:p=1", "solarize:threshold=128:p=1", "solarize_add:addition=50:p=1",

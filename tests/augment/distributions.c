@@ -143,6 +143,14 @@ static int rectangle(const struct step *s, const struct draw *d, double *out)
     return d->on ? 4 : 0;
 }
 
+static int fused_angle(const struct step *s, const struct draw *d, double *out)
+{
+    const double *m = d->u.warp;
+    out[0] = share(atan2(m[3], m[0]) * 180 / 3.14159265358979, 40);
+    (void)s;
+    return 1;
+}
+
 static int turned(const struct step *s, const struct draw *d, double *out)
 {
     const int64_t *m = d->u.affine.u.fixed;
@@ -447,6 +455,7 @@ static const struct test tests[] = {
     { "gaussian_blur:kernel=3:sigma=0.5/3", sigma, 0, NULL },
     { "perspective:p=0.3", is_on, 2, three_of_ten },
     { "perspective", corners, 0, NULL },
+    { "geometry:mode=fused,rotate:degrees=40", fused_angle, 0, NULL },
     { "autoaugment", auto_pair, AUTO_POLICIES, auto_expect },
     { "autoaugment", auto_first, 2, auto_on },
     { "autoaugment", auto_second, 2, auto_on + 2 },

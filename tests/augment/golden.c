@@ -34,6 +34,15 @@ static const struct {
     { "normalize:mean=127.5:std=9e5", SLUICE_F16, SLUICE_NHWC, 0x8f9c144c },
     { "rotate:degrees=90:fill=50", SLUICE_U8, SLUICE_NHWC, 0xfead2798 },
     { "erase:p=0.7:fill=7", SLUICE_U8, SLUICE_NHWC, 0x7f050858 },
+    { "erase:p=0.7:fill=random:scale=0.2/0.4", SLUICE_U8, SLUICE_NHWC, 0xb5cdb33a },
+    { "normalize:mean=127.5:std=64,erase:p=1:fill=random:scale=0.2/0.4", SLUICE_F32,
+      SLUICE_NCHW, 0x9510bac4 },
+    { "geometry:mode=fused,flip,rotate:degrees=40:fill=1/2/3,translate:pad=3:fill=1/2/"
+      "3",
+      SLUICE_U8, SLUICE_NHWC, 0x200698cb },
+    { "geometry:mode=fused,rotate:degrees=15,invert:p=0.5,perspective:p=0.8,"
+      "vertical_flip,affine:degrees=20:translate=0.1:scale=0.8/1.2:shear=10",
+      SLUICE_U8, SLUICE_NHWC, 0xf36eb981 },
     { "grayscale:p=0.5", SLUICE_U8, SLUICE_NHWC, 0x29020353 },
     { "posterize:bits=3", SLUICE_U8, SLUICE_NHWC, 0x57126fa2 },
     { "solarize:threshold=128", SLUICE_U8, SLUICE_NHWC, 0xde91c4b7 },

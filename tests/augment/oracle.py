@@ -39,6 +39,7 @@ class Stream:
     def __init__(self, epoch, sample, operation, block=0, seed=SEED):
         self.seed = seed
         self.position = epoch << 32 | operation << 16 | block
+        self.epoch, self.operation = epoch, operation
         self.sample, self.words = sample, []
 
     def u32(self):
@@ -122,9 +123,29 @@ def erase(a, o, r):
         if h < H and w < W:
             y, x = r.range(0, H - h), r.range(0, W - w)
             a = a.copy()
-            a[y:y + h, x:x + w] = colour(o.get("fill", "zero"))
+            if o.get("fill") == "random":
+                for i in range(y, y + h):
+                    for j in range(x, x + w):
+                        a[i, j] = noise_of(r, i * W + j, a.dtype)
+            else:
+                a[y:y + h, x:x + w] = colour(o.get("fill", "zero"))
             break
     return a
+
+
+def noise_of(r, pixel, dtype):
+    """Bytes; of numbers, the normal distribution by Box and Muller's method."""
+    seed = SEED ^ ((r.operation + 1) * 0x9E3779B97F4A7C15 & (1 << 64) - 1)
+    w = Stream(r.epoch, r.sample, 0, pixel, seed)
+    words = [w.u32() for _ in range(4)]
+    if dtype == np.uint8:
+        return [v >> 24 for v in words[:C]]
+    pairs = []
+    for u, v in (words[:2], words[2:]):
+        radius = math.sqrt(-2 * math.log(((u >> 8) + 0.5) * 2.0 ** -24))
+        turn = math.radians((v >> 8) * 2.0 ** -24 * 360)
+        pairs += [radius * math.cos(turn), radius * math.sin(turn)]
+    return pairs[:C]
 
 
 def pillow(change):
@@ -235,8 +256,7 @@ def homography(ends):
     return m
 
 
-def perspective(im, o, r):
-    on = chance(o, r, "0.5")
+def corners(o, r):
     d = float(o.get("distortion", "0.5"))
     dy, dx = int(d * (H // 2)), int(d * (W // 2))
     ends = []
@@ -244,7 +264,12 @@ def perspective(im, o, r):
         x = r.range(W - 1 - dx, W - 1) if right else r.range(0, dx)
         y = r.range(H - 1 - dy, H - 1) if down else r.range(0, dy)
         ends.append((x, y))
-    solved = homography(ends)
+    return ends
+
+
+def perspective(im, o, r):
+    on = chance(o, r, "0.5")
+    solved = homography(corners(o, r))
     if not on:
         return im
     return im.transform(im.size, Image.Transform.PERSPECTIVE, solved,
@@ -345,6 +370,72 @@ OPS = {
 }
 
 
+def affine_matrix(degrees, shift, scale, shear):
+    """Output to input, about the centre: the inverse of torchvision's product."""
+    cx, cy, rot = W / 2, H / 2, math.radians(degrees)
+    sx, sy = math.radians(shear[0]), math.radians(shear[1])
+    at = lambda x, y: np.array([[1, 0, x], [0, 1, y], [0, 0, 1]], float)
+    turn = np.array([[math.cos(rot), -math.sin(rot), 0], [math.sin(rot), math.cos(rot), 0],
+                     [0, 0, 1]])
+    across = np.array([[1, -math.tan(sx), 0], [0, 1, 0], [0, 0, 1]])
+    down = np.array([[1, 0, 0], [-math.tan(sy), 1, 0], [0, 0, 1]])
+    size = np.diag([scale, scale, 1])
+    return np.linalg.inv(at(*shift) @ at(cx, cy) @ turn @ down @ across @ size @ at(-cx, -cy))
+
+
+def member_matrix(name, o, r):
+    m = np.eye(3)
+    if name == "flip" and chance(o, r, "0.5"):
+        m[0] = -1, 0, W
+    elif name == "vertical_flip" and chance(o, r, "0.5"):
+        m[1] = 0, -1, H
+    elif name == "translate":
+        m[1, 2] = r.range(0, 2 * int(o["pad"])) - int(o["pad"])
+        m[0, 2] = r.range(0, 2 * int(o["pad"])) - int(o["pad"])
+    elif name == "rotate":
+        m = affine_matrix(-float(f32(o["degrees"])) * (2 * r.unit() - 1), (0, 0), 1, (0, 0))
+    elif name == "affine":
+        angle = side(r, float(f32(o["degrees"])))
+        (across, down), (a, b) = two(o.get("translate", "0")), two(o.get("shear", "0"))
+        shift = [round(side(r, across * W)), round(side(r, down * H))]
+        low, high = (o.get("scale", "1").split("/") * 2)[:2]
+        scale = float(low) + (float(high) - float(low)) * r.unit()
+        m = affine_matrix(angle, shift, scale, [side(r, a), side(r, b)])
+    elif name == "perspective":
+        on, ends = chance(o, r, "0.5"), corners(o, r)
+        m = np.array(homography(ends) + [1]).reshape(3, 3) if on else m
+    return m
+
+
+def fused(a, parts, n):
+    """Geometry as one bilinear map, in the order written, then everything else."""
+    m, fill, rest = np.eye(3), None, []
+    for number, (name, o) in enumerate(parts):
+        r = Stream(n, n, number)
+        if name in ("flip", "vertical_flip", "translate", "rotate", "affine", "perspective"):
+            m = m @ member_matrix(name, o, r)
+            fill = o.get("fill", fill)
+        else:
+            rest.append((name, o, r))
+    out = np.empty_like(a)
+    for y in range(H):
+        for x in range(W):
+            u, v, w = m @ (x + 0.5, y + 0.5, 1)
+            u, v = u / w, v / w
+            if w > 0 and 0 <= u < W and 0 <= v < H:
+                i, j = math.floor(v - 0.5), math.floor(u - 0.5)
+                fy, fx = v - 0.5 - i, u - 0.5 - j
+                i0, i1, j0, j1 = max(i, 0), min(i + 1, H - 1), max(j, 0), min(j + 1, W - 1)
+                top = a[i0, j0] * (1 - fx) + a[i0, j1] * fx
+                low = a[i1, j0] * (1 - fx) + a[i1, j1] * fx
+                out[y, x] = np.floor(top * (1 - fy) + low * fy + 0.5)
+            else:
+                out[y, x] = colour(fill or "zero")
+    for name, o, r in rest:
+        out = OPS[name](out, o, r)
+    return out
+
+
 def normalize(a, o):
     mean = [float(x) for x in o["mean"].split("/")]
     std = [float(x) for x in o["std"].split("/")]
@@ -355,6 +446,9 @@ def normalize(a, o):
 
 def run(pipeline, source, n):
     a = source
+    if pipeline.startswith("geometry:mode=fused,"):
+        texts = [text.split(":") for text in pipeline.split(",")[1:]]
+        return fused(a, [(t[0], dict(x.split("=") for x in t[1:])) for t in texts], n)
     for number, text in enumerate(p for p in pipeline.split(",") if p):
         name, *args = text.split(":")
         o = dict(arg.split("=") for arg in args)

@@ -82,6 +82,10 @@ static void descriptions(void)
               "gaussian_blur:kernel=3:sigma=0.1/2,identity");
     describes("center_crop:size=8,cutout:size=8:fill=zero",
               "center_crop:size=8:fill=0/0/0,cutout:size=8:fill=0/0/0");
+    describes("geometry:mode=fused,rotate:degrees=3,erase:fill=random",
+              "geometry:mode=fused,rotate:degrees=3:fill=0/0/0,"
+              "erase:p=0.5:scale=0.02/0.33:ratio=0.3/3.3:fill=random");
+    describes("geometry,flip", "geometry:mode=exact,flip:p=0.5:mode=random");
     describes("normalize:mean=0:std=255", "normalize:mean=0/0/0:std=255/255/255");
     describes("vertical_flip:p=1,vertical_flip:p=0",
               "vertical_flip:p=1:mode=random,vertical_flip:p=0:mode=random");
@@ -115,6 +119,9 @@ static void refusals(void)
     refuses("cutout:size=33", "cutout: size=33: expected 1 to 32, for images of 32x32");
     refuses("cutout:size=0", "from 1 to");
     refuses("cutout:size=4:fill=reflect", "expected zero, mean or 3 numbers");
+    refuses("erase:fill=reflect", "expected zero, mean, random or 3 numbers");
+    refuses("rotate:degrees=1:fill=random", "expected zero, mean or 3 numbers");
+    refuses("normalize,erase:fill=9", "fill: expected zero or random");
     refuses("center_crop:size=8,cutout:size=9", "expected 1 to 8, for images of 8x8");
     refuses("center_crop:size=32767", "are larger than 256 MiB");
     refuses("affine:degrees=1:scale=2/1",

@@ -55,6 +55,13 @@ static const char *const pipelines[] = {
     "trivialaugment_wide,trivialaugment_wide,trivialaugment_wide,center_crop:size=9",
     "crop:pad=4,flip,rotate:degrees=15,jitter:brightness=0.3:contrast=0.3:saturation="
     "0.3:hue=0.1,perspective:distortion=0.2,normalize,erase:p=0.9:scale=0.02/0.2",
+    "geometry:mode=fused,crop:pad=4,flip,rotate:degrees=15,jitter:brightness=0.3:"
+    "contrast=0.3:hue=0.1,perspective:distortion=0.2:p=1,normalize,erase:p=1:"
+    "fill=random:scale=0.1/0.3",
+    "geometry:mode=fused,affine:degrees=30:scale=0.8/1.2,center_crop:size=7,equalize:p="
+    "1,cutout:size=1,shear_x:reach=0.3:p=1,vertical_flip,invert,cutmix",
+    "flip,erase:p=1:fill=random:scale=0.2/0.4,flip,translate:pad=1",
+    "flip,normalize,erase:p=1:fill=random,erase:p=0.5,mixup",
 };
 
 static const struct {

@@ -22,7 +22,7 @@ static const struct cli_option option_table[] = {
 static int append(const char *const *paths, int count, bool quiet, uint64_t *samples,
                   struct sluice_error *err)
 {
-    struct packed target, next;
+    struct packed target;
     struct sluice_writer *w = NULL;
     struct progress progress;
     int rc = packed_open(&target, paths[0], err);
@@ -30,13 +30,8 @@ static int append(const char *const *paths, int count, bool quiet, uint64_t *sam
         return rc;
     progress_begin(&progress, "appending", "samples", 0, quiet);
     rc = sluice_writer_reopen(&w, paths[0], err);
-    for (int i = 1; i < count && rc == 0; i++) {
-        if ((rc = packed_open(&next, paths[i], err)) < 0)
-            break;
-        if ((rc = packed_match(&target, &next, err)) == 0)
-            rc = copy_all(&next, w, NULL, &progress, samples, err);
-        packed_close(&next);
-    }
+    if (rc == 0)
+        rc = copy_files(paths + 1, count - 1, &target, w, &progress, samples, err);
     if (rc == 0)
         rc = sluice_writer_finish(w, err);
     progress_end(&progress);

@@ -22,7 +22,7 @@ static const struct cli_option option_table[] = {
 static int merge(const char *const *paths, int count, bool quiet, uint64_t *samples,
                  struct sluice_error *err)
 {
-    struct packed first, next;
+    struct packed first;
     struct sluice_writer *w = NULL;
     struct progress progress;
     int rc = packed_open(&first, paths[1], err);
@@ -31,14 +31,7 @@ static int merge(const char *const *paths, int count, bool quiet, uint64_t *samp
     progress_begin(&progress, "merging", "samples", 0, quiet);
     rc = packed_begin(&w, paths[0], &first, err);
     if (rc == 0)
-        rc = copy_all(&first, w, NULL, &progress, samples, err);
-    for (int i = 2; i < count && rc == 0; i++) {
-        if ((rc = packed_open(&next, paths[i], err)) < 0)
-            break;
-        if ((rc = packed_match(&first, &next, err)) == 0)
-            rc = copy_all(&next, w, NULL, &progress, samples, err);
-        packed_close(&next);
-    }
+        rc = copy_files(paths + 1, count - 1, &first, w, &progress, samples, err);
     if (rc == 0)
         rc = sluice_writer_finish(w, err);
     progress_end(&progress);

@@ -21,6 +21,7 @@ struct options {
     uint64_t max_side, smart, seed, dictionary;
     double probability;
     bool transposed, trust, orient, shuffle, append, quiet, json;
+    bool given[32]; /* options, in the order of the table */
 };
 
 enum { ON_ERROR_RAISE = 0, ON_ERROR_SKIP = 1 };
@@ -70,6 +71,8 @@ static const struct cli_option option_table[] = {
     { NULL, 0, 0, 0, 0, NULL, NULL },
     /* clang-format on */
 };
+_Static_assert(sizeof(option_table) / sizeof(*option_table) <= 33,
+               "given is too short");
 
 enum { CLASSES_MAX = 1000 };
 
@@ -86,6 +89,37 @@ static int split_names(char *text, const char **names, struct sluice_error *err)
         names[n++] = name;
     }
     return n;
+}
+
+static bool has_word(const char *words, const char *word)
+{
+    const size_t n = strlen(word);
+    for (const char *at = strstr(words, word); at; at = strstr(at + n, word))
+        if ((at == words || at[-1] == ' ') && (!at[n] || at[n] == ' '))
+            return true;
+    return false;
+}
+
+/* An option that means nothing here is a mistake: nothing would come of it. */
+static int refuse_foreign(const struct source_def *def, const bool *given,
+                          struct sluice_error *err)
+{
+    for (int k = 0; option_table[k].name; k++) {
+        char owners[128] = "";
+        size_t at = 0;
+        const char *name = option_table[k].name;
+        if (!given[k] || has_word(def->options, name))
+            continue;
+        for (int i = 0; source_registry[i]; i++)
+            if (has_word(source_registry[i]->options, name))
+                at += (size_t)snprintf(owners + at, sizeof(owners) - at, "%s%s",
+                                       at ? ", " : "", source_registry[i]->name);
+        if (at)
+            return sluice_fail(err, SLUICE_EINVAL,
+                               "--%s does not concern %s; it is an option of %s", name,
+                               def->name, owners);
+    }
+    return 0;
 }
 
 static const struct source_def *find_source(const char *name, struct sluice_error *err)
@@ -317,7 +351,7 @@ static int convert(const struct options *opt, const char *const *arguments,
     const double start = seconds_now();
     char *name_text = NULL;
     int rc;
-    if (!src.def)
+    if (!src.def || refuse_foreign(src.def, opt->given, err) < 0)
         return SLUICE_EINVAL;
     if (opt->class_names) {
         name_text = strdup(opt->class_names);
@@ -364,6 +398,7 @@ int main(int argc, char **argv)
         .arguments = "FORMAT INPUT OUTPUT",
         .summary = summary,
         .options = option_table,
+        .given = opt.given,
         .arguments_min = 3,
         .arguments_max = 3,
         .epilogue =

@@ -189,6 +189,8 @@ int cli_parse(const struct cli_spec *spec, int argc, char **argv, void *values,
             usage_error(spec, "takes no value:", a);
         if (o->kind != CLI_FLAG && !equals && i + 1 == argc)
             usage_error(spec, "needs a value:", a);
+        if (spec->given)
+            spec->given[o - spec->options] = true;
         set_value(spec, o, values,
                   o->kind == CLI_FLAG ? ""
                   : equals            ? equals + 1

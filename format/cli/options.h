@@ -7,6 +7,7 @@
 #ifndef SLUICE_CLI_OPTIONS_H
 #define SLUICE_CLI_OPTIONS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,6 +39,7 @@ struct cli_spec {
     const struct cli_option *options; /* ends with a NULL name */
     int arguments_min, arguments_max;
     const char *epilogue; /* NULL, or text behind the options: examples */
+    bool *given; /* NULL, or as many as options: whether the command line has each */
 };
 
 enum cli_exit {

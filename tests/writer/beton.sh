@@ -126,8 +126,8 @@ bad 5 'tiny.beton: 20 bytes, expected a .beton file' tiny.beton
 bad 3 'nowhere.beton: No such file' nowhere.beton
 bad 2 'expected a .beton file' tree
 bad 2 '--mode=keep or raw' all.beton --mode=jpg
-bad 2 'no --max-side' all.beton --max-side=9
-bad 2 'no --orient' all.beton --orient
+bad 2 'max-side does not concern beton' all.beton --max-side=9
+bad 2 'orient does not concern beton' all.beton --orient
 
 [ $failures = 0 ] && echo "all betons good"
 exit $((failures > 0))

@@ -41,6 +41,9 @@ good mnist mnist m.sluice
 same mnist train mnist m.sluice
 good mnist mnist/t10k-images-idx3-ubyte.gz mt.sluice
 same mnist test mnist mt.sluice
+bad 2 '--root does not concern mnist; it is an option of folder' mnist mnist --root=.
+bad 2 '--split does not concern folder; it is an option of cifar10, cifar100, mnist, svhn' \
+  folder . --split=test
 if sluice write svhn svhn s.sluice --quiet 2>err; then
   same svhn train svhn s.sluice
   good svhn svhn/test_32x32.mat st.sluice

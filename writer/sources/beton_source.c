@@ -207,12 +207,10 @@ static int open_beton(struct source *src, const struct source_options *opt,
     s->options = opt->picture;
     s->options.channels = s->options.mode == PICTURE_RAW ? 3 : 0;
     s->fd = -1;
-    const bool other =
-        opt->picture.mode > PICTURE_RAW || opt->picture.max_side || opt->picture.orient;
-    int rc = other
+    int rc = opt->picture.mode > PICTURE_RAW
                  ? sluice_fail(err, SLUICE_EINVAL,
                                "%.300s: pictures of a .beton file are kept or become "
-                               "pixels: --mode=keep or raw, no --max-side, no --orient",
+                               "pixels: --mode=keep or raw",
                                s->path)
                  : open_file(s, &size, err);
     if (rc == 0) {
@@ -394,6 +392,7 @@ static int read_beton(struct source *src, uint64_t i, struct sluice_value *value
 const struct source_def source_beton = {
     .name = "beton",
     .help = "FFCV's .beton file, of any fields but its users' own",
+    .options = "mode trust",
     .open = open_beton,
     .read = read_beton,
     .close = close_beton,

@@ -289,6 +289,7 @@ static int read_cifar(struct source *src, uint64_t i, struct sluice_value *value
 const struct source_def source_cifar10 = {
     .name = "cifar10",
     .help = "cifar-10-binary.tar.gz or -python, its folder, or one of its files",
+    .options = "split",
     .open = open_cifar10,
     .read = read_cifar,
     .close = close_cifar,
@@ -297,6 +298,7 @@ const struct source_def source_cifar10 = {
 const struct source_def source_cifar100 = {
     .name = "cifar100",
     .help = "cifar-100-binary.tar.gz or -python, its folder, or one of its files",
+    .options = "split",
     .open = open_cifar100,
     .read = read_cifar,
     .close = close_cifar,

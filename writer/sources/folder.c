@@ -283,6 +283,8 @@ static int read_folder(struct source *src, uint64_t i, struct sluice_value *valu
 const struct source_def source_folder = {
     .name = "folder",
     .help = "folders of JPEG and PNG pictures, one for each class, or a list.csv",
+    .options =
+        "root mode quality max-side smart-threshold jpeg-probability trust orient",
     .open = open_folder,
     .read = read_folder,
     .close = close_folder,

@@ -228,6 +228,7 @@ const struct source_def source_mnist = {
     .name = "mnist",
     .help = "folder or archive with IDX files of MNIST, Fashion-MNIST, KMNIST or "
             "EMNIST (.gz or not), or an images file",
+    .options = "split variant transposed",
     .open = open_mnist,
     .read = read_mnist,
     .close = close_mnist,

@@ -28,6 +28,7 @@ struct source {
 
 struct source_def {
     const char *name, *help;
+    const char *options; /* of `sluice write` that not every source has; "a b c" */
     /* On failure nothing is left open. */
     int (*open)(struct source *src, const struct source_options *opt,
                 struct sluice_error *err);

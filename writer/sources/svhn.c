@@ -196,6 +196,7 @@ static void close_svhn(struct source *src)
 const struct source_def source_svhn = {
     .name = "svhn",
     .help = "train_32x32.mat, test_32x32.mat or extra_32x32.mat, or their folder",
+    .options = "split",
     .open = open_svhn,
     .read = read_svhn,
     .close = close_svhn,

@@ -21,21 +21,6 @@ const char *sluice_io_name(enum sluice_io io)
     return io >= SLUICE_IO_AUTO && io <= SLUICE_IO_PREAD ? names[io] : "?";
 }
 
-/* Bytes that could be allocated without swapping. */
-static uint64_t memory_available(void)
-{
-    unsigned long long kib = 0;
-    char line[128];
-    FILE *f = fopen("/proc/meminfo", "re");
-    while (f && fgets(line, sizeof(line), f))
-        if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
-            break;
-    if (f)
-        fclose(f);
-    return kib ? kib * 1024
-               : (uint64_t)sysconf(_SC_AVPHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
 int sluice_worker_depth(const struct sluice_loader *ld)
 {
     const int depth = (ld->opt.queue_depth + ld->opt.threads - 1) / ld->opt.threads;
@@ -81,22 +66,32 @@ static int probe_direct(struct sluice_loader *ld)
     return rc < 0 ? rc : probe(ld, ld->file.direct_fd);
 }
 
-/* Are most of some samples, spread over the file, in the page cache? */
+/* Is this byte in the page cache? Where the file system cannot say, the time of a read
+ * does. */
+static bool is_cached(const struct sluice_file *f, uint64_t offset)
+{
+    uint8_t byte;
+    ssize_t n = f->sys->pread_cached(f->fd, &byte, 1, offset);
+    if (n != -EOPNOTSUPP && n != -ENOSYS)
+        return n == 1;
+    const double before = sluice_seconds();
+    n = f->sys->pread(f->fd, &byte, 1, offset);
+    return n == 1 && !sluice_read_waited(sluice_seconds() - before, 1);
+}
+
+/* Are nine of ten samples, spread over the file, in the page cache? */
 static bool is_hot(const struct sluice_loader *ld)
 {
     const uint64_t count = sluice_dataset_count(ld->file.dataset);
-    int cached = 0, asked = 0;
-    for (int i = 0; i < HOT_PROBES && count; i++) {
+    int missing = 0;
+    for (uint64_t i = 0; i < HOT_PROBES && count && missing <= HOT_PROBES / 10; i++) {
         struct sluice_extent x;
-        uint8_t byte;
         if (sluice_dataset_locate(ld->file.dataset, ld->image_field,
-                                  count / HOT_PROBES * (uint64_t)i, &x, NULL) < 0)
-            continue;
-        ssize_t n = ld->file.sys->pread_cached(ld->file.fd, &byte, 1, x.offset);
-        asked++;
-        cached += n == 1 || n == -EOPNOTSUPP;
+                                  (uint64_t)((double)count / HOT_PROBES * (double)i),
+                                  &x, NULL) == 0)
+            missing += !is_cached(&ld->file, x.offset);
     }
-    return cached * 10 > asked * 9;
+    return missing <= HOT_PROBES / 10;
 }
 
 static int make_pool(struct sluice_loader *ld)
@@ -160,7 +155,8 @@ static int choose_forced(struct sluice_loader *ld, struct sluice_error *err)
     }
 }
 
-static int choose_auto(struct sluice_loader *ld, struct sluice_error *err)
+static int choose_auto(struct sluice_loader *ld, uint64_t available,
+                       struct sluice_error *err)
 {
     char *why = ld->io_reason;
     const size_t room = sizeof(ld->io_reason);
@@ -175,14 +171,15 @@ static int choose_auto(struct sluice_loader *ld, struct sluice_error *err)
                  ld->opt.memory_budget >> 20);
         return use_pread(ld, err);
     }
-    /* QUASI_RANDOM leaves it to the page cache to read whole blocks. */
+    /* What the page cache can keep is best brought there: later epochs find it, and
+     * O_DIRECT reads every small sample's neighbours again. QUASI_RANDOM leaves it to
+     * the page cache to read whole blocks. */
     const bool blocks = ld->opt.order == SLUICE_QUASI_RANDOM && !ld->subset;
-    int direct = blocks ? -EOPNOTSUPP : probe_direct(ld);
+    const bool kept = ld->file.size <= available / 4 * 3;
+    int direct = blocks || kept ? -EOPNOTSUPP : probe_direct(ld);
     if (direct == 0) {
         use_uring(ld, SLUICE_IO_DIRECT);
-        snprintf(why, room,
-                 "larger than the budget of %zu MiB, and not in the page cache",
-                 ld->opt.memory_budget >> 20);
+        snprintf(why, room, "not in the page cache, and too large for it");
         return 0;
     }
     int buffered = probe(ld, ld->file.fd);
@@ -190,6 +187,8 @@ static int choose_auto(struct sluice_loader *ld, struct sluice_error *err)
         use_uring(ld, SLUICE_IO_URING);
         if (blocks)
             snprintf(why, room, "not in the page cache, which reads open blocks ahead");
+        else if (kept)
+            snprintf(why, room, "not in the page cache, which can keep it");
         else
             snprintf(why, room, "not in the page cache; O_DIRECT refused: %s",
                      strerror(-direct));
@@ -202,12 +201,14 @@ static int choose_auto(struct sluice_loader *ld, struct sluice_error *err)
 
 int sluice_choose_io(struct sluice_loader *ld, struct sluice_error *err)
 {
+    const uint64_t available = ld->file.sys->memory();
     if (!ld->opt.memory_budget)
-        ld->opt.memory_budget = memory_available() / 4;
+        ld->opt.memory_budget = available / 4;
     int rc = sluice_budget_settle(ld, err);
     if (rc < 0)
         return rc;
-    return ld->opt.io == SLUICE_IO_AUTO ? choose_auto(ld, err) : choose_forced(ld, err);
+    return ld->opt.io == SLUICE_IO_AUTO ? choose_auto(ld, available, err)
+                                        : choose_forced(ld, err);
 }
 
 int sluice_choose_again(struct sluice_loader *ld, bool forced, int rc,

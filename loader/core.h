@@ -289,7 +289,6 @@ uint32_t sluice_view_checksum(const struct sluice_loader *ld);
 /* worker.c */
 void *sluice_worker_run(void *worker);
 int sluice_chunk_max(const struct sluice_loader *ld); /* samples */
-double sluice_seconds(void);
 static inline bool sluice_cancelled(const struct sluice_loader *ld)
 {
     return __atomic_load_n(&ld->cancel, __ATOMIC_RELAXED);

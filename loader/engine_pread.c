@@ -7,6 +7,8 @@
 
 #include "read.h"
 
+enum { STRETCH_MAX = 256 };
+
 struct list {
     struct sluice_read *first, **last;
 };
@@ -47,6 +49,7 @@ struct pread_engine {
     struct sluice_engine engine;
     struct sluice_engine_setup setup;
     bool cached_unknown;    /* the file system cannot say what is cached */
+    int stretch, handed;    /* ... then: see pread_unknown */
     struct list here, away; /* ended; to be handed to the pool. The worker's own */
     int under_way;          /* handed over and not yet taken back */
     pthread_mutex_t lock;   /* guards `back` */
@@ -168,16 +171,32 @@ static int pread_open(struct sluice_engine **out,
     return 0;
 }
 
+/* Where the file system cannot say what is cached (tmpfs, overlay, network), the time
+ * of a read does: it is done here, and after each that had to wait twice as many are
+ * handed to the pool before the next is tried here. */
+static void pread_unknown(struct pread_engine *e, struct sluice_read *r)
+{
+    const struct sluice_engine_setup *s = &e->setup;
+    if (e->handed < e->stretch) {
+        e->handed++;
+        list_push(&e->away, r);
+        return;
+    }
+    const double before = sluice_seconds();
+    read_fully(s->sys, s->fd, r);
+    const bool waited = sluice_read_waited(sluice_seconds() - before, r->size);
+    e->stretch = !waited                    ? 0
+                 : e->stretch < STRETCH_MAX ? 2 * e->stretch + 1
+                                            : e->stretch;
+    e->handed = 0;
+    list_push(&e->here, r);
+}
+
 static void pread_start(struct sluice_engine *engine, struct sluice_read *r)
 {
     struct pread_engine *e = (struct pread_engine *)engine;
     const struct sluice_engine_setup *s = &e->setup;
     r->owner = engine;
-    if (s->in_memory) {
-        read_fully(s->sys, s->fd, r);
-        list_push(&e->here, r);
-        return;
-    }
     if (!e->cached_unknown) {
         ssize_t n = s->sys->pread_cached(s->fd, r->buf, r->size, r->offset);
         if (n > 0 && sluice_read_step(r, n)) {
@@ -186,7 +205,10 @@ static void pread_start(struct sluice_engine *engine, struct sluice_read *r)
         }
         e->cached_unknown = n == -EOPNOTSUPP || n == -ENOSYS;
     }
-    list_push(&e->away, r);
+    if (e->cached_unknown)
+        pread_unknown(e, r);
+    else
+        list_push(&e->away, r);
 }
 
 static int pread_finish(struct sluice_engine *engine, struct sluice_read **done,

@@ -8,6 +8,13 @@
  * tenth of a second is not going to change its mind. */
 enum { STALLS_MAX = 100, STALLS_FREE = 10 };
 
+double sluice_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 static bool stalled(struct sluice_read *r)
 {
     const struct timespec pause = { .tv_nsec = 1000000 };

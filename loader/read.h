@@ -17,6 +17,15 @@
 
 struct sluice_engine;
 
+double sluice_seconds(void); /* of a clock that only goes forward */
+
+/* Did a read that took so long wait for a device? Disks answer in 50 microseconds at
+ * the least, memory in one or two and a byte in a nanosecond. */
+static inline bool sluice_read_waited(double seconds, size_t size)
+{
+    return seconds > 30e-6 + 1e-9 * (double)size;
+}
+
 struct sluice_read {
     uint8_t *buf;
     uint64_t offset;
@@ -42,7 +51,6 @@ struct sluice_engine_setup {
     int fd;
     unsigned depth;           /* reads in flight at most */
     struct sluice_pool *pool; /* pread: the threads to wait in */
-    bool in_memory;           /* pread: the file system has no disk to wait for */
 };
 
 /* Calls that return int: 0 or a count, or a negative errno. */

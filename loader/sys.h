@@ -27,6 +27,8 @@ struct sluice_sys {
     ssize_t (*pread_cached)(int fd, void *buf, size_t size, uint64_t offset);
     /* Will be read soon: no more than a hint, so it cannot fail. */
     void (*advise)(int fd, uint64_t offset, uint64_t size);
+    /* Bytes that could be taken without swapping, or beyond what a container may. */
+    uint64_t (*memory)(void);
     void *(*map)(size_t size); /* zeroed anonymous memory on demand, or NULL */
     void (*unmap)(void *memory, size_t size);
     int (*thread)(pthread_t *out, void *(*run)(void *), void *arg);

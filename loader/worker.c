@@ -3,19 +3,11 @@
  * always the one worked on. The lock is held to take and to hand in a chunk only. */
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "core.h"
 
 /* What a chunk's images may take in memory: keeps arenas small. */
 enum { CHUNK_BYTES = 1 << 20, CHUNK_MIN = 8 };
-
-double sluice_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static bool earlier(const struct sluice_batch *a, const struct sluice_batch *b)
 {

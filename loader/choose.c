@@ -66,13 +66,14 @@ static int probe_direct(struct sluice_loader *ld)
     return rc < 0 ? rc : probe(ld, ld->file.direct_fd);
 }
 
-/* Is this byte in the page cache? Where the file system cannot say, the time of a read
- * does. */
-static bool is_cached(const struct sluice_file *f, uint64_t offset)
+/* Is this byte in the page cache? Where the file system cannot say (*untold), the time
+ * of a read does. */
+static bool is_cached(const struct sluice_file *f, uint64_t offset, bool *untold)
 {
     uint8_t byte;
     ssize_t n = f->sys->pread_cached(f->fd, &byte, 1, offset);
-    if (n != -EOPNOTSUPP && n != -ENOSYS)
+    *untold = n == -EOPNOTSUPP || n == -ENOSYS;
+    if (!*untold)
         return n == 1;
     const double before = sluice_seconds();
     n = f->sys->pread(f->fd, &byte, 1, offset);
@@ -80,16 +81,17 @@ static bool is_cached(const struct sluice_file *f, uint64_t offset)
 }
 
 /* Are nine of ten samples, spread over the file, in the page cache? */
-static bool is_hot(const struct sluice_loader *ld)
+static bool is_hot(const struct sluice_loader *ld, bool *untold)
 {
     const uint64_t count = sluice_dataset_count(ld->file.dataset);
     int missing = 0;
+    *untold = true;
     for (uint64_t i = 0; i < HOT_PROBES && count && missing <= HOT_PROBES / 10; i++) {
         struct sluice_extent x;
         if (sluice_dataset_locate(ld->file.dataset, ld->image_field,
                                   (uint64_t)((double)count / HOT_PROBES * (double)i),
                                   &x, NULL) == 0)
-            missing += !is_cached(&ld->file, x.offset);
+            missing += !is_cached(&ld->file, x.offset, untold);
     }
     return missing <= HOT_PROBES / 10;
 }
@@ -166,10 +168,16 @@ static int choose_auto(struct sluice_loader *ld, uint64_t available,
                  ld->file.size >> 20, ld->opt.memory_budget >> 20);
         return sluice_resident_create(ld, err);
     }
-    if (is_hot(ld)) {
+    bool untold;
+    if (is_hot(ld, &untold)) {
         snprintf(why, room, "larger than the budget of %zu MiB, and in the page cache",
                  ld->opt.memory_budget >> 20);
-        return use_pread(ld, err);
+        /* One submission copies many samples, but the file systems that cannot tell
+         * what is cached let io_uring hand each to a thread of the kernel. */
+        if (untold || probe(ld, ld->file.fd) < 0)
+            return use_pread(ld, err);
+        use_uring(ld, SLUICE_IO_URING);
+        return 0;
     }
     /* What the page cache can keep is best brought there: later epochs find it, and
      * O_DIRECT reads every small sample's neighbours again. QUASI_RANDOM leaves it to

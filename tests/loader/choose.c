@@ -125,7 +125,8 @@ static void choices(void)
     } cases[] = {
         { CACHED, PLENTY, 0, 0, 0, SLUICE_IO_RESIDENT, "fit the budget" },
         { COLD, PLENTY, 0, 0, 0, SLUICE_IO_RESIDENT, "fit the budget" },
-        { CACHED, SOME, 0, 0, 0, SLUICE_IO_PREAD, "in the page cache" },
+        { CACHED, SOME, 0, 0, 0, SLUICE_IO_URING, "and in the page cache" },
+        { CACHED, SOME, -EPERM, 0, 0, SLUICE_IO_PREAD, "and in the page cache" },
         { UNTOLD_CACHED, SOME, 0, 0, 0, SLUICE_IO_PREAD, "in the page cache" },
         { COLD, SOME, 0, 0, 0, SLUICE_IO_URING, "which can keep it" },
         { MOSTLY, SOME, 0, 0, 0, SLUICE_IO_URING, "which can keep it" },
@@ -135,7 +136,7 @@ static void choices(void)
         { COLD, LITTLE, 0, 0, 0, SLUICE_IO_DIRECT, "too large" },
         { COLD, LITTLE, 0, -EINVAL, 0, SLUICE_IO_URING, "O_DIRECT refused: Invalid" },
         { COLD, LITTLE, -ENOSYS, 0, 0, SLUICE_IO_PREAD, "io_uring refused: Function" },
-        { CACHED, LITTLE, 0, 0, 0, SLUICE_IO_PREAD, "in the page cache" },
+        { CACHED, LITTLE, 0, 0, 0, SLUICE_IO_URING, "and in the page cache" },
         { COLD, LITTLE, 0, 0, SLUICE_QUASI_RANDOM, SLUICE_IO_URING, "blocks ahead" },
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -19,11 +19,13 @@ struct arrangement {
     struct rect rect[STEPS_MAX];
 };
 
-/* Whether the pipeline has that form. */
-SLUICE_HD static inline int can_arrange(const struct plan *p)
+/* The first step from `begin` on that spoils that form. */
+SLUICE_HD static inline int arranged_until(const struct plan *p, int begin)
 {
     int shifts = 0, rects = 0;
-    for (int k = 0; k < p->steps; k++)
+    for (int k = begin; k < p->steps; k++) {
+        if (p->step[k].member)
+            return k;
         switch (p->step[k].op) {
         case OP_identity:
         case OP_flip:
@@ -31,21 +33,28 @@ SLUICE_HD static inline int can_arrange(const struct plan *p)
             break;
         case OP_translate:
             if (shifts++ || rects)
-                return 0;
+                return k;
             break;
         case OP_cutout:
         case OP_erase:
             if (p->step[k].fill_mode == FILL_NOISE)
-                return 0;
+                return k;
             rects++;
             break;
         default:
-            return 0;
+            return k;
         }
-    return 1;
+    }
+    return p->steps;
 }
 
-SLUICE_HD static inline void arrange_flip(struct arrangement *a, const struct plan *p,
+/* Whether all steps have that form. */
+SLUICE_HD static inline int can_arrange(const struct plan *p)
+{
+    return arranged_until(p, 0) == p->steps;
+}
+
+SLUICE_HD static inline void arrange_flip(struct arrangement *a, const struct step *s,
                                           int vertical)
 {
     if (vertical) {
@@ -58,18 +67,18 @@ SLUICE_HD static inline void arrange_flip(struct arrangement *a, const struct pl
     for (int i = 0; i < a->rects; i++) {
         struct rect *r = &a->rect[i];
         if (vertical)
-            r->y = p->height - r->y - r->height;
+            r->y = s->height - r->y - r->height;
         else
-            r->x = p->width - r->x - r->width;
+            r->x = s->width - r->x - r->width;
     }
 }
 
-SLUICE_HD static inline void arrange(struct arrangement *a, const struct plan *p,
-                                     const struct draw *draws)
+SLUICE_HD static inline void arrange_part(struct arrangement *a, const struct plan *p,
+                                          const struct draw *draws, int begin, int end)
 {
     a->hflip = a->vflip = a->dy = a->dx = a->rects = 0;
     a->shift = -1;
-    for (int k = 0; k < p->steps; k++) {
+    for (int k = begin; k < end; k++) {
         const struct step *s = &p->step[k];
         const struct draw *d = &draws[k];
         if (!d->on)
@@ -77,7 +86,7 @@ SLUICE_HD static inline void arrange(struct arrangement *a, const struct plan *p
         switch (s->op) {
         case OP_flip:
         case OP_vertical_flip:
-            arrange_flip(a, p, s->op == OP_vertical_flip);
+            arrange_flip(a, s, s->op == OP_vertical_flip);
             break;
         case OP_translate:
             a->dy = d->u.shift.dy - s->pad;
@@ -90,6 +99,12 @@ SLUICE_HD static inline void arrange(struct arrangement *a, const struct plan *p
             break;
         }
     }
+}
+
+SLUICE_HD static inline void arrange(struct arrangement *a, const struct plan *p,
+                                     const struct draw *draws)
+{
+    arrange_part(a, p, draws, 0, p->steps);
 }
 
 #endif

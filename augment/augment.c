@@ -51,46 +51,57 @@ static void divide(struct plan *p, int each)
     p->stage_end[p->stages++] = p->steps;
 }
 
-static void prepare_conversion(struct conversion *cv, const struct plan *p)
+/* Of `channels` channels from `first` on, interleaved, into numbers of `dtype`. */
+static void prepare_conversion(struct conversion *cv, const struct plan *p, int dtype,
+                               int first, int channels)
 {
-    cv->dtype = p->dtype;
-    cv->channels = p->channels;
+    cv->dtype = dtype;
+    cv->channels = channels;
     for (int i = 0; i < PATTERN; i++) {
-        cv->gain[i] = p->gain[i % p->channels];
-        cv->bias[i] = p->bias[i % p->channels];
+        cv->gain[i] = p->gain[first + i % channels];
+        cv->bias[i] = p->bias[first + i % channels];
     }
     for (int j = 0; j < 64; j++) {
-        const int n = p->channels, group = 64 / n;
+        const int n = channels, group = 64 / n;
         cv->backward[j] = (uint8_t)((group - 1 - j / n) * n + j % n);
         cv->planes[j] = (uint8_t)(j % 16 * n + j / 16);
     }
-    for (int c = 0; c < p->channels && p->dtype != SLUICE_U8; c++)
+    for (int c = 0; c < channels && dtype != SLUICE_U8; c++)
         for (int v = 0; v < 256; v++)
-            store_number(p,
-                         p->dtype == SLUICE_F32 ? (void *)cv->table.f32[c]
-                                                : (void *)cv->table.u16[c],
-                         (size_t)v, multiply_add((float)v, p->gain[c], p->bias[c]));
+            store_number(
+                p,
+                dtype == SLUICE_F32 ? (void *)cv->table.f32[c]
+                                    : (void *)cv->table.u16[c],
+                (size_t)v,
+                multiply_add((float)v, p->gain[first + c], p->bias[first + c]));
 }
 
-/* The kernels for `use`; NULL in *out: stage by stage. */
-static int choose(const struct kernels **out, enum sluice_augment_use use,
-                  const struct plan *p, struct sluice_error *err)
+/* Rows where one pass of them is enough, else planes; for the reference, neither. */
+static int choose(struct sluice_augment *aug, enum sluice_augment_use use,
+                  struct sluice_error *err)
 {
     const int avx2 = sluice_augment_has_avx2(), avx512 = sluice_augment_has_avx512();
+    const struct plan *p = &aug->plan;
     if ((use == SLUICE_AUGMENT_AVX2 && !avx2) ||
         (use == SLUICE_AUGMENT_AVX512 && !avx512))
         return sluice_fail(err, SLUICE_EUNBUILT, "augment: this CPU has no %s",
                            use == SLUICE_AUGMENT_AVX2 ? "AVX2" : "AVX-512 with VBMI");
-    *out = NULL;
-    if (!sluice_augment_rows_fit(p))
+    aug->image_bytes = p->stages > 1 ? stages_image_bytes(p) : 0;
+    if (use == SLUICE_AUGMENT_STEPS)
         return 0;
     if (use == SLUICE_AUGMENT_BEST)
         use = avx512 ? SLUICE_AUGMENT_AVX512
               : avx2 ? SLUICE_AUGMENT_AVX2
                      : SLUICE_AUGMENT_PLAIN;
-    *out = use == SLUICE_AUGMENT_AVX512 ? &sluice_augment_avx512
-           : use == SLUICE_AUGMENT_AVX2 ? &sluice_augment_avx2
-                                        : &sluice_augment_plain;
+    aug->kernels = use == SLUICE_AUGMENT_AVX512 ? &sluice_augment_avx512
+                   : use == SLUICE_AUGMENT_AVX2 ? &sluice_augment_avx2
+                                                : &sluice_augment_plain;
+    if (sluice_augment_rows_fit(p))
+        return 0;
+    aug->planes = use == SLUICE_AUGMENT_AVX512 ? &sluice_augment_planes_avx512
+                  : use == SLUICE_AUGMENT_AVX2 ? &sluice_augment_planes_avx2
+                                               : &sluice_augment_planes_plain;
+    aug->image_bytes = sluice_augment_planes_bytes(p);
     return 0;
 }
 
@@ -113,20 +124,20 @@ static int plan_pipeline(struct sluice_augment *aug, const char *pipeline,
         return rc;
     p->arranged = o->use != SLUICE_AUGMENT_STEPS && can_arrange(p);
     divide(p, o->use == SLUICE_AUGMENT_STEPS);
-    if ((rc = choose(&aug->kernels, o->use, p, err)) < 0)
+    if ((rc = choose(aug, o->use, err)) < 0)
         return rc;
-    prepare_conversion(&aug->conversion, p);
-    if (aug->kernels == &sluice_augment_avx512 && p->steps &&
+    prepare_conversion(&aug->conversion, p, p->dtype, 0, p->channels);
+    prepare_conversion(&aug->bytes, p, SLUICE_U8, 0, p->channels);
+    for (int c = 0; c < p->channels; c++)
+        prepare_conversion(&aug->plane[c], p, p->dtype, c, 1);
+    if (aug->kernels == &sluice_augment_avx512 && !aug->planes && p->steps &&
         sluice_augment_narrow_create(&aug->narrow, p) < 0)
         return sluice_fail(err, SLUICE_ENOMEM, "augment: no memory for tables");
     if (aug->kernels)
-        snprintf(aug->path, sizeof(aug->path), "%srows %s",
-                 aug->narrow ? "narrow " : "", aug->kernels->name);
-    else if (o->use == SLUICE_AUGMENT_STEPS)
-        snprintf(aug->path, sizeof(aug->path), "steps");
+        snprintf(aug->path, sizeof(aug->path), "%s%s %s", aug->narrow ? "narrow " : "",
+                 aug->planes ? "planes" : "rows", aug->kernels->name);
     else
-        snprintf(aug->path, sizeof(aug->path), "%d pass%s plain", p->stages,
-                 p->stages == 1 ? "" : "es");
+        snprintf(aug->path, sizeof(aug->path), "steps");
     return 0;
 }
 
@@ -178,7 +189,7 @@ static int apply(const void *arg, const struct sluice_image *in, void *out,
                            in->channels);
     for (int k = 0; k < p->steps + p->posts; k++)
         step_draw(&draws[k], p, k, in->id, in->epoch);
-    if (aug->kernels) {
+    if (aug->kernels && !aug->planes) {
         sluice_augment_run_rows(aug, draws, in->pixels, out);
     } else {
         int rc = sluice_augment_run_stages(aug, draws, in->pixels, out, err);

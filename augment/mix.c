@@ -34,6 +34,14 @@ static void blend_images(const struct plan *p, const struct sluice_mix *m, void 
             to[i] = blend_numbers(to[i], from[i], m->share);
         return;
     }
+    if (p->dtype == SLUICE_BF16) {
+        uint16_t *to = image;
+        const uint16_t *from = partner;
+        for (size_t i = 0; i < elements; i++)
+            to[i] = bf16_bits(
+                blend_numbers(bf16_number(to[i]), bf16_number(from[i]), m->share));
+        return;
+    }
     for (size_t i = 0; i < elements; i++)
         mix_element(p, m, image, i, partner, i);
 }

@@ -1,4 +1,4 @@
-/* pipeline.h -- a created pipeline, and the two ways to run it on the CPU. */
+/* pipeline.h -- a created pipeline, and the ways to run it on the CPU. */
 #ifndef SLUICE_AUGMENT_PIPELINE_H
 #define SLUICE_AUGMENT_PIPELINE_H
 
@@ -8,6 +8,7 @@
 
 #include "kernels.h"
 #include "plan.h"
+#include "planes.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -20,9 +21,14 @@ struct sluice_augment {
     struct plan plan;
     char *description;
     char path[48];
-    const struct kernels *kernels; /* NULL: stage by stage */
-    struct narrow *narrow;         /* NULL: rows are wider, or no AVX-512 */
+    /* NULL: stage by stage. planes NULL: rows; else steps on planes, which bytes become
+     * by one conversion, and planes become numbers by another. */
+    const struct kernels *kernels;
+    const struct planes *planes;
+    struct narrow *narrow; /* NULL: rows are wider, or no AVX-512 */
     struct conversion conversion;
+    struct conversion bytes, plane[CHANNELS_MAX];
+    size_t image_bytes; /* of scratch, twice */
     /* Scratch lives from call to call, so that no image costs an allocation; there are
      * never more than there were calls at one time. */
     pthread_mutex_t lock;
@@ -32,12 +38,19 @@ struct sluice_augment {
 /* What kernels are given. */
 const struct plan *sluice_augment_plan(const struct sluice_augment *aug);
 
-/* Stage by stage, pixel by pixel: the reference, and the way for every pipeline. */
+/* Stage by stage, pixel by pixel: the reference; or, where aug->planes says so, on
+ * planes. */
 int sluice_augment_run_stages(struct sluice_augment *aug, const struct draw *draws,
                               const uint8_t *src, void *out, struct sluice_error *err);
 /* The steps behind the conversion. */
 void sluice_augment_erase(const struct plan *p, const struct draw *draws, void *out);
 void sluice_augment_free_scratch(struct sluice_augment *aug);
+
+/* Step by step on planes, for every pipeline; two images of as many bytes. */
+size_t sluice_augment_planes_bytes(const struct plan *p);
+void sluice_augment_run_planes(const struct sluice_augment *aug,
+                               const struct draw *draws, const uint8_t *src,
+                               uint8_t *image, uint8_t *spare, void *out);
 
 /* Row by row, in one pass, for what can_arrange() says. */
 int sluice_augment_rows_fit(const struct plan *plan);

@@ -14,8 +14,7 @@ struct scratch {
 
 static struct scratch *borrow(struct sluice_augment *aug)
 {
-    const struct plan *p = &aug->plan;
-    const size_t size = stages_image_bytes(p);
+    const size_t size = aug->image_bytes;
     pthread_mutex_lock(&aug->lock);
     struct scratch *s = aug->idle;
     if (s)
@@ -81,11 +80,13 @@ int sluice_augment_run_stages(struct sluice_augment *aug, const struct draw *dra
 {
     const struct plan *p = &aug->plan;
     struct scratch *s = NULL;
-    if (p->stages > 1 && !(s = borrow(aug)))
+    if (aug->image_bytes && !(s = borrow(aug)))
         return sluice_fail(err, SLUICE_ENOMEM,
                            "augment: no memory for two images of %zu bytes",
-                           stages_image_bytes(p));
-    for (int i = 0; i < p->stages; i++) {
+                           aug->image_bytes);
+    if (aug->planes)
+        sluice_augment_run_planes(aug, draws, src, s->image[0], s->image[1], out);
+    for (int i = 0; i < p->stages && !aug->planes; i++) {
         uint8_t *next = s ? s->image[i & 1] : NULL;
         run_stage(p, i, draws, src, next, out);
         src = next;

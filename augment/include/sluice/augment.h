@@ -40,7 +40,7 @@ struct sluice_augment;
 enum sluice_augment_use {
     SLUICE_AUGMENT_BEST = 0,  /* the fastest that this CPU has */
     SLUICE_AUGMENT_STEPS = 1, /* the plain reference, one operation after the other */
-    SLUICE_AUGMENT_PLAIN = 2, /* fused, in plain C */
+    SLUICE_AUGMENT_PLAIN = 2, /* the fast ways, in plain C */
     SLUICE_AUGMENT_AVX2 = 3,
     SLUICE_AUGMENT_AVX512 = 4,
 };
@@ -85,7 +85,7 @@ void sluice_augment_scale(const struct sluice_augment *aug, int channel, float *
 /* The pipeline with every value spelled out: what a run records. Creating from it, with
  * the other options alike, gives the same pipeline. */
 const char *sluice_augment_describe(const struct sluice_augment *aug);
-/* Which code runs: "rows avx512", "steps", ... */
+/* Which code runs: "rows avx512", "planes avx2", "steps", ... */
 const char *sluice_augment_path(const struct sluice_augment *aug);
 
 /* The operations, for help texts. i from 0; NULL past the last. */

@@ -5,8 +5,10 @@
 #include "kernel.h"
 #include "pipeline.h"
 
+enum { THREADS_MOST = 512 };
+
 __global__ static void
-augment(const __grid_constant__ struct plan p,
+__launch_bounds__(THREADS_MOST) augment(const __grid_constant__ struct plan p,
         const __grid_constant__ struct sluice_augment_gpu_batch b)
 {
     extern __shared__ __align__(16) uint8_t room[];
@@ -40,7 +42,7 @@ extern "C" int sluice_augment_cuda(const struct sluice_augment *aug,
     const int shared = between_shared(p);
     const size_t room = sizeof(struct block) + (shared ? between_bytes(p) : 0);
     /* Few threads are enough for a small image, and let more blocks live at once. */
-    const int threads = p->height * p->width > 4096 ? 512 : 128;
+    const int threads = p->height * p->width > 4096 ? THREADS_MOST : 128;
     if (b.count < 0 || (b.count && (!b.images || !b.ids || !b.out)))
         return sluice_fail(err, SLUICE_EINVAL,
                            "augment: a batch of %d without images, ids or result",

@@ -15,8 +15,9 @@
 #include "ops/policy.h"
 #include "plan.h"
 
-SLUICE_HD static inline void step_draw(struct draw *d, const struct plan *p, int step,
-                                       uint64_t sample, uint32_t epoch)
+SLUICE_HD SLUICE_APART static inline void step_draw(struct draw *d,
+                                                    const struct plan *p, int step,
+                                                    uint64_t sample, uint32_t epoch)
 {
     const struct step *s = &p->step[step];
     struct draw_key key;

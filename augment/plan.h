@@ -22,6 +22,14 @@
 #include <sluice/image.h>
 #include <sluice/rng.h>
 
+/* On the GPU: a function of its own, so that the registers it needs are not those of
+ * every thread all the time. */
+#ifdef __CUDACC__
+#define SLUICE_APART __noinline__
+#else
+#define SLUICE_APART
+#endif
+
 enum {
     CHANNELS_MAX = 4,
     STEPS_MAX = 16,

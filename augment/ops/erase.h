@@ -50,8 +50,8 @@ noise_stream(const struct draw *d, const struct step *s, int y, int x)
 }
 
 /* Bytes, all as likely as any other. */
-SLUICE_HD static inline void noise_pixel(const struct draw *d, const struct step *s,
-                                         int y, int x, uint8_t *v)
+SLUICE_HD SLUICE_APART static inline void
+noise_pixel(const struct draw *d, const struct step *s, int y, int x, uint8_t *v)
 {
     struct sluice_rng r = noise_stream(d, s, y, x);
     for (int c = 0; c < CHANNELS_MAX; c++)
@@ -59,8 +59,8 @@ SLUICE_HD static inline void noise_pixel(const struct draw *d, const struct step
 }
 
 /* Behind the conversion: of the normal distribution, by Box and Muller's method. */
-SLUICE_HD static inline float noise_number(const struct draw *d, const struct step *s,
-                                           int y, int x, int channel)
+SLUICE_HD SLUICE_APART static inline float
+noise_number(const struct draw *d, const struct step *s, int y, int x, int channel)
 {
     struct sluice_rng r = noise_stream(d, s, y, x);
     double sine, cosine;

@@ -63,9 +63,10 @@ SLUICE_HD static inline void member_map(double m[9], const struct step *s,
 }
 
 /* The first member is the last map that a place goes through. */
-SLUICE_HD static inline void geometry_draw(struct draw *d, const struct step *s,
-                                           const struct plan *p,
-                                           const struct draw_key *key)
+SLUICE_HD SLUICE_APART static inline void geometry_draw(struct draw *d,
+                                                        const struct step *s,
+                                                        const struct plan *p,
+                                                        const struct draw_key *key)
 {
     double all[9], next[9], one[9];
     struct draw member;

@@ -2,7 +2,7 @@
  * curand_init(seed, sample, offset) with offset = 4 * (epoch << 32 | operation << 16).
  *
  * cuRAND's functions are for the device; told otherwise, the same code runs on the CPU,
- * so the first half of the test needs no GPU. */
+ * so the first half of the test needs no GPU, and no nvcc. */
 #define QUALIFIERS static inline __host__ __device__
 #include <curand_kernel.h>
 
@@ -28,11 +28,13 @@ __host__ __device__ static void words(int i, uint32_t *ours, uint32_t *theirs)
     }
 }
 
+#ifdef __CUDACC__
 __global__ static void words_on_gpu(uint32_t *ours, uint32_t *theirs)
 {
     const int i = (int)threadIdx.x;
     words(i, ours + i * WORDS, theirs + i * WORDS);
 }
+#endif
 
 static void compare(const char *where, const uint32_t (*ours)[WORDS],
                     const uint32_t (*theirs)[WORDS])
@@ -45,11 +47,13 @@ static void compare(const char *where, const uint32_t (*ours)[WORDS],
 
 int main(void)
 {
-    static uint32_t ours[CASES][WORDS], theirs[CASES][WORDS], gpu[2][CASES][WORDS];
-    int devices = 0;
+    static uint32_t ours[CASES][WORDS], theirs[CASES][WORDS];
     for (int i = 0; i < CASES; i++)
         words(i, ours[i], theirs[i]);
     compare("CPU", ours, theirs);
+#ifdef __CUDACC__
+    static uint32_t gpu[2][CASES][WORDS];
+    int devices = 0;
     if (cudaGetDeviceCount(&devices) == cudaSuccess && devices) {
         uint32_t *memory;
         REQUIRE(cudaMalloc(&memory, sizeof(gpu)) == cudaSuccess, "no memory");
@@ -61,5 +65,6 @@ int main(void)
         compare("GPU", gpu[0], theirs);
         compare("GPU's cuRAND", theirs, gpu[1]);
     }
+#endif
     return check_done();
 }

@@ -13,10 +13,12 @@
 #include <sluice/jpeg.h>
 
 #include "exif.h"
+#include "jpeg_baseline.h"
 
 enum {
     BEFORE_MAX =
-        128, /* bytes: a block of four samples across, and a pixel, in colour */
+        128,     /* bytes: a block of four samples across, and a pixel, in colour */
+    NARROW = 16, /* pixels: libjpeg does not smooth chroma that is two samples wide */
 };
 
 struct sluice_jpeg {
@@ -36,6 +38,10 @@ struct sluice_jpeg {
     uint8_t *out;
     uint8_t *row; /* where one is copied */
     size_t room;
+
+    struct jpeg_baseline *baseline; /* NULL: not needed yet */
+    enum sluice_jpeg_path path, took;
+    struct sluice_jpeg_times times;
 };
 
 static struct sluice_jpeg *decoder_of(j_common_ptr info)
@@ -142,6 +148,7 @@ int sluice_jpeg_create(struct sluice_jpeg **out,
     }
     j->info.progress = &j->progress;
     j->info.mem->max_memory_to_use = (long)j->limits.memory;
+    j->path = sluice_jpeg_best();
     *out = j;
     return 0;
 }
@@ -151,6 +158,7 @@ void sluice_jpeg_free(struct sluice_jpeg *j)
     if (!j)
         return;
     jpeg_destroy_decompress(&j->info);
+    sluice_jpeg_baseline_free(j->baseline);
     free(j->row);
     free(j);
 }
@@ -234,17 +242,21 @@ static void choose_colours(struct sluice_jpeg *j)
 
 /* Only the columns of the rect, and some: fancy upsampling looks at the neighbour of
  * each pixel, and at the edge of what is decoded there is none, so one more is decoded
- * on either side. libjpeg moves the left edge on to where a block begins. Returns the
- * column that it starts at. */
+ * on either side, and NARROW at least. libjpeg moves the left edge on to where a block
+ * begins. Returns the column that it starts at. */
 static JDIMENSION start(struct sluice_jpeg *j)
 {
     struct jpeg_decompress_struct *info = &j->info;
     const struct sluice_jpeg_rect *r = &j->rect;
-    JDIMENSION left = r->x ? r->x - 1 : 0;
-    JDIMENSION width = r->x + r->width - left;
+    JDIMENSION left = r->x ? r->x - 1 : 0, width;
     jpeg_start_decompress(info);
-    if (left + width < info->output_width)
-        width++;
+    const JDIMENSION right = info->output_width - left;
+    if (right < NARROW)
+        left = info->output_width < NARROW ? 0 : info->output_width - NARROW;
+    width = r->x + r->width - left + 1;
+    width = width < NARROW ? NARROW : width;
+    if (width > info->output_width - left)
+        width = info->output_width - left;
     if (width < info->output_width)
         jpeg_crop_scanline(info, &left, &width);
     else
@@ -327,6 +339,17 @@ static void decode(struct sluice_jpeg *j)
         jpeg_abort_decompress(info);
 }
 
+/* Where that cannot be had for want of memory, libjpeg is asked too. */
+static bool decode_baseline(struct sluice_jpeg *j)
+{
+    const struct jpeg_kernels *k = sluice_jpeg_kernels_of(j->path);
+    if (k && !j->baseline)
+        j->baseline = sluice_jpeg_baseline_create();
+    return k && j->baseline &&
+           sluice_jpeg_baseline_decode(j->baseline, k, &j->info, &j->rect, j->channels,
+                                       j->limits.memory, j->out, &j->times);
+}
+
 int sluice_jpeg_decode(struct sluice_jpeg *j, const struct sluice_jpeg_rect *rect,
                        int channels, uint8_t *pixels, struct sluice_error *err)
 {
@@ -346,5 +369,32 @@ int sluice_jpeg_decode(struct sluice_jpeg *j, const struct sluice_jpeg_rect *rec
     j->channels = channels;
     j->out = pixels;
     j->begun = false;
+    j->took = j->path;
+    if (decode_baseline(j))
+        return 0;
+    j->took = SLUICE_JPEG_LIBJPEG;
     return guarded(j, decode, err);
+}
+
+int sluice_jpeg_prefer(struct sluice_jpeg *j, enum sluice_jpeg_path path,
+                       struct sluice_error *err)
+{
+    if (path == SLUICE_JPEG_AUTO)
+        path = sluice_jpeg_best();
+    if (path != SLUICE_JPEG_LIBJPEG && !sluice_jpeg_kernels_of(path))
+        return sluice_fail(err, SLUICE_EUNBUILT,
+                           "JPEG: decoder %d is not to be had on this machine",
+                           (int)path);
+    j->path = path;
+    return 0;
+}
+
+enum sluice_jpeg_path sluice_jpeg_took(const struct sluice_jpeg *j)
+{
+    return j->took;
+}
+
+struct sluice_jpeg_times sluice_jpeg_times(const struct sluice_jpeg *j)
+{
+    return j->times;
 }

@@ -109,6 +109,27 @@ static void every_kind(void)
         parts(&cases[i].m, cases[i].channels, cases[i].what);
 }
 
+/* A pixel or two across, where libjpeg's own parts are not smoothed. */
+static void narrow(enum sluice_jpeg_path path)
+{
+    CHECK(sluice_jpeg_prefer(decoder, path, &err) == 0, "%s", err.message);
+    for (int width = 1; width < 40; width++) {
+        const struct jpeg_make m = { 20, width, 3, 2, 2, 0, 90, 0, 11 };
+        size_t size;
+        uint8_t *data = jpeg_make(&m, &size);
+        uint8_t *whole = plain_decode(data, size, JCS_RGB);
+        for (uint32_t x = 0; x < (uint32_t)width; x++) {
+            const struct sluice_jpeg_rect r = { 3, x, 9,
+                                                x + 2 < (uint32_t)width ? 2 : 1 };
+            const long bad = differing(data, size, whole, width, &r, 3);
+            CHECK(bad == 0, "path %d: %u wide at %u of %d: %ld differ", (int)path,
+                  r.width, r.x, width, bad);
+        }
+        free(whole);
+        free(data);
+    }
+}
+
 /* Inks as Pillow turns them into light; libjpeg writes CMYK with Adobe's marker, so
  * the stored values are 255 - ink. */
 static void cmyk(void)
@@ -218,6 +239,8 @@ int main(void)
 {
     REQUIRE(sluice_jpeg_create(&decoder, NULL, &err) == 0, "%s", err.message);
     every_kind();
+    narrow(SLUICE_JPEG_LIBJPEG);
+    narrow(SLUICE_JPEG_AUTO);
     cmyk();
     header();
     damage(0);

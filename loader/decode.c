@@ -11,7 +11,6 @@
 enum {
     CROP_STREAM = 0xffff, /* of draws: augmentation's operations count from 0 */
     TRIES = 10,
-    SLACK = 4, /* bytes behind an image that the resizer may read */
 };
 
 void sluice_decoder_free(struct sluice_decoder *d)
@@ -179,7 +178,7 @@ static int decode(const struct sluice_loader *ld, struct sluice_decoder *d,
     const struct sluice_jpeg_rect r =
         sluice_crop_part(ld, sample, epoch, x->height, x->width);
     const size_t size = (size_t)r.height * r.width * (size_t)s->channels;
-    int rc = grow(&d->part, &d->part_room, size + SLACK, err);
+    int rc = grow(&d->part, &d->part_room, size + RESIZE_SLACK, err);
     if (rc == 0)
         rc = extract(d, x, bytes, &r, s->channels, d->part, err);
     *pixels = d->part;

@@ -11,6 +11,9 @@ static const struct resize_kernels *best(void)
 {
 #ifdef RESIZE_X86
     __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vnni"))
+        return &sluice_resize_vnni;
     if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
         return &sluice_resize_avx512;
     if (__builtin_cpu_supports("avx2"))

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { RESIZE_BITS = 22 };
+enum { RESIZE_BITS = 22, RESIZE_SLACK = 64 };
 
 /* The weights of one direction. */
 struct resize_axis {
@@ -31,8 +31,8 @@ struct resizer {
     size_t room;
 };
 
-/* in: (height, width, channels) without gaps, and 3 bytes behind it that may be read
- * (their values do not matter); out: (to_height, to_width,
+/* in: (height, width, channels) without gaps, and RESIZE_SLACK bytes behind it that may
+ * be read (their values do not matter); out: (to_height, to_width,
  * channels) without gaps; channels 1 or 3. 0 or -ENOMEM. */
 int sluice_resize(struct resizer *r, const uint8_t *in, int height, int width,
                   int channels, uint8_t *out, int to_height, int to_width);
@@ -41,8 +41,8 @@ void sluice_resize_free(struct resizer *r);
 /* The two passes, once for each instruction set; all give the same bytes. */
 struct resize_kernels {
     const char *name;
-    /* All rows: out (rows, to, channels). `in` may be read to 3 bytes beyond its end.
-     */
+    /* All rows: out (rows, to, channels). `in` may be read to RESIZE_SLACK
+     * bytes beyond its end. */
     void (*across)(const struct resize_axis *a, const uint8_t *in, size_t rows,
                    int channels, uint8_t *out);
     /* One output row of `bytes`: rows of `in` are `stride` bytes apart. */
@@ -50,7 +50,7 @@ struct resize_kernels {
                  uint8_t *out, size_t bytes);
 };
 extern const struct resize_kernels sluice_resize_plain, sluice_resize_avx2,
-    sluice_resize_avx512;
+    sluice_resize_avx512, sluice_resize_vnni;
 /* The best that this CPU has; tests set another one. */
 extern const struct resize_kernels *sluice_resize_use;
 

@@ -66,7 +66,7 @@ static struct sluice_loader *open_with(const char *path,
 static void expected(struct sluice_loader *ld, uint64_t sample, uint32_t epoch,
                      uint8_t *out)
 {
-    static uint8_t whole[140 * 140 * 3], part[140 * 140 * 3 + 4];
+    static uint8_t whole[140 * 140 * 3], part[140 * 140 * 3 + RESIZE_SLACK];
     static struct resizer resizer;
     struct sluice_image image;
     REQUIRE(sluice_loader_read(ld, sample, whole, sizeof whole, &image, &err) == 0,

@@ -12,7 +12,7 @@
 
 enum { ROOM = 512 * 512 * 3 };
 
-static uint8_t in[ROOM + 4], out[ROOM], other[ROOM];
+static uint8_t in[ROOM + RESIZE_SLACK], out[ROOM], other[ROOM];
 static struct resizer resizer;
 
 static void pillow(const char *name)
@@ -43,7 +43,7 @@ static void pillow(const char *name)
 static void parity(const struct resize_kernels *kernels)
 {
     struct sluice_rng rng = sluice_rng_at(3, 0, 0);
-    for (int i = 0; i < 60; i++) {
+    for (int i = 0; i < 150; i++) {
         const int h = 1 + (int)sluice_rng_below(&rng, 200);
         const int w = 1 + (int)sluice_rng_below(&rng, 200);
         const int to_h = 1 + (int)sluice_rng_below(&rng, 150);
@@ -79,6 +79,12 @@ int main(void)
         sluice_resize_use = &sluice_resize_avx512;
         pillow("avx512");
         parity(&sluice_resize_avx512);
+        if (__builtin_cpu_supports("avx512vbmi") &&
+            __builtin_cpu_supports("avx512vnni")) {
+            sluice_resize_use = &sluice_resize_vnni;
+            pillow("vnni");
+            parity(&sluice_resize_vnni);
+        }
     }
 #endif
     parity(best);

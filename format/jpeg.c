@@ -119,6 +119,8 @@ static int guarded(struct sluice_jpeg *j, void (*step)(struct sluice_jpeg *j),
 static void create(struct sluice_jpeg *j)
 {
     jpeg_create_decompress(&j->info);
+    j->info.progress = &j->progress;
+    j->info.mem->max_memory_to_use = (long)j->limits.memory;
 }
 
 int sluice_jpeg_create(struct sluice_jpeg **out,
@@ -146,8 +148,6 @@ int sluice_jpeg_create(struct sluice_jpeg **out,
         free(j);
         return SLUICE_ENOMEM;
     }
-    j->info.progress = &j->progress;
-    j->info.mem->max_memory_to_use = (long)j->limits.memory;
     j->path = sluice_jpeg_best();
     *out = j;
     return 0;
@@ -163,10 +163,13 @@ void sluice_jpeg_free(struct sluice_jpeg *j)
     free(j);
 }
 
+/* Begun anew, as libjpeg keeps the tables of one picture for the next: one that lacks
+ * its own would be decoded with those of whatever came before it in this thread. */
 static void read_header(struct sluice_jpeg *j)
 {
     char text[96];
-    jpeg_abort_decompress(&j->info);
+    jpeg_destroy_decompress(&j->info);
+    create(j);
     jpeg_mem_src(&j->info, j->data, (unsigned long)j->size);
     jpeg_save_markers(&j->info, JPEG_APP0 + 1, 0xffff);
     jpeg_read_header(&j->info, TRUE);

@@ -203,6 +203,27 @@ static void damage(int progressive)
     free(data);
 }
 
+/* A picture without its tables is no picture, whatever was decoded before. */
+static void forgets(void)
+{
+    const struct jpeg_make m = { 40, 40, 3, 2, 2, 0, 0, 0, 2 };
+    static uint8_t out[40 * 40 * 3];
+    size_t size, at = 2;
+    uint8_t *data = jpeg_make(&m, &size);
+    CHECK(begin(data, size) == 0 &&
+              sluice_jpeg_decode(decoder, NULL, 3, out, &err) == 0,
+          "%s", err.message);
+    while (data[at + 1] != 0xdb)
+        at += 2 + (size_t)(data[at + 2] << 8 | data[at + 3]);
+    data[at + 1] = 0xfe; /* a comment */
+    int rc = begin(data, size);
+    if (rc == 0)
+        rc = sluice_jpeg_decode(decoder, NULL, 3, out, &err);
+    CHECK(rc == SLUICE_ECORRUPT && strstr(err.message, "not defined"), "%d: %s", rc,
+          err.message);
+    free(data);
+}
+
 static void limits(void)
 {
     const struct jpeg_make m = { 300, 400, 3, 2, 2, 1, 0, 0, 2 };
@@ -245,6 +266,7 @@ int main(void)
     header();
     damage(0);
     damage(1);
+    forgets();
     limits();
     sluice_jpeg_free(decoder);
     return check_done();

@@ -131,6 +131,8 @@ static int extract(struct sluice_decoder *d, const struct sluice_extent *x,
     if (!d->jpeg)
         rc = sluice_jpeg_create(&d->jpeg, &d->limits, err);
     if (rc == 0)
+        rc = sluice_jpeg_prefer(d->jpeg, d->path, err);
+    if (rc == 0)
         rc = sluice_jpeg_begin(d->jpeg, bytes, x->size, &info, err);
     if (rc < 0)
         return rc;
@@ -221,7 +223,7 @@ int sluice_decode_whole(const struct sluice_loader *ld, uint64_t sample,
 {
     const struct sluice_jpeg_rect all = { 0, 0, x->height, x->width };
     const size_t size = (size_t)x->height * x->width * x->channels;
-    struct sluice_decoder d = { .jpeg = NULL };
+    struct sluice_decoder d = { .path = ld->opt.jpeg };
     struct sluice_error why;
     if (size > capacity)
         return sluice_fail(err, SLUICE_EINVAL,

@@ -15,6 +15,8 @@ struct sluice_decoder {
     struct sluice_jpeg *jpeg;
     struct sluice_inflater *inflater;
     struct sluice_jpeg_limits limits; /* set before the first picture */
+    enum sluice_jpeg_path path;       /* so is this */
+    struct sluice_jpeg_times told;    /* what statistics know of */
     struct resizer resizer;
     uint8_t *plain, *part, *out; /* grown as needed */
     size_t plain_room, part_room, out_room;

@@ -106,6 +106,17 @@ static int take(struct worker *w, bool wait, struct chunk *c)
     return rc;
 }
 
+/* With the lock held. */
+static void tell_times(struct sluice_loader *ld, struct sluice_decoder *d)
+{
+    if (!d->jpeg)
+        return;
+    const struct sluice_jpeg_times now = sluice_jpeg_times(d->jpeg);
+    ld->stats.entropy_seconds += now.entropy - d->told.entropy;
+    ld->stats.pixels_seconds += now.pixels - d->told.pixels;
+    d->told = now;
+}
+
 static void hand_in(struct worker *w, struct chunk *chunks, int count)
 {
     struct sluice_loader *ld = w->ld;
@@ -136,6 +147,7 @@ static void hand_in(struct worker *w, struct chunk *chunks, int count)
     sluice_tell_ready(ld);
     ld->stats.read_seconds += w->read_seconds;
     ld->stats.decode_seconds += w->decode_seconds - w->decoder.resize_seconds;
+    tell_times(ld, &w->decoder);
     ld->stats.resize_seconds += w->decoder.resize_seconds;
     ld->stats.transform_seconds += w->transform_seconds - w->decode_seconds;
     ld->stats.bytes_read += w->bytes_read;
@@ -183,6 +195,7 @@ static int prepare(struct worker *w)
     int rc = 0;
     w->depth = sluice_worker_depth(ld);
     w->decoder.limits.memory = ld->jpeg_memory;
+    w->decoder.path = ld->opt.jpeg;
     if (!ld->engine_kind) {
         w->scratch = malloc(ld->in_bytes);
         rc = w->scratch ? 0 : -ENOMEM;

@@ -16,6 +16,7 @@ struct bench_options {
     int folds, fold;
     bool fold_test, balanced;
     int crop, size;
+    int jpeg;
     int dtype, layout;
     bool cold, hash, json, quiet, shuffle;
     const char *against; /* more options: compare with a run that has them too */

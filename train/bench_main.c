@@ -38,6 +38,7 @@ static const struct cli_option option_table[] = {
     { "crop", CLI_CHOICE, offsetof(struct bench_options, crop), 0, 0, "none|random|center",
       "part of each image that is taken and scaled to --size: none" },
     { "size", CLI_INT, offsetof(struct bench_options, size), 1, 16384, NULL, "height and width behind a crop: 224" },
+    { "jpeg", CLI_CHOICE, offsetof(struct bench_options, jpeg), 0, 0, "auto|libjpeg|plain|avx2|avx512", "what decodes JPEGs: auto" },
     { "augment", CLI_STRING, offsetof(struct bench_options, augment), 0, 0, NULL, "a pipeline, as in flip,translate:pad=2,cutout:size=4,normalize: none" },
     { "dtype", CLI_CHOICE, offsetof(struct bench_options, dtype), 0, 0, "f32|bf16|f16|u8", "of augmented images: f32" },
     { "layout", CLI_CHOICE, offsetof(struct bench_options, layout), 0, 0, "nhwc|nchw", "of augmented images: nhwc" },

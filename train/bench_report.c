@@ -95,6 +95,11 @@ static void print_stages(const struct bench_result *r)
                i == AUGMENT ? "  checksums too"
                : i == IDLE  ? "  no batch was free: the consumer had them all"
                             : "");
+        if (i == DECODE && s->entropy_seconds > 0)
+            printf("    of it %9.3f %6.1f %%  Huffman codes\n"
+                   "    and   %9.3f %6.1f %%  inverse DCT and colour\n",
+                   s->entropy_seconds, 100 * s->entropy_seconds / all,
+                   s->pixels_seconds, 100 * s->pixels_seconds / all);
         rest -= t[i];
     }
     printf("  %-8s %9.3f %6.1f %%  locks, and waiting for a CPU\n", "other",
@@ -172,6 +177,8 @@ void bench_print_json(const struct bench_options *opt, const struct bench_result
            s->reads_in_flight, s->batches_ready);
     for (int i = 0; i < STAGES; i++)
         printf("\"%s_s\": %.4f, ", stage_names[i], t[i]);
+    printf("\"entropy_s\": %.4f, \"pixels_s\": %.4f, ", s->entropy_seconds,
+           s->pixels_seconds);
     printf("\"wait_s\": %.4f, \"idle_share\": %.4f, ", s->wait_seconds,
            s->idle_seconds / (s->threads * r->seconds));
     if (opt->hash)

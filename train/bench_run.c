@@ -176,6 +176,7 @@ struct sluice_loader_options bench_loader_options(const struct bench_options *op
         .rank = opt->rank,
         .world = opt->world,
         .crop = crop_of(opt),
+        .jpeg = (enum sluice_jpeg_path)opt->jpeg,
     };
 }
 

@@ -155,6 +155,35 @@ static void same_stream(const char *path)
           "the seed changes nothing");
 }
 
+/* The same bytes whichever decodes, and the library's own says what it took. */
+static void decoders(const char *path)
+{
+    struct sluice_loader_options o = {
+        .batch_size = 16, .crop = { .kind = SLUICE_CROP_RANDOM, .size = SIZE }
+    };
+    uint32_t hash[2] = { 0 };
+    for (int own = 0; own < 2; own++) {
+        struct sluice_loader_stats s;
+        const struct sluice_batch *b;
+        int n;
+        o.jpeg = own ? SLUICE_JPEG_PLAIN : SLUICE_JPEG_LIBJPEG;
+        struct sluice_loader *ld = open_with(path, &o);
+        while ((n = sluice_loader_next(ld, &b, &err)) > 0) {
+            hash[own] =
+                sluice_crc32c(hash[own], b->pixels, (size_t)n * SIZE * SIZE * 3);
+            sluice_loader_release(ld, b);
+        }
+        CHECK(n == 0, "%s", err.message);
+        sluice_loader_stats(ld, &s);
+        CHECK((s.entropy_seconds > 0) == own && (s.pixels_seconds > 0) == own &&
+                  s.entropy_seconds + s.pixels_seconds <= s.decode_seconds,
+              "own %d: %g s + %g s of %g s", own, s.entropy_seconds, s.pixels_seconds,
+              s.decode_seconds);
+        sluice_loader_close(ld);
+    }
+    CHECK(hash[0] == hash[1], "%08x, not %08x", hash[1], hash[0]);
+}
+
 /* torchvision's RandomResizedCrop: area uniform in scale, logarithm of the shape
  * uniform, where the part fits; a wide image falls back to its middle. */
 static void draws(const char *path)
@@ -225,6 +254,7 @@ int main(void)
     pixels("a.sluice", SLUICE_CROP_RANDOM);
     pixels("a.sluice", SLUICE_CROP_CENTER);
     same_stream("a.sluice");
+    decoders("a.sluice");
     draws("a.sluice");
     refusals("a.sluice");
     folder_remove(folder);

@@ -129,6 +129,8 @@ struct sluice_loader_stats {
     uint64_t batches, samples, bytes_read;
     double read_seconds;      /* summed over threads: waiting for and doing I/O */
     double decode_seconds;    /* summed over threads: JPEG, zstd, crop */
+    double entropy_seconds;   /* of these: Huffman codes, by the library's decoder */
+    double pixels_seconds;    /* of these: inverse DCT, upsampling, colour, by that */
     double resize_seconds;    /* summed over threads: scaling */
     double transform_seconds; /* summed over threads: checksum, transform */
     double wait_seconds;      /* the consumer waited in sluice_loader_next */

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include <sluice/image.h>
+#include <sluice/jpeg.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -110,9 +111,10 @@ struct sluice_loader_options {
     uint64_t epoch_samples;  /* places of an epoch: as many as samples in use */
     const char *class_field; /* the integer field that is the class: the first one */
 
-    const char *image_field; /* name of the image field: the first one */
-    struct sluice_crop crop; /* NONE */
-    int channels;            /* 1 or 3: what raw images of one size have, else 3 */
+    const char *image_field;    /* name of the image field: the first one */
+    struct sluice_crop crop;    /* NONE */
+    enum sluice_jpeg_path jpeg; /* what decodes JPEGs; the pixels are the same: AUTO */
+    int channels;               /* 1 or 3: what raw images of one size have, else 3 */
     struct sluice_transform transform; /* copy u8 HWC */
     struct sluice_allocator allocator; /* malloc */
 };

@@ -9,11 +9,13 @@
 #include "conv_amx.h"
 
 enum {
-    BLOCK = 1024,        /* bf16 elements */
     CHANNELS_LEAST = 16, /* with fewer, most of a block would be zeros */
     IMAGES_LEAST = 16,
     RING_MOST = 1200 << 10, /* bytes: a ring and a slab live in 2 MB of level 2 */
     PIXELS_MOST = 64,       /* of a slab */
+    GATHER_IMAGES = 16,
+    WEIGH_IMAGES = 32,
+    RIGHT = 1024, /* bf16 elements of a right operand, see amx.h */
     SLOTS = 8,
 };
 
@@ -27,6 +29,25 @@ void walk_source_rows(const struct walk *w, int y0, int y1, int *first, int *end
         *first = w->row[i] < *first ? w->row[i] : *first;
         *end = w->row[i] + 1 > *end ? w->row[i] + 1 : *end;
     }
+}
+
+bool slab_next(const struct walk *w, struct slab *s, int end)
+{
+    if (s->y1 == s->stop) {
+        if (++s->unit >= end)
+            return false;
+        const int part = s->unit % w->parts;
+        s->group = s->unit / w->parts;
+        s->y1 = w->dh * part / w->parts;
+        s->stop = w->dh * (part + 1) / w->parts;
+        s->packed = 0;
+    }
+    s->y0 = s->y1;
+    s->y1 = s->y0 + w->slab < s->stop ? s->y0 + w->slab : s->stop;
+    walk_source_rows(w, s->y0, s->y1, &s->first, &s->last);
+    s->first = s->first > s->packed ? s->first : s->packed;
+    s->packed = s->packed > s->last ? s->packed : s->last;
+    return true;
 }
 
 /* Source index of tap k at index i of the result: forward i * stride - pad + k;
@@ -68,27 +89,29 @@ static void choose_slab(struct walk *w)
     }
 }
 
-static struct walk walk_of(const struct onednn_shape *s, bool forward)
+static struct walk walk_of(const struct onednn_shape *s, bool forward, int images)
 {
-    struct walk w = { .n = s->n, .kernel = s->kernel, .taps = s->kernel * s->kernel };
+    struct walk w = {
+        .n = s->n, .images = images, .kernel = s->kernel, .taps = s->kernel * s->kernel
+    };
     w.sh = forward ? s->h : s->oh;
     w.sw = forward ? s->w : s->ow;
     w.sc = forward ? s->c : s->k;
     w.dh = forward ? s->oh : s->h;
     w.dw = forward ? s->ow : s->w;
     w.dc = forward ? s->k : s->c;
-    w.source_blocks = (w.sc + AMX_GROUP - 1) / AMX_GROUP;
-    w.dest_blocks = (w.dc + AMX_GROUP - 1) / AMX_GROUP;
-    w.groups = (w.n + AMX_GROUP - 1) / AMX_GROUP;
+    w.source_blocks = (w.sc + AMX_BLOCK - 1) / AMX_BLOCK;
+    w.dest_blocks = (w.dc + AMX_BLOCK - 1) / AMX_BLOCK;
+    w.groups = (w.n + images - 1) / images;
     w.parts = 1;
     return w;
 }
 
 static int walk_create(struct walk *out, const struct device *dev,
-                       const struct onednn_shape *s, bool forward,
+                       const struct onednn_shape *s, bool forward, int images,
                        struct sluice_error *err)
 {
-    struct walk w = walk_of(s, forward);
+    struct walk w = walk_of(s, forward, images);
     w.row = calloc((size_t)w.dh * (size_t)w.kernel, sizeof *w.row);
     w.col = calloc((size_t)w.dw * (size_t)w.kernel, sizeof *w.col);
     *out = w;
@@ -122,9 +145,10 @@ bool conv_amx_fits(const struct onednn_shape *s)
 {
     if (s->dtype != SLUICE_BF16 || !cpu_has_amx_bf16() || !cpu_has_avx512_bf16() ||
         s->c < CHANNELS_LEAST || s->k < CHANNELS_LEAST || s->n < IMAGES_LEAST ||
-        s->h > INT16_MAX || s->w > INT16_MAX)
+        s->h > INT16_MAX || s->w > INT16_MAX || s->kernel > AMX_KERNEL_MOST)
         return false;
-    const struct walk w = walk_of(s, true), back = walk_of(s, false);
+    const struct walk w = walk_of(s, true, WEIGH_IMAGES);
+    const struct walk back = walk_of(s, false, GATHER_IMAGES);
     const size_t rows = (size_t)s->kernel * sizeof(uint16_t);
     return rows * walk_row_elements(&w) <= 2 * RING_MOST &&
            rows * walk_row_elements(&back) <= 2 * RING_MOST && permitted();
@@ -133,7 +157,7 @@ bool conv_amx_fits(const struct onednn_shape *s)
 /* Memory for weights in blocks. */
 static uint16_t *blocks_create(const struct walk *w)
 {
-    return aligned_alloc(64, (size_t)w->dest_blocks * (size_t)walk_pairs(w) * BLOCK *
+    return aligned_alloc(64, (size_t)w->dest_blocks * (size_t)walk_pairs(w) * RIGHT *
                                  sizeof(uint16_t));
 }
 
@@ -142,13 +166,12 @@ static int reserve(const struct conv_amx *conv, struct device *dev,
 {
     const size_t sizes[3] = { gather_scratch(&conv->forward),
                               gather_scratch(&conv->backward),
-                              weigh_scratch(&conv->forward) };
+                              weigh_scratch(&conv->weigh) };
     size_t most = 0;
     for (int i = 0; i < 3; i++)
         most = sizes[i] > most ? sizes[i] : most;
-    return cpu_reserve(dev, most,
-                       (size_t)conv->slots * weigh_sums(&conv->forward) * sizeof(float),
-                       err);
+    return cpu_reserve(
+        dev, most, (size_t)conv->slots * weigh_sums(&conv->weigh) * sizeof(float), err);
 }
 
 int conv_amx_create(struct conv_amx **out, struct device *dev,
@@ -159,11 +182,13 @@ int conv_amx_create(struct conv_amx **out, struct device *dev,
     if (!conv)
         return sluice_fail(err, SLUICE_ENOMEM, "no memory for a convolution");
     conv->shape = *shape;
-    int rc = walk_create(&conv->forward, dev, shape, true, err);
+    int rc = walk_create(&conv->forward, dev, shape, true, GATHER_IMAGES, err);
     if (rc == 0)
-        rc = walk_create(&conv->backward, dev, shape, false, err);
+        rc = walk_create(&conv->backward, dev, shape, false, GATHER_IMAGES, err);
+    if (rc == 0)
+        rc = walk_create(&conv->weigh, dev, shape, true, WEIGH_IMAGES, err);
     if (rc == 0) {
-        const int units = walk_units(&conv->forward);
+        const int units = walk_units(&conv->weigh);
         const int wanted = dev->threads > SLOTS ? dev->threads : SLOTS;
         conv->slots = units < wanted ? units : wanted;
         conv->forward_weight = blocks_create(&conv->forward);
@@ -186,6 +211,7 @@ void conv_amx_free(struct conv_amx *conv)
         return;
     walk_free(&conv->forward);
     walk_free(&conv->backward);
+    walk_free(&conv->weigh);
     free(conv->forward_weight);
     free(conv->backward_weight);
     free(conv);
@@ -222,21 +248,26 @@ static void pack_tile_row(const struct packing *p, int dest, int source, int tap
         }
 }
 
+/* The right operand of a tap and a source block. */
+static void pack_right(const struct packing *p, int dest, int source, int tap,
+                       uint16_t *to)
+{
+    for (int half = 0; half < 2; half++)
+        for (int r = 0; r < 16; r++, to += 32)
+            pack_tile_row(p, dest + half * 16, source + 2 * r, tap, to);
+}
+
 static void pack_dest_blocks(void *arg, size_t begin, size_t end)
 {
     const struct packing *p = arg;
     const struct walk *w = p->walk;
+    uint16_t *to = p->to + begin * (size_t)walk_pairs(w) * RIGHT;
     for (int d = (int)begin; d < (int)end; d++)
-        for (int pair = 0; pair < walk_pairs(w); pair++) {
-            uint16_t *to =
-                p->to + ((size_t)d * (size_t)walk_pairs(w) + (size_t)pair) * BLOCK;
-            const int source = pair % w->source_blocks * AMX_GROUP;
-            const int tap = pair / w->source_blocks;
-            for (int half = 0; half < 2; half++)
-                for (int r = 0; r < 16; r++, to += 32)
-                    pack_tile_row(p, d * AMX_GROUP + half * 16, source + 2 * r, tap,
-                                  to);
-        }
+        for (int ky = 0; ky < w->kernel; ky++)
+            for (int k = 0; k < w->source_blocks; k++)
+                for (int kx = 0; kx < w->kernel; kx++, to += RIGHT)
+                    pack_right(p, d * AMX_BLOCK, k * AMX_BLOCK, ky * w->kernel + kx,
+                               to);
 }
 
 static void pack_weight(const struct walk *w, const struct device *dev,
@@ -244,7 +275,7 @@ static void pack_weight(const struct walk *w, const struct device *dev,
                         uint16_t *to)
 {
     struct packing p = { w, weight, dest_stride, source_stride, to };
-    threads_for(dev, (size_t)w->dest_blocks, (size_t)walk_pairs(w) * BLOCK,
+    threads_for(dev, (size_t)w->dest_blocks, (size_t)walk_pairs(w) * RIGHT,
                 pack_dest_blocks, &p);
 }
 
@@ -273,5 +304,5 @@ void conv_amx_backward_data(struct conv_amx *conv, struct device *dev, const voi
 void conv_amx_backward_weight(struct conv_amx *conv, struct device *dev, const void *x,
                               const void *dy, float *dweight)
 {
-    weigh(&conv->forward, dev, conv->slots, x, dy, dweight);
+    weigh(&conv->weigh, dev, conv->slots, x, dy, dweight);
 }

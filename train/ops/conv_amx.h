@@ -2,16 +2,16 @@
  * leaves a factor of two to six there; its forward is about as fast, but waits for the
  * slowest of its threads, where units of work here go to whoever is free.
  *
- * Thirty-two images are interleaved: all of a group's values of one pixel and 32
- * channels are one block of the left operand. So a block is a pixel whatever the size
+ * Images are interleaved in groups: the values of a group's images of one pixel and 32
+ * channels are what a left operand is made of. So a tile is a pixel whatever the size
  * of the map, the stride or the padding: no halo, nothing computed beside the map, and
  * taps that fall into the padding are left out.
  *
  *   gather   forward and backward to the input: each pixel of the result sums over the
- *            taps a source pixel's block (images x channels) times the tap's weights.
- *            Only the tables of which source pixel a tap meets differ.
- *   weigh    backward to the weight: for each tap the sum over pixels of a source
- * block, transposed (channels x images), times a block of gradients.
+ *            taps a source pixel's values (16 images x channels) times the tap's
+ *            weights. Only the tables of which source pixel a tap meets differ.
+ *   weigh    backward to the weight: for each tap the sum over pixels of source values,
+ *            transposed (channels x 32 images), times gradients.
  *
  * A unit of work is a group and a part of the result's rows. Its thread packs source
  * rows into a ring as it walks down, so that each is packed once and stays in the level
@@ -25,13 +25,14 @@
 #include "../device_onednn.h"
 
 enum {
-    AMX_GROUP = 32,              /* images; also channels of a block */
+    AMX_BLOCK = 32,              /* channels */
+    AMX_KERNEL_MOST = 16,        /* rows and columns of taps */
     AMX_UNIT_ELEMENTS = 1 << 20, /* a unit is always worth a thread */
 };
 
 /* The map over which a convolution walks, and what each of its pixels meets. */
 struct walk {
-    int n;                          /* images */
+    int n, images;                  /* all; of a group: 16 for gather, 32 for weigh */
     int sh, sw, sc;                 /* source */
     int dh, dw, dc;                 /* result of gather; gradients of weigh */
     int kernel, taps;               /* taps = kernel^2 */
@@ -44,8 +45,9 @@ struct walk {
 
 struct conv_amx {
     struct onednn_shape shape;
-    struct walk forward, backward;              /* weigh walks as forward does */
-    uint16_t *forward_weight, *backward_weight; /* (dest block, pair, AMX_BLOCK) */
+    struct walk forward, backward, weigh;
+    /* (dest block, tap row, source block, tap of the row, AMX_RIGHT) */
+    uint16_t *forward_weight, *backward_weight;
     bool forward_fresh, backward_fresh;
     int slots; /* partial sums of weigh: fixed, as their order decides the rounding */
 };
@@ -55,7 +57,7 @@ static inline int walk_units(const struct walk *w)
     return w->groups * w->parts;
 }
 
-/* A tap and a source block: what one weight block belongs to. Blocks run fastest. */
+/* A tap and a source block: what one right operand of weights belongs to. */
 static inline int walk_pairs(const struct walk *w)
 {
     return w->source_blocks * w->taps;
@@ -63,7 +65,24 @@ static inline int walk_pairs(const struct walk *w)
 
 static inline size_t walk_row_elements(const struct walk *w)
 {
-    return (size_t)w->sw * (size_t)w->source_blocks * 1024;
+    return (size_t)w->sw * (size_t)w->source_blocks * AMX_BLOCK * (size_t)w->images;
+}
+
+/* What is packed and worked on at a time, on the way through units begin ... end - 1,
+ * which is { .unit = begin - 1 } at first. */
+struct slab {
+    int unit, group;
+    int y0, y1, stop; /* dest rows y0 ... y1 - 1, of a part that ends with stop - 1 */
+    int first, last;  /* source rows to pack, last not included */
+    int packed;       /* rows below this one are in the ring, or were */
+};
+
+bool slab_next(const struct walk *w, struct slab *s, int end);
+
+static inline int slab_images(const struct walk *w, const struct slab *s)
+{
+    const int left = w->n - s->group * w->images;
+    return left < w->images ? left : w->images;
 }
 
 /* First and one past the last source row that dest rows y0 ... y1 - 1 need. */

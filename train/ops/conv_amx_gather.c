@@ -1,10 +1,12 @@
 /* conv_amx_gather.c -- results from sources: forward, and backward to the input.
  *
- * A pixel's sums stay in the tiles for all its source blocks and taps, whose weights
- * stream from the level 2 cache. Putting sums aside to keep some weights in level 1 was
- * tried and lost 10 to 20 %: the sums' own traffic is the larger. */
+ * Three pixels' sums stay in the tiles for all their source blocks and taps, whose
+ * weights stream from the level 2 cache. Putting sums aside to keep some weights in
+ * level 1 was tried and lost 10 to 20 %: the sums' own traffic is the larger. Rounding
+ * and writing them is done while the next three are multiplied, as that leaves most of
+ * the core idle. */
 #include "amx.h"
-#include "conv_amx.h"
+#include "conv_amx_ahead.h"
 
 struct gather {
     const struct walk *walk;
@@ -15,10 +17,29 @@ struct gather {
     bool stream; /* whole lines: write them past the caches */
 };
 
+/* Up to three pixels of the result, one after the other. */
+struct trio {
+    int y[AMX_LEFT], x[AMX_LEFT], count;
+};
+
+/* Sums on their way to where they belong. */
+struct pending {
+    float sums[AMX_SUMS] __attribute__((aligned(64)));
+    float bias[AMX_BLOCK] __attribute__((aligned(64)));
+    uint16_t *to[AMX_LEFT]; /* the group's first image */
+    __mmask32 mask;
+    int images, pixels;
+    int i, pixel; /* those whose turn it is */
+    int at_once;  /* to write during each product */
+};
+
 /* One thread's place in its unit. */
 struct place {
-    int group, y0, y1; /* the slab */
-    uint16_t *ring;    /* (ring, sw, source_blocks, AMX_BLOCK) */
+    struct slab slab;
+    struct ahead ahead;
+    int lines;      /* to ask for during each row of products */
+    uint16_t *ring; /* (ring, source_blocks, sw, AMX_TILE) */
+    struct pending pending;
 };
 
 size_t gather_scratch(const struct walk *w)
@@ -28,123 +49,205 @@ size_t gather_scratch(const struct walk *w)
 
 static __mmask32 channels_mask(int c, int block)
 {
-    const int left = c - block * AMX_SIDE;
-    return left >= AMX_SIDE ? 0xffffffffU : (1U << left) - 1;
+    const int left = c - block * AMX_BLOCK;
+    return left >= AMX_BLOCK ? 0xffffffffU : (1U << left) - 1;
 }
 
-/* Source row y of the group's images, one block for each pixel and 32 channels. */
+/* Source row y of the group's images, one tile for each pixel and 32 channels. */
 static void pack_row(const struct gather *g, const struct place *at, int y)
 {
     const struct walk *w = g->walk;
     uint16_t *row = at->ring + (size_t)(y % w->ring) * walk_row_elements(w);
-    const int first = at->group * AMX_GROUP;
-    const int last = first + AMX_GROUP < w->n ? first + AMX_GROUP : w->n;
-    for (int i = first; i < last; i++) {
-        const uint16_t *from = g->source + ((size_t)i * (size_t)w->sh + (size_t)y) *
-                                               (size_t)w->sw * (size_t)w->sc;
-        uint16_t *to = row + (size_t)(i - first) * AMX_SIDE;
+    const int first = at->slab.group * w->images;
+    for (int i = 0; i < slab_images(w, &at->slab); i++) {
+        const uint16_t *from =
+            g->source + ((size_t)(first + i) * (size_t)w->sh + (size_t)y) *
+                            (size_t)w->sw * (size_t)w->sc;
+        uint16_t *to = row + (size_t)i * AMX_BLOCK;
         for (int x = 0; x < w->sw; x++, from += w->sc)
-            for (int k = 0; k < w->source_blocks; k++, to += AMX_BLOCK)
-                _mm512_store_si512(to, _mm512_maskz_loadu_epi16(channels_mask(w->sc, k),
-                                                                from + k * AMX_SIDE));
+            for (int k = 0; k < w->source_blocks; k++)
+                _mm512_store_si512(to + (size_t)(k * w->sw + x) * AMX_TILE,
+                                   _mm512_maskz_loadu_epi16(channels_mask(w->sc, k),
+                                                            from + k * AMX_BLOCK));
     }
 }
 
-/* A tap's source blocks at one pixel, added to the tiles. */
-static void multiply_tap(const struct walk *w, const struct place *at,
-                         const uint16_t *weight, int row, int col)
-{
-    const size_t pixel = (size_t)(row % w->ring) * (size_t)w->sw + (size_t)col;
-    const uint16_t *source = at->ring + pixel * (size_t)w->source_blocks * AMX_BLOCK;
-    for (int k = 0; k < w->source_blocks; k++)
-        amx_multiply(source + (size_t)k * AMX_BLOCK, weight + (size_t)k * AMX_BLOCK);
-}
-
-static void multiply_pixel(const struct walk *w, const struct place *at,
-                           const uint16_t *weight, int y, int x)
-{
-    const int16_t *rows = w->row + y * w->kernel, *cols = w->col + x * w->kernel;
-    const size_t tap = (size_t)w->source_blocks * AMX_BLOCK;
-    amx_zero();
-    for (int ky = 0; ky < w->kernel; ky++)
-        for (int kx = 0; kx < w->kernel; kx++, weight += tap)
-            if (rows[ky] >= 0 && cols[kx] >= 0)
-                multiply_tap(w, at, weight, rows[ky], cols[kx]);
-}
-
-/* A pixel's sums, 32 images by 32 channels, to where they belong. */
-static void write_pixel(const struct gather *g, const struct place *at,
-                        const float *sums, int y, int x, int block)
+/* Some more of them, rounded. */
+static inline void drain(const struct gather *g, struct pending *p, int most)
 {
     const struct walk *w = g->walk;
-    const __mmask32 mask = channels_mask(w->dc, block);
-    const int first = at->group * AMX_GROUP;
-    const int count = w->n - first < AMX_GROUP ? w->n - first : AMX_GROUP;
-    __m512 low = _mm512_setzero_ps(), high = low;
-    if (g->bias) {
-        const float *bias = g->bias + block * AMX_SIDE;
-        low = _mm512_maskz_loadu_ps((__mmask16)mask, bias);
-        high = _mm512_maskz_loadu_ps((__mmask16)(mask >> 16), bias + 16);
-    }
-    uint16_t *to =
-        g->dest +
-        (((size_t)first * (size_t)w->dh + (size_t)y) * (size_t)w->dw + (size_t)x) *
-            (size_t)w->dc +
-        (size_t)block * AMX_SIDE;
     const size_t image = (size_t)w->dh * (size_t)w->dw * (size_t)w->dc;
-    for (int i = 0; i < count; i++, sums += AMX_SIDE, to += image) {
-        const __m512 a = _mm512_add_ps(_mm512_load_ps(sums), low);
-        const __m512 b = _mm512_add_ps(_mm512_load_ps(sums + 16), high);
-        const __m512i v = (__m512i)_mm512_cvtne2ps_pbh(b, a);
-        if (g->stream)
-            _mm512_stream_si512((void *)to, v);
-        else
-            _mm512_mask_storeu_epi16(to, mask, v);
+    const __m512 low = _mm512_load_ps(p->bias), high = _mm512_load_ps(p->bias + 16);
+    while (most > 0 && p->pixel < p->pixels) {
+        const int left = p->images - p->i, count = left < most ? left : most;
+        const float *sums = p->sums + (size_t)p->pixel * 512 + (size_t)p->i * AMX_SIDE;
+        uint16_t *to = p->to[p->pixel] + (size_t)p->i * image;
+        for (int i = 0; i < count; i++, sums += AMX_SIDE, to += image) {
+            const __m512 a = _mm512_add_ps(_mm512_load_ps(sums), low);
+            const __m512 b = _mm512_add_ps(_mm512_load_ps(sums + 256), high);
+            const __m512i v = (__m512i)_mm512_cvtne2ps_pbh(b, a);
+            if (g->stream)
+                _mm512_stream_si512((void *)to, v);
+            else
+                _mm512_mask_storeu_epi16(to, p->mask, v);
+        }
+        most -= count;
+        p->i += count;
+        if (p->i == p->images) {
+            p->i = 0;
+            p->pixel++;
+        }
     }
 }
 
-static void slab(const struct gather *g, const struct place *at)
+/* Where a row of taps finds its left operands; NULL in the padding. */
+struct meeting {
+    const uint16_t *left[AMX_KERNEL_MOST][AMX_LEFT];
+    int pixels[AMX_KERNEL_MOST]; /* how many are not NULL */
+    int met;                     /* in all */
+};
+
+static void meet(const struct walk *w, const struct place *at, const struct trio *trio,
+                 int ky, struct meeting *m)
+{
+    m->met = 0;
+    for (int kx = 0; kx < w->kernel; kx++)
+        m->pixels[kx] = 0;
+    for (int i = 0; i < AMX_LEFT; i++) {
+        const int row = i < trio->count ? w->row[trio->y[i] * w->kernel + ky] : -1;
+        const uint16_t *from =
+            row < 0 ? NULL : at->ring + (size_t)(row % w->ring) * walk_row_elements(w);
+        for (int kx = 0; kx < w->kernel; kx++) {
+            const int col = row < 0 ? -1 : w->col[trio->x[i] * w->kernel + kx];
+            m->left[kx][i] = col < 0 ? NULL : from + (size_t)col * AMX_TILE;
+            m->pixels[kx] += col >= 0;
+            m->met += col >= 0;
+        }
+    }
+}
+
+/* A row of taps and a source block, whose left operands are `offset` elements on. */
+static inline void multiply_taps(const struct gather *g, const struct meeting *m,
+                                 size_t offset, const uint16_t *right,
+                                 struct pending *p)
+{
+    const int kernel = g->walk->kernel;
+    for (int kx = 0; kx < kernel; kx++, right += AMX_RIGHT) {
+        if (m->pixels[kx] == AMX_LEFT)
+            amx_multiply(m->left[kx], offset, right);
+        else if (m->pixels[kx])
+            amx_multiply_some(m->left[kx], offset, right);
+        if (p->pixel < p->pixels)
+            drain(g, p, p->at_once);
+    }
+}
+
+static void multiply_trio(const struct gather *g, struct place *at,
+                          const struct trio *trio, const uint16_t *weight)
 {
     const struct walk *w = g->walk;
-    float sums[AMX_SUMS] __attribute__((aligned(64)));
+    const size_t step = (size_t)w->kernel * AMX_RIGHT;
+    struct meeting m;
+    amx_zero();
+    for (int ky = 0; ky < w->kernel; ky++) {
+        meet(w, at, trio, ky, &m);
+        for (int k = 0; k < w->source_blocks; k++, weight += step) {
+            if (!m.met)
+                continue;
+            multiply_taps(g, &m, (size_t)(k * w->sw) * AMX_TILE, weight, &at->pending);
+            ahead_fetch(&at->ahead, at->lines);
+        }
+    }
+}
+
+/* The next three from pixel `first` of the slab on. */
+static struct trio trio_at(const struct walk *w, const struct place *at, int first,
+                           int pixels)
+{
+    struct trio t = { .count = pixels - first < AMX_LEFT ? pixels - first : AMX_LEFT };
+    for (int i = 0; i < t.count; i++) {
+        t.y[i] = at->slab.y0 + (first + i) / w->dw;
+        t.x[i] = (first + i) % w->dw;
+    }
+    return t;
+}
+
+/* The sums leave the tiles. */
+static void put_aside(const struct gather *g, struct place *at, const struct trio *t,
+                      int block)
+{
+    const struct walk *w = g->walk;
+    struct pending *p = &at->pending;
+    const size_t image = (size_t)at->slab.group * (size_t)w->images;
+    drain(g, p, AMX_LEFT * AMX_SIDE);
+    amx_store(p->sums);
+    for (int i = 0; i < t->count; i++)
+        p->to[i] = g->dest +
+                   ((image * (size_t)w->dh + (size_t)t->y[i]) * (size_t)w->dw +
+                    (size_t)t->x[i]) *
+                       (size_t)w->dc +
+                   (size_t)block * AMX_BLOCK;
+    p->mask = channels_mask(w->dc, block);
+    p->images = slab_images(w, &at->slab);
+    p->pixels = t->count;
+    p->i = p->pixel = 0;
+    for (int half = 0; half < 2; half++) {
+        const __mmask16 mask = (__mmask16)(p->mask >> half * 16);
+        const float *bias = g->bias + block * AMX_BLOCK + half * 16;
+        _mm512_store_ps(p->bias + half * 16, g->bias ? _mm512_maskz_loadu_ps(mask, bias)
+                                                     : _mm512_setzero_ps());
+    }
+}
+
+static void multiply_slab(const struct gather *g, struct place *at)
+{
+    const struct walk *w = g->walk;
+    const int pixels = (at->slab.y1 - at->slab.y0) * w->dw;
     for (int block = 0; block < w->dest_blocks; block++) {
         const uint16_t *weight =
-            g->weight + (size_t)block * (size_t)walk_pairs(w) * AMX_BLOCK;
-        for (int y = at->y0; y < at->y1; y++)
-            for (int x = 0; x < w->dw; x++) {
-                multiply_pixel(w, at, weight, y, x);
-                amx_store(sums);
-                write_pixel(g, at, sums, y, x, block);
-            }
+            g->weight + (size_t)block * (size_t)walk_pairs(w) * AMX_RIGHT;
+        for (int first = 0; first < pixels; first += AMX_LEFT) {
+            const struct trio t = trio_at(w, at, first, pixels);
+            multiply_trio(g, at, &t, weight);
+            put_aside(g, at, &t, block);
+        }
     }
+    drain(g, &at->pending, AMX_LEFT * AMX_SIDE);
 }
 
-static void unit(const struct gather *g, struct place *at, int number)
+/* What the next slab packs, and how much of it to ask for during each row of products.
+ */
+static void look_ahead(const struct gather *g, struct place *at,
+                       const struct slab *next)
 {
     const struct walk *w = g->walk;
-    const int part = number % w->parts;
-    const int begin = w->dh * part / w->parts, end = w->dh * (part + 1) / w->parts;
-    int packed = 0; /* rows below this one are in the ring, or were */
-    at->group = number / w->parts;
-    for (int y = begin; y < end; y += w->slab) {
-        int first, last;
-        at->y0 = y;
-        at->y1 = y + w->slab < end ? y + w->slab : end;
-        walk_source_rows(w, at->y0, at->y1, &first, &last);
-        for (int row = packed > first ? packed : first; row < last; row++)
-            pack_row(g, at, row);
-        packed = packed > last ? packed : last;
-        slab(g, at);
-    }
+    const size_t pixels = (size_t)(at->slab.y1 - at->slab.y0) * (size_t)w->dw;
+    const size_t rows = pixels * (size_t)w->dest_blocks * (size_t)w->kernel *
+                        (size_t)w->source_blocks / AMX_LEFT;
+    at->ahead = ahead_of(w, next, g->source, w->sh, (size_t)w->sw * (size_t)w->sc,
+                         next->first, next->last);
+    at->lines = (int)(ahead_lines(&at->ahead) * 5 / 4 / (rows + 1)) + 1;
 }
 
 static void units(void *arg, size_t begin, size_t end)
 {
     const struct gather *g = arg;
+    const struct walk *w = g->walk;
     struct place at = { .ring = (uint16_t *)cpu_scratch(g->dev, threads_self()) };
+    struct slab next = { .unit = (int)begin - 1 };
+    const int steps = walk_pairs(w);
+    at.pending.at_once = (AMX_LEFT * AMX_SIDE + steps - 1) / steps;
     amx_begin();
-    for (size_t i = begin; i < end; i++)
-        unit(g, &at, (int)i);
+    for (bool more = slab_next(w, &next, (int)end); more;) {
+        at.slab = next;
+        for (int row = at.slab.first; row < at.slab.last; row++)
+            pack_row(g, &at, row);
+        more = slab_next(w, &next, (int)end);
+        at.ahead = (struct ahead){ 0 };
+        if (more)
+            look_ahead(g, &at, &next);
+        multiply_slab(g, &at);
+    }
     amx_end();
     _mm_sfence();
 }
@@ -152,7 +255,7 @@ static void units(void *arg, size_t begin, size_t end)
 void gather(const struct walk *w, struct device *dev, const uint16_t *source,
             const uint16_t *weight, const float *bias, uint16_t *dest)
 {
-    const bool stream = w->dc % AMX_SIDE == 0 && (uintptr_t)dest % 64 == 0;
+    const bool stream = w->dc % AMX_BLOCK == 0 && (uintptr_t)dest % 64 == 0;
     struct gather g = { w, dev, source, weight, bias, dest, stream };
     threads_for(dev, (size_t)walk_units(w), AMX_UNIT_ELEMENTS, units, &g);
 }

@@ -2,27 +2,33 @@
  * blocks, the sum over images and pixels of source times gradient.
  *
  * Images are the inner dimension of the products, so both operands are packed: source
- * blocks transposed (channels x images), gradients with two images side by side. A
- * tap's sums stay in the tiles for a whole slab. Each slot adds up its own units, and
- * the slots are added in order. */
+ * tiles transposed (channels x images), gradients with two images side by side. Three
+ * neighbouring taps' sums stay in the tiles for a whole slab, or with one tap those of
+ * three source tiles. Each slot adds up its own units, and the slots are added in
+ * order. */
 #include <string.h>
 
 #include "amx.h"
 #include "conv_amx.h"
+
+enum {
+    TAP_SUMS = 2 * 256,        /* of a source tile and a gradient block */
+    BLOCK_SUMS = 2 * TAP_SUMS, /* of a source block and a gradient block */
+};
 
 struct weigh {
     const struct walk *walk;
     struct device *dev;
     int slots;
     const uint16_t *source, *dest;
-    float *sums;    /* (slots, dest block, source block, tap, AMX_SUMS) */
+    float *sums;    /* (slots, dest block, source tile, tap, 2, 16, 16) */
     float *dweight; /* (dc, sc, taps) */
 };
 
 struct place {
-    int group, y0, y1;
-    uint16_t *ring;  /* (ring, sw, source_blocks, AMX_BLOCK): transposed */
-    uint16_t *grads; /* (slab, dw, dest_blocks, AMX_BLOCK) */
+    struct slab slab;
+    uint16_t *ring;  /* (ring, source_blocks, 2, sw, AMX_TILE): transposed */
+    uint16_t *grads; /* (slab, dest_blocks, dw, AMX_RIGHT) */
     float *sums;     /* this slot's */
 };
 
@@ -33,7 +39,7 @@ static size_t ring_bytes(const struct walk *w)
 
 static size_t grads_row(const struct walk *w)
 {
-    return (size_t)w->dw * (size_t)w->dest_blocks * AMX_BLOCK;
+    return (size_t)w->dw * (size_t)w->dest_blocks * AMX_RIGHT;
 }
 
 size_t weigh_scratch(const struct walk *w)
@@ -43,7 +49,7 @@ size_t weigh_scratch(const struct walk *w)
 
 size_t weigh_sums(const struct walk *w)
 {
-    return (size_t)w->dest_blocks * (size_t)walk_pairs(w) * AMX_SUMS;
+    return (size_t)w->dest_blocks * (size_t)walk_pairs(w) * BLOCK_SUMS;
 }
 
 /* Where the 32 images' values of one pixel and block lie; fewer at the end. */
@@ -59,7 +65,7 @@ static __m512i image_of(const struct column *c, int i)
     if (i >= c->count)
         return _mm512_setzero_si512();
     const uint16_t *at = c->first + (size_t)i * c->image;
-    _mm_prefetch(at + 4 * AMX_SIDE, _MM_HINT_T0);
+    _mm_prefetch(at + 4 * AMX_BLOCK, _MM_HINT_T0);
     return _mm512_maskz_loadu_epi16(c->mask, at);
 }
 
@@ -80,8 +86,9 @@ static int place_of(int c)
 }
 
 /* The right operand: row i holds images 2 i and 2 i + 1. */
-static void pack_pairs(const struct column *c, uint16_t *block)
+static void pack_pairs(const struct column *c, int width, uint16_t *block)
 {
+    (void)width;
     for (int i = 0; i < 16; i++) {
         __m512i low, high;
         pairs_of(c, i, &low, &high);
@@ -119,7 +126,7 @@ static void transpose_16(__m512i r[16])
 }
 
 /* The left operand: each row holds one channel of all images. */
-static void pack_transposed(const struct column *c, uint16_t *block)
+static void pack_transposed(const struct column *c, int width, uint16_t *block)
 {
     __m512i low[16], high[16];
     for (int i = 0; i < 16; i++)
@@ -128,83 +135,120 @@ static void pack_transposed(const struct column *c, uint16_t *block)
     transpose_16(high);
     for (int i = 0; i < 16; i++) {
         _mm512_store_si512(block + i * 32, low[i]);
-        _mm512_store_si512(block + AMX_TILE + i * 32, high[i]);
+        _mm512_store_si512(block + width * AMX_TILE + i * 32, high[i]);
     }
 }
 
-typedef void pack_fn(const struct column *c, uint16_t *block);
+typedef void pack_fn(const struct column *c, int width, uint16_t *block);
 
 /* Row y of the group's images of a tensor (n, h, width, channels). */
 static void pack_row(const struct walk *w, const struct place *at,
                      const uint16_t *values, int h, int width, int channels, int y,
-                     pack_fn *pack, uint16_t *to)
+                     pack_fn *pack, size_t pixel, uint16_t *to)
 {
-    const int first = at->group * AMX_GROUP;
+    const int first = at->slab.group * w->images;
     struct column c = { .image = (size_t)h * (size_t)width * (size_t)channels,
-                        .count = w->n - first < AMX_GROUP ? w->n - first : AMX_GROUP };
+                        .count = slab_images(w, &at->slab) };
     const uint16_t *row =
         values + (size_t)first * c.image + (size_t)y * (size_t)width * (size_t)channels;
     for (int x = 0; x < width; x++, row += channels)
-        for (int k = 0; k < channels; k += AMX_SIDE, to += AMX_BLOCK) {
+        for (int k = 0; k < channels; k += AMX_BLOCK) {
             const int left = channels - k;
             c.first = row + k;
-            c.mask = left >= AMX_SIDE ? 0xffffffffU : (1U << left) - 1;
-            pack(&c, to);
+            c.mask = left >= AMX_BLOCK ? 0xffffffffU : (1U << left) - 1;
+            pack(&c, width,
+                 to + (size_t)k / AMX_BLOCK * (size_t)width * AMX_RIGHT +
+                     (size_t)x * pixel);
         }
 }
 
-/* Tap (ky, kx) over the slab, added to its sums. */
-static void tap(const struct walk *w, const struct place *at, const uint16_t *source,
-                const uint16_t *grads, int ky, int kx, float *sums)
+/* What the tiles hold at a time: up to three taps of a row with one source tile, or of
+ * the only tap three source tiles. */
+struct trio {
+    int ky, kx, tile, count;
+};
+
+/* The left operands of gradient column x; NULL in the padding. */
+static int meet(const struct walk *w, const struct trio *t, const uint16_t *row, int x,
+                const uint16_t *left[AMX_LEFT])
 {
-    const size_t step = (size_t)w->dest_blocks * AMX_BLOCK;
-    amx_load(sums);
-    for (int y = at->y0; y < at->y1; y++, grads += (size_t)w->dw * step) {
-        const int row = w->row[y * w->kernel + ky];
-        for (int x = 0; row >= 0 && x < w->dw; x++) {
-            const int col = w->col[x * w->kernel + kx];
-            const size_t pixel = (size_t)(row % w->ring) * (size_t)w->sw + (size_t)col;
-            if (col >= 0)
-                amx_multiply(source + pixel * (size_t)w->source_blocks * AMX_BLOCK,
-                             grads + (size_t)x * step);
+    int met = 0;
+    for (int i = 0; i < t->count; i++) {
+        const bool taps = w->kernel > 1;
+        const int col = w->col[x * w->kernel + (taps ? t->kx + i : 0)];
+        const int tile = taps ? t->tile : t->tile + i;
+        left[i] = col < 0 ? NULL : row + (size_t)(tile * w->sw + col) * AMX_TILE;
+        met += col >= 0;
+    }
+    return met;
+}
+
+/* Those over the slab, added to their sums. */
+static void multiply_trio(const struct walk *w, const struct place *at,
+                          const struct trio *t, const uint16_t *grads, float *sums)
+{
+    float some[AMX_SUMS] __attribute__((aligned(64)));
+    const bool whole = t->count == AMX_LEFT;
+    if (!whole)
+        memcpy(some, sums, (size_t)t->count * TAP_SUMS * sizeof *sums);
+    amx_load(whole ? sums : some);
+    for (int y = at->slab.y0; y < at->slab.y1; y++, grads += grads_row(w)) {
+        const int row = w->row[y * w->kernel + t->ky];
+        if (row < 0)
+            continue;
+        const uint16_t *from =
+            at->ring + (size_t)(row % w->ring) * walk_row_elements(w);
+        for (int x = 0; x < w->dw; x++) {
+            const uint16_t *left[AMX_LEFT] = { 0 };
+            const int met = meet(w, t, from, x, left);
+            if (met == AMX_LEFT)
+                amx_multiply(left, 0, grads + (size_t)x * AMX_RIGHT);
+            else if (met)
+                amx_multiply_some(left, 0, grads + (size_t)x * AMX_RIGHT);
         }
     }
-    amx_store(sums);
+    amx_store(whole ? sums : some);
+    if (!whole)
+        memcpy(sums, some, (size_t)t->count * TAP_SUMS * sizeof *sums);
 }
 
-/* All taps of source block s and gradient block d over the slab. */
-static void blocks(const struct walk *w, const struct place *at, int d, int s)
+/* All taps and source tiles with gradient block d over the slab. */
+static void gradient_block(const struct walk *w, const struct place *at, int d)
 {
-    float *sums = at->sums + ((size_t)d * (size_t)w->source_blocks + (size_t)s) *
-                                 (size_t)w->taps * AMX_SUMS;
-    for (int ky = 0; ky < w->kernel; ky++)
-        for (int kx = 0; kx < w->kernel; kx++, sums += AMX_SUMS)
-            tap(w, at, at->ring + (size_t)s * AMX_BLOCK,
-                at->grads + (size_t)d * AMX_BLOCK, ky, kx, sums);
+    const uint16_t *grads = at->grads + (size_t)d * (size_t)w->dw * AMX_RIGHT;
+    const int tiles = 2 * w->source_blocks, all = tiles * w->taps;
+    float *sums = at->sums + (size_t)d * (size_t)all * TAP_SUMS;
+    const int length = w->kernel > 1 ? w->kernel : tiles;
+    for (int i = 0; i < all;) {
+        const int within = i % length;
+        struct trio t = { i / w->kernel % w->kernel, i % w->kernel, i / w->taps,
+                          length - within < AMX_LEFT ? length - within : AMX_LEFT };
+        multiply_trio(w, at, &t, grads, sums + (size_t)i * TAP_SUMS);
+        i += t.count;
+    }
 }
 
-static void unit(const struct weigh *g, struct place *at, int number)
+static void pack_slab(const struct weigh *g, struct place *at)
 {
     const struct walk *w = g->walk;
-    const int part = number % w->parts;
-    const int begin = w->dh * part / w->parts, end = w->dh * (part + 1) / w->parts;
-    int packed = 0;
-    at->group = number / w->parts;
-    for (int y = begin; y < end; y += w->slab) {
-        int first, last;
-        at->y0 = y;
-        at->y1 = y + w->slab < end ? y + w->slab : end;
-        walk_source_rows(w, at->y0, at->y1, &first, &last);
-        for (int row = packed > first ? packed : first; row < last; row++)
-            pack_row(w, at, g->source, w->sh, w->sw, w->sc, row, pack_transposed,
-                     at->ring + (size_t)(row % w->ring) * walk_row_elements(w));
-        packed = packed > last ? packed : last;
-        for (int row = at->y0; row < at->y1; row++)
-            pack_row(w, at, g->dest, w->dh, w->dw, w->dc, row, pack_pairs,
-                     at->grads + (size_t)(row - at->y0) * grads_row(w));
+    const struct slab *s = &at->slab;
+    for (int row = s->first; row < s->last; row++)
+        pack_row(w, at, g->source, w->sh, w->sw, w->sc, row, pack_transposed, AMX_TILE,
+                 at->ring + (size_t)(row % w->ring) * walk_row_elements(w));
+    for (int row = s->y0; row < s->y1; row++)
+        pack_row(w, at, g->dest, w->dh, w->dw, w->dc, row, pack_pairs, AMX_RIGHT,
+                 at->grads + (size_t)(row - s->y0) * grads_row(w));
+}
+
+/* Units begin ... end - 1. */
+static void units(const struct weigh *g, struct place *at, int begin, int end)
+{
+    const struct walk *w = g->walk;
+    at->slab = (struct slab){ .unit = begin - 1 };
+    while (slab_next(w, &at->slab, end)) {
+        pack_slab(g, at);
         for (int d = 0; d < w->dest_blocks; d++)
-            for (int s = 0; s < w->source_blocks; s++)
-                blocks(w, at, d, s);
+            gradient_block(w, at, d);
     }
 }
 
@@ -220,17 +264,24 @@ static void slots(void *arg, size_t begin, size_t end)
     for (int slot = (int)begin; slot < (int)end; slot++) {
         at.sums = g->sums + (size_t)slot * weigh_sums(w);
         memset(at.sums, 0, weigh_sums(w) * sizeof(float));
-        for (int i = count * slot / g->slots; i < count * (slot + 1) / g->slots; i++)
-            unit(g, &at, i);
+        units(g, &at, count * slot / g->slots, count * (slot + 1) / g->slots);
     }
     amx_end();
+}
+
+/* Within the sums of a source and a gradient block. */
+static int sum_at(const struct walk *w, int c, int tap, int k)
+{
+    const int row = place_of(c), col = place_of(k), tile = row / AMX_SIDE;
+    return (tile * w->taps + tap) * TAP_SUMS + col / AMX_SIDE * 256 +
+           row % AMX_SIDE * AMX_SIDE + col % AMX_SIDE;
 }
 
 /* The slots' sums of a source and a gradient block, to the weight's order. */
 static void write_blocks(const struct weigh *g, int d, int s)
 {
     const struct walk *w = g->walk;
-    const size_t size = (size_t)w->taps * AMX_SUMS;
+    const size_t size = (size_t)w->taps * BLOCK_SUMS;
     float *sum = g->sums + ((size_t)d * (size_t)w->source_blocks + (size_t)s) * size;
     for (int slot = 1; slot < g->slots; slot++) {
         const float *more = sum + (size_t)slot * weigh_sums(w);
@@ -238,14 +289,15 @@ static void write_blocks(const struct weigh *g, int d, int s)
             _mm512_storeu_ps(sum + i, _mm512_add_ps(_mm512_loadu_ps(sum + i),
                                                     _mm512_loadu_ps(more + i)));
     }
-    const int last = w->sc - s * AMX_SIDE < AMX_SIDE ? w->sc - s * AMX_SIDE : AMX_SIDE;
-    for (int k = 0; k < AMX_SIDE && d * AMX_SIDE + k < w->dc; k++) {
-        float *to = g->dweight + ((size_t)(d * AMX_SIDE + k) * (size_t)w->sc +
-                                  (size_t)s * AMX_SIDE) *
+    const int last =
+        w->sc - s * AMX_BLOCK < AMX_BLOCK ? w->sc - s * AMX_BLOCK : AMX_BLOCK;
+    for (int k = 0; k < AMX_BLOCK && d * AMX_BLOCK + k < w->dc; k++) {
+        float *to = g->dweight + ((size_t)(d * AMX_BLOCK + k) * (size_t)w->sc +
+                                  (size_t)s * AMX_BLOCK) *
                                      (size_t)w->taps;
         for (int c = 0; c < last; c++)
             for (int t = 0; t < w->taps; t++)
-                *to++ = sum[t * AMX_SUMS + place_of(c) * AMX_SIDE + place_of(k)];
+                *to++ = sum[sum_at(w, c, t, k)];
     }
 }
 
@@ -263,5 +315,5 @@ void weigh(const struct walk *w, struct device *dev, int slot_count,
     struct weigh g = { w, dev, slot_count, source, dest, cpu_of(dev)->sums, dweight };
     threads_for(dev, (size_t)slot_count, AMX_UNIT_ELEMENTS, slots, &g);
     threads_for(dev, (size_t)w->dest_blocks * (size_t)w->source_blocks,
-                (size_t)w->taps * AMX_SUMS * (size_t)slot_count, write_all, &g);
+                (size_t)w->taps * BLOCK_SUMS * (size_t)slot_count, write_all, &g);
 }

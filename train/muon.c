@@ -8,7 +8,14 @@
 #ifdef SLUICE_HAVE_ONEDNN
 #include "device_onednn.h"
 #include "device_threads.h"
+#include "ops/newton_schulz.h"
 #endif
+
+enum {
+    CHUNK = 16384, /* elements of a partial sum: their order is fixed */
+};
+
+static const float abc[3] = { 3.4445F, -4.7750F, 2.0315F };
 
 struct muon {
     struct device *dev;
@@ -25,20 +32,39 @@ static size_t columns(const struct tensor *t)
     return tensor_elements(t) / (size_t)t->shape[0];
 }
 
-static size_t work_elements(size_t rows, size_t cols)
+static bool by_tiles(const struct device *dev)
 {
-    const size_t small = rows < cols ? rows : cols;
-    return rows * cols + 2 * small * small;
+#ifdef SLUICE_HAVE_ONEDNN
+    return newton_schulz_fits(dev);
+#else
+    (void)dev;
+    return false;
+#endif
+}
+
+size_t muon_work(const struct device *dev, int rows, int cols)
+{
+    const int small = rows < cols ? rows : cols, large = rows < cols ? cols : rows;
+    const size_t all = (size_t)rows * (size_t)cols;
+    size_t need = all + 2 * (size_t)small * (size_t)small + 16;
+#ifdef SLUICE_HAVE_ONEDNN
+    if (by_tiles(dev))
+        need += newton_schulz_work(small, large);
+#else
+    (void)large;
+#endif
+    (void)dev;
+    return (need + 15) / 16 * 16;
 }
 
 int muon_create(struct muon **out, struct net *net, struct sluice_error *err)
 {
-    size_t most = 1, work = 1;
+    size_t most = 1, work = 16;
     for (int i = 0; i < net_param_count(net); i++) {
         const struct tensor *t = net_param(net, i);
         if (!muon_takes(t) || !t->grad)
             continue;
-        const size_t need = work_elements((size_t)t->shape[0], columns(t));
+        const size_t need = muon_work(net_device(net), t->shape[0], (int)columns(t));
         most = tensor_elements(t) > most ? tensor_elements(t) : most;
         work = need > work ? need : work;
     }
@@ -47,7 +73,7 @@ int muon_create(struct muon **out, struct net *net, struct sluice_error *err)
     if (m) {
         m->dev = net_device(net);
         m->update = malloc(most * sizeof *m->update);
-        m->work = malloc(work * sizeof *m->work);
+        m->work = aligned_alloc(64, work * sizeof *m->work);
     }
     if (m && m->update && m->work)
         return 0;
@@ -103,17 +129,54 @@ static void multiply(const struct device *dev, const struct product *p, const fl
     multiply_plain(p, a, b, c);
 }
 
-static double norm(const float *x, size_t n)
+typedef void range_body(void *arg, size_t begin, size_t end);
+
+static void in_parts(const struct device *dev, size_t count, size_t elements,
+                     range_body *body, void *arg)
 {
-    double lane[8] = { 0 }, sum = 0;
-    size_t i = 0;
-    for (; i + 8 <= n; i += 8)
+#ifdef SLUICE_HAVE_ONEDNN
+    if (dev->kind == DEVICE_CPU) {
+        threads_for(dev, count, elements, body, arg);
+        return;
+    }
+#endif
+    (void)dev, (void)elements;
+    body(arg, 0, count);
+}
+
+struct squares {
+    const float *x;
+    size_t n;
+    double *sum; /* of each chunk */
+};
+
+static void sum_chunks(void *arg, size_t begin, size_t end)
+{
+    const struct squares *s = arg;
+    for (size_t c = begin; c < end; c++) {
+        const size_t stop = (c + 1) * CHUNK < s->n ? (c + 1) * CHUNK : s->n;
+        double lane[8] = { 0 }, sum = 0;
+        size_t i = c * CHUNK;
+        for (; i + 8 <= stop; i += 8)
+            for (int k = 0; k < 8; k++)
+                lane[k] += (double)s->x[i + k] * (double)s->x[i + k];
+        for (; i < stop; i++)
+            sum += (double)s->x[i] * (double)s->x[i];
         for (int k = 0; k < 8; k++)
-            lane[k] += (double)x[i + k] * (double)x[i + k];
-    for (; i < n; i++)
-        sum += (double)x[i] * (double)x[i];
-    for (int k = 0; k < 8; k++)
-        sum += lane[k];
+            sum += lane[k];
+        s->sum[c] = sum;
+    }
+}
+
+/* work: two floats for each chunk */
+static double norm(const struct device *dev, const float *x, size_t n, float *work)
+{
+    const size_t chunks = (n + CHUNK - 1) / CHUNK;
+    struct squares s = { x, n, (double *)work };
+    double sum = 0;
+    in_parts(dev, chunks, CHUNK, sum_chunks, &s);
+    for (size_t c = 0; c < chunks; c++)
+        sum += s.sum[c];
     return sqrt(sum);
 }
 
@@ -127,9 +190,10 @@ static void iterate(const struct device *dev, float *x, int rows, int cols, floa
     const size_t all = (size_t)rows * (size_t)cols;
     float *gram = work, *poly = gram + square, *before = poly + square;
     const struct product to_gram = { tall, !tall, small, small, large, 1, 0 };
-    const struct product to_poly = { false, false,   small,   small,
-                                     small, 2.0315F, -4.7750F };
-    const struct product to_x = { false, false, rows, cols, small, 1, 3.4445F };
+    const struct product to_poly = {
+        false, false, small, small, small, abc[2], abc[1]
+    };
+    const struct product to_x = { false, false, rows, cols, small, 1, abc[0] };
     memcpy(before, x, all * sizeof *x);
     multiply(dev, &to_gram, x, x, gram);
     memcpy(poly, gram, square * sizeof *gram);
@@ -137,32 +201,95 @@ static void iterate(const struct device *dev, float *x, int rows, int cols, floa
     multiply(dev, &to_x, tall ? before : poly, tall ? poly : before, x);
 }
 
+#ifdef SLUICE_HAVE_ONEDNN
+static void transpose(const float *x, int rows, int cols, float *to)
+{
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < cols; j++)
+            to[(size_t)j * (size_t)rows + (size_t)i] =
+                x[(size_t)i * (size_t)cols + (size_t)j];
+}
+
+/* The tiles want no more rows than columns; the iterations of x^T are those of x. */
+static void iterate_by_tiles(const struct device *dev, float *x, int rows, int cols,
+                             int iterations, float *work)
+{
+    const size_t all = (size_t)rows * (size_t)cols;
+    const bool tall = rows > cols;
+    float *turned = tall ? work : x, *rest = tall ? work + (all + 15) / 16 * 16 : work;
+    if (tall)
+        transpose(x, rows, cols, turned);
+    for (int k = 0; k < iterations; k++)
+        newton_schulz(dev, turned, tall ? cols : rows, tall ? rows : cols, abc, rest);
+    if (tall)
+        transpose(turned, cols, rows, x);
+}
+#endif
+
+struct scaling {
+    float *x, scale;
+};
+
+static void scale_part(void *arg, size_t begin, size_t end)
+{
+    const struct scaling *s = arg;
+    for (size_t i = begin; i < end; i++)
+        s->x[i] *= s->scale;
+}
+
 void muon_orthogonalise(const struct device *dev, float *x, int rows, int cols,
                         int iterations, float *work)
 {
     const size_t all = (size_t)rows * (size_t)cols;
-    const float scale = (float)(1 / (norm(x, all) + 1e-7));
-    for (size_t i = 0; i < all; i++)
-        x[i] *= scale;
+    struct scaling s = { x, (float)(1 / (norm(dev, x, all, work) + 1e-7)) };
+    in_parts(dev, all, 1, scale_part, &s);
+#ifdef SLUICE_HAVE_ONEDNN
+    if (by_tiles(dev)) {
+        iterate_by_tiles(dev, x, rows, cols, iterations, work);
+        return;
+    }
+#endif
     for (int k = 0; k < iterations; k++)
         iterate(dev, x, rows, cols, work);
+}
+
+struct update {
+    float *w, *moment, *update;
+    const float *grad;
+    float grad_scale, keep, scale, lr;
+    bool nesterov;
+};
+
+static void add_momentum(void *arg, size_t begin, size_t end)
+{
+    const struct update *u = arg;
+    const float keep = u->keep;
+    for (size_t i = begin; i < end; i++) {
+        const float grad = u->grad[i] * u->grad_scale;
+        u->moment[i] = keep * u->moment[i] + grad;
+        u->update[i] = u->nesterov ? grad + keep * u->moment[i] : u->moment[i];
+    }
+}
+
+static void move(void *arg, size_t begin, size_t end)
+{
+    const struct update *u = arg;
+    for (size_t i = begin; i < end; i++)
+        u->w[i] = u->w[i] * u->scale - u->lr * u->update[i];
 }
 
 void muon_update(struct muon *m, struct tensor *t, float *moment,
                  const struct muon_step *step)
 {
+    const struct device *dev = m->dev;
     const size_t all = tensor_elements(t);
-    const float *g = t->grad, keep = step->momentum, lr = step->lr;
-    float *w = t->data, *update = m->update;
-    for (size_t i = 0; i < all; i++) {
-        const float grad = g[i] * step->grad_scale;
-        moment[i] = keep * moment[i] + grad;
-        update[i] = step->nesterov ? grad + keep * moment[i] : moment[i];
-    }
-    muon_orthogonalise(m->dev, update, t->shape[0], (int)columns(t), step->iterations,
+    struct update u = { t->data, moment,           m->update,
+                        t->grad, step->grad_scale, step->momentum,
+                        1,       step->lr,         step->nesterov };
+    in_parts(dev, all, 1, add_momentum, &u);
+    muon_orthogonalise(dev, m->update, t->shape[0], (int)columns(t), step->iterations,
                        m->work);
-    const double size = norm(w, all);
-    const float scale = size > 0 ? (float)(sqrt((double)t->shape[0]) / size) : 1;
-    for (size_t i = 0; i < all; i++)
-        w[i] = w[i] * scale - lr * update[i];
+    const double size = norm(dev, u.w, all, m->work);
+    u.scale = size > 0 ? (float)(sqrt((double)t->shape[0]) / size) : 1;
+    in_parts(dev, all, 1, move, &u);
 }

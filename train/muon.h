@@ -30,12 +30,15 @@ struct muon_step {
 };
 
 /* `moment` is (out, in, kh, kw), zero before the first step. On device cpu the products
- * are oneDNN's, elsewhere plain loops. */
+ * are oneDNN's, or with bf16 activations those of the CPU's matrix tiles, as published
+ * in bf16; elsewhere plain loops. */
 void muon_update(struct muon *m, struct tensor *t, float *moment,
                  const struct muon_step *step);
 
-/* x (rows, cols): to norm 1, then the iterations. `work` has as many floats as x and
- * 2 min(rows, cols)^2 more. */
+/* Floats of work space for a matrix. */
+size_t muon_work(const struct device *dev, int rows, int cols);
+
+/* x (rows, cols): to norm 1, then the iterations. `work` is aligned to 64 bytes. */
 void muon_orthogonalise(const struct device *dev, float *x, int rows, int cols,
                         int iterations, float *work);
 

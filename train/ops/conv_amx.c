@@ -136,22 +136,23 @@ static void walk_free(struct walk *w)
 }
 
 /* Linux lends tiles on request: ARCH_REQ_XCOMP_PERM for XTILEDATA. */
-static bool permitted(void)
+bool amx_usable(void)
 {
-    return syscall(SYS_arch_prctl, 0x1023, 18) == 0;
+    return cpu_has_amx_bf16() && cpu_has_avx512_bf16() &&
+           syscall(SYS_arch_prctl, 0x1023, 18) == 0;
 }
 
 bool conv_amx_fits(const struct onednn_shape *s)
 {
-    if (s->dtype != SLUICE_BF16 || !cpu_has_amx_bf16() || !cpu_has_avx512_bf16() ||
-        s->c < CHANNELS_LEAST || s->k < CHANNELS_LEAST || s->n < IMAGES_LEAST ||
-        s->h > INT16_MAX || s->w > INT16_MAX || s->kernel > AMX_KERNEL_MOST)
+    if (s->dtype != SLUICE_BF16 || s->c < CHANNELS_LEAST || s->k < CHANNELS_LEAST ||
+        s->n < IMAGES_LEAST || s->h > INT16_MAX || s->w > INT16_MAX ||
+        s->kernel > AMX_KERNEL_MOST)
         return false;
     const struct walk w = walk_of(s, true, WEIGH_IMAGES);
     const struct walk back = walk_of(s, false, GATHER_IMAGES);
     const size_t rows = (size_t)s->kernel * sizeof(uint16_t);
     return rows * walk_row_elements(&w) <= 2 * RING_MOST &&
-           rows * walk_row_elements(&back) <= 2 * RING_MOST && permitted();
+           rows * walk_row_elements(&back) <= 2 * RING_MOST && amx_usable();
 }
 
 /* Memory for weights in blocks. */

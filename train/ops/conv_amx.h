@@ -88,6 +88,9 @@ static inline int slab_images(const struct walk *w, const struct slab *s)
 /* First and one past the last source row that dest rows y0 ... y1 - 1 need. */
 void walk_source_rows(const struct walk *w, int y0, int y1, int *first, int *end);
 
+/* Has the CPU tiles, and may this process use them? */
+bool amx_usable(void);
+
 /* Can this shape be done so, and is it worth it? */
 bool conv_amx_fits(const struct onednn_shape *shape);
 

@@ -3,6 +3,12 @@
 #include <stdlib.h>
 
 #include "conv_amx.h"
+#include "newton_schulz.h"
+
+bool amx_usable(void)
+{
+    return false;
+}
 
 bool conv_amx_fits(const struct onednn_shape *shape)
 {
@@ -46,5 +52,24 @@ void conv_amx_backward_weight(struct conv_amx *conv, struct device *dev, const v
                               const void *dy, float *dweight)
 {
     (void)conv, (void)dev, (void)x, (void)dy, (void)dweight;
+    abort();
+}
+
+bool newton_schulz_fits(const struct device *dev)
+{
+    (void)dev;
+    return false;
+}
+
+size_t newton_schulz_work(int rows, int cols)
+{
+    (void)rows, (void)cols;
+    return 0;
+}
+
+void newton_schulz(const struct device *dev, float *x, int rows, int cols,
+                   const float abc[3], float *work)
+{
+    (void)dev, (void)x, (void)rows, (void)cols, (void)abc, (void)work;
     abort();
 }

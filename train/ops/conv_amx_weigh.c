@@ -97,42 +97,14 @@ static void pack_pairs(const struct column *c, int width, uint16_t *block)
     }
 }
 
-/* r[i] lane j becomes r[j] lane i, for 16 x 16 words of 32 bits. */
-static void transpose_16(__m512i r[16])
-{
-    __m512i t[16];
-    for (int i = 0; i < 8; i++) {
-        t[2 * i] = _mm512_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
-        t[2 * i + 1] = _mm512_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
-    }
-    for (int i = 0; i < 4; i++) {
-        r[4 * i] = _mm512_unpacklo_epi64(t[4 * i], t[4 * i + 2]);
-        r[4 * i + 1] = _mm512_unpackhi_epi64(t[4 * i], t[4 * i + 2]);
-        r[4 * i + 2] = _mm512_unpacklo_epi64(t[4 * i + 1], t[4 * i + 3]);
-        r[4 * i + 3] = _mm512_unpackhi_epi64(t[4 * i + 1], t[4 * i + 3]);
-    }
-    for (int i = 0; i < 4; i++) {
-        t[i] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0x88);
-        t[i + 4] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0xdd);
-        t[i + 8] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0x88);
-        t[i + 12] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0xdd);
-    }
-    for (int i = 0; i < 4; i++) {
-        r[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
-        r[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd);
-        r[i + 4] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0x88);
-        r[i + 12] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0xdd);
-    }
-}
-
 /* The left operand: each row holds one channel of all images. */
 static void pack_transposed(const struct column *c, int width, uint16_t *block)
 {
     __m512i low[16], high[16];
     for (int i = 0; i < 16; i++)
         pairs_of(c, i, &low[i], &high[i]);
-    transpose_16(low);
-    transpose_16(high);
+    amx_transpose(low);
+    amx_transpose(high);
     for (int i = 0; i < 16; i++) {
         _mm512_store_si512(block + i * 32, low[i]);
         _mm512_store_si512(block + width * AMX_TILE + i * 32, high[i]);

@@ -8,6 +8,10 @@
 #include "amx.h"
 #include "conv_amx_ahead.h"
 
+enum {
+    STAY_BLOCKS = 2, /* times 3 rows of 5 tiles are 30 KB */
+};
+
 struct gather {
     const struct walk *walk;
     struct device *dev;
@@ -57,18 +61,20 @@ static __mmask32 channels_mask(int c, int block)
 static void pack_row(const struct gather *g, const struct place *at, int y)
 {
     const struct walk *w = g->walk;
-    uint16_t *row = at->ring + (size_t)(y % w->ring) * walk_row_elements(w);
-    const int first = at->slab.group * w->images;
-    for (int i = 0; i < slab_images(w, &at->slab); i++) {
-        const uint16_t *from =
-            g->source + ((size_t)(first + i) * (size_t)w->sh + (size_t)y) *
-                            (size_t)w->sw * (size_t)w->sc;
-        uint16_t *to = row + (size_t)i * AMX_BLOCK;
-        for (int x = 0; x < w->sw; x++, from += w->sc)
-            for (int k = 0; k < w->source_blocks; k++)
-                _mm512_store_si512(to + (size_t)(k * w->sw + x) * AMX_TILE,
-                                   _mm512_maskz_loadu_epi16(channels_mask(w->sc, k),
-                                                            from + k * AMX_BLOCK));
+    const int count = slab_images(w, &at->slab);
+    const size_t pixel = (size_t)w->sc, row = (size_t)w->sw * pixel;
+    const size_t image = (size_t)w->sh * row;
+    uint16_t *to = at->ring + (size_t)(y % w->ring) * walk_row_elements(w);
+    for (int k = 0; k < w->source_blocks; k++) {
+        const __mmask32 mask = channels_mask(w->sc, k);
+        const uint16_t *from = g->source +
+                               (size_t)(at->slab.group * w->images) * image +
+                               (size_t)y * row + (size_t)k * AMX_BLOCK;
+        for (int x = 0; x < w->sw; x++, from += pixel, to += AMX_TILE)
+            for (int i = 0; i < count; i++)
+                _mm512_store_si512(
+                    to + (size_t)i * AMX_BLOCK,
+                    _mm512_maskz_loadu_epi16(mask, from + (size_t)i * image));
     }
 }
 
@@ -143,21 +149,18 @@ static inline void multiply_taps(const struct gather *g, const struct meeting *m
 }
 
 static void multiply_trio(const struct gather *g, struct place *at,
-                          const struct trio *trio, const uint16_t *weight)
+                          const struct meeting *m, const uint16_t *weight)
 {
     const struct walk *w = g->walk;
     const size_t step = (size_t)w->kernel * AMX_RIGHT;
-    struct meeting m;
     amx_zero();
-    for (int ky = 0; ky < w->kernel; ky++) {
-        meet(w, at, trio, ky, &m);
+    for (int ky = 0; ky < w->kernel; ky++, m++)
         for (int k = 0; k < w->source_blocks; k++, weight += step) {
-            if (!m.met)
+            if (!m->met)
                 continue;
-            multiply_taps(g, &m, (size_t)(k * w->sw) * AMX_TILE, weight, &at->pending);
+            multiply_taps(g, m, (size_t)(k * w->sw) * AMX_TILE, weight, &at->pending);
             ahead_fetch(&at->ahead, at->lines);
         }
-    }
 }
 
 /* The next three from pixel `first` of the slab on. */
@@ -199,18 +202,27 @@ static void put_aside(const struct gather *g, struct place *at, const struct tri
     }
 }
 
+/* Where few source blocks leave a trio's left operands in level 1, it meets all weights
+ * at once; else a block of weights meets all trios. */
 static void multiply_slab(const struct gather *g, struct place *at)
 {
     const struct walk *w = g->walk;
     const int pixels = (at->slab.y1 - at->slab.y0) * w->dw;
-    for (int block = 0; block < w->dest_blocks; block++) {
-        const uint16_t *weight =
-            g->weight + (size_t)block * (size_t)walk_pairs(w) * AMX_RIGHT;
-        for (int first = 0; first < pixels; first += AMX_LEFT) {
-            const struct trio t = trio_at(w, at, first, pixels);
-            multiply_trio(g, at, &t, weight);
-            put_aside(g, at, &t, block);
+    const int trios = (pixels + AMX_LEFT - 1) / AMX_LEFT;
+    const bool stay = w->source_blocks <= STAY_BLOCKS;
+    struct meeting m[AMX_KERNEL_MOST];
+    struct trio t;
+    for (int i = 0; i < trios * w->dest_blocks; i++) {
+        const int trio = stay ? i / w->dest_blocks : i % trios;
+        const int block = stay ? i % w->dest_blocks : i / trios;
+        if (!stay || block == 0) {
+            t = trio_at(w, at, trio * AMX_LEFT, pixels);
+            for (int ky = 0; ky < w->kernel; ky++)
+                meet(w, at, &t, ky, &m[ky]);
         }
+        multiply_trio(g, at, m,
+                      g->weight + (size_t)block * (size_t)walk_pairs(w) * AMX_RIGHT);
+        put_aside(g, at, &t, block);
     }
     drain(g, &at->pending, AMX_LEFT * AMX_SIDE);
 }

@@ -224,62 +224,6 @@ void conv_amx_stale(struct conv_amx *conv)
     conv->backward_fresh = false;
 }
 
-struct packing {
-    const struct walk *walk;
-    const float *weight;
-    size_t dest_stride, source_stride; /* elements of the weight */
-    uint16_t *to;
-};
-
-/* Row r of a tile: 16 result channels from `dest` on, source channels 2 r and 2 r + 1.
- */
-static void pack_tile_row(const struct packing *p, int dest, int source, int tap,
-                          uint16_t *to)
-{
-    const struct walk *w = p->walk;
-    for (int c = 0; c < 16; c++)
-        for (int e = 0; e < 2; e++) {
-            const bool inside = dest + c < w->dc && source + e < w->sc;
-            const float f =
-                inside
-                    ? p->weight[(size_t)(dest + c) * p->dest_stride +
-                                (size_t)(source + e) * p->source_stride + (size_t)tap]
-                    : 0;
-            tensor_set_value(SLUICE_BF16, to, 2 * (size_t)c + (size_t)e, f);
-        }
-}
-
-/* The right operand of a tap and a source block. */
-static void pack_right(const struct packing *p, int dest, int source, int tap,
-                       uint16_t *to)
-{
-    for (int half = 0; half < 2; half++)
-        for (int r = 0; r < 16; r++, to += 32)
-            pack_tile_row(p, dest + half * 16, source + 2 * r, tap, to);
-}
-
-static void pack_dest_blocks(void *arg, size_t begin, size_t end)
-{
-    const struct packing *p = arg;
-    const struct walk *w = p->walk;
-    uint16_t *to = p->to + begin * (size_t)walk_pairs(w) * RIGHT;
-    for (int d = (int)begin; d < (int)end; d++)
-        for (int ky = 0; ky < w->kernel; ky++)
-            for (int k = 0; k < w->source_blocks; k++)
-                for (int kx = 0; kx < w->kernel; kx++, to += RIGHT)
-                    pack_right(p, d * AMX_BLOCK, k * AMX_BLOCK, ky * w->kernel + kx,
-                               to);
-}
-
-static void pack_weight(const struct walk *w, const struct device *dev,
-                        const float *weight, size_t dest_stride, size_t source_stride,
-                        uint16_t *to)
-{
-    struct packing p = { w, weight, dest_stride, source_stride, to };
-    threads_for(dev, (size_t)w->dest_blocks, (size_t)walk_pairs(w) * RIGHT,
-                pack_dest_blocks, &p);
-}
-
 void conv_amx_forward(struct conv_amx *conv, struct device *dev, const void *x,
                       const float *weight, const float *bias, void *y)
 {

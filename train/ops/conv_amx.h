@@ -106,6 +106,11 @@ void conv_amx_backward_data(struct conv_amx *conv, struct device *dev, const voi
 void conv_amx_backward_weight(struct conv_amx *conv, struct device *dev, const void *x,
                               const void *dy, float *dweight);
 
+/* conv_amx_pack.c: the weight of source channel s, dest channel d and tap t is that at
+ * d * dest_stride + s * source_stride + t. */
+void pack_weight(const struct walk *w, const struct device *dev, const float *weight,
+                 size_t dest_stride, size_t source_stride, uint16_t *to);
+
 /* conv_amx_gather.c: bias is NULL or (dc). */
 size_t gather_scratch(const struct walk *w); /* bytes for each thread */
 void gather(const struct walk *w, struct device *dev, const uint16_t *source,

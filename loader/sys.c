@@ -18,10 +18,15 @@
 #define IF_URING(fn) NULL
 #endif
 
+/* A pipe without a writer would hold us up: not waited for, it is then refused. Left
+ * on, the flag would have io_uring give up where it should wait. */
 static int real_open(const char *path, int flags)
 {
-    int fd = open(path, flags);
-    return fd < 0 ? -errno : fd;
+    int fd = open(path, flags | O_NONBLOCK);
+    if (fd < 0)
+        return -errno;
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+    return fd;
 }
 
 static void real_close(int fd)

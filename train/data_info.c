@@ -34,7 +34,8 @@ static int read_at(void *ctx, void *buf, size_t size, uint64_t offset,
 
 static int open_dataset(struct data_info *info, struct sluice_error *err)
 {
-    struct source s = { open(info->path, O_RDONLY | O_CLOEXEC), info->path };
+    struct source s = { open(info->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK),
+                        info->path };
     struct stat st;
     int rc = 0;
     if (s.fd < 0 || fstat(s.fd, &st) < 0)

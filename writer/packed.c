@@ -34,7 +34,8 @@ int packed_open(struct packed *p, const char *path, struct sluice_error *err)
 {
     struct stat st;
     int rc;
-    *p = (struct packed){ .path = path, .fd = open(path, O_RDONLY | O_CLOEXEC) };
+    *p = (struct packed){ .path = path,
+                          .fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) };
     if (p->fd < 0 || fstat(p->fd, &st) < 0)
         rc = sluice_fail(err, SLUICE_EIO, "%s: %s", path, strerror(errno));
     else if (!S_ISREG(st.st_mode))

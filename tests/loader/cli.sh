@@ -135,8 +135,39 @@ for command in bench info verify; do
   timeout 20 sluice $command nowhere 2>err >/dev/null
   [ $? = 3 ] && [ "$(wc -l <err)" = 1 ] || fail "$command nowhere: $(cat err)"
 done
-sluice bench a.sluice --threads=many 2>err
-[ $? = 2 ] && grep -q 'expected a number from 1 to 1024' err || fail "usage: $(cat err)"
+# No file at all: refused at once, a pipe that nobody writes to as well.
+mkdir folder
+mkfifo pipe
+for command in "bench --epochs=1" "bench --epochs=1 --cold" info verify "cat -" "subset -"; do
+  for file in folder pipe /dev/null /dev/zero; do
+    case $command in
+      cat*) timeout 10 sluice cat $file 0 >out 2>err ;;
+      subset*) timeout 10 sluice subset $file part.sluice >out 2>err ;;
+      *) timeout 10 sluice $command $file >out 2>err ;;
+    esac
+    rc=$?
+    [ $rc -ge 2 ] && [ $rc -le 5 ] && [ "$(wc -l <err)" = 1 ] && grep -q "$file" err && [ ! -s out ] ||
+      fail "$command $file: $rc $(cat err)"
+  done
+done
+if [ "$(id -u)" != 0 ]; then
+  cp a.sluice closed.sluice
+  chmod 000 closed.sluice
+  timeout 10 sluice bench closed.sluice >out 2>err
+  [ $? = 3 ] && grep -q 'closed.sluice: open: Permission denied' err || fail "unreadable: $(cat err)"
+fi
+# Values out of range: the option, what it was, what may be.
+for option in --threads=many --threads=0 --threads=1025 --threads=2x --batch-size=0 --batch-size=1.5 --batch-size= \
+  --batches=-1 --queue-depth=0 --epochs=0 --seconds=nan --io=fast --order=none --memory-budget=some --world=0; do
+  timeout 10 sluice bench a.sluice $option >out 2>err
+  [ $? = 2 ] && [ "$(wc -l <err)" = 1 ] && grep -q -e "$option: expected" err && [ ! -s out ] ||
+    fail "$option: $(cat err)"
+done
+for option in --rank=3 --fold=9 --subset=nowhere --subset=/dev/null --start-batch=999999; do
+  timeout 10 sluice bench a.sluice --epochs=1 --quiet $option >out 2>err
+  rc=$?
+  [ $rc -ge 2 ] && [ $rc -le 3 ] && [ "$(wc -l <err)" = 1 ] && [ ! -s out ] || fail "$option: $rc $(cat err)"
+done
 
 [ $failures = 0 ] && echo "all good"
 exit $((failures > 0))

@@ -178,7 +178,7 @@ static const char *label_field(const struct beton *b)
 static int open_file(struct state *s, uint64_t *size, struct sluice_error *err)
 {
     struct stat st;
-    s->fd = open(s->path, O_RDONLY | O_CLOEXEC);
+    s->fd = open(s->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (s->fd < 0 || fstat(s->fd, &st) < 0)
         return sluice_fail(err, SLUICE_EIO, "%.300s: %s", s->path, strerror(errno));
     if (!S_ISREG(st.st_mode))

@@ -3,31 +3,28 @@
 #define SLUICE_KERNELS_FLAT_H
 
 #include "dropout.h"
+#include "gelu.h"
 #include "kernels.h"
-#include "vector.h"
 
-INLINE vf act_value(enum activation act, vf x)
+/* `bf16`: of the result */
+INLINE vf act_value(bool bf16, enum activation act, vf x)
 {
-    vf gauss;
     if (act == ACT_RELU)
         return relu(x);
     if (act == ACT_GELU)
-        return x * normal_cdf(x, &gauss);
+        return bf16 ? gelu_bf16(x) : gelu(x);
     if (act == ACT_SIGMOID)
         return sigmoid(x);
     return x;
 }
 
 /* dy act'(x) */
-INLINE vf act_backward(enum activation act, vf x, vf dy)
+INLINE vf act_backward(bool bf16, enum activation act, vf x, vf dy)
 {
-    vf gauss;
     if (act == ACT_RELU)
         return where_positive(x, dy);
-    if (act == ACT_GELU) {
-        const vf cdf = normal_cdf(x, &gauss);
-        return dy * (cdf + x * gauss * 0.398942280F);
-    }
+    if (act == ACT_GELU)
+        return dy * (bf16 ? gelu_slope_bf16(x) : gelu_slope(x));
     if (act == ACT_SIGMOID)
         return dy * sigmoid(x) * sigmoid(-x);
     return dy;
@@ -44,10 +41,10 @@ INLINE void activation_forward_as(bool bf16, enum activation act, const void *x,
 {
     size_t i = 0;
     for (; i + LANES <= count; i += LANES)
-        store(y, i, act_value(act, load(x, i, bf16)), bf16);
+        store(y, i, act_value(bf16, act, load(x, i, bf16)), bf16);
     if (i < count) {
         const int n = lanes_at(i, count);
-        store_part(y, i, act_value(act, load_part(x, i, n, bf16)), n, bf16);
+        store_part(y, i, act_value(bf16, act, load_part(x, i, n, bf16)), n, bf16);
     }
 }
 
@@ -76,11 +73,12 @@ INLINE void activation_backward_as(bool bf16, enum activation act, const void *x
 {
     size_t i = 0;
     for (; i + LANES <= count; i += LANES)
-        store(dx, i, act_backward(act, load(x, i, bf16), load(dy, i, bf16)), bf16);
+        store(dx, i, act_backward(bf16, act, load(x, i, bf16), load(dy, i, bf16)),
+              bf16);
     if (i < count) {
         const int n = lanes_at(i, count);
         const vf v = load_part(x, i, n, bf16), d = load_part(dy, i, n, bf16);
-        store_part(dx, i, act_backward(act, v, d), n, bf16);
+        store_part(dx, i, act_backward(bf16, act, v, d), n, bf16);
     }
 }
 

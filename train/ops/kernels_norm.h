@@ -60,7 +60,7 @@ INLINE void forward_block(bool bf16, enum activation act, const struct norm *b,
     const size_t at = row * (size_t)b->c + (size_t)k;
     const vf z = load_n(x, at, n, bf16) * load(b->scale, (size_t)k, false) +
                  load(b->shift, (size_t)k, false);
-    store_n(y, at, act_value(act, z), n, bf16);
+    store_n(y, at, act_value(bf16, act, z), n, bf16);
 }
 
 INLINE void norm_forward_as(bool bf16, enum activation act, const struct norm *b,
@@ -101,7 +101,7 @@ INLINE vf gradient_of_z(bool bf16, enum activation act, const struct norm *b,
     *in = load_n(x, at, n, bf16);
     const vf z =
         *in * load(b->scale, (size_t)k, false) + load(b->shift, (size_t)k, false);
-    return act_backward(act, z, load_n(dy, at, n, bf16));
+    return act_backward(bf16, act, z, load_n(dy, at, n, bf16));
 }
 
 INLINE void norm_sums_block(bool bf16, enum activation act, const struct norm *b,

@@ -147,6 +147,24 @@ INLINE void store(void *p, size_t at, vf v, bool bf16)
 }
 
 /* The first n lanes, 1 <= n < LANES; the others are 0 and are not touched in memory. */
+#ifdef __AVX512F__
+INLINE vf load_part(const void *p, size_t at, int n, bool bf16)
+{
+    const __mmask16 m = (__mmask16)((1U << n) - 1);
+    if (bf16)
+        return from_bf16((vh)_mm256_maskz_loadu_epi16(m, (const uint16_t *)p + at));
+    return (vf)_mm512_maskz_loadu_ps(m, (const float *)p + at);
+}
+
+INLINE void store_part(void *p, size_t at, vf v, int n, bool bf16)
+{
+    const __mmask16 m = (__mmask16)((1U << n) - 1);
+    if (bf16)
+        _mm256_mask_storeu_epi16((uint16_t *)p + at, m, (__m256i)to_bf16(v));
+    else
+        _mm512_mask_storeu_ps((float *)p + at, m, (__m512)v);
+}
+#else
 INLINE vf load_part(const void *p, size_t at, int n, bool bf16)
 {
     vf v = { 0 };
@@ -168,6 +186,7 @@ INLINE void store_part(void *p, size_t at, vf v, int n, bool bf16)
         memcpy((float *)p + at, &v, (size_t)n * sizeof(float));
     }
 }
+#endif
 
 /* load and store for n = LANES, the parts for less. */
 INLINE vf load_n(const void *p, size_t at, int n, bool bf16)
@@ -183,11 +202,12 @@ INLINE void store_n(void *p, size_t at, vf v, int n, bool bf16)
         store_part(p, at, v, n, bf16);
 }
 
-/* exp(-x) for x >= 0, relative error 2e-7; below 1e-37 it is 0 or almost. */
+/* exp(-x) for x >= 0, relative error 2e-7; 0 where it is below 1e-38. */
 INLINE vf exp_minus(vf x)
 {
     const vf t = x * -1.44269504F;
-    const vf clamped = choose(t > -126.0F, t, splat(-126.0F));
+    const vi nothing = t < -126.0F; /* and not of a NaN, which stays one */
+    const vf clamped = choose(nothing, splat(-126.0F), t);
     const vf n = (clamped + 12582912.0F) - 12582912.0F; /* to the nearest integer */
     const vf f = (clamped - n) * 0.693147181F;          /* |f| <= ln(2) / 2 */
     vf p = f * (1.0F / 720) + 1.0F / 120;
@@ -197,7 +217,7 @@ INLINE vf exp_minus(vf x)
     p = p * f + 1.0F;
     p = p * f + 1.0F;
     const vi exponent = (__builtin_convertvector(n, vi) + 127) << 23;
-    return p * (vf)exponent;
+    return zero_unless(~nothing, p * (vf)exponent);
 }
 
 /* Phi(x), the normal distribution, and exp(-x^2 / 2). erf is Abramowitz and Stegun

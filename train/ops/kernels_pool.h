@@ -5,6 +5,7 @@
 #define SLUICE_KERNELS_POOL_H
 
 #include "kernels_flat.h"
+#include "kernels_tiles.h"
 
 INLINE size_t pool_out(const struct pool *p, int n, int oy, int ox)
 {
@@ -67,7 +68,9 @@ INLINE void maxpool_row(const struct pool *p, bool bf16, const void *x, void *y,
 static void maxpool_forward(const struct pool *p, enum sluice_dtype t, const void *x,
                             void *y, uint8_t *index, int n, int oy)
 {
-    if (t == SLUICE_BF16)
+    if (tiles_fit(p, t == SLUICE_BF16))
+        tiles_forward(p, x, y, index, n, oy);
+    else if (t == SLUICE_BF16)
         maxpool_row(p, true, x, y, index, n, oy);
     else
         maxpool_row(p, false, x, y, index, n, oy);
@@ -129,7 +132,9 @@ INLINE void unpool_row(const struct pool *p, bool bf16, const void *dy,
 static void maxpool_backward(const struct pool *p, enum sluice_dtype t, const void *dy,
                              const uint8_t *index, void *dx, int n, int y)
 {
-    if (t == SLUICE_BF16)
+    if (tiles_fit(p, t == SLUICE_BF16))
+        tiles_backward(p, dy, index, dx, n, y);
+    else if (t == SLUICE_BF16)
         unpool_row(p, true, dy, index, dx, n, y);
     else
         unpool_row(p, false, dy, index, dx, n, y);

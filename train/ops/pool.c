@@ -165,6 +165,8 @@ static const struct op_case cases[] = {
     { "2x2 odd channels", 1, 6, 6, 5, { .kernel = 2, .stride = 2 } },
     { "3x3", 2, 3, 3, 40, { .kernel = 3, .stride = 3 } },
     { "3x3 stride 2 pad 1", 2, 9, 9, 16, { .kernel = 3, .stride = 2, .pad = 1 } },
+    { "2x2 many channels", 2, 7, 5, 72, { .kernel = 2, .stride = 2 } },
+    { "3x3 many channels", 2, 8, 7, 64, { .kernel = 3, .stride = 3 } },
     { "overlap", 2, 6, 5, 7, { .kernel = 3, .stride = 1 } },
     { "gaps", 1, 8, 8, 8, { .kernel = 2, .stride = 3 } },
     { "1x1", 1, 3, 3, 4, { .kernel = 1, .stride = 1 } },

@@ -16,6 +16,10 @@ static const struct op_case cases[] = {
     { 0 },
 };
 
+/* More than POOL_LARGE */
+static const struct op_case large = { "large", 34,  64,
+                                      65,      128, { .kernel = 2, .stride = 2 } };
+
 /* `kinds` of the values occur: without the last ones there is no NaN. */
 static void fill(struct tensor *t, void *to, uint32_t seed, int kinds)
 {
@@ -79,6 +83,8 @@ static void check_isa(const char *isa, const char *precision, struct device *ref
         check_case(c, 5, dev, ref, isa);
         check_case(c, 9, dev, ref, isa);
     }
+    if (strcmp(isa, "avx512_bf16") == 0 && dev->compute == SLUICE_BF16)
+        check_case(&large, 5, dev, ref, isa);
     device_close(dev);
 }
 

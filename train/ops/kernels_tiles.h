@@ -100,10 +100,20 @@ INLINE void tiles_forward(const struct pool *p, const void *x, void *y, uint8_t 
         tiles_row(p, p->kernel, x, y, index, n, oy);
 }
 
+/* `whole` channels are stored past the cache: a line of it that is written whole need
+ * not be read before. */
+INLINE void untile_store(uint16_t *dx, __mmask32 m, __m512i v, bool whole)
+{
+    if (whole)
+        _mm512_stream_si512((void *)dx, v);
+    else
+        _mm512_mask_storeu_epi16(dx, m, v);
+}
+
 /* The pixels of row y in one window: each gets the gradient where the maximum was its
  * own. */
-INLINE void untile_window(int kernel, int c, const uint16_t *dy, const uint8_t *index,
-                          int first, uint16_t *dx)
+INLINE void untile_window(int kernel, int c, bool whole, const uint16_t *dy,
+                          const uint8_t *index, int first, uint16_t *dx)
 {
     for (int k = 0; k < c; k += TILE_LANES) {
         const __mmask32 m = tile_mask(c, k);
@@ -112,13 +122,13 @@ INLINE void untile_window(int kernel, int c, const uint16_t *dy, const uint8_t *
         for (int i = 0; i < kernel; i++) {
             const __mmask32 own =
                 _mm256_cmpeq_epi8_mask(place, _mm256_set1_epi8((char)(first + i)));
-            _mm512_mask_storeu_epi16(dx + (size_t)i * (size_t)c + k, m,
-                                     _mm512_maskz_mov_epi16(own, d));
+            untile_store(dx + (size_t)i * (size_t)c + k, m,
+                         _mm512_maskz_mov_epi16(own, d), whole);
         }
     }
 }
 
-INLINE void untile_row(const struct pool *p, int kernel, const uint16_t *dy,
+INLINE void untile_row(const struct pool *p, int kernel, bool whole, const uint16_t *dy,
                        const uint8_t *index, uint16_t *dx, int n, int y)
 {
     const int oy = y / kernel;
@@ -127,7 +137,7 @@ INLINE void untile_row(const struct pool *p, int kernel, const uint16_t *dy,
     dx += pool_at(p, n, y, 0);
     const int windows = oy < p->oh ? p->ow : 0;
     for (int ox = 0; ox < windows; ox++)
-        untile_window(kernel, p->c, dy + out + (size_t)ox * c,
+        untile_window(kernel, p->c, whole, dy + out + (size_t)ox * c,
                       index + out + (size_t)ox * c, (y - oy * kernel) * kernel,
                       dx + (size_t)(ox * kernel) * c);
     memset(dx + (size_t)(windows * kernel) * c, 0,
@@ -137,10 +147,16 @@ INLINE void untile_row(const struct pool *p, int kernel, const uint16_t *dy,
 INLINE void tiles_backward(const struct pool *p, const void *dy, const uint8_t *index,
                            void *dx, int n, int y)
 {
-    if (p->kernel == 2)
-        untile_row(p, 2, dy, index, dx, n, y);
+    const bool whole =
+        p->large && p->c % TILE_LANES == 0 && (uintptr_t)dx % sizeof(__m512i) == 0;
+    if (p->kernel == 2 && whole)
+        untile_row(p, 2, true, dy, index, dx, n, y);
+    else if (p->kernel == 2)
+        untile_row(p, 2, false, dy, index, dx, n, y);
     else
-        untile_row(p, p->kernel, dy, index, dx, n, y);
+        untile_row(p, p->kernel, whole, dy, index, dx, n, y);
+    if (whole)
+        _mm_sfence(); /* before another thread reads it */
 }
 #else
 INLINE void tiles_forward(const struct pool *p, const void *x, void *y, uint8_t *index,

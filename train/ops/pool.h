@@ -6,6 +6,7 @@
 #include "backends.h"
 
 enum {
+    POOL_LARGE = 32 << 20, /* bytes: of what will not be in the cache when it is read */
     POOL_MOST = 16, /* rows of a maximum's window on device cpu: its place is a byte */
 };
 
@@ -13,6 +14,7 @@ struct pool {
     int n, h, w, c; /* input */
     int oh, ow;     /* output: rounded down, so the last rows may belong to no window */
     int kernel, stride, pad;
+    bool large; /* the input and its gradient: written past the cache */
 };
 
 int pool_shape(struct op *op, struct sluice_error *err);
@@ -20,8 +22,16 @@ int pool_shape(struct op *op, struct sluice_error *err);
 static inline struct pool pool_of(const struct op *op)
 {
     const int *in = op->in[0]->shape, *out = op->out[0]->shape;
-    return (struct pool){ in[0],  in[1],           in[2],           in[3],       out[1],
-                          out[2], op->attr.kernel, op->attr.stride, op->attr.pad };
+    return (struct pool){ .n = in[0],
+                          .h = in[1],
+                          .w = in[2],
+                          .c = in[3],
+                          .oh = out[1],
+                          .ow = out[2],
+                          .kernel = op->attr.kernel,
+                          .stride = op->attr.stride,
+                          .pad = op->attr.pad,
+                          .large = tensor_bytes(op->in[0]) >= POOL_LARGE };
 }
 
 /* Rows (or columns) [*begin, *end) of the input that window o covers of `size`. */

@@ -109,7 +109,11 @@ INLINE vf where_place(vi index, int place, vf y)
 
 INLINE vf from_bf16(vh h)
 {
+#ifdef __AVX512F__
+    return (vf)((vu)_mm512_cvtepu16_epi32((__m256i)h) << 16);
+#else
     return (vf)(__builtin_convertvector(h, vu) << 16);
+#endif
 }
 
 /* To nearest, ties to even; a NaN stays one. */

@@ -4,11 +4,13 @@
 
 #include "backends.h"
 #include "conv_amx.h"
+#include "conv_few.h"
 #include "layer_onednn.h"
 
-/* One of the two. */
+/* The tiles, or oneDNN; before it `few` may do the forward pass. */
 struct state {
     struct conv_amx *amx;
+    struct conv_few *few;
     struct onednn_layer *layer;
 };
 
@@ -37,6 +39,7 @@ static void release(struct op *op)
     if (!s)
         return;
     conv_amx_free(s->amx);
+    conv_few_free(s->few);
     onednn_layer_free(s->layer);
     free(s);
     op->state = NULL;
@@ -48,7 +51,9 @@ static int plan_parts(struct op *op, struct device *dev, struct state *s,
     const struct onednn_shape shape = shape_of(op);
     if (conv_amx_fits(&shape))
         return conv_amx_create(&s->amx, dev, &shape, err);
-    const int rc = onednn_layer_create(&s->layer, cpu_of(dev)->onednn, &shape, err);
+    int rc = conv_few_fits(&shape) ? conv_few_create(&s->few, &shape, err) : 0;
+    if (rc == 0)
+        rc = onednn_layer_create(&s->layer, cpu_of(dev)->onednn, &shape, err);
     return rc < 0 ? rc
                   : onednn_layer_prepare(s->layer, op->in[0]->grad != NULL,
                                          op->param[0]->grad != NULL, err);
@@ -74,11 +79,15 @@ static int forward(struct op *op, struct device *dev, struct pass *pass,
     const struct state *s = op->state;
     const float *bias = op->param[1] ? op->param[1]->data : NULL;
     threads_claim(dev);
-    if (!s->amx)
+    if (s->few)
+        conv_few_forward(s->few, dev, op->in[0]->data, op->param[0]->data, bias,
+                         op->out[0]->data);
+    else if (!s->amx)
         return onednn_layer_forward(s->layer, op->in[0]->data, op->param[0]->data, bias,
                                     op->out[0]->data, err);
-    conv_amx_forward(s->amx, dev, op->in[0]->data, op->param[0]->data, bias,
-                     op->out[0]->data);
+    else
+        conv_amx_forward(s->amx, dev, op->in[0]->data, op->param[0]->data, bias,
+                         op->out[0]->data);
     return 0;
 }
 

@@ -24,6 +24,22 @@ struct norm {
     const float *slope, *offset;
 };
 
+enum {
+    FEW_ROOM = 8192, /* floats: the input rows of one output row */
+};
+/* Behind these rows, for pixels that do not exist. */
+#define FEW_SPARE(stride, c) (4 * (size_t)(stride) * (size_t)(c))
+
+/* A convolution of few channels: see conv_few.h. */
+struct few {
+    enum sluice_dtype dtype;
+    int h, w, c, oh, ow, k;
+    int padded; /* k, rounded up to two vectors */
+    int kernel, stride, pad;
+    const float *weight; /* (ky, kx, c, padded) */
+    const float *bias;   /* (padded) */
+};
+
 /* Elements that a draw keeps: see dropout.h. */
 struct drop {
     enum sluice_dtype dtype;
@@ -68,6 +84,9 @@ struct kernels {
                             void *y, int n, int oy);
     void (*avgpool_backward)(const struct pool *, enum sluice_dtype, const void *dy,
                              void *dx, int n, int y);
+
+    /* Row oy of image n of the output. */
+    void (*few_forward)(const struct few *, const void *x, void *y, int n, int oy);
 
     /* One image of `pixels` rows; y is (c); index is (c padded). */
     void (*globalmax_forward)(enum sluice_dtype, const void *x, int pixels, int c,

@@ -3,6 +3,7 @@
 #ifndef SLUICE_KERNELS_TABLE_H
 #define SLUICE_KERNELS_TABLE_H
 
+#include "kernels_few.h"
 #include "kernels_gate.h"
 #include "kernels_norm.h"
 #include "kernels_pool.h"
@@ -24,6 +25,7 @@
     .maxpool_backward = maxpool_backward,           \
     .avgpool_forward = avgpool_forward,             \
     .avgpool_backward = avgpool_backward,           \
+    .few_forward = few_forward,                     \
     .globalmax_forward = globalmax_forward,         \
     .globalmax_backward = globalmax_backward,       \
     .globalavg_forward = globalavg_forward,         \

@@ -153,9 +153,9 @@ INLINE struct colours turned(struct colours in, int turn)
 
     const doubles8 sixth = wide(__builtin_convertvector(hue, floats8) * 6.0F) / 255.0;
     const ints8 i = whole(sixth);
-    const floats8 f = narrow(sixth - __builtin_convertvector(i, doubles8));
-    const floats8 s = narrow(__builtin_convertvector(pale, doubles8) / 255.0);
-    const doubles8 v = __builtin_convertvector(most, doubles8);
+    const floats8 f = narrow(sixth - doubles_of(i));
+    const floats8 s = narrow(doubles_of(pale) / 255.0);
+    const doubles8 v = doubles_of(most);
     const ints8 low = whole(v * (1.0 - wide(s)) + 0.5);
     const ints8 fall = whole(v * (1.0 - wide(s * f)) + 0.5);
     const ints8 rise = whole(v * (1.0 - wide(s) * (1.0 - wide(f))) + 0.5);

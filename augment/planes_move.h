@@ -157,10 +157,10 @@ INLINE void sample_eight(struct sampled *t, int i, const double m[9], int exact,
     sy = (doubles8)(within & (longs8)(sy - 0.5));
     ints8 ix = whole(sx), iy = whole(sy);
     /* To the floor: a comparison that holds is -1. */
-    ix += __builtin_convertvector(sx < __builtin_convertvector(ix, doubles8), ints8);
-    iy += __builtin_convertvector(sy < __builtin_convertvector(iy, doubles8), ints8);
-    store_doubles(t->fx + i, sx - __builtin_convertvector(ix, doubles8));
-    store_doubles(t->fy + i, sy - __builtin_convertvector(iy, doubles8));
+    ix += __builtin_convertvector(sx < doubles_of(ix), ints8);
+    iy += __builtin_convertvector(sy < doubles_of(iy), ints8);
+    store_doubles(t->fx + i, sx - doubles_of(ix));
+    store_doubles(t->fy + i, sy - doubles_of(iy));
     const ints8 left = ix & (ix >= 0), up = iy & (iy >= 0);
     const ints8 step = at_most(ix + 1, width - 1) > left;
     const ints8 top = up * width + left,
@@ -188,8 +188,7 @@ INLINE int32_t two_of(const uint8_t *from)
 INLINE doubles8 along(ints8 pair, ints8 step, doubles8 fx)
 {
     const ints8 a = pair & 255, b = choose(step, pair >> 8, a);
-    return __builtin_convertvector(a, doubles8) +
-           __builtin_convertvector(b - a, doubles8) * fx;
+    return doubles_of(a) + doubles_of(b - a) * fx;
 }
 
 INLINE void interpolate(uint8_t *restrict to, const uint8_t *restrict from,

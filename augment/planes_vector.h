@@ -29,20 +29,42 @@ INLINE doubles8 choose_doubles(ints8 mask, doubles8 a, doubles8 b)
     return (doubles8)((m & (longs8)a) | (~m & (longs8)b));
 }
 
+/* Compilers make two halves of these. */
 INLINE doubles8 wide(floats8 v)
 {
+#ifdef __AVX512F__
+    return (doubles8)_mm512_cvtps_pd((__m256)v);
+#else
     return __builtin_convertvector(v, doubles8);
+#endif
 }
 
 INLINE floats8 narrow(doubles8 v)
 {
+#ifdef __AVX512F__
+    return (floats8)_mm512_cvtpd_ps((__m512d)v);
+#else
     return __builtin_convertvector(v, floats8);
+#endif
+}
+
+INLINE doubles8 doubles_of(ints8 v)
+{
+#ifdef __AVX512F__
+    return (doubles8)_mm512_cvtepi32_pd((__m256i)v);
+#else
+    return __builtin_convertvector(v, doubles8);
+#endif
 }
 
 /* Cut off. */
 INLINE ints8 whole(doubles8 v)
 {
+#ifdef __AVX512F__
+    return (ints8)_mm512_cvttpd_epi32((__m512d)v);
+#else
     return __builtin_convertvector(v, ints8);
+#endif
 }
 
 /* The compilers' own conversions of bytes go one by one. */

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""bench_augment.py PROGRAM CHAIN PAIRS SECONDS -- see bench-augment, which runs it."""
+"""bench_augment.py PROGRAM CHAIN PAIRS SECONDS WORKERS -- see bench-augment, which
+runs it."""
+import multiprocessing
 import statistics
 import subprocess
 import sys
@@ -44,19 +46,37 @@ def torchvision_rate(chain, source, seconds):
     return done / (time.thread_time() - begin)
 
 
+def start_sluice(program, pipeline, seconds):
+    return subprocess.Popen([program, "--batches", seconds, "32", "32", "3", pipeline],
+                            stdout=subprocess.PIPE, text=True)
+
+
+def finish(process):
+    rate = float(process.communicate()[0])
+    assert process.returncode == 0, "bench_augment failed"
+    return rate
+
+
+def worker(seconds):
+    return torchvision_rate(CHAIN, SOURCE, seconds)
+
+
+CHAIN, SOURCE = make_chain(), images(4096)
+
+
 def main():
-    program, pipeline, pairs, seconds = sys.argv[1:]
+    program, pipeline, pairs, seconds, workers = sys.argv[1:]
     torch.set_num_threads(1)
-    chain, source = make_chain(), images(4096)
-    torchvision_rate(chain, source, 0.2)
-    print(f"torchvision {torchvision.__version__}, torch {torch.__version__}; {pipeline}")
+    pool = multiprocessing.get_context("fork").Pool(int(workers))
+    pool.map(worker, [0.2] * int(workers))
+    print(f"torchvision {torchvision.__version__}, torch {torch.__version__}; {workers} at a time; "
+          f"{pipeline}")
     print("| pair | Sluice, images/s | torchvision, images/s | ratio |\n|---|---|---|---|")
     ratios = []
     for pair in range(int(pairs)):
-        ours = float(subprocess.run(
-            [program, "--batches", seconds, "32", "32", "3", pipeline],
-            check=True, capture_output=True, text=True).stdout)
-        theirs = torchvision_rate(chain, source, float(seconds))
+        running = [start_sluice(program, pipeline, seconds) for _ in range(int(workers))]
+        ours = sum(finish(process) for process in running)
+        theirs = sum(pool.map(worker, [float(seconds)] * int(workers), 1))
         ratios.append(ours / theirs)
         print(f"| {pair + 1} | {ours:,.0f} | {theirs:,.0f} | {ratios[-1]:.2f} |", flush=True)
     print(f"| median | | | {statistics.median(ratios):.2f} |")

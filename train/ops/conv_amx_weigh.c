@@ -12,6 +12,8 @@
 #include "conv_amx.h"
 
 enum {
+    LINES_AHEAD = 4,           /* of sums, during each product */
+    SUMS_NEAR = 256 * 1024,    /* bytes that stay beside ring and gradients */
     TAP_SUMS = 2 * 256,        /* of a source tile and a gradient block */
     BLOCK_SUMS = 2 * TAP_SUMS, /* of a source block and a gradient block */
 };
@@ -30,6 +32,7 @@ struct place {
     uint16_t *ring;  /* (ring, source_blocks, 2, sw, AMX_TILE): transposed */
     uint16_t *grads; /* (slab, dest_blocks, dw, AMX_RIGHT) */
     float *sums;     /* this slot's */
+    bool sums_are_far;
 };
 
 static size_t ring_bytes(const struct walk *w)
@@ -155,7 +158,8 @@ static int meet(const struct walk *w, const struct trio *t, const uint16_t *row,
     return met;
 }
 
-/* Those over the slab, added to their sums. */
+/* Those over the slab, added to their sums. Where all sums are more than stay in level
+ * 2, the next ones are asked for meanwhile. */
 static void multiply_trio(const struct walk *w, const struct place *at,
                           const struct trio *t, const uint16_t *grads, float *sums)
 {
@@ -163,6 +167,8 @@ static void multiply_trio(const struct walk *w, const struct place *at,
     const bool whole = t->count == AMX_LEFT;
     if (!whole)
         memcpy(some, sums, (size_t)t->count * TAP_SUMS * sizeof *sums);
+    const char *ahead = (const char *)(sums + (size_t)t->count * TAP_SUMS);
+    const char *end = ahead + (at->sums_are_far ? AMX_SUMS * sizeof *sums : 0);
     amx_load(whole ? sums : some);
     for (int y = at->slab.y0; y < at->slab.y1; y++, grads += grads_row(w)) {
         const int row = w->row[y * w->kernel + t->ky];
@@ -177,6 +183,8 @@ static void multiply_trio(const struct walk *w, const struct place *at,
                 amx_multiply(left, 0, grads + (size_t)x * AMX_RIGHT);
             else if (met)
                 amx_multiply_some(left, 0, grads + (size_t)x * AMX_RIGHT);
+            for (int i = 0; i < LINES_AHEAD && ahead < end; i++, ahead += 64)
+                _mm_prefetch(ahead, _MM_HINT_T0);
         }
     }
     amx_store(whole ? sums : some);
@@ -232,6 +240,7 @@ static void slots(void *arg, size_t begin, size_t end)
     struct place at = { .ring = (uint16_t *)scratch,
                         .grads = (uint16_t *)(scratch + ring_bytes(w)) };
     const int count = walk_units(w);
+    at.sums_are_far = weigh_sums(w) * sizeof(float) > SUMS_NEAR;
     amx_begin();
     for (int slot = (int)begin; slot < (int)end; slot++) {
         at.sums = g->sums + (size_t)slot * weigh_sums(w);

@@ -3,9 +3,10 @@
  *
  *     bench_ops MODEL [BATCH [SIZE [CHANNELS [PRECISION [THREADS [ROUNDS]]]]]]
  *
- * Prints the shortest of all rounds, forward and backward, with GFLOP/s where there is
- * a weight, and what the memory traffic (each tensor that is read or written, once)
- * comes to. */
+ * Prints the shortest of all rounds: forward, backward to the input, backward to the
+ * parameters. Where there is a weight, with GFLOP/s and the share of the best that a
+ * convolution or a product reaches here, multiplications by padding counted as done;
+ * else what the memory traffic (each tensor that is read or written, once) comes to. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 
 #include "check.h"
 #include "models/model.h"
+#include "profile.h"
 
 enum {
     OPS_MOST = 512,
@@ -105,7 +107,8 @@ static void one_round(struct net *net, struct pass *pass, struct times *t)
     net_params_changed(net);
 }
 
-static void print_op(const struct op *op, double forward, double data, double params)
+static void print_op(const struct op *op, double forward, double data, double params,
+                     double peak)
 {
     char shape[64];
     const struct tensor *weight = op->param[0], *out = op->out[0];
@@ -114,8 +117,11 @@ static void print_op(const struct op *op, double forward, double data, double pa
     if (weight && weight->rank > 1) {
         const double flops = 2e-9 * (double)tensor_elements(weight) * out->shape[0] *
                              out->shape[1] * out->shape[2];
-        printf("  %6.0f %6.0f %6.0f GFLOP/s", flops / forward,
-               data > 0 ? flops / data : 0, params > 0 ? flops / params : 0);
+        const double rate[3] = { flops / forward, data > 0 ? flops / data : 0,
+                                 params > 0 ? flops / params : 0 };
+        printf("  %6.0f %6.0f %6.0f GFLOP/s %3.0f%% %3.0f%% %3.0f%%", rate[0], rate[1],
+               rate[2], 100 * rate[0] / peak, 100 * rate[1] / peak,
+               100 * rate[2] / peak);
     } else {
         const double bytes =
             (double)tensor_bytes(op->in[0]) + (double)tensor_bytes(out);
@@ -124,12 +130,12 @@ static void print_op(const struct op *op, double forward, double data, double pa
     printf("\n");
 }
 
-static void print_times(struct net *net, const struct times *t, int batch)
+static void print_times(struct net *net, const struct times *t, int batch, double peak)
 {
     double sum[3] = { 0 }, matrix = 0;
     for (int i = 0; i < net_op_count(net); i++) {
         const struct op *op = net_op_at(net, i);
-        print_op(op, t->forward[i], t->data[i], t->params[i]);
+        print_op(op, t->forward[i], t->data[i], t->params[i], peak);
         sum[0] += t->forward[i];
         sum[1] += t->data[i];
         sum[2] += t->params[i];
@@ -142,6 +148,7 @@ static void print_times(struct net *net, const struct times *t, int batch)
            sum[0] * 1e3, sum[1] * 1e3, sum[2] * 1e3, total * 1e3, matrix * 1e3,
            (total - matrix) * 1e3, batch / total,
            3 * net_flops(net) * batch / total * 1e-9, t->step * 1e3);
+    printf("peak %.0f GFLOP/s\n", peak);
 }
 
 static int number(int argc, char **argv, int i, int otherwise)
@@ -188,7 +195,9 @@ int main(int argc, char **argv)
         fill_input(net_input(net));
         one_round(net, &pass, &times);
     }
-    print_times(net, &times, batch);
+    struct profile_peaks peaks;
+    REQUIRE(profile_measure_peaks(&peaks, dev, &err) == 0, "%s", err.message);
+    print_times(net, &times, batch, peaks.flops * 1e-9);
     free(labels);
     net_free(net);
     device_close(dev);

@@ -319,7 +319,7 @@ int main(void)
     static const enum sluice_io backends[] = { SLUICE_IO_RESIDENT, SLUICE_IO_URING,
                                                SLUICE_IO_DIRECT, SLUICE_IO_PREAD };
     const char *folder = folder_make();
-    alarm(110); /* a hang is a failure */
+    alarm(380); /* a hang is a failure */
     snprintf(path, sizeof(path), "%s/a.sluice", folder);
     pack_write(path, SAMPLES);
     learn_expected();

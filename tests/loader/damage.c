@@ -338,7 +338,7 @@ int main(void)
     static const enum sluice_io backends[] = { SLUICE_IO_RESIDENT, SLUICE_IO_URING,
                                                SLUICE_IO_DIRECT, SLUICE_IO_PREAD };
     const char *folder = folder_make();
-    alarm(110); /* a hang is a failure */
+    alarm(380); /* a hang is a failure */
     snprintf(clean, sizeof(clean), "%s/clean.sluice", folder);
     snprintf(bad, sizeof(bad), "%s/bad.sluice", folder);
     snprintf(packed, sizeof(packed), "%s/packed.sluice", folder);

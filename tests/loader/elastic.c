@@ -360,7 +360,7 @@ static void texts(void)
 int main(void)
 {
     const char *folder = folder_make();
-    alarm(170); /* a hang is a failure */
+    alarm(380); /* a hang is a failure */
     snprintf(path, sizeof(path), "%s/a.sluice", folder);
     snprintf(other, sizeof(other), "%s/b.sluice", folder);
     pack_write_from(other, SAMPLES, 1);

@@ -321,7 +321,7 @@ static bool usable(enum sluice_io io)
 int main(void)
 {
     const char *folder = folder_make();
-    alarm(110); /* a hang is a failure */
+    alarm(380); /* a hang is a failure */
     snprintf(path, sizeof(path), "%s/a.sluice", folder);
     pack_write(path, SAMPLES);
     count_threads_alone();

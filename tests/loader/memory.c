@@ -1,13 +1,15 @@
 /* memory.c -- a loader tells at open how much memory it comes to hold, keeps to it with
  * every backend on large and small, plain and progressive pictures, and is not opened
  * where a limit is lower. */
+#include <pthread.h>
+
 #include "pack.h"
 #include "support/heap.h"
 #include "support/jpegs.h"
 
 enum { SAMPLES = 20, BATCH = 4 };
 
-static char pictures[128], packed[128], large[128];
+static char pictures[128], packed[128], large[128], frames[128], coefficients[128];
 static struct sluice_error err;
 
 static void write_pictures(const char *path)
@@ -60,25 +62,77 @@ static void write_large(const char *path)
     sluice_writer_abandon(w);
 }
 
+/* Small in the file and large once decoded, so that what the decoder takes is most of
+ * all that is held: even pictures, as zstd frames or progressive JPEGs. */
+static void write_even(const char *path, bool jpegs)
+{
+    enum { SIDE = 1200, COUNT = 24 };
+    static const struct sluice_field fields[] = {
+        { "image", SLUICE_KIND_IMAGE, SLUICE_U8, 0, { 0 } },
+    };
+    const struct sluice_schema schema = { .fields = fields,
+                                          .field_count = 1,
+                                          .zstd_level = 1 };
+    static uint8_t pixels[SIDE * SIDE * 3];
+    const struct jpeg_make m = { SIDE, SIDE, 3, 1, 1, 1, 1, 0, 1 };
+    struct sluice_writer *w;
+    size_t size = sizeof(pixels);
+    uint8_t *jpeg = jpegs ? jpeg_make(&m, &size) : NULL;
+    REQUIRE(sluice_writer_begin(&w, path, &schema, &err) == 0, "%s", err.message);
+    for (int i = 0; i < COUNT; i++) {
+        const struct sluice_value v = { .data = jpegs ? jpeg : pixels,
+                                        .size = size,
+                                        .codec = jpegs ? SLUICE_CODEC_JPEG
+                                                       : SLUICE_CODEC_RAW,
+                                        .height = SIDE,
+                                        .width = SIDE,
+                                        .channels = 3 };
+        REQUIRE(sluice_writer_append(w, &v, &err) == 0, "%s", err.message);
+    }
+    REQUIRE(sluice_writer_finish(w, &err) == 0, "%s", err.message);
+    sluice_writer_abandon(w);
+    free(jpeg);
+}
+
+/* The most that was on the heap, looked at without pause. */
+struct watch {
+    _Atomic size_t most;
+    _Atomic bool stop;
+};
+
+static void *watch(void *arg)
+{
+    struct watch *w = arg;
+    const struct timespec pause = { .tv_nsec = 200000 };
+    while (!w->stop) {
+        const size_t now = heap_bytes();
+        w->most = now > w->most ? now : w->most;
+        nanosleep(&pause, NULL);
+    }
+    return NULL;
+}
+
 /* The most that the heap grew by while an epoch was read. */
 static size_t growth(const char *path, const struct sluice_loader_options *o,
                      struct sluice_loader_stats *stats)
 {
-    const size_t before = heap_bytes();
-    size_t most = 0;
+    struct watch w = { .most = heap_bytes() };
+    const size_t before = w.most;
     struct sluice_loader *ld;
     const struct sluice_batch *b;
+    pthread_t watcher;
     int n;
+    REQUIRE(pthread_create(&watcher, NULL, watch, &w) == 0, "thread");
     REQUIRE(sluice_loader_open(&ld, path, o, &err) == 0, "%s", err.message);
-    while ((n = sluice_loader_next(ld, &b, &err)) > 0) {
-        const size_t now = heap_bytes();
-        most = now > before + most ? now - before : most;
+    while ((n = sluice_loader_next(ld, &b, &err)) > 0)
         sluice_loader_release(ld, b);
-    }
     CHECK(n == 0, "%s", err.message);
     sluice_loader_stats(ld, stats);
+    w.stop = true;
+    pthread_join(watcher, NULL);
+    const size_t now = heap_bytes(), most = now > w.most ? now : w.most;
     sluice_loader_close(ld);
-    return most;
+    return most - before;
 }
 
 static void kept(const char *path, struct sluice_loader_options o)
@@ -138,13 +192,17 @@ static void limits(const char *path, struct sluice_loader_options o)
 int main(void)
 {
     const char *folder = folder_make();
-    alarm(110); /* a hang is a failure */
+    alarm(380); /* a hang is a failure */
     snprintf(pictures, sizeof(pictures), "%s/pictures.sluice", folder);
     snprintf(packed, sizeof(packed), "%s/packed.sluice", folder);
     write_pictures(pictures);
     pack_write(packed, 2000);
     snprintf(large, sizeof(large), "%s/large.sluice", folder);
     write_large(large);
+    snprintf(frames, sizeof(frames), "%s/frames.sluice", folder);
+    snprintf(coefficients, sizeof(coefficients), "%s/coefficients.sluice", folder);
+    write_even(frames, false);
+    write_even(coefficients, true);
     const struct sluice_loader_options cropped = {
         .batch_size = BATCH, .crop = { .kind = SLUICE_CROP_RANDOM, .size = 96 }
     };
@@ -176,6 +234,20 @@ int main(void)
             kept(large, p);
         }
     }
+    /* One term of the decoder's at a time is more than all allowances. */
+    struct sluice_loader_options even = {
+        .batch_size = 3,
+        .threads = 3,
+        .io = SLUICE_IO_PREAD,
+        .crop = { .kind = SLUICE_CROP_CENTER, .share = 1, .size = 16 }
+    };
+    kept(frames, even);
+    kept(coefficients, even);
+    even.crop.size = 1100; /* the scaled picture, and the one of that width alone */
+    even.batches = 1;
+    even.batch_size = 1;
+    even.threads = 6;
+    kept(frames, even);
     limits(packed, plain);
     limits(pictures, cropped);
     folder_remove(folder);

@@ -268,7 +268,7 @@ static void greed(void)
 int main(void)
 {
     const char *folder = folder_make();
-    alarm(110); /* a hang is a failure */
+    alarm(380); /* a hang is a failure */
     snprintf(path, sizeof(path), "%s/a.sluice", folder);
     pack_write(path, SAMPLES);
     one_consumer();

@@ -344,7 +344,7 @@ int main(void)
     static double each[SAMPLES];
     uint64_t odd[SAMPLES / 2];
     const char *folder = folder_make();
-    alarm(110); /* a hang is a failure */
+    alarm(380); /* a hang is a failure */
     snprintf(path, sizeof(path), "%s/a.sluice", folder);
     snprintf(list, sizeof(list), "%s/list.txt", folder);
     pack_write(path, SAMPLES);

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# cli.sh BIN_DIR -- bench, info and verify as a user runs them: one hash for every way of
-# loading, damage named, nothing hangs.
+# cli.sh BIN_DIR TESTS_DIR -- bench, info and verify as a user runs them: one hash for every
+# way of loading, damage named, nothing hangs.
 set -u
 export PATH=$1:$PATH LC_ALL=C
+readme=$2/test_loader_readme
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
@@ -168,6 +169,12 @@ for option in --rank=3 --fold=9 --subset=nowhere --subset=/dev/null --start-batc
   rc=$?
   [ $rc -ge 2 ] && [ $rc -le 3 ] && [ "$(wc -l <err)" = 1 ] && [ ! -s out ] || fail "$option: $rc $(cat err)"
 done
+
+# The program of loader/README.md.
+timeout 20 "$readme" a.sluice >out 2>err
+[ $? = 0 ] && grep -qx "700 samples through 200704 bytes of pinned memory" out || fail "README: $(cat out err)"
+timeout 20 "$readme" nowhere >out 2>err
+[ $? = 1 ] && grep -qx 'nowhere: open: No such file or directory' err && [ ! -s out ] || fail "README: $(cat err)"
 
 [ $failures = 0 ] && echo "all good"
 exit $((failures > 0))

@@ -69,8 +69,7 @@ static void *consume(void *arg)
     struct sluice_error err;
     struct sluice_loader_stats stats;
     int n;
-    /* Each holds one batch at most, so with more batches than consumers nobody is ever
-     * told that all are held. */
+    /* Who waits holds none, so nobody is ever told that all are held. */
     while ((n = sluice_loader_next(c->ld, &b, &err)) > 0) {
         pthread_mutex_lock(&checking);
         examine(b);
@@ -85,23 +84,23 @@ static void *consume(void *arg)
     return NULL;
 }
 
-static void shared_epochs(enum sluice_io io)
+static void shared_epochs(enum sluice_io io, int crowd, int batches)
 {
-    enum { CROWD = 4 };
+    enum { CROWD_MAX = 64 };
     struct crowd c = {
         .ld = open_with(&(struct sluice_loader_options){
-            .batch_size = BATCH, .batches = 6, .threads = 3, .io = io })
+            .batch_size = BATCH, .batches = batches, .threads = 3, .io = io })
     };
     for (uint32_t e = 0; e < EPOCHS; e++) {
-        pthread_t threads[CROWD];
+        pthread_t threads[CROWD_MAX];
         for (int i = 0; i < BATCHES; i++)
             c.seen[i] = 0;
         REQUIRE(sluice_loader_seek(c.ld, e, 0, NULL) == 0, "seek");
         pthread_mutex_lock(&checking);
-        for (int i = 0; i < CROWD; i++)
+        for (int i = 0; i < crowd; i++)
             REQUIRE(pthread_create(&threads[i], NULL, consume, &c) == 0, "thread");
         pthread_mutex_unlock(&checking);
-        for (int i = 0; i < CROWD; i++)
+        for (int i = 0; i < crowd; i++)
             pthread_join(threads[i], NULL);
         for (int i = 0; i < BATCHES; i++)
             CHECK(c.seen[i] == 1, "batch %d came %d times", i, c.seen[i]);
@@ -332,7 +331,8 @@ int main(void)
             printf("%s: not available here\n", sluice_io_name(backends[i]));
             continue;
         }
-        shared_epochs(backends[i]);
+        shared_epochs(backends[i], 4, 6);
+        shared_epochs(backends[i], 64, 3);
         jumps(backends[i]);
         transformed(backends[i]);
         single(backends[i]);

@@ -228,8 +228,7 @@ int sluice_choose_again(struct sluice_loader *ld, bool forced, int rc,
         return sluice_fail(err, SLUICE_ENOMEM, "%s: worker threads: %s", ld->file.path,
                            strerror(-rc));
     snprintf(ld->io_reason, sizeof(ld->io_reason),
-             "not in the page cache; io_uring refused to a worker thread: %s",
-             strerror(-rc));
+             "io_uring refused to a worker thread: %s", strerror(-rc));
     return use_pread(ld, err);
 }
 

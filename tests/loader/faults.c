@@ -19,11 +19,19 @@ static const enum sluice_io backends[] = { SLUICE_IO_RESIDENT, SLUICE_IO_URING,
 static _Atomic int countdown; /* the call that fails: 1 is the next; 0: none */
 static int fail_with;
 static bool shorten;
+static uint64_t bad_byte;           /* of the file: reads of it are EIO; 0: none */
+static bool uncached;               /* the page cache has nothing */
+static _Atomic int rings = 1 << 30; /* that are still to be had */
 static struct sluice_sys sys;
 
 static bool fails(void)
 {
     return countdown > 0 && --countdown == 0;
+}
+
+static bool is_bad(uint64_t at, size_t size)
+{
+    return bad_byte >= at && bad_byte < at + size && bad_byte;
 }
 
 static int f_open(const char *p, int flags)
@@ -40,12 +48,16 @@ static ssize_t f_pread(int fd, void *buf, size_t size, uint64_t at)
 {
     if (fails())
         return -fail_with;
+    if (is_bad(at, size))
+        return -EIO;
     return sluice_sys_real.pread(fd, buf, shorten && size > 1 ? size / 2 : size, at);
 }
 
 static ssize_t f_pread_cached(int fd, void *buf, size_t size, uint64_t at)
 {
-    return fails() ? -EAGAIN : sluice_sys_real.pread_cached(fd, buf, size, at);
+    return fails() || uncached || is_bad(at, size)
+               ? -EAGAIN
+               : sluice_sys_real.pread_cached(fd, buf, size, at);
 }
 
 static void *f_map(size_t size)
@@ -60,7 +72,7 @@ static int f_thread(pthread_t *out, void *(*run)(void *), void *arg)
 
 static int f_ring_open(struct sluice_ring **out, unsigned depth, int fd)
 {
-    return fails() ? -EPERM : sluice_sys_real.ring_open(out, depth, fd);
+    return fails() || rings-- <= 0 ? -EPERM : sluice_sys_real.ring_open(out, depth, fd);
 }
 
 static int f_ring_queue(struct sluice_ring *r, void *buf, size_t size, uint64_t at,
@@ -69,6 +81,8 @@ static int f_ring_queue(struct sluice_ring *r, void *buf, size_t size, uint64_t 
     const size_t half = size / 2 / 4096 * 4096; /* O_DIRECT wants whole blocks */
     if (fails())
         return -fail_with;
+    if (is_bad(at, size))
+        return -EIO;
     return sluice_sys_real.ring_queue(r, buf, shorten && half ? half : size, at, tag);
 }
 
@@ -95,15 +109,18 @@ static void install(void)
 
 /* ---- one epoch ---- */
 
+static size_t budget;                   /* opt.memory_budget */
+static struct sluice_loader_stats last; /* of the last epoch */
+
 /* Read an epoch: samples delivered, or the error's code. Pixels are compared. */
 static int epoch(enum sluice_io io, struct sluice_error *err)
 {
     struct sluice_loader *ld;
     const struct sluice_batch *b;
     uint8_t want[PACK_BYTES];
-    const struct sluice_loader_options o = { .batch_size = BATCH,
-                                             .threads = 2,
-                                             .io = io };
+    const struct sluice_loader_options o = {
+        .batch_size = BATCH, .threads = 2, .memory_budget = budget, .io = io
+    };
     int samples = 0, n = sluice_loader_open_with(&ld, path, &o, &sys, err);
     while (n == 0 || n > 0) {
         n = sluice_loader_next(ld, &b, err);
@@ -118,6 +135,8 @@ static int epoch(enum sluice_io io, struct sluice_error *err)
         samples += n;
         sluice_loader_release(ld, b);
     }
+    if (ld)
+        sluice_loader_stats(ld, &last);
     sluice_loader_close(ld);
     return n < 0 ? n : samples;
 }
@@ -133,7 +152,8 @@ static void nth_call(enum sluice_io io)
             countdown = n;
             const int got = epoch(io, &err);
             CHECK(got == SAMPLES ||
-                      (got < 0 && err.code == got && strstr(err.message, path)),
+                      (got < 0 && err.code == got && strstr(err.message, path) &&
+                       got != SLUICE_ECORRUPT), /* the file is whole */
                   "%s, call %d: %d, %s", sluice_io_name(io), n, got, err.message);
             good = countdown > 0 ? good + 1 : 0; /* the epoch made fewer calls */
             failures += got < 0;
@@ -150,6 +170,41 @@ static void short_reads(enum sluice_io io)
     shorten = true;
     CHECK(epoch(io, &err) == SAMPLES, "%s: %s", sluice_io_name(io), err.message);
     shorten = false;
+}
+
+/* A sector that cannot be read is the disk's failure, not a truncated file. */
+static void bad_sector(enum sluice_io io)
+{
+    struct sluice_error err = { 0 };
+    bad_byte = 3 * SLUICE_BLOCK_SIZE + SAMPLES / 2 * PACK_BYTES;
+    const int got = epoch(io, &err);
+    CHECK(got == SLUICE_EIO && err.code == got && strstr(err.message, path) &&
+              strstr(err.message, "sample ") && strstr(err.message, strerror(EIO)),
+          "%s: %d, %s", sluice_io_name(io), got, err.message);
+    bad_byte = 0;
+}
+
+/* The probe gets a ring and a worker does not: a clear error where io_uring was asked
+ * for, else threads. */
+static void workers_refused(void)
+{
+    for (int left = 1; left <= 2; left++) {
+        struct sluice_error err = { 0 };
+        rings = left;
+        CHECK(epoch(SLUICE_IO_URING, &err) == SLUICE_EUNBUILT &&
+                  strstr(err.message, "uring is not available"),
+              "%d rings: %s", left, err.message);
+        rings = left;
+        budget = 1;
+        uncached = true;
+        CHECK(epoch(SLUICE_IO_AUTO, &err) == SAMPLES, "%d rings: %s", left,
+              err.message);
+        CHECK(last.io == SLUICE_IO_PREAD && strstr(last.io_reason, "a worker thread"),
+              "%d rings: %s: %s", left, sluice_io_name(last.io), last.io_reason);
+        budget = 0;
+        uncached = false;
+    }
+    rings = 1 << 30;
 }
 
 /* ---- the file itself ---- */
@@ -336,11 +391,14 @@ int main(void)
             continue;
         nth_call(backends[i]);
         short_reads(backends[i]);
+        bad_sector(backends[i]);
         damaged(backends[i]);
         shrinks(backends[i]);
         stops_early(backends[i]);
     }
     nth_call(SLUICE_IO_AUTO);
+    if (usable(SLUICE_IO_URING))
+        workers_refused();
     holds_everything();
     forked();
     wrong_files();

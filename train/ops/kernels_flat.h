@@ -40,8 +40,10 @@ INLINE void activation_forward_as(bool bf16, enum activation act, const void *x,
                                   void *y, size_t count)
 {
     size_t i = 0;
-    for (; i + LANES <= count; i += LANES)
+    for (; i + LANES <= count; i += LANES) {
+        fetch((const char *)x + i * (bf16 ? 2 : 4) + AHEAD, 1);
         store(y, i, act_value(bf16, act, load(x, i, bf16)), bf16);
+    }
     if (i < count) {
         const int n = lanes_at(i, count);
         store_part(y, i, act_value(bf16, act, load_part(x, i, n, bf16)), n, bf16);
@@ -72,9 +74,12 @@ INLINE void activation_backward_as(bool bf16, enum activation act, const void *x
                                    const void *dy, void *dx, size_t count)
 {
     size_t i = 0;
-    for (; i + LANES <= count; i += LANES)
+    for (; i + LANES <= count; i += LANES) {
+        fetch((const char *)x + i * (bf16 ? 2 : 4) + AHEAD, 1);
+        fetch((const char *)dy + i * (bf16 ? 2 : 4) + AHEAD, 1);
         store(dx, i, act_backward(bf16, act, load(x, i, bf16), load(dy, i, bf16)),
               bf16);
+    }
     if (i < count) {
         const int n = lanes_at(i, count);
         const vf v = load_part(x, i, n, bf16), d = load_part(dy, i, n, bf16);

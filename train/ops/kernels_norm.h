@@ -1,6 +1,7 @@
 /* kernels_norm.h -- passes of batch normalisation, its activation fused into each. The
  * channels' sums are kept in memory and visited every BLOCK rows: their loads and
- * stores are few beside the rows', and rows are read in the order in which they lie. */
+ * stores are few beside the rows', and rows are read in the order in which they lie.
+ * The next BLOCK is fetched before this one is added. */
 #ifndef SLUICE_KERNELS_NORM_H
 #define SLUICE_KERNELS_NORM_H
 
@@ -38,6 +39,7 @@ INLINE void channel_sums_as(bool bf16, const char *x, const float *shift, size_t
     for (size_t i = 0; i < rows; i += BLOCK) {
         const size_t m = rows - i < BLOCK ? rows - i : BLOCK;
         int k = 0;
+        fetch(x + (i + BLOCK) * row_bytes, BLOCK * row_bytes);
         for (; k + LANES <= c; k += LANES)
             sums_block(bf16, x + i * row_bytes, shift, m, c, k, LANES, sum, square);
         if (k < c)
@@ -66,8 +68,10 @@ INLINE void forward_block(bool bf16, enum activation act, const struct norm *b,
 INLINE void norm_forward_as(bool bf16, enum activation act, const struct norm *b,
                             const void *x, void *y, size_t rows)
 {
+    const size_t row_bytes = (size_t)b->c * (bf16 ? 2 : 4);
     for (size_t row = 0; row < rows; row++) {
         int k = 0;
+        fetch((const char *)x + row * row_bytes + AHEAD, row_bytes);
         for (; k + LANES <= b->c; k += LANES)
             forward_block(bf16, act, b, x, y, row, k, LANES);
         if (k < b->c)
@@ -128,9 +132,12 @@ INLINE void norm_sums_as(bool bf16, enum activation act, const struct norm *b,
 {
     memset(sum_dz, 0, (size_t)b->c * sizeof *sum_dz);
     memset(sum_dzx, 0, (size_t)b->c * sizeof *sum_dzx);
+    const size_t row_bytes = (size_t)b->c * (bf16 ? 2 : 4);
     for (size_t i = 0; i < rows; i += BLOCK) {
         const size_t m = rows - i < BLOCK ? rows - i : BLOCK;
         int k = 0;
+        fetch((const char *)x + (i + BLOCK) * row_bytes, BLOCK * row_bytes);
+        fetch((const char *)dy + (i + BLOCK) * row_bytes, BLOCK * row_bytes);
         for (; k + LANES <= b->c; k += LANES)
             norm_sums_block(bf16, act, b, x, dy, i, m, k, LANES, sum_dz, sum_dzx);
         if (k < b->c)
@@ -173,8 +180,11 @@ INLINE void backward_block(bool bf16, enum activation act, const struct norm *b,
 INLINE void norm_backward_as(bool bf16, enum activation act, const struct norm *b,
                              const void *x, const void *dy, void *dx, size_t rows)
 {
+    const size_t row_bytes = (size_t)b->c * (bf16 ? 2 : 4);
     for (size_t row = 0; row < rows; row++) {
         int k = 0;
+        fetch((const char *)x + row * row_bytes + AHEAD, row_bytes);
+        fetch((const char *)dy + row * row_bytes + AHEAD, row_bytes);
         for (; k + LANES <= b->c; k += LANES)
             backward_block(bf16, act, b, x, dy, dx, row, k, LANES);
         if (k < b->c)

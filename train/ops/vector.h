@@ -116,6 +116,19 @@ INLINE vf from_bf16(vh h)
 #endif
 }
 
+/* Passes that compute much for each element see too little of the memory ahead for the
+ * CPU to fetch it in time: ask for `bytes` of what they will read, AHEAD of from. */
+enum {
+    AHEAD = 2048,
+    CACHE_LINE = 64,
+};
+
+INLINE void fetch(const void *from, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i += CACHE_LINE)
+        __builtin_prefetch((const char *)from + i);
+}
+
 /* To nearest, ties to even; a NaN stays one. */
 INLINE vh to_bf16(vf v)
 {

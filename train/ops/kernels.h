@@ -80,6 +80,9 @@ struct kernels {
                             void *y, uint8_t *index, int n, int oy);
     void (*maxpool_backward)(const struct pool *, enum sluice_dtype, const void *dy,
                              const uint8_t *index, void *dx, int n, int y);
+    /* After maxpool_backward, before another thread reads: some stores go past the
+     * cache and take their time. */
+    void (*stores_done)(void);
     void (*avgpool_forward)(const struct pool *, enum sluice_dtype, const void *x,
                             void *y, int n, int oy);
     void (*avgpool_backward)(const struct pool *, enum sluice_dtype, const void *dy,

@@ -23,6 +23,7 @@
     .norm_backward = norm_backward,                 \
     .maxpool_forward = maxpool_forward,             \
     .maxpool_backward = maxpool_backward,           \
+    .stores_done = stores_done,                     \
     .avgpool_forward = avgpool_forward,             \
     .avgpool_backward = avgpool_backward,           \
     .few_forward = few_forward,                     \

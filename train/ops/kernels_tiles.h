@@ -101,7 +101,7 @@ INLINE void tiles_forward(const struct pool *p, const void *x, void *y, uint8_t 
 }
 
 /* `whole` channels are stored past the cache: a line of it that is written whole need
- * not be read before. */
+ * not be read before. See stores_done. */
 INLINE void untile_store(uint16_t *dx, __mmask32 m, __m512i v, bool whole)
 {
     if (whole)
@@ -155,8 +155,6 @@ INLINE void tiles_backward(const struct pool *p, const void *dy, const uint8_t *
         untile_row(p, 2, false, dy, index, dx, n, y);
     else
         untile_row(p, p->kernel, whole, dy, index, dx, n, y);
-    if (whole)
-        _mm_sfence(); /* before another thread reads it */
 }
 #else
 INLINE void tiles_forward(const struct pool *p, const void *x, void *y, uint8_t *index,
@@ -171,5 +169,12 @@ INLINE void tiles_backward(const struct pool *p, const void *dy, const uint8_t *
     (void)p, (void)dy, (void)index, (void)dx, (void)n, (void)y;
 }
 #endif
+
+static void stores_done(void)
+{
+#ifdef __AVX512F__
+    _mm_sfence();
+#endif
+}
 
 #endif

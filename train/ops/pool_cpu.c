@@ -64,6 +64,7 @@ static void maxpool_backward_body(void *arg, size_t begin, size_t end)
     for (int i = (int)begin; i < (int)end; i++)
         job->kernels->maxpool_backward(&job->pool, job->dtype, job->op->out[0]->grad,
                                        job->index, job->op->in[0]->grad, i / h, i % h);
+    job->kernels->stores_done();
 }
 
 static void avgpool_forward_body(void *arg, size_t begin, size_t end)

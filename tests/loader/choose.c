@@ -144,7 +144,9 @@ static void choices(void)
         o.order = cases[i].order;
         cache = cases[i].cache;
         memory = cases[i].memory;
-        ring_error = sluice_sys_real.ring_open ? cases[i].ring_error : -ENOSYS;
+        ring_error = cases[i].ring_error         ? cases[i].ring_error
+                     : sluice_sys_real.ring_open ? 0
+                                                 : -ENOSYS;
         direct_error = cases[i].direct_error;
         if (!sluice_sys_real.ring_open && !cases[i].ring_error &&
             (cases[i].io == SLUICE_IO_URING || cases[i].io == SLUICE_IO_DIRECT))

@@ -232,6 +232,8 @@ static void damage(const struct kind *k)
     int rc;
     uint8_t *data = make(k, &size);
     const struct sluice_jpeg_rect upper = { 0, 3, k->height / 2, k->width - 5 };
+    /* Its last row is the last but one of its MCUs: libjpeg wants the next ones too. */
+    const struct sluice_jpeg_rect fifteen = { 0, 0, 15, k->width };
     const struct sluice_jpeg_rect lower = { k->height / 3, 0, k->height / 2, k->width };
     for (size_t n = 0; n < 2 * size; n++) {
         const bool cut = n < size;
@@ -240,9 +242,9 @@ static void damage(const struct kind *k)
         memcpy(copy, data, length);
         if (!cut)
             copy[at] ^= (uint8_t)(1 << below(8));
-        const struct sluice_jpeg_rect *r = n % 3 == 0   ? NULL
-                                           : n % 3 == 1 ? &upper
-                                                        : &lower;
+        const struct sluice_jpeg_rect *const parts[] = { NULL, &upper, &lower,
+                                                         &fifteen };
+        const struct sluice_jpeg_rect *r = parts[n % 4];
         if (!agree(copy, length, r, 3, &rc) && !bad++)
             first = n;
         accepted += rc == 0;

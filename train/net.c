@@ -136,7 +136,7 @@ int net_finish(struct net *net, struct sluice_error *err)
     if (rc != SLUICE_OK)
         return sluice_fail(err, net->first_error.code, "%s", net->first_error.message);
     if ((rc = check_outputs(net, err)) < 0 || (rc = check_backends(net, err)) < 0 ||
-        (rc = net_layout(net, err)) < 0)
+        (rc = net_find_branches(net, err)) < 0 || (rc = net_layout(net, err)) < 0)
         return rc;
     return use_batch(net, net->input.batch, err);
 }
@@ -182,7 +182,7 @@ int net_forward(struct net *net, struct pass *pass, struct sluice_error *err)
     assert(net->current >= 0);
     for (int i = 0; i < net->ops.count; i++) {
         struct op *op = net_op_of(net, i);
-        const int rc = run_op(net, op, true, pass, err);
+        const int rc = net_rests(net, op, pass) ? 0 : run_op(net, op, true, pass, err);
         if (rc < 0)
             return rc;
     }
@@ -209,6 +209,10 @@ int net_backward(struct net *net, struct pass *pass, struct sluice_error *err)
         struct op *op = net_op_of(net, i);
         if (!has_backward(op))
             continue;
+        if (net_rests_backward(net, op, pass)) {
+            net_rest_backward(net, op, pass);
+            continue;
+        }
         const int rc = run_op(net, op, false, pass, err);
         if (rc < 0)
             return rc;
@@ -263,6 +267,7 @@ void net_free(struct net *net)
     free_list(&net->nodes);
     free_list(&net->params);
     free_list(&net->buffers);
+    free(net->branch);
     free(net);
 }
 

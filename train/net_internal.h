@@ -46,6 +46,9 @@ struct net {
     int batch;   /* of the present slot */
     uint64_t clock;
     struct op_time *times; /* the caller's; NULL: nothing is measured */
+    /* By operator: the droppath that may leave it out for a whole batch, or NULL */
+    struct op **branch;
+    bool compute_all; /* what is left out, too: to test that this changes nothing */
 };
 
 static inline struct op *net_op_of(const struct net *net, int i)
@@ -66,6 +69,14 @@ static inline const struct op_backend *net_backend(const struct net *net,
 
 /* Which activations want a gradient, by which parameters are trained. */
 void net_settle_wants(struct net *net);
+/* Fill in net->branch. */
+int net_find_branches(struct net *net, struct sluice_error *err);
+/* Is it left out of this step? */
+bool net_rests(const struct net *net, const struct op *op, const struct pass *pass);
+bool net_rests_backward(const struct net *net, const struct op *op,
+                        const struct pass *pass);
+/* In place of the backward of an operator that is: zeros where others look. */
+void net_rest_backward(const struct net *net, struct op *op, const struct pass *pass);
 /* Lay out the arena and point every tensor into it. */
 int net_layout(struct net *net, struct sluice_error *err);
 

@@ -7,6 +7,8 @@
  *     y = act(shortcut(x) + factor branch(x))      factor 0 or 1, or what makes up for
  * it
  *
+ * A branch that is left out for the whole batch is not computed: see net_branches.c.
+ *
  * Huang, Sun, Liu, Sedra, Weinberger: "Deep networks with stochastic depth" (2016) draw
  * for the batch and scale in evaluation: DROP_EXPECTED. */
 #include <string.h>

@@ -136,7 +136,11 @@ int net_finish(struct net *net, struct sluice_error *err)
     if (rc != SLUICE_OK)
         return sluice_fail(err, net->first_error.code, "%s", net->first_error.message);
     if ((rc = check_outputs(net, err)) < 0 || (rc = check_backends(net, err)) < 0 ||
-        (rc = net_find_branches(net, err)) < 0 || (rc = net_layout(net, err)) < 0)
+        (rc = net_find_branches(net, err)) < 0)
+        return rc;
+    if (!net->separate)
+        net_fuse(net);
+    if ((rc = net_layout(net, err)) < 0)
         return rc;
     return use_batch(net, net->input.batch, err);
 }
@@ -167,11 +171,11 @@ static double seconds_now(void)
 static int run_op(struct net *net, struct op *op, bool forward, struct pass *pass,
                   struct sluice_error *err)
 {
-    const struct op_backend *be = net_backend(net, op);
     struct op_time *time =
         pass->training && net->times ? &net->times[op->number] : NULL;
     const double start = time ? seconds_now() : 0;
-    const int rc = (forward ? be->forward : be->backward)(op, net->dev, pass, err);
+    const int rc = forward ? net_op_forward(net, op, pass, err)
+                           : net_op_backward(net, op, pass, err);
     if (time)
         *(forward ? &time->forward : &time->backward) += seconds_now() - start;
     return rc;
@@ -182,7 +186,8 @@ int net_forward(struct net *net, struct pass *pass, struct sluice_error *err)
     assert(net->current >= 0);
     for (int i = 0; i < net->ops.count; i++) {
         struct op *op = net_op_of(net, i);
-        const int rc = net_rests(net, op, pass) ? 0 : run_op(net, op, true, pass, err);
+        const bool idle = op->within || net_rests(net, op, pass);
+        const int rc = idle ? 0 : run_op(net, op, true, pass, err);
         if (rc < 0)
             return rc;
     }
@@ -193,6 +198,8 @@ int net_forward(struct net *net, struct pass *pass, struct sluice_error *err)
  * out. */
 static bool has_backward(const struct op *op)
 {
+    if (op->fusion && has_backward(op->first))
+        return true;
     for (int i = 0; i < op->def->inputs; i++)
         if (op->in[i]->grad)
             return true;
@@ -207,7 +214,7 @@ int net_backward(struct net *net, struct pass *pass, struct sluice_error *err)
     assert(net->current >= 0);
     for (int i = net->ops.count - 1; i >= 0; i--) {
         struct op *op = net_op_of(net, i);
-        if (!has_backward(op))
+        if (op->within || op->settled || !has_backward(op))
             continue;
         if (net_rests_backward(net, op, pass)) {
             net_rest_backward(net, op, pass);

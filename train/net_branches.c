@@ -64,6 +64,13 @@ bool net_rests_backward(const struct net *net, const struct op *op,
     return op && net_rests(net, op, pass);
 }
 
+/* Does a fork's producer know by itself that nothing comes from there? */
+static bool unread(const struct tensor *t)
+{
+    const struct op *from = ((const struct node *)t)->producer;
+    return from->settled == FORK_READ && t == from->out[1];
+}
+
 void net_rest_backward(const struct net *net, struct op *op, const struct pass *pass)
 {
     for (int i = 0; i < OP_PARAMS; i++)
@@ -71,7 +78,8 @@ void net_rest_backward(const struct net *net, struct op *op, const struct pass *
             memset(op->param[i]->grad, 0, tensor_bytes(op->param[i]));
     for (int i = 0; i < op->def->inputs; i++) {
         const struct op *from = ((const struct node *)op->in[i])->producer;
-        if (op->in[i]->grad && !net_rests(net, from, pass))
+        if (op->in[i]->grad && !op->adds && !unread(op->in[i]) &&
+            !net_rests(net, from, pass))
             memset(op->in[i]->grad, 0, tensor_bytes(op->in[i]));
     }
 }

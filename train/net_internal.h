@@ -48,6 +48,7 @@ struct net {
     struct op_time *times; /* the caller's; NULL: nothing is measured */
     /* By operator: the droppath that may leave it out for a whole batch, or NULL */
     struct op **branch;
+    bool separate;    /* join no operators: to test that joining changes little */
     bool compute_all; /* what is left out, too: to test that this changes nothing */
 };
 
@@ -77,6 +78,19 @@ bool net_rests_backward(const struct net *net, const struct op *op,
                         const struct pass *pass);
 /* In place of the backward of an operator that is: zeros where others look. */
 void net_rest_backward(const struct net *net, struct op *op, const struct pass *pass);
+/* Join operators, as far as the device can; before the layout. Afterwards operators run
+ * by the next two alone: those that are within others do nothing. */
+void net_fuse(struct net *net);
+int net_op_forward(struct net *net, struct op *op, struct pass *pass,
+                   struct sluice_error *err);
+int net_op_backward(struct net *net, struct op *op, struct pass *pass,
+                    struct sluice_error *err);
+/* The number of the operator in whose turn it runs. */
+static inline int net_turn(const struct op *op)
+{
+    return op->within ? op->within->number : op->number;
+}
+
 /* Lay out the arena and point every tensor into it. */
 int net_layout(struct net *net, struct sluice_error *err);
 

@@ -12,6 +12,8 @@
  *                                    output
  *     its gradient                   from backward of c, which writes it, to backward
  *                                    of p, which reads it
+ *
+ * An operator that runs as a part of another one has that one's moments.
  */
 #include <stdlib.h>
 
@@ -19,12 +21,15 @@
 
 static int forward_at(const struct op *op)
 {
-    return op ? 1 + op->number : 0;
+    return op ? 1 + net_turn(op) : 0;
 }
 
+/* A fork that its producer sums runs with it. */
 static int backward_at(const struct net *net, const struct op *op)
 {
-    return 2 * net->ops.count - op->number;
+    if (op->settled == FORK_READ)
+        op = ((const struct node *)op->in[0])->producer;
+    return 2 * net->ops.count - net_turn(op);
 }
 
 static bool has_backward(const struct op *op)
@@ -73,6 +78,10 @@ static void settle_aliases(struct net *net)
             ((struct node *)op->in[k])->grad_of = (struct node *)op->out[0];
         if (op->def->shared_grad)
             ((struct node *)op->in[1])->grad_of = (struct node *)op->in[0];
+        if (op->settled)
+            ((struct node *)op->in[0])->grad_of = (struct node *)op->out[0];
+        if (op->settled == FORK_ADDED)
+            ((struct node *)op->out[1])->grad_of = (struct node *)op->out[0];
     }
 }
 
@@ -110,6 +119,12 @@ static void grad_life(const struct net *net, const struct node *node,
     extend(item, first, backward_at(net, node->producer), tensor_bytes(&node->tensor));
 }
 
+/* Between two operators that run as one: it exists in registers alone. */
+static bool is_inside(const struct node *node)
+{
+    return node->producer && node->producer->within;
+}
+
 /* Two items a node, its data and its gradient; those of aliases go to the root's. */
 static void collect_lives(const struct net *net, struct arena_item *items)
 {
@@ -122,6 +137,8 @@ static void collect_lives(const struct net *net, struct arena_item *items)
         struct node *node = net_node_of(net, i);
         node->data_item = root(node, false)->data_item;
         node->grad_item = root(node, true)->grad_item;
+        if (is_inside(node))
+            continue;
         data_life(net, node, &items[node->data_item]);
         if (node->wants_grad)
             grad_life(net, node, &items[node->grad_item]);
@@ -165,6 +182,8 @@ static void place_nodes(struct net *net, const struct arena_item *items)
 {
     for (int i = 0; i < net->nodes.count; i++) {
         struct node *node = net_node_of(net, i);
+        if (is_inside(node))
+            continue;
         node->tensor.data = net->arena.base + items[node->data_item].offset;
         if (node->wants_grad)
             node->tensor.grad = net->arena.base + items[node->grad_item].offset;

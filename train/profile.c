@@ -56,6 +56,8 @@ struct profile_rate profile_forward(const struct profile *p, int i)
     const struct op *op = net_op_at(p->net, i);
     const double images = images_per_step(p);
     double bytes = 0;
+    if (op->within)
+        return (struct profile_rate){ 0 };
     for (int k = 0; !op->def->alias && k < 2; k++)
         bytes += per_image(op->in[k]) + per_image(op->out[k]);
     return (struct profile_rate){
@@ -70,6 +72,8 @@ struct profile_rate profile_forward(const struct profile *p, int i)
 struct profile_rate profile_backward(const struct profile *p, int i)
 {
     const struct op *op = net_op_at(p->net, i);
+    if (op->within || op->settled)
+        return (struct profile_rate){ 0 };
     const double images = images_per_step(p);
     double bytes = 0, written = 0, parameters = 0;
     int products = 0;

@@ -14,6 +14,7 @@
 
 #include "check.h"
 #include "models/model.h"
+#include "net_internal.h"
 #include "profile.h"
 
 enum {
@@ -60,10 +61,8 @@ struct times {
 static double timed_backward(struct net *net, struct op *op, struct pass *pass)
 {
     struct sluice_error err = { 0 };
-    struct device *dev = net_device(net);
     const double start = now();
-    REQUIRE(op->def->on[dev->kind]->backward(op, dev, pass, &err) == 0, "%s",
-            err.message);
+    REQUIRE(net_op_backward(net, op, pass, &err) == 0, "%s", err.message);
     return now() - start;
 }
 
@@ -90,13 +89,11 @@ static void backward_round(struct net *net, struct op *op, struct pass *pass,
 static void one_round(struct net *net, struct pass *pass, struct times *t)
 {
     struct sluice_error err = { 0 };
-    struct device *dev = net_device(net);
     const double begin = now();
     for (int i = 0; i < net_op_count(net); i++) {
         struct op *op = net_op_at(net, i);
         const double start = now();
-        REQUIRE(op->def->on[dev->kind]->forward(op, dev, pass, &err) == 0, "%s",
-                err.message);
+        REQUIRE(net_op_forward(net, op, pass, &err) == 0, "%s", err.message);
         keep_least(&t->forward[i], now() - start);
     }
     for (int i = net_op_count(net) - 1; i >= 0; i--) {

@@ -1,6 +1,7 @@
 /* network.c -- building: mistakes are reported where they are made; layout: what lives
  * together lies apart; backward of a whole network is the slope of its loss. */
 #include "gpu_on_host.h"
+#include "net_internal.h"
 #include "net_rig.h"
 
 static const struct net_input small = { 4, 8, 8, 3 };
@@ -174,7 +175,7 @@ static void resizing(struct rig *r)
 }
 
 /* Moments as the contract of operators has them: forward of operator i at i, its
- * backward counted from the end. */
+ * backward counted from the end; of one within another, when that one runs. */
 struct life {
     const char *at;
     size_t size;
@@ -202,8 +203,21 @@ static const struct tensor *same_grad(struct net *net, const struct tensor *t)
             t = op->out[0];
         if (op->def == &op_add_relu && op->in[1] == t)
             t = op->in[0];
+        if (op->settled && op->in[0] == t)
+            t = op->out[0];
+        if (op->settled == FORK_ADDED && op->out[1] == t)
+            t = op->out[0];
     }
     return t;
+}
+
+/* When what reads the gradients of op's outputs runs, counted from the end. */
+static int reader_of_gradients(struct net *net, const struct op *op)
+{
+    for (int j = 0; op->settled == FORK_READ && j < net_op_count(net); j++)
+        if (net_op_at(net, j)->out[0] == op->in[0])
+            return net_turn(net_op_at(net, j));
+    return net_turn(op);
 }
 
 static int find_lives(struct net *net, struct life *lives)
@@ -212,16 +226,23 @@ static int find_lives(struct net *net, struct life *lives)
     int count = 0;
     for (int i = 0; i < ops; i++)
         for (int k = 0; k < net_op_at(net, i)->def->outputs; k++) {
-            const struct tensor *t = net_op_at(net, i)->out[k];
+            const struct op *op = net_op_at(net, i);
+            const struct tensor *t = op->out[k];
+            const int last = 2 * ops - net_turn(op);
             int to = ops - 1;
+            if (op->within) {
+                CHECK(!t->data && !t->grad, "%s lies in memory", op->name);
+                continue;
+            }
             for (int j = 0; j < ops; j++)
                 if (net_op_at(net, j)->in[0] == t || net_op_at(net, j)->in[1] == t)
-                    to = j;
-            lives[count++] = (struct life){ t->data, tensor_bytes(t), i, 2 * ops - i,
-                                            same_data(net, t) };
+                    to = net_turn(net_op_at(net, j));
+            lives[count++] = (struct life){ t->data, tensor_bytes(t), net_turn(op),
+                                            last, same_data(net, t) };
             if (t->grad)
                 lives[count++] = (struct life){ t->grad, tensor_bytes(t), 2 * ops - to,
-                                                2 * ops - i, same_grad(net, t) };
+                                                2 * ops - reader_of_gradients(net, op),
+                                                same_grad(net, t) };
         }
     const struct tensor *x = net_input(net);
     lives[count++] = (struct life){ x->data, tensor_bytes(x), 0, 2 * ops, x };

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "backends.h"
+#include "fusion.h"
 
 void op_shape_activation(struct tensor *t, int n, int h, int w, int c,
                          enum sluice_dtype dtype)
@@ -49,4 +50,20 @@ int op_check_input(const struct op *op, struct sluice_error *err)
                                op->def->name, op->name, tensor_shape_text(text, t));
     }
     return 0;
+}
+
+#ifdef SLUICE_HAVE_ONEDNN
+static const struct op_fusion *const of_cpu[] = { &op_gate_add_relu,
+                                                  &op_droppath_add_relu,
+                                                  &op_batchnorm_add_relu, NULL };
+#endif
+
+const struct op_fusion *const *op_fusions(enum device_kind kind)
+{
+#ifdef SLUICE_HAVE_ONEDNN
+    if (kind == DEVICE_CPU)
+        return of_cpu;
+#endif
+    (void)kind;
+    return NULL;
 }

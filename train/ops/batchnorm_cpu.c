@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "channel_sums.h"
+#include "fusion.h"
 
 /* Per-channel vectors, each padded for whole-vector loads. */
 enum vector_name { SCALE, SHIFT, MEAN, SLOPE, OFFSET, MIDDLE, VECTORS };
@@ -19,6 +20,9 @@ struct state {
 
 struct job {
     struct op *op;
+    const struct op *sum;    /* add_relu that it runs within, or NULL */
+    const void *dy;          /* of the output */
+    struct join_gradient of; /* with `sum`, what its gradient is made of */
     const struct kernels *kernels;
     struct state *state;
     struct norm norm;
@@ -68,6 +72,7 @@ static struct job job_of(struct op *op, struct device *dev)
     struct state *s = op->state;
     return (struct job){
         .op = op,
+        .dy = op->out[0]->grad,
         .kernels = cpu_kernels(dev),
         .state = s,
         .norm = { .dtype = op->in[0]->dtype,
@@ -121,7 +126,7 @@ static void backward_sums_body(void *arg, size_t begin, size_t end)
 {
     const struct job *job = arg;
     const struct chunks *k = &job->state->chunks;
-    const char *x = job->op->in[0]->data, *dy = job->op->out[0]->grad;
+    const char *x = job->op->in[0]->data, *dy = job->dy;
     for (size_t i = begin; i < end; i++) {
         const size_t at = chunk_first(k, i) * row_bytes(job);
         job->kernels->norm_sums(&job->norm, x + at, dy + at, chunk_rows(k, i),
@@ -134,7 +139,7 @@ static void backward_body(void *arg, size_t begin, size_t end)
     const struct job *job = arg;
     const size_t at = begin * row_bytes(job);
     job->kernels->norm_backward(&job->norm, (const char *)job->op->in[0]->data + at,
-                                (const char *)job->op->out[0]->grad + at,
+                                (const char *)job->dy + at,
                                 (char *)job->op->in[0]->grad + at, end - begin);
 }
 
@@ -172,10 +177,9 @@ static double settle(struct op *op, const struct job *job, int i, bool training,
     return var;
 }
 
-static int forward(struct op *op, struct device *dev, struct pass *pass,
-                   struct sluice_error *err)
+/* Statistics, and what x is multiplied by and moved by. */
+static struct job settle_all(struct op *op, struct device *dev, const struct pass *pass)
 {
-    (void)err;
     struct job job = job_of(op, dev);
     const struct state *s = op->state;
     const float *weight = op->param[0] ? op->param[0]->data : NULL;
@@ -191,6 +195,14 @@ static int forward(struct op *op, struct device *dev, struct pass *pass,
         vector(s, SCALE)[i] = (float)scale;
         vector(s, SHIFT)[i] = (float)((double)bias[i] - mean * scale);
     }
+    return job;
+}
+
+static int forward(struct op *op, struct device *dev, struct pass *pass,
+                   struct sluice_error *err)
+{
+    (void)err;
+    struct job job = settle_all(op, dev, pass);
     each_row(dev, &job, forward_body);
     return 0;
 }
@@ -207,28 +219,103 @@ static void set_line(const struct job *job, int i, double dbias, double dweight,
     vector(s, OFFSET)[i] = (float)(offset - slope * (double)vector(s, MEAN)[i]);
 }
 
-static int backward(struct op *op, struct device *dev, struct pass *pass,
-                    struct sluice_error *err)
+/* After the sums: gradients of parameters and of the input. */
+static void finish_backward(struct op *op, struct device *dev, struct job *job,
+                            const struct pass *pass)
 {
-    (void)err;
-    struct job job = job_of(op, dev);
     const struct state *s = op->state;
     float *dweight = op->param[0] ? op->param[0]->grad : NULL;
     float *dbias = op->param[1]->grad;
-    each_chunk(dev, &job, backward_sums_body);
-    for (int i = 0; i < job.norm.c; i++) {
+    for (int i = 0; i < job->norm.c; i++) {
         const double dz = chunks_total(&s->chunks, 0, i);
         const double dzx = chunks_total(&s->chunks, 1, i) * s->inverse[i];
         if (dbias)
             dbias[i] = (float)dz;
         if (dweight)
             dweight[i] = (float)dzx;
-        set_line(&job, i, dz, dzx, pass->training);
+        set_line(job, i, dz, dzx, pass->training);
     }
     if (op->in[0]->grad)
-        each_row(dev, &job, backward_body);
+        each_row(dev, job, backward_body);
+}
+
+static int backward(struct op *op, struct device *dev, struct pass *pass,
+                    struct sluice_error *err)
+{
+    (void)err;
+    struct job job = job_of(op, dev);
+    each_chunk(dev, &job, backward_sums_body);
+    finish_backward(op, dev, &job, pass);
     return 0;
 }
+
+/* With the shortcut and ReLU behind it, as at the end of a residual block. */
+static bool joins(const struct op *op)
+{
+    return op->attr.act == ACT_NONE;
+}
+
+static void join_body(void *arg, size_t begin, size_t end)
+{
+    const struct job *job = arg;
+    const size_t at = begin * row_bytes(job);
+    job->kernels->norm_join_forward(&job->norm, (const char *)job->op->in[0]->data + at,
+                                    (const char *)job->sum->in[0]->data + at,
+                                    (char *)job->sum->out[0]->data + at, end - begin);
+}
+
+static void join_sums_body(void *arg, size_t begin, size_t end)
+{
+    const struct job *job = arg;
+    const struct chunks *k = &job->state->chunks;
+    const struct join_gradient *of = &job->of;
+    for (size_t i = begin; i < end; i++) {
+        const size_t at = chunk_first(k, i) * row_bytes(job);
+        const struct join_gradient g = {
+            .y = (const char *)of->y + at,
+            .dy = (const char *)of->dy + at,
+            .more = of->more ? (const char *)of->more + at : NULL,
+            .straight = of->straight ? (char *)of->straight + at : NULL,
+        };
+        job->kernels->norm_join_sums(
+            &job->norm, &g, (const char *)job->op->in[0]->data + at, chunk_rows(k, i),
+            chunk_partial(k, i, 0), chunk_partial(k, i, 1));
+    }
+}
+
+static int join_forward(struct op *op, struct op *sum, struct device *dev,
+                        struct pass *pass, struct sluice_error *err)
+{
+    (void)err;
+    struct job job = settle_all(op, dev, pass);
+    job.sum = sum;
+    each_row(dev, &job, join_body);
+    return 0;
+}
+
+/* The shortcut's gradient is the normalisation's, too. Where nobody wants the first, it
+ * lies where the input's will be. */
+static int join_backward(struct op *op, struct op *sum, struct device *dev,
+                         struct pass *pass, struct sluice_error *err)
+{
+    (void)err;
+    struct job job = job_of(op, dev);
+    void *dz = sum->in[0]->grad ? sum->in[0]->grad : op->in[0]->grad;
+    job.of = (struct join_gradient){ .y = sum->out[0]->data,
+                                     .dy = sum->out[0]->grad,
+                                     .more = sum->more_grad,
+                                     .straight = dz };
+    job.dy = dz;
+    each_chunk(dev, &job, join_sums_body);
+    finish_backward(op, dev, &job, pass);
+    return 0;
+}
+
+const struct op_fusion op_batchnorm_add_relu = { .first = &op_batchnorm,
+                                                 .second = &op_add_relu,
+                                                 .fits = joins,
+                                                 .forward = join_forward,
+                                                 .backward = join_backward };
 
 const struct op_backend op_batchnorm_cpu = {
     .plan = plan, .forward = forward, .backward = backward, .release = release

@@ -73,9 +73,14 @@ static void sum_relu(const struct job *job, size_t at, size_t count)
 /* Of ReLU, whose value at a tells its slope. */
 static void relu_slope(const struct job *job, size_t at, size_t count)
 {
-    (void)at;
-    job->kernels->activation_backward(job->dtype, ACT_RELU, job->a, job->b, job->y,
-                                      count);
+    const char *more = job->op->more_grad;
+    const struct join_gradient g = {
+        .y = job->a,
+        .dy = job->b,
+        .more = more ? more + at * sluice_dtype_size(job->dtype) : NULL,
+        .straight = job->y,
+    };
+    job->kernels->relu_gradient(job->dtype, &g, count);
 }
 
 static void act_value(const struct job *job, size_t at, size_t count)
@@ -218,7 +223,8 @@ const struct op_backend op_activation_cpu = { .forward = activation_forward,
 const struct op_backend op_add_cpu = { .forward = add_forward,
                                        .backward = add_backward };
 const struct op_backend op_add_relu_cpu = { .forward = add_relu_forward,
-                                            .backward = add_relu_backward };
+                                            .backward = add_relu_backward,
+                                            .reads_two_gradients = true };
 const struct op_backend op_fork_cpu = { .forward = fork_forward,
                                         .backward = fork_backward };
 const struct op_backend op_scale_cpu = { .forward = scale_forward,

@@ -81,10 +81,11 @@ static void avg_backward(void *arg, size_t begin, size_t end)
 {
     const struct job *job = arg;
     const struct tensor *x = job->op->in[0], *y = job->op->out[0];
+    const struct kernels *k = job->kernels;
     for (size_t n = begin; n < end; n++)
-        job->kernels->globalavg_backward(job->dtype, image(job, y->grad, n, 1),
-                                         job->pixels, job->c,
-                                         image(job, x->grad, n, job->pixels));
+        (job->op->adds ? k->globalavg_add : k->globalavg_backward)(
+            job->dtype, image(job, y->grad, n, 1), job->pixels, job->c,
+            image(job, x->grad, n, job->pixels));
 }
 
 static int globalmax_forward(struct op *op, struct device *dev, struct pass *pass,
@@ -126,4 +127,5 @@ const struct op_backend op_globalmax_cpu = { .plan = globalmax_plan,
                                              .backward = globalmax_backward,
                                              .release = globalmax_release };
 const struct op_backend op_globalavg_cpu = { .forward = globalavg_forward,
-                                             .backward = globalavg_backward };
+                                             .backward = globalavg_backward,
+                                             .adds_gradient = true };

@@ -48,6 +48,21 @@ struct drop {
     float p;
 };
 
+/* An image's branch, of `pixels` rows, times factors, added to a shortcut. */
+struct join {
+    enum sluice_dtype dtype;
+    int pixels, c;
+    const void *factor; /* (c), or NULL: ones */
+    float scale;        /* of all factors */
+};
+
+/* y = relu(...) and its gradient; what else is summed with that, or NULL; and what
+ * receives gradients, or NULL. */
+struct join_gradient {
+    const void *y, *dy, *more;
+    void *straight, *x, *factor;
+};
+
 struct kernels {
     const char *name;
     /* `count` elements */
@@ -106,6 +121,25 @@ struct kernels {
                          int pixels, int c, void *y);
     void (*gate_backward)(enum sluice_dtype, const void *x, const void *factor,
                           const void *dy, int pixels, int c, void *dx, void *dfactor);
+
+    /* y = relu(straight + x factor scale), of one image; backward reads x for the
+     * factors' gradients alone. */
+    void (*join_forward)(const struct join *, const void *straight, const void *x,
+                         void *y);
+    void (*join_backward)(const struct join *, const struct join_gradient *,
+                          const void *x);
+    /* The gradient of a sum with ReLU: into `straight`, for `count` elements. */
+    void (*relu_gradient)(enum sluice_dtype, const struct join_gradient *,
+                          size_t count);
+    /* y = relu(x scale + shift + straight); its gradient dz into g->straight, and sums
+     * of dz and dz (x - mean). act is ACT_NONE. */
+    void (*norm_join_forward)(const struct norm *, const void *x, const void *straight,
+                              void *y, size_t rows);
+    void (*norm_join_sums)(const struct norm *, const struct join_gradient *g,
+                           const void *x, size_t rows, float *sum_dz, float *sum_dzx);
+    /* As globalavg_backward, added to dx. */
+    void (*globalavg_add)(enum sluice_dtype, const void *dy, int pixels, int c,
+                          void *dx);
 };
 
 extern const struct kernels kernels_plain, kernels_avx2, kernels_avx512,

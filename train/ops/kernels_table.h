@@ -5,6 +5,7 @@
 
 #include "kernels_few.h"
 #include "kernels_gate.h"
+#include "kernels_join.h"
 #include "kernels_norm.h"
 #include "kernels_pool.h"
 
@@ -33,6 +34,12 @@
     .globalavg_backward = globalavg_backward,       \
     .gate_forward = gate_forward,                   \
     .gate_backward = gate_backward,                 \
+    .join_forward = join_forward,                   \
+    .join_backward = join_backward,                 \
+    .relu_gradient = relu_gradient,                 \
+    .norm_join_forward = norm_join_forward,         \
+    .norm_join_sums = norm_join_sums,               \
+    .globalavg_add = globalavg_add,                 \
 }
 /* clang-format on */
 

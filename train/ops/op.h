@@ -82,6 +82,10 @@ struct op_backend {
      * Whoever keeps several states of one operator calls it, too, when another one is
      * put in place. A fresh state is stale. NULL: it reads them afresh. */
     void (*params_changed)(struct op *op);
+    /* backward takes out[0]->grad + op->more_grad, where that is not NULL. */
+    bool reads_two_gradients;
+    /* backward adds to in[0]->grad where op->adds says so. */
+    bool adds_gradient;
 };
 
 /* Shapes that the tests try: see tests/train/cases. */
@@ -112,6 +116,15 @@ enum {
     OP_BUFFERS = 2,
 };
 
+struct op_fusion; /* fusion.h */
+
+/* Who sums the gradients of a fork's two consumers. */
+enum fork_settled {
+    FORK_SUMS = 0,  /* the fork, in a pass of its own */
+    FORK_READ = 1,  /* its producer, which reads both */
+    FORK_ADDED = 2, /* the consumer that runs last */
+};
+
 struct op {
     const struct op_def *def;
     struct op_attr attr;
@@ -121,6 +134,14 @@ struct op {
     struct tensor *param[OP_PARAMS];   /* weight, bias; NULL: none */
     struct tensor *buffer[OP_BUFFERS]; /* float state that is saved but not trained */
     void *state; /* the backend's, for the present batch size; NULL before plan */
+    /* How the network joins it with its neighbours: see net_fuse.c. */
+    struct op *within;              /* the operator that this one runs as a part of */
+    const struct op_fusion *fusion; /* with `first`, as one */
+    struct op *first;
+    enum fork_settled settled;
+    const struct tensor *more; /* whose gradient is summed with out[0]'s */
+    const void *more_grad;     /* set for each backward; NULL: nothing to sum */
+    bool adds;                 /* backward adds to in[0]->grad */
 };
 
 /* Every operator, for the tests and for lookup. NULL ends the list. */

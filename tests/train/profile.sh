@@ -59,10 +59,24 @@ sluice train resume=runs --dry-run >out 2>err
 [ $? = 2 ] && grep -q 'expected --dry-run without resume' err || fail "resume: $(cat err)"
 
 # The table of models, for one that is quick.
-SLUICE=$1/sluice "$3/bench-train" train.sluice -m cnn_small -b 8,16 -s 2 device=ref \
-  data.threads=1 model.width=0.125 >out 2>err || fail "bench-train: $(cat err)"
-[ "$(grep -Ec '^cnn_small +(8|16) +[0-9.]+ MiB +[0-9.]+ MiB +[0-9.]+ MiB +[0-9]+ +[0-9.]+%$' out)" = 2 ] ||
-  fail "bench-train: $(cat out err)"
+export SLUICE=$1/sluice
+bench() { PYTHON=${peer-} "$3/bench-train" train.sluice -m cnn_small -s 2 "${@:4}" device=ref data.threads=1; }
+bench "$@" -b 8,16 -w 0.125,0.25 -t 1 >out 2>err || fail "bench-train: $(cat err)"
+row='^cnn_small +0\.(125|25) +1 +(8|16)( +[0-9.]+ MiB){3} +[0-9.]+ ms +[0-9]+ +[0-9.]+%'
+[ "$(grep -Ec "$row\$" out)" = 4 ] || fail "bench-train: $(cat out err)"
+# Beside a peer that takes a second for two images; of another size it is refused.
+parameters=$(sluice train $tiny model.width=0.125 --dry-run 2>&1 |
+  sed -n 's/.* \([0-9]*\) parameters.*/\1/p')
+printf '#!/bin/sh\necho "2.0 ${parameters:-%s}"\n' "$parameters" >peer && chmod +x peer
+peer=./peer bench "$@" -b 8 -w 0.125 -t 1 -p 3 >out 2>err || fail "bench-train: $(cat err)"
+grep -Eq "$row +2 +[0-9.]+\$" out || fail "ratio: $(cat out err)"
+python3 - <<'PYTHON' || fail "ratio: $(cat out)"
+row = open("out").read().splitlines()[1].split()
+assert abs(float(row[-1]) * 2 / float(row[-4]) - 1) < 0.05, row
+PYTHON
+export parameters=5
+peer=./peer bench "$@" -b 8 -w 0.125 -t 1 >out 2>err && fail "a peer of another size"
+grep -q "PyTorch's cnn_small has 5 parameters" err || fail "$(cat err)"
 "$3/bench-train" nothere.sluice -m mlp >out 2>err && fail "bench-train: nothere.sluice is there"
 grep -q 'nothere.sluice: No such file' err || fail "bench-train: $(cat err)"
 [ $failures = 0 ]

@@ -3,11 +3,13 @@
  * A network is an array of operators in order; forward is a loop over it, backward the
  * same loop downward. There is no graph: a tensor has one producer and one consumer,
  * and where a network forks an explicit `fork` op hands out two tensors; its backward
- * is the only place where gradients are summed.
+ * sums their gradients.
  *
- * backward OVERWRITES in[i]->grad and param[i]->grad (never accumulates), and skips
- * those that are NULL. An operator may read in->data, out->data, out->grad and its own
- * state in backward; nothing else is kept. It never writes out->data or out->grad.
+ * backward OVERWRITES in[i]->grad and param[i]->grad, and skips those that are NULL. It
+ * accumulates only where op->adds, and reads two gradients only where op->more_grad
+ * says so: both take the place of a fork's sum, for backends that declare it. An
+ * operator may read in->data, out->data, out->grad and its own state in backward;
+ * nothing else is kept. It never writes out->data or out->grad.
  *
  * Each operator has one folder entry: <op>.c holds the definition and the reference in
  * plain loops (device ref); <op>_onednn.c, <op>_cpu.c, <op>_cudnn.c, <op>.cu hold the

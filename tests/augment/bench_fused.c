@@ -11,15 +11,16 @@
 #include "check.h"
 
 /* What follows the two words that are compared. */
+/* clang-format off */
 static const char *const chains[] = {
     "perspective:distortion=0.2:p=1",
     "rotate:degrees=15",
     "translate:pad=4,flip,rotate:degrees=15",
     "affine:degrees=15:translate=0.1:scale=0.9/1.1:shear=10,flip",
     "rotate:degrees=15,perspective:distortion=0.2:p=1",
-    "translate:pad=4,flip,rotate:degrees=15,jitter:brightness=0.3:contrast=0.3:"
-    "saturation=0.3:hue=0.1,perspective:distortion=0.2",
+    "translate:pad=4,flip,rotate:degrees=15,jitter:brightness=0.3:contrast=0.3:saturation=0.3:hue=0.1,perspective:distortion=0.2",
 };
+/* clang-format on */
 
 static double now_ns(void)
 {

@@ -32,23 +32,13 @@ static size_t columns(const struct tensor *t)
     return tensor_elements(t) / (size_t)t->shape[0];
 }
 
-static bool by_tiles(const struct device *dev)
-{
-#ifdef SLUICE_HAVE_ONEDNN
-    return newton_schulz_fits(dev);
-#else
-    (void)dev;
-    return false;
-#endif
-}
-
 size_t muon_work(const struct device *dev, int rows, int cols)
 {
     const int small = rows < cols ? rows : cols, large = rows < cols ? cols : rows;
     const size_t all = (size_t)rows * (size_t)cols;
     size_t need = all + 2 * (size_t)small * (size_t)small + 16;
 #ifdef SLUICE_HAVE_ONEDNN
-    if (by_tiles(dev))
+    if (newton_schulz_fits(dev))
         need += newton_schulz_work(small, large);
 #else
     (void)large;
@@ -244,7 +234,7 @@ void muon_orthogonalise(const struct device *dev, float *x, int rows, int cols,
     struct scaling s = { x, (float)(1 / (norm(dev, x, all, work) + 1e-7)) };
     in_parts(dev, all, 1, scale_part, &s);
 #ifdef SLUICE_HAVE_ONEDNN
-    if (by_tiles(dev)) {
+    if (newton_schulz_fits(dev)) {
         iterate_by_tiles(dev, x, rows, cols, iterations, work);
         return;
     }

@@ -196,9 +196,10 @@ static void put_aside(const struct gather *g, struct place *at, const struct tri
     p->i = p->pixel = 0;
     for (int half = 0; half < 2; half++) {
         const __mmask16 mask = (__mmask16)(p->mask >> half * 16);
-        const float *bias = g->bias + block * AMX_BLOCK + half * 16;
-        _mm512_store_ps(p->bias + half * 16, g->bias ? _mm512_maskz_loadu_ps(mask, bias)
-                                                     : _mm512_setzero_ps());
+        const int at_channel = block * AMX_BLOCK + half * 16;
+        _mm512_store_ps(p->bias + half * 16,
+                        g->bias ? _mm512_maskz_loadu_ps(mask, g->bias + at_channel)
+                                : _mm512_setzero_ps());
     }
 }
 

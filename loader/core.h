@@ -155,8 +155,10 @@ struct sluice_loader {
     pthread_cond_t work;  /* a slot became free, or stop, or a seek ended */
     pthread_cond_t ready; /* a slot became ready; a worker started or came to rest */
     bool stop;            /* close: workers end */
-    bool cancel;          /* seek, close: drop what is at hand (also read unlocked) */
-    bool failed;          /* an error was delivered */
+    /* Open, seek, close: take nothing, drop what is at hand (also read unlocked). What
+     * is dropped is handed in like the rest: its slots must be freed. */
+    bool cancel;
+    bool failed; /* an error was delivered */
     struct waiter *waiters;
     int event_fd;   /* -1: nobody asked for it */
     bool event_set; /* it is readable */

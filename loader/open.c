@@ -320,14 +320,17 @@ static void stop_workers(struct sluice_loader *ld)
 }
 
 /* Start the threads and wait until each has settled its engine: what a backend refuses
- * is known when open returns. *refused: that a worker got no engine. */
+ * is known when open returns. *refused: that a worker got no engine. None takes a chunk
+ * before all have one: if they are stopped again to go on with another backend, what
+ * they had dropped would pass for filled. */
 static int start_workers(struct sluice_loader *ld, int *refused,
                          struct sluice_error *err)
 {
     const int wanted = ld->opt.threads;
     int rc = 0, count = 0;
     pthread_mutex_lock(&ld->lock); /* the workers wait for what is set below */
-    ld->stop = ld->cancel = false;
+    ld->stop = false;
+    __atomic_store_n(&ld->cancel, true, __ATOMIC_RELAXED);
     ld->started = ld->start_error = ld->busy = 0;
     for (; count < wanted && rc == 0; count += rc == 0) {
         ld->workers[count] = (struct worker){ .ld = ld };
@@ -338,6 +341,10 @@ static int start_workers(struct sluice_loader *ld, int *refused,
     while (ld->started < count)
         pthread_cond_wait(&ld->ready, &ld->lock);
     *refused = ld->start_error;
+    if (rc == 0 && *refused == 0) {
+        __atomic_store_n(&ld->cancel, false, __ATOMIC_RELAXED);
+        pthread_cond_broadcast(&ld->work);
+    }
     pthread_mutex_unlock(&ld->lock);
     return rc < 0 ? sluice_fail(err, SLUICE_ENOMEM, "%s: thread %d of %d: %s",
                                 ld->file.path, count + 1, wanted, strerror(-rc))

@@ -345,7 +345,10 @@ static int run(struct config *cfg, const char *folder,
                const struct trainer_watch *watch, struct trainer_result *result,
                struct sluice_error *err)
 {
-    struct trainer t = { .cfg = cfg, .watch = watch };
+    struct trainer t = { .cfg = cfg,
+                         .watch = watch,
+                         .began = trainer_clock(),
+                         .load = machine_load_read("/proc/stat") };
     int rc = trainer_open(&t, folder, err);
     t.saved_at = trainer_clock();
     while (rc == 0 && t.at.step < t.total_steps) {

@@ -6,6 +6,7 @@
 #include "checkpoint.h"
 #include "cuda/ahead.h"
 #include "evaluate.h"
+#include "machine_load.h"
 #include "models/model.h"
 #include "profile.h"
 #include "tfevents.h"
@@ -57,6 +58,8 @@ struct trainer {
     uint64_t evaluated_step;      /* the step that it belongs to; UINT64_MAX: none */
     double total_seconds;         /* of training, in all epochs */
     double saved_at;              /* clock, of the last checkpoint */
+    double began;                 /* clock, before anything was opened */
+    struct machine_load load;     /* then */
     int damage_told;              /* damaged samples named so far */
 };
 

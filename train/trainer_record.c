@@ -227,6 +227,7 @@ static void put_measured(FILE *to, const struct trainer *t,
 static int write_summary(struct trainer *t, const struct trainer_result *r,
                          struct sluice_error *err)
 {
+    const struct machine_load now = machine_load_read("/proc/stat");
     char path[RUN_PATH], tta[64];
     struct new_file f;
     int rc = file_begin(&f, run_file(path, &t->run, "summary.json"), err);
@@ -247,6 +248,8 @@ static int write_summary(struct trainer *t, const struct trainer_result *r,
     put_json_number(f.to, "images_per_second", t->last.images_per_second);
     put_json_number(f.to, "planned_memory_mib", (double)net_memory(t->net) / 1048576);
     put_json_number(f.to, "peak_memory_mib", peak_mib());
+    put_json_number(f.to, "run_seconds", trainer_clock() - t->began);
+    put_json_number(f.to, "other_load", machine_load_others(&t->load, &now));
     fprintf(f.to, "  \"train_seconds\": %.3f\n}\n", r->seconds);
     return file_commit(&f, err);
 }

@@ -47,6 +47,8 @@ import json
 s = json.load(open("runs/latest/summary.json"))
 assert s["test_accuracy"] > 0.9, s
 assert s["model"] == "cnn_small" and s["steps"] == 48 and s["test_images"] == 40, s
+assert s["run_seconds"] > s["train_seconds"] > 0, s
+assert s["other_load"] is None or 0 <= s["other_load"] <= 1, s
 PYTHON
 python3 "$here/read_tfevents.py" runs/latest/events.out.tfevents.* >events || fail "events"
 [ "$(grep -c ' test/accuracy ' events)" = 8 ] || fail "events: $(cat events)"

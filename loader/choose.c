@@ -53,7 +53,10 @@ static int probe(struct sluice_loader *ld, int fd)
                                  .align = SLUICE_BLOCK_SIZE };
         e->kind->start(e, &r);
         rc = e->kind->finish(e, done, 1);
-        rc = rc < 0 ? rc : r.result < 0 ? r.result : r.done < r.need ? -EIO : 0;
+        if (rc < 0)
+            block = NULL; /* the kernel may still write to it: better lost */
+        else
+            rc = r.result < 0 ? r.result : r.done < r.need ? -EIO : 0;
         e->kind->close(e);
     }
     free(block);

@@ -47,11 +47,9 @@ int sluice_decks_create(struct worker *w)
 
 void sluice_decks_free(struct worker *w)
 {
-    /* What the kernel never gave back may still be written to: better lost. */
-    for (int i = 0; w->decks && i < DECKS && !w->under_way; i++)
+    for (int i = 0; w->decks && i < DECKS; i++)
         free(w->decks[i].arena);
-    if (!w->under_way)
-        free(w->decks);
+    free(w->decks);
     w->decks = NULL;
 }
 
@@ -234,9 +232,11 @@ static void give_up(struct worker *w, int rc)
         if (!d->used || d->ended == d->parts_count)
             continue;
         sluice_chunk_fail(&d->chunk, d->chunk.from, SLUICE_EIO, &err);
+        if (d->started > d->ended) {
+            d->arena = NULL; /* the kernel may still write to it: better lost */
+            d->arena_size = 0;
+        }
         d->parts_count = d->started = d->ended;
-        d->arena = NULL; /* left to the kernel: see sluice_decks_free */
-        d->arena_size = 0;
     }
 }
 

@@ -25,7 +25,8 @@ static bool stalled(struct sluice_read *r)
 
 bool sluice_read_step(struct sluice_read *r, int64_t result)
 {
-    if (result == -EINTR || result == -EAGAIN) {
+    /* We cancel nothing: the kernel does, where it gets no thread to wait in. */
+    if (result == -EINTR || result == -EAGAIN || result == -ECANCELED) {
         r->result = (int)result;
         return stalled(r);
     }

@@ -2,8 +2,8 @@
  * and a pool of threads. An engine belongs to one worker thread, which alone calls it.
  *
  * What a transfer meets on its way is treated alike everywhere: a short count goes on
- * behind what came, EINTR and EAGAIN are tried again (a bounded number of times), zero
- * bytes is the end of the file, anything else is the transfer's result. */
+ * behind what came, EINTR, EAGAIN and ECANCELED are tried again (a bounded number of
+ * times), zero bytes is the end of the file, anything else is the transfer's result. */
 #ifndef SLUICE_LOADER_READ_H
 #define SLUICE_LOADER_READ_H
 

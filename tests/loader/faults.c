@@ -122,25 +122,6 @@ static size_t budget;                   /* opt.memory_budget */
 static struct sluice_loader_stats last; /* of the last epoch */
 static char scene[64];                  /* what is being done, for what is said */
 
-/* Pixels that were delivered as good are those of the sample they are named for. */
-static void check_pixels(const struct sluice_batch *b)
-{
-    uint8_t want[PACK_BYTES];
-    for (int i = 0; i < b->count; i++) {
-        const uint8_t *got = (uint8_t *)b->pixels + (size_t)i * PACK_BYTES;
-        int at = 0;
-        pack_pixels(b->ids[i], want);
-        while (at < PACK_BYTES && got[at] == want[at])
-            at++;
-        CHECK(at == PACK_BYTES,
-              "%s, %s: wrong pixels delivered as good: epoch %u, batch %llu, place %d, "
-              "sample %llu: byte %d: expected %d, found %d",
-              scene, sluice_io_name(last.io), b->epoch, (unsigned long long)b->number,
-              i, (unsigned long long)b->ids[i], at, want[at % PACK_BYTES],
-              got[at % PACK_BYTES]);
-    }
-}
-
 /* Read an epoch: samples delivered, or the error's code. Pixels are compared. */
 static int epoch(enum sluice_io io, struct sluice_error *err)
 {
@@ -155,7 +136,7 @@ static int epoch(enum sluice_io io, struct sluice_error *err)
         if (n <= 0)
             break;
         sluice_loader_stats(ld, &last);
-        check_pixels(b);
+        pack_check(b, scene, last.io);
         samples += n;
         sluice_loader_release(ld, b);
     }

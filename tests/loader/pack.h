@@ -15,6 +15,26 @@ static inline void pack_pixels(uint64_t i, uint8_t out[PACK_BYTES])
         out[k] = (uint8_t)(i * 31 + (uint64_t)k * 7 + (i >> 8));
 }
 
+/* Pixels that were delivered as good are those of the samples they are named for. */
+static inline void pack_check(const struct sluice_batch *b, const char *scene,
+                              enum sluice_io io)
+{
+    uint8_t want[PACK_BYTES];
+    for (int i = 0; i < b->count; i++) {
+        const uint8_t *got = (uint8_t *)b->pixels + (size_t)i * PACK_BYTES;
+        int at = 0;
+        pack_pixels(b->ids[i], want);
+        while (at < PACK_BYTES && got[at] == want[at])
+            at++;
+        CHECK(at == PACK_BYTES,
+              "%s, %s: wrong pixels delivered as good: epoch %u, batch %llu, place %d, "
+              "sample %llu: byte %d: expected %d, found %d",
+              scene, sluice_io_name(io), b->epoch, (unsigned long long)b->number, i,
+              (unsigned long long)b->ids[i], at, want[at % PACK_BYTES],
+              got[at % PACK_BYTES]);
+    }
+}
+
 /* Samples `first` on, as a file's 0, 1, ... */
 static inline void pack_write_from(const char *path, int samples, int first)
 {

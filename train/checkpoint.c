@@ -17,7 +17,8 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tensors lie as in mem
 
 enum {
     ENTRY_TEXT = SAFETENSORS_NAME + 256, /* at most, of one tensor in the header */
-    META_TEXT = 2048 * 6 + 4096,
+    QUOTED = 6,                          /* bytes at most, of one in a JSON text */
+    META_TEXT = 2048 * QUOTED + 4096,
 };
 
 /* A tensor of the network or the optimizer under its name in the file. */
@@ -85,6 +86,11 @@ static void put_quoted(struct text *t, const char *text)
     t->size += n;
 }
 
+static const char *recipe_of(const struct checkpoint_meta *m)
+{
+    return m->recipe ? m->recipe : "";
+}
+
 static void put_meta(struct text *t, const struct checkpoint_meta *m, struct optim *opt)
 {
     put(t, "{\"__metadata__\":{\"format\":\"pt\",\"sluice\":\"%d\",\"crc32c\":\"",
@@ -101,6 +107,8 @@ static void put_meta(struct text *t, const struct checkpoint_meta *m, struct opt
     put_quoted(t, m->config_crc);
     put(t, ",\"extra\":");
     put_quoted(t, m->extra);
+    put(t, ",\"recipe\":");
+    put_quoted(t, recipe_of(m));
     put(t, "}");
 }
 
@@ -120,8 +128,9 @@ static int make_header(struct text *t, const struct inventory *inv,
                        struct sluice_error *err)
 {
     size_t begin = 0;
-    *t =
-        (struct text){ .room = (size_t)inv->count * ENTRY_TEXT + META_TEXT, .size = 8 };
+    *t = (struct text){ .room = (size_t)inv->count * ENTRY_TEXT + META_TEXT +
+                                QUOTED * strlen(recipe_of(meta)),
+                        .size = 8 };
     t->at = malloc(t->room);
     if (!t->at)
         return sluice_fail(err, SLUICE_ENOMEM, "no memory for a checkpoint's header");

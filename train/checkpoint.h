@@ -21,6 +21,8 @@ struct checkpoint_meta {
     double best_accuracy;              /* -1: none yet */
     char config_crc[16];               /* of the resolved recipe, hex */
     char extra[2048];                  /* JSON of the run's own; "" if none */
+    const char
+        *recipe; /* to save: the resolved recipe as YAML, NULL: none; loaded: NULL */
 };
 
 /* opt may be NULL: parameters and buffers only. */
@@ -30,8 +32,9 @@ int checkpoint_save(const char *path, struct net *net, struct optim *opt,
  * is damaged, missing or different is named. On failure the net is unchanged. */
 int checkpoint_load(const char *path, struct net *net, struct optim *opt,
                     struct checkpoint_meta *meta, struct sluice_error *err);
-/* The metadata alone. */
-int checkpoint_read_meta(const char *path, struct checkpoint_meta *meta,
+/* The metadata alone, and unless `recipe` is NULL the recipe, which the caller frees;
+ * "" in a file that carries none. */
+int checkpoint_read_meta(const char *path, struct checkpoint_meta *meta, char **recipe,
                          struct sluice_error *err);
 /* The same of a file's bytes in memory; `path` is for messages only. */
 int checkpoint_parse(const char *path, const void *bytes, size_t size,

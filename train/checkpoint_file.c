@@ -150,14 +150,19 @@ int checkpoint_parse(const char *path, const void *bytes, size_t size,
     return rc;
 }
 
-int checkpoint_read_meta(const char *path, struct checkpoint_meta *meta,
+int checkpoint_read_meta(const char *path, struct checkpoint_meta *meta, char **recipe,
                          struct sluice_error *err)
 {
     struct checkpoint_file l;
-    const int rc = checkpoint_file_open(&l, path, UINT64_MAX, err);
+    int rc = checkpoint_file_open(&l, path, UINT64_MAX, err);
     if (rc < 0)
         return rc;
     *meta = l.meta;
+    if (recipe) {
+        const struct safetensors_text *text = safetensors_text(&l.st, "recipe");
+        if (!(*recipe = strdup(text ? text->value : "")))
+            rc = sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", path);
+    }
     checkpoint_file_close(&l);
-    return 0;
+    return rc;
 }

@@ -1,5 +1,6 @@
 /* eval_main.c -- sluice-eval: how well a trained network does on a file. */
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +30,7 @@ struct arguments {
 static const struct cli_option options[] = {
     /* clang-format off */
     { "checkpoint", CLI_CHOICE, offsetof(struct arguments, checkpoint), 0, 0, "last|best",
-      "of a run: the final weights, or the best on its test set [last]" },
+      "of a run: the latest weights, or those that did best on the way [last]" },
     { "out", CLI_STRING, offsetof(struct arguments, out), 0, 0, NULL,
       "folder for predictions.csv and per_class.csv [RUN/eval, or evaluations/...]" },
     { "quiet", CLI_FLAG, offsetof(struct arguments, quiet), 0, 0, NULL,
@@ -50,26 +51,80 @@ struct evaluator {
     struct evaluation result;
 };
 
-/* RUN, or RUN/checkpoints/FILE: in either case the run's folder and the file. */
-static int locate(struct evaluator *e, const char *what, const struct arguments *a,
-                  struct sluice_error *err)
+static int load_run(struct evaluator *e, const char *folder, const char **list,
+                    int count, const struct arguments *a, struct sluice_error *err)
 {
     static const char *const files[] = { "checkpoints/last.safetensors",
                                          "checkpoints/best.safetensors" };
+    int rc = run_dir_open(&e->run, folder, err);
+    if (rc < 0)
+        return rc;
+    run_file(e->checkpoint, &e->run, files[a->checkpoint]);
+    rc = config_from_run(&e->cfg, e->run.path, list, count, false, err);
+    return rc < 0 ? rc : checkpoint_read_meta(e->checkpoint, &e->meta, NULL, err);
+}
+
+/* Where the results of a checkpoint alone go: to its run, or the tree that it is part
+ * of, by the folder above its own; else beside it. Links are followed. */
+static int find_home(struct evaluator *e, struct sluice_error *err)
+{
+    char full[PATH_MAX], *slash;
+    if (!realpath(e->checkpoint, full))
+        return sluice_fail(err, SLUICE_EIO, "%.300s: %s", e->checkpoint,
+                           strerror(errno));
+    *strrchr(full, '/') = 0;
+    slash = strrchr(full, '/');
+    if (slash) {
+        *slash = 0;
+        if (run_dir_open(&e->run, full, NULL) == 0)
+            return 0;
+        *slash = '/';
+    }
+    snprintf(e->run.path, sizeof(e->run.path), "%.1380s", full);
+    e->run.layout = RUN_PLAIN;
+    return 0;
+}
+
+/* A checkpoint carries its recipe: the run that stands near it may be another one. */
+static int load_file(struct evaluator *e, const char *file, const char **list,
+                     int count, struct sluice_error *err)
+{
+    char *recipe = NULL;
+    snprintf(e->checkpoint, sizeof(e->checkpoint), "%s", file);
+    int rc = checkpoint_read_meta(file, &e->meta, &recipe, err);
+    if (rc == 0 && !*recipe)
+        rc = sluice_fail(err, SLUICE_EINVAL,
+                         "%.300s: carries no recipe; name the folder of its run", file);
+    if (rc == 0)
+        rc = config_from_text(&e->cfg, file, recipe, list, count, err);
+    free(recipe);
+    return rc < 0 ? rc : find_home(e, err);
+}
+
+/* `what` is a run, a tree of runs, or one checkpoint. */
+static int load(struct evaluator *e, const char *what, const char **list, int count,
+                const struct arguments *a, struct sluice_error *err)
+{
     struct stat st;
-    char folder[RUN_PATH], *slash;
     if (stat(what, &st) < 0)
         return sluice_fail(err, SLUICE_EIO, "%.300s: %s", what, strerror(errno));
-    if (S_ISDIR(st.st_mode)) {
-        int rc = run_dir_open(&e->run, what, err);
-        run_file(e->checkpoint, &e->run, files[a->checkpoint]);
-        return rc;
-    }
-    snprintf(e->checkpoint, sizeof(e->checkpoint), "%s", what);
-    snprintf(folder, sizeof(folder), "%s", what);
-    slash = strrchr(folder, '/');
-    snprintf(slash ? slash : folder, 8, slash ? "/.." : "..");
-    return run_dir_open(&e->run, folder, err);
+    return S_ISDIR(st.st_mode) ? load_run(e, what, list, count, a, err)
+                               : load_file(e, what, list, count, err);
+}
+
+static int check_shape(const struct evaluator *e, const struct sluice_shape *shape,
+                       struct sluice_error *err)
+{
+    const double h = extra_number(&e->meta, "height", shape->height);
+    const double w = extra_number(&e->meta, "width", shape->width);
+    const double c = extra_number(&e->meta, "channels", shape->channels);
+    if (h == shape->height && w == shape->width && c == shape->channels)
+        return 0;
+    return sluice_fail(err, SLUICE_EINVAL,
+                       "%.300s: expected images of %gx%gx%g, as the network was "
+                       "trained on, found %dx%dx%d",
+                       e->info.path, h, w, c, shape->height, shape->width,
+                       shape->channels);
 }
 
 static int open_data(struct evaluator *e, int classes, struct sluice_error *err)
@@ -83,9 +138,15 @@ static int open_data(struct evaluator *e, int classes, struct sluice_error *err)
     rc = data_info_open(&e->info, test ? cfg->data.test : cfg->data.validation,
                         test ? cfg->data.test_range : cfg->data.validation_range,
                         cfg->data.label, err);
-    data_info_crop(&e->info, cfg);
-    if (rc < 0 || e->info.label_field < 0)
+    if (rc < 0)
         return rc;
+    /* Whatever operations do to an image, its channels stay. */
+    const double channels = extra_number(&e->meta, "channels", e->info.source.channels);
+    if (channels != e->info.source.channels)
+        return check_shape(e, &e->info.source, err);
+    data_info_crop(&e->info, cfg);
+    if (e->info.label_field < 0)
+        return 0;
     return data_info_check_labels(&e->info, classes, err);
 }
 
@@ -110,21 +171,6 @@ static int open_feed(struct evaluator *e, struct sluice_error *err)
                                        NULL,
                                        false };
     return feed_open(&e->feed, &e->info, cfg, &feed, err);
-}
-
-static int check_shape(const struct evaluator *e, const struct sluice_shape *shape,
-                       struct sluice_error *err)
-{
-    const double h = extra_number(&e->meta, "height", shape->height);
-    const double w = extra_number(&e->meta, "width", shape->width);
-    const double c = extra_number(&e->meta, "channels", shape->channels);
-    if (h == shape->height && w == shape->width && c == shape->channels)
-        return 0;
-    return sluice_fail(err, SLUICE_EINVAL,
-                       "%.300s: expected images of %gx%gx%g, as the network was "
-                       "trained on, found %dx%dx%d",
-                       e->info.path, h, w, c, shape->height, shape->width,
-                       shape->channels);
 }
 
 static int load_net(struct evaluator *e, int classes, struct sluice_error *err)
@@ -178,18 +224,20 @@ static int write_results(struct evaluator *e, const struct arguments *a,
 static int print_results(const struct evaluator *e, const struct arguments *a,
                          double seconds, struct sluice_error *err)
 {
-    char tta[64], count[32];
+    char tta[64], count[32], views[32] = "";
     int rc = a->quiet ? 0 : evaluation_print(stdout, &e->result, &e->info, err);
     if (!a->quiet && e->cfg.eval.predictions == PREDICTIONS_LABELS)
         evaluation_print_first(stdout, &e->result, &e->info, ROWS_SHOWN);
     config_choice(tta, "eval.tta", e->cfg.eval.tta);
+    if (e->cfg.eval.tta == TTA_CROPS)
+        snprintf(views, sizeof(views), " of %d views", e->cfg.eval.views);
     if (e->result.labelled)
-        printf("test  loss %.4f  acc %.2f%%  images %s  tta %s  %.1fs\n",
+        printf("test  loss %.4f  acc %.2f%%  images %s  tta %s%s  %.1fs\n",
                e->result.loss, 100 * e->result.accuracy,
-               text_count(count, e->result.count), tta, seconds);
+               text_count(count, e->result.count), tta, views, seconds);
     else
-        printf("test  images %s  tta %s  %.1fs: no labels, predictions alone\n",
-               text_count(count, e->result.count), tta, seconds);
+        printf("test  images %s  tta %s%s  %.1fs: no labels, predictions alone\n",
+               text_count(count, e->result.count), tta, views, seconds);
     if (rc == 0 && fflush(stdout))
         rc = sluice_fail(err, SLUICE_EIO, "standard output: cannot be written");
     return rc;
@@ -199,11 +247,8 @@ static int run(struct evaluator *e, const char **list, int count,
                const struct arguments *a, struct sluice_error *err)
 {
     const double start = seconds_now();
-    int classes, rc = locate(e, list[0], a, err);
-    if (rc < 0 ||
-        (rc = config_from_run(&e->cfg, e->run.path, list + 1, count - 1, false, err)) <
-            0 ||
-        (rc = checkpoint_read_meta(e->checkpoint, &e->meta, err)) < 0)
+    int classes, rc = load(e, list[0], list + 1, count - 1, a, err);
+    if (rc < 0)
         return rc;
     const struct tta tta = evaluate_tta(&e->cfg);
     classes = (int)extra_number(&e->meta, "classes", 0);
@@ -238,10 +283,12 @@ int main(int argc, char **argv)
         .options = options,
         .arguments_min = 1,
         .arguments_max = ARGUMENTS,
-        .epilogue = "examples:\n"
-                    "  sluice eval runs/latest\n"
-                    "  sluice eval runs/latest --checkpoint=best eval.tta=flip\n"
-                    "  sluice eval runs/latest data.test=other.sluice --out=results\n",
+        .epilogue =
+            "examples:\n"
+            "  sluice eval runs/latest\n"
+            "  sluice eval runs/latest --checkpoint=best eval.tta=flip\n"
+            "  sluice eval outputs/best_models/cifar10_resnet_se_best.safetensors\n"
+            "  sluice eval runs/latest data.test=other.sluice --out=results\n",
     };
     calm_openmp(argv);
     int count = cli_parse(&spec, argc, argv, &a, list), rc;

@@ -48,6 +48,16 @@ static int check_free(const char *arg, struct sluice_error *err)
                        all);
 }
 
+static int resolve(struct config *cfg, struct settings *s, const char *const *args,
+                   int count, bool free_alone, struct sluice_error *err)
+{
+    int rc = 0;
+    for (int i = 0; i < count && rc == 0; i++)
+        if (!free_alone || (rc = check_free(args[i], err)) == 0)
+            rc = recipe_override(s, args[i], err);
+    return rc < 0 ? rc : config_resolve(cfg, s, err);
+}
+
 int config_from_run(struct config *cfg, const char *folder, const char *const *args,
                     int count, bool free_alone, struct sluice_error *err)
 {
@@ -57,11 +67,19 @@ int config_from_run(struct config *cfg, const char *folder, const char *const *a
     int rc = run_dir_open(&run, folder, err);
     if (rc == 0)
         rc = yaml_read_file(&s, run_file(path, &run, "config.yaml"), err);
-    for (int i = 0; i < count && rc == 0; i++)
-        if (!free_alone || (rc = check_free(args[i], err)) == 0)
-            rc = recipe_override(&s, args[i], err);
     if (rc == 0)
-        rc = config_resolve(cfg, &s, err);
+        rc = resolve(cfg, &s, args, count, free_alone, err);
+    settings_free(&s);
+    return one_line(rc, err);
+}
+
+int config_from_text(struct config *cfg, const char *name, const char *yaml,
+                     const char *const *args, int count, struct sluice_error *err)
+{
+    struct settings s = { 0 };
+    int rc = yaml_read(&s, name, yaml, strlen(yaml), err);
+    if (rc == 0)
+        rc = resolve(cfg, &s, args, count, false, err);
     settings_free(&s);
     return one_line(rc, err);
 }

@@ -11,5 +11,8 @@ int config_from_recipe(struct config *cfg, const char *const *args, int count,
  * when a run is continued. */
 int config_from_run(struct config *cfg, const char *folder, const char *const *args,
                     int count, bool free_alone, struct sluice_error *err);
+/* The YAML of a checkpoint, with overrides of any option; `name` is for messages. */
+int config_from_text(struct config *cfg, const char *name, const char *yaml,
+                     const char *const *args, int count, struct sluice_error *err);
 
 #endif

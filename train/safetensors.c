@@ -101,12 +101,17 @@ static int check_entry(const struct parse *p, const struct safetensors_entry *e)
     bool fits = size > 0;
     for (int i = 0; i < e->rank; i++)
         fits = fits && !__builtin_mul_overflow(bytes, e->shape[i], &bytes);
-    if (!fits || e->begin > e->end || e->end - e->begin != bytes ||
-        e->end > p->out->data_size)
+    if (!fits || e->begin > e->end || e->end - e->begin != bytes)
+        return sluice_fail(
+            p->err, SLUICE_ECORRUPT,
+            "%s: tensor '%s' has other bytes than its type and shape say", p->path,
+            e->name);
+    if (e->end > p->out->data_size)
         return sluice_fail(p->err, SLUICE_ECORRUPT,
-                           "%s: tensor '%s' does not fit its shape or the file of %llu "
-                           "data bytes",
-                           p->path, e->name, (unsigned long long)p->out->data_size);
+                           "%s: truncated: tensor '%s' ends at byte %llu of the data, "
+                           "the file has %llu",
+                           p->path, e->name, (unsigned long long)e->end,
+                           (unsigned long long)p->out->data_size);
     return 0;
 }
 
@@ -236,13 +241,15 @@ int safetensors_parse(struct safetensors *out, const char *path, const void *byt
     *out = (struct safetensors){ 0 };
     if (size < 8)
         return sluice_fail(err, SLUICE_ECORRUPT,
-                           "%s: %zu bytes are no safetensors file", path, size);
+                           "%s: no safetensors file: %zu bytes, the shortest has 8",
+                           path, size);
     for (int i = 7; i >= 0; i--)
         length = length << 8 | b[i];
     if (length > size - 8 || length > SAFETENSORS_HEADER_MAX)
         return sluice_fail(err, SLUICE_ECORRUPT,
-                           "%s: a header of %llu bytes in a file of %zu", path,
-                           (unsigned long long)length, size);
+                           "%s: no safetensors file: %zu bytes, its header would have "
+                           "%llu",
+                           path, size, (unsigned long long)length);
     out->data_at = 8 + length;
     out->data_size = size - out->data_at;
     struct parse p = { .j = { (const char *)b + 8, (const char *)b + 8 + length },

@@ -370,39 +370,6 @@ int trainer_run(struct config *cfg, const struct trainer_watch *watch,
     return run(cfg, NULL, watch, result, err);
 }
 
-static double mib(size_t bytes)
-{
-    return (double)bytes / 1048576;
-}
-
-static void say_memory(struct trainer *t)
-{
-    const struct net_bytes b = net_memory_parts(t->net);
-    size_t state = 0;
-    for (int i = 0; i < optim_state_count(t->opt); i++)
-        state += tensor_bytes(optim_state(t->opt, i));
-    trainer_say(t,
-                "memory for %d images: activations %.2f MiB, parameters %.2f MiB, "
-                "gradients %.2f MiB, buffers %.2f MiB, optimizer %.2f MiB; in all %.2f "
-                "MiB",
-                net_input(t->net)->shape[0], mib(b.activations), mib(b.parameters),
-                mib(b.gradients), mib(b.buffers), mib(state),
-                mib(net_memory(t->net) + state));
-}
-
-int trainer_plan(struct config *cfg, const struct trainer_watch *watch,
-                 struct sluice_error *err)
-{
-    struct trainer t = { .cfg = cfg, .watch = watch };
-    const int rc = trainer_open_parts(&t, err);
-    if (rc == 0) {
-        trainer_describe(&t);
-        say_memory(&t);
-    }
-    trainer_close(&t);
-    return rc;
-}
-
 int trainer_resume(struct config *cfg, const char *folder,
                    const struct trainer_watch *watch, struct trainer_result *result,
                    struct sluice_error *err)

@@ -85,6 +85,26 @@ void trainer_load_extra(struct trainer *t)
     t->total_seconds = extra_number(&t->at, "total_seconds", 0);
 }
 
+/* A copy of a checkpoint says alone what it was trained with. */
+static int save_with_recipe(struct trainer *t, const char *path,
+                            struct sluice_error *err)
+{
+    char *recipe = NULL;
+    size_t size = 0;
+    FILE *to = open_memstream(&recipe, &size);
+    if (to)
+        config_write(to, t->cfg, NULL);
+    if (!to || fclose(to)) {
+        free(recipe);
+        return sluice_fail(err, SLUICE_ENOMEM, "%.300s: out of memory", path);
+    }
+    t->at.recipe = recipe;
+    const int rc = checkpoint_save(path, t->net, t->opt, &t->at, err);
+    t->at.recipe = NULL;
+    free(recipe);
+    return rc;
+}
+
 int trainer_save(struct trainer *t, const char *name, struct sluice_error *err)
 {
     char path[RUN_PATH], file[64];
@@ -99,7 +119,7 @@ int trainer_save(struct trainer *t, const char *name, struct sluice_error *err)
              t->sums.wait, t->total_seconds,
              t->evaluated_step == t->at.step ? t->evaluation.accuracy : -1.0);
     snprintf(file, sizeof(file), "checkpoints/%s.safetensors", name);
-    return checkpoint_save(run_file(path, &t->run, file), t->net, t->opt, &t->at, err);
+    return save_with_recipe(t, run_file(path, &t->run, file), err);
 }
 
 int trainer_record_step(struct trainer *t, double loss, double accuracy,

@@ -18,8 +18,8 @@ static const struct checkpoint_meta meta = { .model = "mlp",
                                              .step = 1234567890123,
                                              .best_accuracy = 0.1,
                                              .config_crc = "0badcafe",
-                                             .extra =
-                                                 "{\"a\": \"\\\\ \x01 \xc3\xa9\"}" };
+                                             .extra = "{\"a\": \"\\\\ \x01 \xc3\xa9\"}",
+                                             .recipe = "seed: 1\nrun:\n  \"" };
 
 static char path[64];
 
@@ -81,7 +81,11 @@ static void round_trip(void)
               strcmp(got.extra, meta.extra) == 0,
           "metadata: '%s'", got.extra);
     memset(&got, 0, sizeof got);
-    CHECK(checkpoint_read_meta(path, &got, &b.err) == 0 && got.batch == 17, "metadata");
+    char *recipe = NULL;
+    CHECK(checkpoint_read_meta(path, &got, &recipe, &b.err) == 0 && got.batch == 17 &&
+              strcmp(recipe, meta.recipe) == 0 && !got.recipe,
+          "metadata, recipe '%s'", recipe);
+    free(recipe);
     /* Moments are optional for whoever only evaluates. */
     CHECK(checkpoint_load(path, b.net, NULL, NULL, &b.err) == 0, "%s", b.err.message);
     rig_close(&a);

@@ -49,6 +49,15 @@ static const struct size sizes[] = {
     { "resnet50", { 2, 32, 32, 3 }, 10, 23520842, 0, "bn1.weight", "stem", 0 },
 };
 
+/* On the 32 channels of se_resnet's stem, with squeeze and excitation of the block's
+ * whole output: counted by hand, layer by layer. */
+static const struct size excited[] = {
+    { "resnet18", { 2, 32, 32, 3 }, 10, 2819370, 0, "layer4.1.se.fc.0.weight" },
+    { "resnet34", { 2, 32, 32, 3 }, 10, 5365802, 0, "layer3.5.se.fc.2.weight" },
+    { "resnet50", { 2, 32, 32, 3 }, 10, 6527786, 0, "layer1.0.se.fc.0.weight" },
+    { "resnet101", { 2, 32, 32, 3 }, 10, 11845930, 0, "layer3.22.se.fc.0.weight" },
+};
+
 static int has_param(struct net *net, const char *name)
 {
     for (int i = 0; i < net_param_count(net); i++)
@@ -57,17 +66,12 @@ static int has_param(struct net *net, const char *name)
     return 0;
 }
 
-static void check_size(struct device *dev, const struct size *s)
+static void check_with(struct device *dev, const struct size *s, double options[16])
 {
     struct sluice_error err = { 0 };
     struct net *net;
-    double options[16];
     const struct model_def *model = model_find(s->model);
-    REQUIRE(model, "no model %s", s->model);
-    const struct model_config config = { .classes = s->classes,
-                                         .options = rig_options(model, options) };
-    if (s->option)
-        rig_set(s->model, options, s->option, s->value);
+    const struct model_config config = { .classes = s->classes, .options = options };
     REQUIRE(net_create(&net, dev, &s->input, &err) == 0, "%s", err.message);
     model->build(net, &config);
     REQUIRE(net_finish(net, &err) == 0, "%s: %s", s->model, err.message);
@@ -80,6 +84,26 @@ static void check_size(struct device *dev, const struct size *s)
     CHECK(p && p->shape[0] == 2 && p->shape[3] == s->classes && p->dtype == SLUICE_F32,
           "%s: probabilities", s->model);
     net_free(net);
+}
+
+static void check_size(struct device *dev, const struct size *s)
+{
+    double options[16];
+    REQUIRE(model_find(s->model), "no model %s", s->model);
+    rig_options(model_find(s->model), options);
+    if (s->option)
+        rig_set(s->model, options, s->option, s->value);
+    check_with(dev, s, options);
+}
+
+static void check_excited(struct device *dev, const struct size *s)
+{
+    double options[16];
+    rig_options(model_find(s->model), options);
+    rig_set(s->model, options, "stem", 0);
+    rig_set(s->model, options, "channels", 32);
+    rig_set(s->model, options, "se_reduction", 16);
+    check_with(dev, s, options);
 }
 
 /* What of airbench94 is trained, and how. */
@@ -144,6 +168,8 @@ int main(void)
     REQUIRE(device_open(&dev, "ref", "f32", 1, &err) == 0, "%s", err.message);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         check_size(dev, &sizes[i]);
+    for (size_t i = 0; i < sizeof excited / sizeof *excited; i++)
+        check_excited(dev, &excited[i]);
     airbench_scales(dev);
     drop_probabilities(dev);
     registry_is_sound();

@@ -109,6 +109,27 @@ mv outputs moved
 cmp moved/best_models/exp_best.safetensors "moved/${folder#*/}/model.safetensors" || fail "link"
 [ "$(wc -l <"moved/${folder#*/}/predictions.csv")" = 41 ] || fail "rows"
 
+# A checkpoint carries its recipe: it is tested as it was trained, whichever run of the
+# tree is the latest, by any of its names, and without a run.
+cp -a moved two
+sluice train $split model=mlp model.hidden1=8 device=ref data.threads=1 training.steps=2 \
+  training.batch_size=16 run.name=other run.layout=outputs run.dir=two --quiet >out 2>err || fail "other: $(cat err)"
+cp two/best_models/exp_best.safetensors lone.safetensors
+for file in two/best_models/exp_best.safetensors "two/${folder#*/}/model.safetensors" \
+  lone.safetensors; do
+  sluice eval $file --out=named --quiet >out 2>err || fail "$file: $(cat err)"
+  cmp named/predictions.csv "two/${folder#*/}/predictions.csv" || fail "$file"
+done
+sluice eval lone.safetensors --quiet >out 2>err && cmp {named,eval}/predictions.csv ||
+  fail "lone: $(cat err)"
+sluice eval two/best_models/exp_best.safetensors --quiet >out 2>err &&
+  [ "$(find two/evaluations -mindepth 1 -maxdepth 1 | wc -l)" = 3 ] || fail "$(cat err)"
+head -c 3000 lone.safetensors >cut.safetensors
+for file in cut.safetensors train.sluice; do
+  sluice eval $file >out 2>err
+  [ $? = 5 ] && grep -q "^sluice eval: $file: no safetensors file: " err || fail "$(cat err)"
+done
+
 # Without a test set the validation set is what there is.
 sluice train $tiny $split data.test= training.epochs=1 run.dir=alone --quiet >out 2>err ||
   fail "no test set: $(cat err)"
@@ -138,6 +159,11 @@ cmp -s eight/predictions.csv two/predictions.csv && fail "eight crops are two"
 cp moved/training_runs/latest/logs/metrics.csv before
 sluice train resume=moved >/dev/null 2>err || fail "resume: $(cat err)"
 cmp before moved/training_runs/latest/logs/metrics.csv || fail "rows after resume"
+
+# Which branches may be left out, how often.
+sluice train recipe=stochastic_depth $split --dry-run >out 2>err || fail "dry run: $(cat err)"
+[ "$(sed -n 's/^droppath.* p=//p' err | tr '\n' ' ')" = \
+  "0.0286 0.0571 0.0857 0.1143 0.1429 0.1714 0.2000 " ] || fail "stochastic depth: $(cat err)"
 
 # The shipped recipes, small.
 for recipe in se_resnet se_resnet_randaugment stochastic_depth; do

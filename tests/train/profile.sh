@@ -51,6 +51,9 @@ count = 27 * 8 + 16 + 72 * 16 + 32 + 144 * 32 + 64 + 32 * 4 + 4
 for x in open("parts").read().split():
     assert abs(float(x) - count * 4 / 2**20) < 0.006, x
 PYTHON
+[ "$(awk '/^memory/ { on = 0 } on { sum += $4 } /^layer/ { on = 1 } END { print sum }' err)" = \
+  $((27 * 8 + 16 + 72 * 16 + 32 + 144 * 32 + 64 + 32 * 4 + 4)) ] &&
+  grep -Eq '^conv2 +conv2d +8x8x16 +1152$' err || fail "layers: $(cat err)"
 small=$(sed -n 's/.*activations \([0-9.]*\) MiB.*/\1/p' err)
 sluice train $tiny training.batch_size=32 --dry-run 2>err || fail "dry run: $(cat err)"
 large=$(sed -n 's/.*activations \([0-9.]*\) MiB.*/\1/p' err)

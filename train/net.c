@@ -83,10 +83,13 @@ static int fill_slot(struct net *net, struct plan_slot *slot, struct sluice_erro
     return rc;
 }
 
+/* On a GPU a plan is memory, choices of the library's, and graphs that were recorded.
+ */
 static int oldest_slot(const struct net *net)
 {
+    const int count = net->dev->kind == DEVICE_CUDA ? PLAN_SLOTS : PLAN_SLOTS_HOST;
     int found = -1;
-    for (int i = 0; i < PLAN_SLOTS; i++)
+    for (int i = 0; i < count; i++)
         if (i != net->current &&
             (found < 0 || net->slot[i].used < net->slot[found].used))
             found = i;

@@ -31,7 +31,8 @@ struct plan_slot {
 };
 
 enum {
-    PLAN_SLOTS = 2, /* the full batch, and the last one of an epoch */
+    PLAN_SLOTS = 4,      /* the full batch and the last one, in training and testing, */
+    PLAN_SLOTS_HOST = 2, /* or in one of them: where a plan costs little */
 };
 
 struct net {

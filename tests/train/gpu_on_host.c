@@ -35,7 +35,7 @@ struct host_gpu {
 
 static const size_t pool_size = (size_t)1 << 32;
 static bool guarded;
-static long work, replays;
+static struct gpu_on_host_count count;
 
 static struct host_gpu *host(struct gpu *gpu)
 {
@@ -61,7 +61,7 @@ static void append(struct tasks *list, const struct task *task)
 
 static void perform(struct gpu *gpu, const struct task *t)
 {
-    work += t->what != MARK;
+    count.work += t->what != MARK;
     if (t->what == MARK)
         host(gpu)->passed[t->mark] = true;
     else
@@ -143,6 +143,7 @@ static int host_allocate(struct gpu *gpu, void **out, size_t bytes,
     struct host_gpu *h = host(gpu);
     const size_t size = (bytes / GPU_ALIGN + 1) * GPU_ALIGN;
     int rc = idle_only(gpu, "memory asked for", err);
+    count.memories++;
     *out = NULL;
     if (rc < 0)
         return rc;
@@ -159,6 +160,7 @@ static void host_release(struct gpu *gpu, void *memory)
 {
     if (!memory)
         return;
+    count.waits++; /* CUDA's waits for all that is under way */
     drain(gpu, -1);
     if (!host(gpu)->pool)
         free(memory);
@@ -170,6 +172,7 @@ static void host_release(struct gpu *gpu, void *memory)
 static int host_pin(struct gpu *gpu, void **out, size_t bytes, struct sluice_error *err)
 {
     (void)gpu;
+    count.memories++;
     *out = aligned_alloc(64, (bytes / 64 + 1) * 64);
     return *out ? 0 : sluice_fail(err, SLUICE_ENOMEM, "no memory");
 }
@@ -229,6 +232,7 @@ static int host_augment(struct gpu *gpu, const struct sluice_augment *aug,
 static int host_wait(struct gpu *gpu, struct sluice_error *err)
 {
     const int rc = idle_only(gpu, "waiting", err);
+    count.waits++;
     if (rc == 0)
         drain(gpu, -1);
     return rc;
@@ -237,6 +241,7 @@ static int host_wait(struct gpu *gpu, struct sluice_error *err)
 static int host_mark(struct gpu *gpu, int mark, struct sluice_error *err)
 {
     const int rc = idle_only(gpu, "a mark", err);
+    count.marks++;
     host(gpu)->passed[mark] = false;
     return rc < 0 ? rc : enqueue(gpu, &(struct task){ .what = MARK, .mark = mark });
 }
@@ -246,6 +251,7 @@ static int host_passed(struct gpu *gpu, int mark, bool block, struct sluice_erro
     const int rc = idle_only(gpu, "waiting", err);
     if (rc < 0)
         return rc;
+    count.waits += block;
     if (block)
         drain(gpu, mark);
     return host(gpu)->passed[mark];
@@ -254,6 +260,7 @@ static int host_passed(struct gpu *gpu, int mark, bool block, struct sluice_erro
 static int host_record_begin(struct gpu *gpu, struct sluice_error *err)
 {
     const int rc = idle_only(gpu, "a graph begun", err);
+    count.records++;
     if (rc == 0)
         host(gpu)->recording = calloc(1, sizeof(struct tasks));
     return rc;
@@ -276,7 +283,7 @@ static int host_replay(struct gpu *gpu, struct gpu_graph *graph,
                        struct sluice_error *err)
 {
     (void)err;
-    replays++;
+    count.replays++;
     for (int i = 0; i < graph->tasks.count; i++)
         append(&host(gpu)->queue, &graph->tasks.at[i]);
     if (!host(gpu)->pool)
@@ -297,6 +304,7 @@ static int host_layer_open(struct gpu *gpu, struct gpu_layer **out,
                            struct sluice_error *err)
 {
     int rc = idle_only(gpu, "a layer opened", err);
+    count.layers++;
     *out = rc == 0 ? malloc(sizeof **out) : NULL;
     if (*out)
         (*out)->s = *shape;
@@ -380,12 +388,7 @@ void gpu_on_host(bool guard_memory)
     gpu_runtime = &host_runtime;
 }
 
-long gpu_on_host_work(void)
+struct gpu_on_host_count gpu_on_host_count(void)
 {
-    return work;
-}
-
-long gpu_on_host_replays(void)
-{
-    return replays;
+    return count;
 }

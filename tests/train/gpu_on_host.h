@@ -13,8 +13,16 @@
 
 /* From now on device_open("cuda") opens it. */
 void gpu_on_host(bool guarded);
-/* Launches and library calls done so far, replayed ones included, and replays. */
-long gpu_on_host_work(void);
-long gpu_on_host_replays(void);
+/* So far: */
+struct gpu_on_host_count {
+    long work;     /* launches, copies and library calls done, replayed ones included */
+    long waits;    /* the host waited: for the stream, or for a mark that blocks */
+    long marks;    /* points in the stream that were marked */
+    long records;  /* graphs recorded */
+    long replays;  /* graphs replayed */
+    long memories; /* device or pinned memory was asked for */
+    long layers;   /* layers were opened: where algorithms are chosen */
+};
+struct gpu_on_host_count gpu_on_host_count(void);
 
 #endif

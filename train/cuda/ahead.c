@@ -8,8 +8,9 @@
 #include "gpu.h"
 
 enum {
-    SLOTS = 3,  /* steps ahead; at most GPU_MARKS and GPU_RESULTS */
-    GRAPHS = 2, /* of the full batch and the last one of an epoch */
+    SLOTS = GPU_MARKS < GPU_RESULTS ? GPU_MARKS : GPU_RESULTS,
+    STREAMED = 3, /* steps ahead that hold a batch of the loader's */
+    GRAPHS = 2,   /* of the full batch and the last one of an epoch */
 };
 
 /* What of a step is in the host's pinned memory until the GPU has passed it. */
@@ -32,6 +33,8 @@ struct ahead {
     struct gpu *gpu;
     struct sluice_shape source;
     struct slot slot[SLOTS];
+    int slots;    /* in use: steps ahead */
+    void *pinned; /* what the slots point to */
     uint64_t pushed, pulled;
     struct recorded recorded[GRAPHS];
     int oldest; /* of recorded */
@@ -42,21 +45,35 @@ struct ahead {
     bool resident, mixes;
 };
 
+/* An epoch's steps of a resident set; what streams is bound by the loader's batches. */
+static int count_slots(const struct ahead *a)
+{
+    const uint64_t n = (uint64_t)a->o.batch_size;
+    const uint64_t steps = (a->o.info->count + n - 1) / n;
+    if (!a->resident)
+        return STREAMED;
+    return steps < SLOTS ? (int)steps : SLOTS;
+}
+
+/* Pinning takes the system long: all slots are one piece. */
 static int open_slots(struct ahead *a, struct sluice_error *err)
 {
     const size_t n = (size_t)a->o.batch_size;
-    const struct gpu_runtime *run = a->gpu->run;
-    int rc = 0;
-    for (int i = 0; i < SLOTS && rc == 0; i++) {
-        void *result = NULL, *ids = NULL, *labels = NULL;
-        rc = run->pin(a->gpu, &result, sizeof(struct gpu_result), err);
-        if (rc == 0)
-            rc = run->pin(a->gpu, &ids, 2 * n * sizeof(uint64_t), err);
-        if (rc == 0)
-            rc = run->pin(a->gpu, &labels, n * sizeof(int32_t), err);
-        a->slot[i] = (struct slot){ .result = result, .ids = ids, .labels = labels };
-    }
-    return rc;
+    const size_t ids = 2 * n * sizeof(uint64_t), labels = n * sizeof(int32_t);
+    a->slots = count_slots(a);
+    const size_t slots = (size_t)a->slots;
+    const int rc = a->gpu->run->pin(
+        a->gpu, &a->pinned, slots * (ids + sizeof(struct gpu_result) + labels), err);
+    if (rc < 0)
+        return rc;
+    uint64_t *id = a->pinned;
+    struct gpu_result *result = (void *)(id + slots * 2 * n);
+    int32_t *label = (void *)(result + slots);
+    for (size_t i = 0; i < slots; i++)
+        a->slot[i] = (struct slot){ .result = result + i,
+                                    .ids = id + i * 2 * n,
+                                    .labels = label + i * n };
+    return 0;
 }
 
 /* Every image of the set, in the order of their numbers. */
@@ -108,15 +125,20 @@ int ahead_open(struct ahead **out, const struct ahead_options *options,
     a->gpu = gpu_of(net_device(options->net));
     a->source = sluice_loader_source(options->feed->loader);
     a->mixes = sluice_augment_mixes(options->feed->augment);
-    int rc = open_slots(a, err);
+    int rc = open_memory(a, err);
     if (rc == 0)
-        rc = open_memory(a, err);
+        rc = open_slots(a, err);
     if (rc < 0) {
         ahead_close(a);
         return rc;
     }
     *out = a;
     return 0;
+}
+
+static struct slot *oldest(struct ahead *a)
+{
+    return &a->slot[a->pulled % (uint64_t)a->slots];
 }
 
 void ahead_close(struct ahead *a)
@@ -126,13 +148,9 @@ void ahead_close(struct ahead *a)
     const struct gpu_runtime *run = a->gpu->run;
     (void)run->wait(a->gpu, NULL);
     for (; a->pulled < a->pushed; a->pulled++)
-        if (a->slot[a->pulled % SLOTS].batch)
-            sluice_loader_release(a->o.feed->loader, a->slot[a->pulled % SLOTS].batch);
-    for (int i = 0; i < SLOTS; i++) {
-        run->unpin(a->gpu, a->slot[i].result);
-        run->unpin(a->gpu, a->slot[i].ids);
-        run->unpin(a->gpu, a->slot[i].labels);
-    }
+        if (oldest(a)->batch)
+            sluice_loader_release(a->o.feed->loader, oldest(a)->batch);
+    run->unpin(a->gpu, a->pinned);
     for (int i = 0; i < GRAPHS; i++)
         run->graph_free(a->gpu, a->recorded[i].graph);
     run->release(a->gpu, a->pixels);
@@ -153,7 +171,7 @@ int ahead_count(const struct ahead *a)
 
 bool ahead_full(const struct ahead *a)
 {
-    return ahead_count(a) == SLOTS;
+    return ahead_count(a) == a->slots;
 }
 
 /* Sample numbers and labels of the step's images; how many. */
@@ -291,7 +309,7 @@ static int do_step(struct ahead *a, const struct ahead_step *step, int slot,
 
 int ahead_push(struct ahead *a, const struct ahead_step *step, struct sluice_error *err)
 {
-    const int at = (int)(a->pushed % SLOTS);
+    const int at = (int)(a->pushed % (uint64_t)a->slots);
     const struct gpu_runtime *run = a->gpu->run;
     struct slot *slot = &a->slot[at];
     slot->batch = step->batch;
@@ -313,11 +331,10 @@ int ahead_push(struct ahead *a, const struct ahead_step *step, struct sluice_err
 int ahead_pull(struct ahead *a, struct ahead_done *done, bool block,
                struct sluice_error *err)
 {
-    const int at = (int)(a->pulled % SLOTS);
-    struct slot *slot = &a->slot[at];
+    struct slot *slot = oldest(a);
     if (!ahead_count(a))
         return 0;
-    const int rc = a->gpu->run->passed(a->gpu, at, block, err);
+    const int rc = a->gpu->run->passed(a->gpu, (int)(slot - a->slot), block, err);
     if (rc <= 0)
         return rc;
     a->pulled++;

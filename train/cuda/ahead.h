@@ -1,11 +1,13 @@
 /* ahead.h -- training steps enqueued on a GPU ahead of their results, so that it never
- * waits for the host, nor the host for it, but for being a few steps too far ahead.
+ * waits for the host, nor the host for it, but for being too far ahead.
  *
  *     ahead_push(a, &step, &err);                  batch, rates: all the host knows
  *     while (ahead_pull(a, &done, full, &err) > 0) loss and accuracy, in order
  *
- * Images arrive as u8: from the loader's pinned batches, or from the whole set, copied
- * to the GPU at the start where it fits. One launch augments them into the network's
+ * Images arrive as u8: from the loader's pinned batches, a few at a time, or from the
+ * whole set, copied to the GPU at the start where it fits; then up to 128 steps are
+ * ahead, and an epoch of no more than that is enqueued without the host waiting at
+ * all. One launch augments them into the network's
  * input. The rest of a step is recorded as a graph the second time that its batch size,
  * and what is trained, come up, and replayed from then on. */
 #ifndef SLUICE_AHEAD_H

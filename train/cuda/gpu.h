@@ -15,9 +15,9 @@
 #include "kernels_all.h"
 
 enum {
-    GPU_MARKS = 8,   /* points in the stream that the host can wait for */
-    GPU_RESULTS = 8, /* steps whose results are kept */
-    GPU_ALIGN = 256, /* of device memory */
+    GPU_MARKS = 128,   /* points in the stream that the host can wait for */
+    GPU_RESULTS = 128, /* steps whose results are kept */
+    GPU_ALIGN = 256,   /* of device memory */
 };
 
 struct gpu;

@@ -179,6 +179,15 @@ static void print_totals(const struct profile *p, const struct profile_peaks *pe
              peaks->flops * 1e-9, peaks->bytes * 1e-9, (unsigned long long)p->steps,
              (unsigned long long)p->images);
     line(ctx, text);
+    if (peaks->tiles > 0) {
+        const double all = rate(t.forward.flops + t.backward.flops, t.step);
+        snprintf(
+            text, sizeof(text),
+            "tiles: %.0f GFLOP/s in registers alone; the steps reach %.0f GFLOP/s, "
+            "%.1f%% of that",
+            peaks->tiles * 1e-9, all * 1e-9, of(all, peaks->tiles));
+        line(ctx, text);
+    }
 }
 
 void profile_print(const struct profile *p, const struct profile_peaks *peaks,
@@ -225,10 +234,12 @@ int profile_write(const struct profile *p, const struct profile_peaks *peaks,
     write_json_text(f.to, net_device(p->net)->about);
     fprintf(f.to,
             "\",\n  \"peak_flops_per_second\": %.6g,\n"
-            "  \"peak_bytes_per_second\": %.6g,\n  \"seconds_per_step\": %.9g,\n"
+            "  \"peak_bytes_per_second\": %.6g,\n"
+            "  \"tile_flops_per_second\": %.6g,\n  \"seconds_per_step\": %.9g,\n"
             "  \"optimizer_seconds\": %.9g,\n  \"wait_seconds\": %.9g,\n"
             "  \"other_seconds\": %.9g,\n  ",
-            peaks->flops, peaks->bytes, t.step, t.optimizer, t.wait, t.rest);
+            peaks->flops, peaks->bytes, peaks->tiles, t.step, t.optimizer, t.wait,
+            t.rest);
     write_rate(f.to, "forward", &t.forward, peaks);
     fputs(",\n  ", f.to);
     write_rate(f.to, "backward", &t.backward, peaks);

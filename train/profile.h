@@ -19,9 +19,10 @@ int profile_open(struct profile *p, struct net *net, struct sluice_error *err);
 void profile_close(struct profile *p); /* a zeroed one is fine */
 
 /* The device's best: of a convolution and a matrix product, FLOP/s; of a pass over
- * memory, bytes/s. Takes about a second. */
+ * memory, bytes/s; of matrix tiles on operands that never leave the registers, FLOP/s,
+ * 0 where there are none. Takes about a second. */
 struct profile_peaks {
-    double flops, bytes;
+    double flops, bytes, tiles;
 };
 int profile_measure_peaks(struct profile_peaks *out, struct device *dev,
                           struct sluice_error *err);

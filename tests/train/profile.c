@@ -87,6 +87,7 @@ int main(void)
     CHECK(peaks.flops > 1e6 && peaks.flops < 1e15 && peaks.bytes > 1e6 &&
               peaks.bytes < 1e13,
           "peaks %g and %g", peaks.flops, peaks.bytes);
+    CHECK(peaks.tiles == 0, "tiles of device ref do %g FLOP/s", peaks.tiles);
     profile_close(&p);
     rig_step(&r, 0.01);
     rig_close(&r);

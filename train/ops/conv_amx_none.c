@@ -2,6 +2,7 @@
  * nothing else is ever called. */
 #include <stdlib.h>
 
+#include "amx_peak.h"
 #include "conv_amx.h"
 #include "newton_schulz.h"
 
@@ -72,4 +73,10 @@ void newton_schulz(const struct device *dev, float *x, int rows, int cols,
 {
     (void)dev, (void)x, (void)rows, (void)cols, (void)abc, (void)work;
     abort();
+}
+
+double amx_peak(const struct device *dev)
+{
+    (void)dev;
+    return 0;
 }

@@ -2,8 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -65,38 +63,9 @@ static void real_advise(int fd, uint64_t offset, uint64_t size)
     posix_fadvise(fd, (off_t)offset, (off_t)size, POSIX_FADV_WILLNEED);
 }
 
-/* The number behind `key` in a file of the kernel's, or `otherwise`. */
-static uint64_t number_in(const char *path, const char *key, uint64_t otherwise)
-{
-    const size_t length = strlen(key);
-    unsigned long long value = 0;
-    bool found = false;
-    char line[128];
-    FILE *f = fopen(path, "re");
-    while (f && !found && fgets(line, sizeof(line), f))
-        found = strncmp(line, key, length) == 0 &&
-                sscanf(line + length, "%llu", &value) == 1;
-    if (f)
-        fclose(f);
-    return found ? value : otherwise;
-}
-
-/* A container sees its limit at the root of its own cgroups; "max" is no number. The
- * page cache that it filled counts, but makes room. */
 static uint64_t real_memory(void)
 {
-    const uint64_t pages =
-        (uint64_t)sysconf(_SC_AVPHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
-    const uint64_t host =
-        number_in("/proc/meminfo", "MemAvailable:", pages / 1024) * 1024;
-    const uint64_t most = number_in("/sys/fs/cgroup/memory.max", "", UINT64_MAX);
-    const uint64_t used = number_in("/sys/fs/cgroup/memory.current", "", 0);
-    const char *stat = "/sys/fs/cgroup/memory.stat";
-    const uint64_t cache =
-        number_in(stat, "inactive_file ", 0) + number_in(stat, "active_file ", 0);
-    const uint64_t taken = used > cache ? used - cache : 0;
-    const uint64_t left = most > taken ? most - taken : 0;
-    return left < host ? left : host;
+    return sluice_memory_available("/proc", "/sys/fs/cgroup");
 }
 
 static void *real_map(size_t size)

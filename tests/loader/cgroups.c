@@ -1,0 +1,162 @@
+/* cgroups.c -- how much memory is there to take, by /proc and cgroups as machines and
+ * containers show them. */
+#include "support/files.h"
+#include "sys.h"
+
+enum { MIB = 1 << 20, HOST = 1000 }; /* MiB available on the host */
+
+static char root[160];
+
+/* Write under the root; its folders are made. */
+static void put(const char *name, const char *text)
+{
+    char path[512];
+    snprintf(path, sizeof(path), "%s/%s", root, name);
+    for (char *at = path + strlen(root) + 1; (at = strchr(at, '/')); *at++ = '/') {
+        *at = 0;
+        mkdir(path, 0777);
+    }
+    file_write(path, text, strlen(text));
+}
+
+static void put_number(const char *folder, const char *file, uint64_t mib)
+{
+    char name[256], text[32];
+    snprintf(name, sizeof(name), "cgroup/%s%s", folder, file);
+    snprintf(text, sizeof(text), "%llu\n", (unsigned long long)mib * MIB);
+    put(name, text);
+}
+
+static void put_1(const char *folder, uint64_t limit, uint64_t used)
+{
+    put_number(folder, "memory.limit_in_bytes", limit);
+    put_number(folder, "memory.usage_in_bytes", used);
+}
+
+static void put_2(const char *folder, uint64_t limit, uint64_t used)
+{
+    put_number(folder, "memory.max", limit);
+    put_number(folder, "memory.current", used);
+}
+
+/* A fresh host, and what its process is in. */
+static void host(const char *folder, const char *cgroups)
+{
+    static int hosts;
+    snprintf(root, sizeof(root), "%s/%d", folder, hosts++);
+    mkdir(root, 0777);
+    put("proc/meminfo", "MemTotal:  4096000 kB\nMemFree:  1000 kB\n"
+                        "MemAvailable:    1024000 kB\nBuffers: 5 kB\n");
+    if (cgroups)
+        put("proc/self/cgroup", cgroups);
+}
+
+static void expect(uint64_t mib, const char *what)
+{
+    char proc[256], cgroup[256];
+    snprintf(proc, sizeof(proc), "%s/proc", root);
+    snprintf(cgroup, sizeof(cgroup), "%s/cgroup", root);
+    const uint64_t got = sluice_memory_available(proc, cgroup);
+    CHECK(got == mib * MIB, "%s: expected %llu MiB, found %llu bytes", what,
+          (unsigned long long)mib, (unsigned long long)got);
+}
+
+static void without(const char *folder)
+{
+    host(folder, NULL);
+    expect(HOST, "no cgroups");
+    host(folder, "0::/\n");
+    put("cgroup/memory.max", "max\n");
+    put_number("", "memory.current", 1500);
+    expect(HOST, "no limit");
+    host(folder, "9:memory:/\n8:cpu,cpuacct:/\n0::/\n");
+    put("cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
+    put_number("memory/", "memory.usage_in_bytes", 1500);
+    expect(HOST, "no limit of version 1");
+}
+
+static void containers(const char *folder)
+{
+    host(folder, "0::/\n");
+    put_2("", 600, 100);
+    expect(500, "version 2");
+    put("cgroup/memory.stat", "anon 5\nfile 62914560\ninactive_file 20971520\n"
+                              "active_file 31457280\n");
+    expect(550, "50 MiB of the page cache make room");
+    put_number("", "memory.current", 660);
+    expect(0, "used up");
+
+    /* The path is the host's, what is mounted is the container's own. */
+    host(folder, "12:cpuset:/docker/f00\n4:memory:/docker/f00\n0::/docker/f00\n");
+    put_1("memory/", 600, 200);
+    expect(400, "version 1");
+    put("cgroup/memory/memory.stat", "inactive_file 1048576\nactive_file 1048576\n"
+                                     "total_inactive_file 10485760\n"
+                                     "total_active_file 20971520\n");
+    expect(430, "30 MiB of the page cache make room");
+
+    host(folder, NULL);
+    put_1("memory/", 600, 200);
+    expect(400, "version 1, without a path");
+    host(folder, NULL);
+    put_2("", 600, 100);
+    expect(500, "version 2, without a path");
+}
+
+/* Jobs of a cluster, services: a path below the mount. The tightest above them holds.
+ */
+static void nested(const char *folder)
+{
+    host(folder, "0::/slice/job_7/step\n");
+    put_2("slice/job_7/step/", 2000, 10);
+    put_2("slice/job_7/", 300, 100);
+    put_2("slice/", 900, 250);
+    expect(200, "version 2, the job's");
+    put_2("slice/", 900, 750);
+    expect(150, "version 2, all jobs'");
+    put_2("slice/job_7/step/", 40, 10);
+    expect(30, "version 2, the step's");
+    put_2("slice/job_8/", 10, 10);
+    expect(30, "another job's");
+
+    host(folder, "3:cpu:/other\n2:hugetlb,memory:/slurm/job_7\n1:memoryless:/tiny\n");
+    put_1("memory/slurm/job_7/", 300, 100);
+    put_1("memory/slurm/", 900, 100);
+    put_1("memory/tiny/", 1, 1);
+    put_1("memory/other/", 1, 1);
+    expect(200, "version 1, the job's");
+
+    host(folder, "9:cpu:/\n0::/a/b\n");
+    put_2("unified/a/b/", 70, 10);
+    expect(60, "version 2 beside version 1");
+}
+
+static void odd(const char *folder)
+{
+    host(folder, "0::/../../elsewhere\n");
+    put_2("", 600, 100);
+    put_2("elsewhere/", 10, 10);
+    expect(500, "a path out of the namespace");
+    host(folder, "nonsense\n4\n:\n0:memory\n0::no/slash\n\n0::");
+    put_2("", 600, 100);
+    expect(500, "nonsense");
+    char longest[9000];
+    memset(longest, 'a', sizeof(longest) - 1);
+    longest[sizeof(longest) - 1] = 0;
+    memcpy(longest, "0::/", 4);
+    host(folder, longest);
+    put_2("", 600, 100);
+    expect(500, "a path longer than a path");
+}
+
+int main(void)
+{
+    const char *folder = folder_make();
+    without(folder);
+    containers(folder);
+    nested(folder);
+    odd(folder);
+    CHECK(sluice_sys_real.memory() > 0, "nothing to take here");
+    folder_remove(folder);
+    return check_done();
+}

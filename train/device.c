@@ -40,8 +40,6 @@ static const struct {
 
 static int find_kind(const char *name, struct sluice_error *err)
 {
-    if (strcmp(name, "auto") == 0)
-        return kinds[DEVICE_CPU].def ? DEVICE_CPU : DEVICE_REF;
     for (int i = 0; i < DEVICE_KINDS; i++)
         if (strcmp(name, kinds[i].name) == 0)
             return i;
@@ -64,10 +62,24 @@ static int online_cpus(void)
     return n < 1 ? 1 : (int)n;
 }
 
+/* A GPU where there is one; what else it fails of is said. */
+static int open_fastest(struct device **out, const char *precision, int threads,
+                        struct sluice_error *err)
+{
+    struct sluice_error none = { 0 };
+    const int rc = device_open(out, "cuda", precision, threads, &none);
+    if (rc == SLUICE_EUNBUILT)
+        return device_open(out, kinds[DEVICE_CPU].def ? "cpu" : "ref", precision,
+                           threads, err);
+    return rc < 0 ? sluice_fail(err, none.code, "%s", none.message) : rc;
+}
+
 int device_open(struct device **out, const char *kind, const char *precision,
                 int threads, struct sluice_error *err)
 {
     *out = NULL;
+    if (strcmp(kind, "auto") == 0)
+        return open_fastest(out, precision, threads, err);
     const int found = find_kind(kind, err);
     if (found < 0)
         return found;

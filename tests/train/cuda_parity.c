@@ -1,8 +1,11 @@
 /* cuda_parity.c -- device cuda against the reference, for every operator and case and
  * in every precision: on a GPU, or with "host" the kernels' bodies and all that is
- * above them on the CPU. */
+ * above them on the CPU. "own" leaves out what a library computes; "probe" says which
+ * GPU there is. */
 #include "gpu_on_host.h"
 #include "parity_rig.h"
+
+static bool own_only; /* no operator that a library computes */
 
 /* `half`: how far one rounding may be off, of a result in half precision. A convolution
  * rounds before it adds its bias, and once more behind it. */
@@ -13,6 +16,8 @@ static void check_device(const char *precision, double half)
     REQUIRE(device_open(&dev, "cuda", precision, 0, &err) == 0, "%s", err.message);
     printf("%s\n", dev->about);
     for (int i = 0; op_registry[i]; i++) {
+        if (own_only && (op_registry[i] == &op_conv2d || op_registry[i] == &op_linear))
+            continue;
         CHECK(op_registry[i]->on[DEVICE_CUDA], "%s is not on device cuda",
               op_registry[i]->name);
         for (const struct op_case *c = op_registry[i]->cases; c->name; c++) {
@@ -25,17 +30,46 @@ static void check_device(const char *precision, double half)
     device_close(dev);
 }
 
+/* Which GPU there is. */
+static int probe(void)
+{
+    struct sluice_error err = { 0 };
+    struct device *dev;
+    const int rc = device_open(&dev, "cuda", "auto", 0, &err);
+    puts(rc < 0 ? err.message : dev->about);
+    if (rc == 0)
+        device_close(dev);
+    return rc < 0 ? 77 : 0;
+}
+
+/* "auto" is the fastest there is. */
+static void check_auto(void)
+{
+    struct sluice_error err = { 0 };
+    struct device *dev;
+    REQUIRE(device_open(&dev, "auto", "auto", 0, &err) == 0, "%s", err.message);
+    CHECK(dev->kind == DEVICE_CUDA, "auto is %s", dev->about);
+    device_close(dev);
+    CHECK(device_open(&dev, "auto", "half", 0, &err) == SLUICE_EINVAL &&
+              strstr(err.message, "precision 'half'"),
+          "%s", err.message);
+}
+
 int main(int argc, char **argv)
 {
     struct sluice_error err = { 0 };
     struct device *dev;
     const bool on_host = argc > 1 && strcmp(argv[1], "host") == 0;
+    if (argc > 1 && strcmp(argv[1], "probe") == 0)
+        return probe();
+    own_only = argc > 1 && strcmp(argv[1], "own") == 0;
     if (on_host)
         gpu_on_host(true);
     if (device_open(&dev, "cuda", "auto", 0, &err) == SLUICE_EUNBUILT)
         SKIP("%s", err.message);
     device_close(dev);
     REQUIRE(device_open(&ref, "ref", "auto", 0, &err) == 0, "%s", err.message);
+    check_auto();
     check_device("f32", 0);
     check_device("bf16", 0x1p-8);
     check_device("f16", 0x1p-11);

@@ -4,6 +4,7 @@
  *     gate -> add_relu        device cpu has these pairs as one operator (fusion.h):
  *     droppath -> add_relu    what passes between them is never written, and has no
  *     batchnorm -> add_relu   place in the arena
+ *     conv2d -> maxpool
  *
  *     fork                    its backward sums two gradients. Where its producer can
  *                             read two, it does; where the consumer that runs last can
@@ -29,11 +30,11 @@ static const struct op_fusion *pair_of(const struct net *net, const struct op *f
     const struct op *second = consumer_of(first->out[0]);
     const struct op_fusion *const *table = op_fusions(net->dev->kind);
     if (first->def->outputs != 1 || !second || second->fusion ||
-        second->def->inputs != 2 || second->in[1] != first->out[0])
+        second->in[second->def->inputs - 1] != first->out[0])
         return NULL;
     for (int i = 0; table && table[i]; i++)
         if (table[i]->first == first->def && table[i]->second == second->def &&
-            (!table[i]->fits || table[i]->fits(first)))
+            (!table[i]->fits || table[i]->fits(first, second)))
             return table[i];
     return NULL;
 }
@@ -73,7 +74,8 @@ static void settle_fork(const struct net *net, struct op *fork)
     if (last_adds(net, fork)) {
         fork->settled = FORK_ADDED;
     } else if (from && !from->more &&
-               (from->fusion || net_backend(net, from)->reads_two_gradients)) {
+               (from->fusion ? from->fusion->reads_two_gradients
+                             : net_backend(net, from)->reads_two_gradients)) {
         fork->settled = FORK_READ;
         from->more = fork->out[1];
     }

@@ -28,6 +28,20 @@ static double per_image(const struct tensor *t)
     return t ? (double)tensor_bytes(t) / t->shape[0] : 0;
 }
 
+/* Of a pair that runs as one the first operator has the parameters. */
+static const struct op *weighted(const struct op *op)
+{
+    return op->fusion ? op->first : op;
+}
+
+/* Input k; in place of what is between a pair's two, and never in memory, what the
+ * first one reads. */
+static const struct tensor *read_by(const struct op *op, int k)
+{
+    const struct tensor *in = op->in[k];
+    return op->fusion && in && in == op->first->out[0] ? op->first->in[0] : in;
+}
+
 static double parameter_bytes(const struct op *op)
 {
     double sum = 0;
@@ -59,11 +73,11 @@ struct profile_rate profile_forward(const struct profile *p, int i)
     if (op->within)
         return (struct profile_rate){ 0 };
     for (int k = 0; !op->def->alias && k < 2; k++)
-        bytes += per_image(op->in[k]) + per_image(op->out[k]);
+        bytes += per_image(read_by(op, k)) + per_image(op->out[k]);
     return (struct profile_rate){
         .seconds = p->steps ? p->times[i].forward / (double)p->steps : 0,
-        .flops = images * flops_per_image(op),
-        .bytes = images * bytes + parameter_bytes(op),
+        .flops = images * flops_per_image(weighted(op)),
+        .bytes = images * bytes + parameter_bytes(weighted(op)),
     };
 }
 
@@ -78,7 +92,7 @@ struct profile_rate profile_backward(const struct profile *p, int i)
     double bytes = 0, written = 0, parameters = 0;
     int products = 0;
     for (int k = 0; k < 2; k++) {
-        const struct tensor *in = op->in[k];
+        const struct tensor *in = read_by(op, k);
         const bool again = k == 1 && in && in->grad == op->in[0]->grad;
         if (in && in->grad && in->grad != op->out[0]->grad && !again)
             written += per_image(in);
@@ -87,14 +101,15 @@ struct profile_rate profile_backward(const struct profile *p, int i)
         if (op->out[k] && op->out[k]->grad)
             bytes += per_image(op->out[k]);
     }
+    const struct op *of = weighted(op);
     for (int k = 0; k < OP_PARAMS; k++)
-        if (op->param[k] && op->param[k]->grad && op->param[k]->trainable)
-            parameters += (double)tensor_bytes(op->param[k]);
-    products += op->in[0]->grad != NULL;
-    products += op->param[0] && op->param[0]->grad && op->param[0]->trainable;
+        if (of->param[k] && of->param[k]->grad && of->param[k]->trainable)
+            parameters += (double)tensor_bytes(of->param[k]);
+    products += of->in[0]->grad != NULL;
+    products += of->param[0] && of->param[0]->grad && of->param[0]->trainable;
     return (struct profile_rate){
         .seconds = p->steps ? p->times[i].backward / (double)p->steps : 0,
-        .flops = images * flops_per_image(op) * products,
+        .flops = images * flops_per_image(of) * products,
         .bytes = written + parameters > 0 ? images * (bytes + written) + parameters : 0,
     };
 }

@@ -66,20 +66,27 @@ static double timed_backward(struct net *net, struct op *op, struct pass *pass)
     return now() - start;
 }
 
+/* The operator whose weight it runs with: itself, or the first of a pair. */
+static struct op *weighted(struct op *op)
+{
+    struct op *first = op->fusion ? op->first : NULL;
+    return first && first->param[0] && first->param[0]->rank > 1 ? first : op;
+}
+
 /* Both directions of an operator with a weight, one by one; of another, at once. */
 static void backward_round(struct net *net, struct op *op, struct pass *pass,
                            double *data, double *params)
 {
-    void *dx = op->in[0]->grad;
-    struct tensor *weight = op->param[0];
+    struct tensor *in = weighted(op)->in[0], *weight = weighted(op)->param[0];
+    void *dx = in->grad;
     if (!weight || weight->rank < 2) {
         keep_least(data, timed_backward(net, op, pass));
         return;
     }
     void *dweight = weight->grad;
-    op->in[0]->grad = NULL;
+    in->grad = NULL;
     keep_least(params, timed_backward(net, op, pass));
-    op->in[0]->grad = dx;
+    in->grad = dx;
     weight->grad = NULL;
     if (dx)
         keep_least(data, timed_backward(net, op, pass));
@@ -92,23 +99,27 @@ static void one_round(struct net *net, struct pass *pass, struct times *t)
     const double begin = now();
     for (int i = 0; i < net_op_count(net); i++) {
         struct op *op = net_op_at(net, i);
+        if (op->within)
+            continue;
         const double start = now();
         REQUIRE(net_op_forward(net, op, pass, &err) == 0, "%s", err.message);
         keep_least(&t->forward[i], now() - start);
     }
     for (int i = net_op_count(net) - 1; i >= 0; i--) {
         struct op *op = net_op_at(net, i);
-        backward_round(net, op, pass, &t->data[i], &t->params[i]);
+        if (!op->within)
+            backward_round(net, op, pass, &t->data[i], &t->params[i]);
     }
     keep_least(&t->step, now() - begin);
     net_params_changed(net);
 }
 
-static void print_op(const struct op *op, double forward, double data, double params,
+static void print_op(struct op *op, double forward, double data, double params,
                      double peak)
 {
     char shape[64];
-    const struct tensor *weight = op->param[0], *out = op->out[0];
+    const struct tensor *weight = weighted(op)->param[0];
+    const struct tensor *out = weighted(op)->out[0];
     printf("%-14s %-14s %-16s %8.3f %8.3f %8.3f", op->def->name, op->name,
            tensor_shape_text(shape, out), forward * 1e3, data * 1e3, params * 1e3);
     if (weight && weight->rank > 1) {
@@ -131,12 +142,14 @@ static void print_times(struct net *net, const struct times *t, int batch, doubl
 {
     double sum[3] = { 0 }, matrix = 0;
     for (int i = 0; i < net_op_count(net); i++) {
-        const struct op *op = net_op_at(net, i);
+        struct op *op = net_op_at(net, i);
+        if (op->within)
+            continue;
         print_op(op, t->forward[i], t->data[i], t->params[i], peak);
         sum[0] += t->forward[i];
         sum[1] += t->data[i];
         sum[2] += t->params[i];
-        if (op->param[0] && op->param[0]->rank > 1)
+        if (weighted(op)->param[0] && weighted(op)->param[0]->rank > 1)
             matrix += t->forward[i] + t->data[i] + t->params[i];
     }
     const double total = sum[0] + sum[1] + sum[2];

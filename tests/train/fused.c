@@ -4,6 +4,7 @@
  */
 #include "net_internal.h"
 #include "net_rig.h"
+#include "ops/fusion.h"
 
 /* How far apart: rounding only, in single passes less of it. */
 static double tolerance;
@@ -55,6 +56,7 @@ static void check_counts(const char *name, struct net *net, struct expected want
 }
 
 typedef void build_fn(struct net *net);
+static int batch_most;
 
 static struct tensor *normed(struct net *net, struct tensor *x, const char *conv,
                              const char *bn, int c, enum activation act)
@@ -113,11 +115,42 @@ static void others(struct net *net)
     net_softmax_xent(net, net_linear(net, net_globalmax(net, x), "fc", 10, true), 0);
 }
 
+/* Pools behind convolutions, joined where the CPU's tiles are used: not the first, of
+ * three channels. Behind the second a fork adds up two gradients. */
+static void pooled(struct net *net)
+{
+    struct tensor *x = net_input(net), *y;
+    x = net_maxpool(net, net_conv2d(net, x, "c0", 16, 3, 1, 1, false), 2, 2);
+    x = net_conv2d(net, net_batchnorm(net, x, "b0", ACT_GELU), "c1", 40, 3, 1, 1, true);
+    net_fork(net, net_maxpool(net, x, 2, 2), &x, &y);
+    x = net_add(net, x, net_conv2d(net, y, "c2", 40, 1, 1, 0, false));
+    x = net_batchnorm(net, x, "b2", ACT_RELU);
+    x = net_maxpool(net, net_conv2d(net, x, "c3", 24, 3, 1, 1, false), 2, 2);
+    net_softmax_xent(net, net_linear(net, net_globalavg(net, x), "fc", 10, true), 0);
+}
+
+/* Are there tiles, and this device uses them? */
+static bool pools_join(struct device *dev)
+{
+    const struct op_fusion *const *f = op_fusions(dev->kind);
+    while (f && *f && (*f)->second != &op_maxpool)
+        f++;
+    struct tensor x = { .rank = 4, .shape = { 20, 8, 8, 16 }, .dtype = dev->compute };
+    struct tensor y = { .rank = 4, .shape = { 20, 8, 8, 40 }, .dtype = dev->compute };
+    const struct op conv = { .def = &op_conv2d,
+                             .attr = { .kernel = 3, .stride = 1, .pad = 1 },
+                             .in = { &x },
+                             .out = { &y } };
+    const struct op pool = { .def = &op_maxpool, .attr = { .kernel = 2, .stride = 2 } };
+    return f && *f && (*f)->fits(&conv, &pool);
+}
+
 static void open_net(struct rig *r, struct device *dev, build_fn *build, bool separate)
 {
     r->dev = dev;
-    REQUIRE(net_create(&r->net, dev, &(struct net_input){ 6, 7, 5, 3 }, &r->err) == 0,
-            "%s", r->err.message);
+    const bool large = build == pooled;
+    const struct net_input input = { batch_most, large ? 19 : 7, large ? 22 : 5, 3 };
+    REQUIRE(net_create(&r->net, dev, &input, &r->err) == 0, "%s", r->err.message);
     build(r->net);
     r->net->separate = separate;
     REQUIRE(net_finish(r->net, &r->err) == 0, "%s", r->err.message);
@@ -147,7 +180,7 @@ static void check(struct device *dev, const char *name, build_fn *build,
     check_counts(name, a.net, want);
     check_counts(name, b.net, (struct expected){ 0 });
     for (int i = 0; i < 5; i++) {
-        const int batch = i == 2 ? 5 : 6;
+        const int batch = i == 2 ? 5 : batch_most;
         run(&a, batch, i != 3);
         run(&b, batch, i != 3);
         CHECK(near(a.pass.loss, b.pass.loss, tolerance, 0), "%s: loss %.9g, not %.9g",
@@ -169,10 +202,15 @@ int main(int argc, char **argv)
         setenv("SLUICE_CPU_ISA", isas[i], 1);
         rig_device(&r, argc > 1 ? argv[1] : "cpu");
         tolerance = r.dev->compute == SLUICE_F32 ? 2e-5 : 0.15;
+        batch_most = 6;
         check(r.dev, "chain", chain, (struct expected){ 3, 4, 1 });
         check(r.dev, "from_input", from_input, (struct expected){ 1, 0, 0 });
         check(r.dev, "bare", bare, (struct expected){ 1, 0, 0 });
         check(r.dev, "others", others, (struct expected){ 0, 1, 0 });
+        check(r.dev, "pooled, few", pooled, (struct expected){ 0 });
+        batch_most = 20;
+        check(r.dev, "pooled", pooled,
+              (struct expected){ pools_join(r.dev) ? 2 : 0, 0, 0 });
         device_close(r.dev);
     }
     return check_done();

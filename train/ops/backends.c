@@ -55,7 +55,8 @@ int op_check_input(const struct op *op, struct sluice_error *err)
 #ifdef SLUICE_HAVE_ONEDNN
 static const struct op_fusion *const of_cpu[] = { &op_gate_add_relu,
                                                   &op_droppath_add_relu,
-                                                  &op_batchnorm_add_relu, NULL };
+                                                  &op_batchnorm_add_relu,
+                                                  &op_conv2d_maxpool, NULL };
 #endif
 
 const struct op_fusion *const *op_fusions(enum device_kind kind)

@@ -250,8 +250,9 @@ static int backward(struct op *op, struct device *dev, struct pass *pass,
 }
 
 /* With the shortcut and ReLU behind it, as at the end of a residual block. */
-static bool joins(const struct op *op)
+static bool joins(const struct op *op, const struct op *sum)
 {
+    (void)sum;
     return op->attr.act == ACT_NONE;
 }
 
@@ -313,6 +314,7 @@ static int join_backward(struct op *op, struct op *sum, struct device *dev,
 
 const struct op_fusion op_batchnorm_add_relu = { .first = &op_batchnorm,
                                                  .second = &op_add_relu,
+                                                 .reads_two_gradients = true,
                                                  .fits = joins,
                                                  .forward = join_forward,
                                                  .backward = join_backward };

@@ -1,10 +1,12 @@
 /* conv2d_cpu.c -- convolution on device cpu: each direction by the tiles' own kernels
- * or by oneDNN, whichever is the faster. */
+ * or by oneDNN, whichever is the faster. The tiles also do a max pool behind it. */
 #include <stdlib.h>
 
 #include "backends.h"
+#include "channel_sums.h"
 #include "conv_amx.h"
 #include "conv_few.h"
+#include "fusion.h"
 #include "layer_onednn.h"
 
 /* The tiles, or oneDNN; before it `few` may do the forward pass. */
@@ -49,8 +51,9 @@ static int plan_parts(struct op *op, struct device *dev, struct state *s,
                       struct sluice_error *err)
 {
     const struct onednn_shape shape = shape_of(op);
-    if (conv_amx_fits(&shape))
-        return conv_amx_create(&s->amx, dev, &shape, err);
+    const bool pooled = op->within && op->within->fusion == &op_conv2d_maxpool;
+    if (pooled || conv_amx_fits(&shape))
+        return conv_amx_create(&s->amx, dev, &shape, pooled, err);
     int rc = conv_few_fits(&shape) ? conv_few_create(&s->few, &shape, err) : 0;
     if (rc == 0)
         rc = onednn_layer_create(&s->layer, cpu_of(dev)->onednn, &shape, err);
@@ -124,3 +127,43 @@ const struct op_backend op_conv2d_cpu = {
     .release = release,
     .params_changed = params_changed,
 };
+
+/* Other pools, and convolutions that are not the tiles', run one by one. Batches that
+ * are too small for these to be worth it are theirs, too, where the largest is not. */
+static bool pools(const struct op *conv, const struct op *pool)
+{
+    const struct op_attr *a = &pool->attr;
+    const struct onednn_shape shape = shape_of(conv);
+    return a->kernel == 2 && a->stride == 2 && a->pad == 0 && conv_amx_fits(&shape);
+}
+
+static int pool_forward(struct op *conv, struct op *pool, struct device *dev,
+                        struct pass *pass, struct sluice_error *err)
+{
+    (void)pass, (void)err;
+    const struct state *s = conv->state;
+    conv_amx_forward(s->amx, dev, conv->in[0]->data, conv->param[0]->data,
+                     conv->param[1] ? conv->param[1]->data : NULL, pool->out[0]->data);
+    return 0;
+}
+
+/* A window's gradient goes to one of its pixels, so the bias's is the same sum. */
+static int pool_backward(struct op *conv, struct op *pool, struct device *dev,
+                         struct pass *pass, struct sluice_error *err)
+{
+    (void)pass;
+    const struct state *s = conv->state;
+    const struct tensor *x = conv->in[0], *y = pool->out[0];
+    struct tensor *weight = conv->param[0], *bias = conv->param[1];
+    if (x->grad)
+        conv_amx_backward_data(s->amx, dev, y->grad, weight->data, x->grad);
+    if (weight->grad)
+        conv_amx_backward_weight(s->amx, dev, x->data, y->grad, weight->grad);
+    return bias && bias->grad ? channel_sum(dev, y, y->grad, bias->grad, err) : 0;
+}
+
+const struct op_fusion op_conv2d_maxpool = { .first = &op_conv2d,
+                                             .second = &op_maxpool,
+                                             .fits = pools,
+                                             .forward = pool_forward,
+                                             .backward = pool_backward };

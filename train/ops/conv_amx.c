@@ -38,8 +38,9 @@ bool slab_next(const struct walk *w, struct slab *s, int end)
             return false;
         const int part = s->unit % w->parts;
         s->group = s->unit / w->parts;
-        s->y1 = w->dh * part / w->parts;
-        s->stop = w->dh * (part + 1) / w->parts;
+        const int steps = w->dh / w->step;
+        s->y1 = steps * part / w->parts * w->step;
+        s->stop = steps * (part + 1) / w->parts * w->step;
         s->packed = 0;
     }
     s->y0 = s->y1;
@@ -76,15 +77,15 @@ static int rows_spanned(const struct walk *w)
 /* The tallest slab whose source and sums stay in the cache. */
 static void choose_slab(struct walk *w)
 {
-    w->slab = PIXELS_MOST / w->dw;
+    w->slab = PIXELS_MOST / w->dw / w->step * w->step;
     if (w->slab > w->dh)
         w->slab = w->dh;
-    if (w->slab < 1)
-        w->slab = 1;
+    if (w->slab < w->step)
+        w->slab = w->step;
     w->ring = rows_spanned(w);
-    while (w->slab > 1 &&
+    while (w->slab > w->step &&
            (size_t)w->ring * walk_row_elements(w) * sizeof(uint16_t) > RING_MOST) {
-        w->slab--;
+        w->slab -= w->step;
         w->ring = rows_spanned(w);
     }
 }
@@ -94,6 +95,7 @@ static struct walk walk_of(const struct onednn_shape *s, bool forward, int image
     struct walk w = {
         .n = s->n, .images = images, .kernel = s->kernel, .taps = s->kernel * s->kernel
     };
+    w.step = 1;
     w.sh = forward ? s->h : s->oh;
     w.sw = forward ? s->w : s->ow;
     w.sc = forward ? s->c : s->k;
@@ -109,9 +111,13 @@ static struct walk walk_of(const struct onednn_shape *s, bool forward, int image
 
 static int walk_create(struct walk *out, const struct device *dev,
                        const struct onednn_shape *s, bool forward, int images,
+                       const struct windows *pools, const struct windows *unpools,
                        struct sluice_error *err)
 {
     struct walk w = walk_of(s, forward, images);
+    w.pools = pools;
+    w.unpools = unpools;
+    w.step = pools ? 2 : 1;
     w.row = calloc((size_t)w.dh * (size_t)w.kernel, sizeof *w.row);
     w.col = calloc((size_t)w.dw * (size_t)w.kernel, sizeof *w.col);
     *out = w;
@@ -123,7 +129,7 @@ static int walk_create(struct walk *out, const struct device *dev,
         w.col[i] = (int16_t)meets(s, forward, i / w.kernel, i % w.kernel, w.sw);
     choose_slab(&w);
     /* Few images: split their rows, so that each thread has two units. */
-    while (w.groups * w.parts < 2 * dev->threads && w.parts < w.dh)
+    while (w.groups * w.parts < 2 * dev->threads && w.parts < w.dh / w.step)
         w.parts++;
     *out = w;
     return 0;
@@ -175,19 +181,47 @@ static int reserve(const struct conv_amx *conv, struct device *dev,
         dev, most, (size_t)conv->slots * weigh_sums(&conv->weigh) * sizeof(float), err);
 }
 
+/* The pool's windows; of the convolution's map only what they cover is computed. */
+static int windows_create(struct conv_amx *conv, struct sluice_error *err)
+{
+    struct onednn_shape *s = &conv->shape;
+    struct windows *p = &conv->windows;
+    p->h = s->oh / 2;
+    p->w = s->ow / 2;
+    p->blocks = (s->k + AMX_BLOCK - 1) / AMX_BLOCK;
+    s->oh = 2 * p->h;
+    s->ow = 2 * p->w;
+    const size_t groups = ((size_t)s->n + GATHER_IMAGES - 1) / GATHER_IMAGES;
+    p->places = calloc(groups * (size_t)p->h * (size_t)p->w * (size_t)p->blocks,
+                       2 * GATHER_IMAGES * sizeof *p->places);
+    return p->places ? 0
+                     : sluice_fail(err, SLUICE_ENOMEM, "no memory for a convolution");
+}
+
+static int walks_create(struct conv_amx *conv, const struct device *dev,
+                        const struct windows *p, struct sluice_error *err)
+{
+    const struct onednn_shape *s = &conv->shape;
+    int rc = walk_create(&conv->forward, dev, s, true, GATHER_IMAGES, p, NULL, err);
+    if (rc == 0)
+        rc = walk_create(&conv->backward, dev, s, false, GATHER_IMAGES, NULL, p, err);
+    if (rc == 0)
+        rc = walk_create(&conv->weigh, dev, s, true, WEIGH_IMAGES, NULL, p, err);
+    return rc;
+}
+
 int conv_amx_create(struct conv_amx **out, struct device *dev,
-                    const struct onednn_shape *shape, struct sluice_error *err)
+                    const struct onednn_shape *shape, bool pooled,
+                    struct sluice_error *err)
 {
     *out = NULL;
     struct conv_amx *conv = calloc(1, sizeof *conv);
     if (!conv)
         return sluice_fail(err, SLUICE_ENOMEM, "no memory for a convolution");
     conv->shape = *shape;
-    int rc = walk_create(&conv->forward, dev, shape, true, GATHER_IMAGES, err);
+    int rc = pooled ? windows_create(conv, err) : 0;
     if (rc == 0)
-        rc = walk_create(&conv->backward, dev, shape, false, GATHER_IMAGES, err);
-    if (rc == 0)
-        rc = walk_create(&conv->weigh, dev, shape, true, WEIGH_IMAGES, err);
+        rc = walks_create(conv, dev, pooled ? &conv->windows : NULL, err);
     if (rc == 0) {
         const int units = walk_units(&conv->weigh);
         const int wanted = dev->threads > SLOTS ? dev->threads : SLOTS;
@@ -210,6 +244,7 @@ void conv_amx_free(struct conv_amx *conv)
 {
     if (!conv)
         return;
+    free(conv->windows.places);
     walk_free(&conv->forward);
     walk_free(&conv->backward);
     walk_free(&conv->weigh);

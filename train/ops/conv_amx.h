@@ -13,6 +13,11 @@
  *   weigh    backward to the weight: for each tap the sum over pixels of source values,
  *            transposed (channels x 32 images), times gradients.
  *
+ * Where a max pool by windows of 2 x 2 follows, neither the convolution's result nor
+ * its gradient is ever in memory: gather visits a window's pixels one after the other
+ * and writes their maximum; backward unpools as it packs. Rows and columns that belong
+ * to no window are not even computed. See conv_amx_pool.h.
+ *
  * A unit of work is a group and a part of the result's rows. Its thread packs source
  * rows into a ring as it walks down, so that each is packed once and stays in the level
  * 2 cache while it is needed. */
@@ -30,6 +35,12 @@ enum {
     AMX_UNIT_ELEMENTS = 1 << 20, /* a unit is always worth a thread */
 };
 
+/* Of a max pool behind a convolution. */
+struct windows {
+    int h, w, blocks; /* a map of windows, of 32 channels each */
+    uint32_t *places; /* (groups of 16 images, h, w, blocks, 16, 2) */
+};
+
 /* The map over which a convolution walks, and what each of its pixels meets. */
 struct walk {
     int n, images;                  /* all; of a group: 16 for gather, 32 for weigh */
@@ -40,11 +51,16 @@ struct walk {
     int16_t *row, *col; /* (dh or dw, kernel): source row of a tap; -1: padding */
     int ring;           /* source rows kept */
     int slab;           /* rows of dest worked on at a time */
+    int step;           /* what slabs and parts are multiples of, in rows */
     int groups, parts;  /* of images; of dest's rows */
+    /* NULL, or gather's results are pooled (step is 2), its sources or weigh's
+     * gradients unpooled. The map is that of the windows' pixels. */
+    const struct windows *pools, *unpools;
 };
 
 struct conv_amx {
     struct onednn_shape shape;
+    struct windows windows; /* places is NULL: not pooled */
     struct walk forward, backward, weigh;
     /* (dest block, tap row, source block, tap of the row, AMX_RIGHT) */
     uint16_t *forward_weight, *backward_weight;
@@ -94,8 +110,11 @@ bool amx_usable(void);
 /* Can this shape be done so, and is it worth it? */
 bool conv_amx_fits(const struct onednn_shape *shape);
 
+/* `pooled`: y and dy are those of a max pool with kernel and stride 2 behind the
+ * convolution; backward belongs to the last forward. */
 int conv_amx_create(struct conv_amx **out, struct device *dev,
-                    const struct onednn_shape *shape, struct sluice_error *err);
+                    const struct onednn_shape *shape, bool pooled,
+                    struct sluice_error *err);
 void conv_amx_free(struct conv_amx *conv); /* NULL is fine */
 void conv_amx_stale(struct conv_amx *conv);
 

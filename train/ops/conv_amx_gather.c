@@ -7,9 +7,11 @@
  * the core idle. */
 #include "amx.h"
 #include "conv_amx_ahead.h"
+#include "conv_amx_pool.h"
 
 enum {
     STAY_BLOCKS = 2, /* times 3 rows of 5 tiles are 30 KB */
+    WINDOW_KEPT = 3 * AMX_TILE,
 };
 
 struct gather {
@@ -18,7 +20,8 @@ struct gather {
     const uint16_t *source, *weight;
     const float *bias;
     uint16_t *dest;
-    bool stream; /* whole lines: write them past the caches */
+    size_t image; /* elements of dest from one image to the next */
+    bool stream;  /* whole lines: write them past the caches */
 };
 
 /* Up to three pixels of the result, one after the other. */
@@ -31,6 +34,9 @@ struct pending {
     float sums[AMX_SUMS] __attribute__((aligned(64)));
     float bias[AMX_BLOCK] __attribute__((aligned(64)));
     uint16_t *to[AMX_LEFT]; /* the group's first image */
+    int corner[AMX_LEFT];   /* of their windows, where results are pooled: 0 to 3 */
+    uint32_t *places[AMX_LEFT];
+    uint16_t *kept; /* (3, AMX_TILE): pixels of a window before its last */
     __mmask32 mask;
     int images, pixels;
     int i, pixel; /* those whose turn it is */
@@ -43,12 +49,19 @@ struct place {
     struct ahead ahead;
     int lines;      /* to ask for during each row of products */
     uint16_t *ring; /* (ring, source_blocks, sw, AMX_TILE) */
+    uint16_t *kept; /* (dest_blocks, 3, AMX_TILE) */
     struct pending pending;
 };
 
-size_t gather_scratch(const struct walk *w)
+static size_t ring_bytes(const struct walk *w)
 {
     return (size_t)w->ring * walk_row_elements(w) * sizeof(uint16_t);
+}
+
+size_t gather_scratch(const struct walk *w)
+{
+    const size_t kept = w->pools ? (size_t)w->dest_blocks * WINDOW_KEPT : 0;
+    return ring_bytes(w) + kept * sizeof(uint16_t);
 }
 
 static __mmask32 channels_mask(int c, int block)
@@ -78,25 +91,89 @@ static void pack_row(const struct gather *g, const struct place *at, int y)
     }
 }
 
-/* Some more of them, rounded. */
-static inline void drain(const struct gather *g, struct pending *p, int most)
+/* The same of a pooled source: each gradient belongs to one pixel of its window. */
+static void unpool_row(const struct gather *g, const struct place *at, int y)
 {
     const struct walk *w = g->walk;
-    const size_t image = (size_t)w->dh * (size_t)w->dw * (size_t)w->dc;
+    const struct windows *p = w->unpools;
+    const int count = slab_images(w, &at->slab);
+    const size_t pixel = (size_t)w->sc, row = (size_t)p->w * pixel;
+    const size_t image = (size_t)p->h * row;
+    uint16_t *to = at->ring + (size_t)(y % w->ring) * walk_row_elements(w);
+    for (int k = 0; k < w->source_blocks; k++) {
+        const __mmask32 mask = channels_mask(w->sc, k);
+        const uint16_t *from = g->source +
+                               (size_t)(at->slab.group * w->images) * image +
+                               (size_t)(y / 2) * row + (size_t)k * AMX_BLOCK;
+        for (int x = 0; x < p->w; x++, from += pixel, to += 2 * AMX_TILE) {
+            const uint32_t *places = window_places(p, at->slab.group, y / 2, x, k);
+            for (int i = 0; i < count; i++, places += 2) {
+                const uint16_t *dy = from + (size_t)i * image;
+                uint16_t *pixels = to + (size_t)i * AMX_BLOCK;
+                _mm512_store_si512(pixels, _mm512_maskz_loadu_epi16(
+                                               mask & window_owners(places, y, 0), dy));
+                _mm512_store_si512(
+                    pixels + AMX_TILE,
+                    _mm512_maskz_loadu_epi16(mask & window_owners(places, y, 1), dy));
+            }
+        }
+    }
+}
+
+static inline void write_out(const struct gather *g, const struct pending *p,
+                             uint16_t *to, __m512i v)
+{
+    if (g->stream)
+        _mm512_stream_si512((void *)to, v);
+    else
+        _mm512_mask_storeu_epi16(to, p->mask, v);
+}
+
+/* Image i's 32 channels of a pixel, rounded. */
+static inline __m512i rounded(const struct pending *p, int i)
+{
+    const float *sums = p->sums + (size_t)p->pixel * 512 + (size_t)i * AMX_SIDE;
     const __m512 low = _mm512_load_ps(p->bias), high = _mm512_load_ps(p->bias + 16);
+    return (__m512i)_mm512_cvtne2ps_pbh(_mm512_add_ps(_mm512_load_ps(sums + 256), high),
+                                        _mm512_add_ps(_mm512_load_ps(sums), low));
+}
+
+/* Images p->i ... end - 1 of the pixel whose turn it is. */
+static inline void write_pixel(const struct gather *g, const struct pending *p, int end)
+{
+    uint16_t *to = p->to[p->pixel] + (size_t)p->i * g->image;
+    for (int i = p->i; i < end; i++, to += g->image)
+        write_out(g, p, to, rounded(p, i));
+}
+
+static inline void keep_pixel(const struct pending *p, int end)
+{
+    uint16_t *to = p->kept + (size_t)p->corner[p->pixel] * AMX_TILE;
+    for (int i = p->i; i < end; i++)
+        _mm512_store_si512(to + (size_t)i * AMX_BLOCK, rounded(p, i));
+}
+
+static inline void pool_pixel(const struct gather *g, const struct pending *p, int end)
+{
+    uint16_t *to = p->to[p->pixel] + (size_t)p->i * g->image;
+    uint32_t *places = p->places[p->pixel];
+    for (int i = p->i; i < end; i++, to += g->image)
+        write_out(g, p, to,
+                  window_largest(p->kept + (size_t)i * AMX_BLOCK, rounded(p, i),
+                                 places + 2 * (size_t)i));
+}
+
+/* Some more of them. */
+static inline void drain(const struct gather *g, struct pending *p, int most)
+{
     while (most > 0 && p->pixel < p->pixels) {
         const int left = p->images - p->i, count = left < most ? left : most;
-        const float *sums = p->sums + (size_t)p->pixel * 512 + (size_t)p->i * AMX_SIDE;
-        uint16_t *to = p->to[p->pixel] + (size_t)p->i * image;
-        for (int i = 0; i < count; i++, sums += AMX_SIDE, to += image) {
-            const __m512 a = _mm512_add_ps(_mm512_load_ps(sums), low);
-            const __m512 b = _mm512_add_ps(_mm512_load_ps(sums + 256), high);
-            const __m512i v = (__m512i)_mm512_cvtne2ps_pbh(b, a);
-            if (g->stream)
-                _mm512_stream_si512((void *)to, v);
-            else
-                _mm512_mask_storeu_epi16(to, p->mask, v);
-        }
+        if (!g->walk->pools)
+            write_pixel(g, p, p->i + count);
+        else if (p->corner[p->pixel] < 3)
+            keep_pixel(p, p->i + count);
+        else
+            pool_pixel(g, p, p->i + count);
         most -= count;
         p->i += count;
         if (p->i == p->images) {
@@ -163,16 +240,43 @@ static void multiply_trio(const struct gather *g, struct place *at,
         }
 }
 
-/* The next three from pixel `first` of the slab on. */
+/* The next three from pixel `first` of the slab on: along its rows, or window by
+ * window. */
 static struct trio trio_at(const struct walk *w, const struct place *at, int first,
                            int pixels)
 {
     struct trio t = { .count = pixels - first < AMX_LEFT ? pixels - first : AMX_LEFT };
     for (int i = 0; i < t.count; i++) {
-        t.y[i] = at->slab.y0 + (first + i) / w->dw;
-        t.x[i] = (first + i) % w->dw;
+        const int pixel = first + i, window = pixel / 4;
+        t.y[i] = at->slab.y0;
+        if (w->pools) {
+            t.y[i] += window / w->pools->w * 2 + (pixel >> 1 & 1);
+            t.x[i] = window % w->pools->w * 2 + (pixel & 1);
+        } else {
+            t.y[i] += pixel / w->dw;
+            t.x[i] = pixel % w->dw;
+        }
     }
     return t;
+}
+
+/* Where pixel i of a trio goes. */
+static void address(const struct gather *g, struct place *at, const struct trio *t,
+                    int i, int block)
+{
+    const struct walk *w = g->walk;
+    struct pending *p = &at->pending;
+    int y = t->y[i], x = t->x[i], width = w->dw;
+    if (w->pools) {
+        p->corner[i] = (y & 1) * 2 + (x & 1);
+        y /= 2;
+        x /= 2;
+        width = w->pools->w;
+        p->places[i] = window_places(w->pools, at->slab.group, y, x, block);
+    }
+    p->to[i] = g->dest + (size_t)(at->slab.group * w->images) * g->image +
+               ((size_t)y * (size_t)width + (size_t)x) * (size_t)w->dc +
+               (size_t)block * AMX_BLOCK;
 }
 
 /* The sums leave the tiles. */
@@ -181,15 +285,11 @@ static void put_aside(const struct gather *g, struct place *at, const struct tri
 {
     const struct walk *w = g->walk;
     struct pending *p = &at->pending;
-    const size_t image = (size_t)at->slab.group * (size_t)w->images;
     drain(g, p, AMX_LEFT * AMX_SIDE);
     amx_store(p->sums);
     for (int i = 0; i < t->count; i++)
-        p->to[i] = g->dest +
-                   ((image * (size_t)w->dh + (size_t)t->y[i]) * (size_t)w->dw +
-                    (size_t)t->x[i]) *
-                       (size_t)w->dc +
-                   (size_t)block * AMX_BLOCK;
+        address(g, at, t, i, block);
+    p->kept = at->kept + (size_t)block * WINDOW_KEPT;
     p->mask = channels_mask(w->dc, block);
     p->images = slab_images(w, &at->slab);
     p->pixels = t->count;
@@ -237,8 +337,12 @@ static void look_ahead(const struct gather *g, struct place *at,
     const size_t pixels = (size_t)(at->slab.y1 - at->slab.y0) * (size_t)w->dw;
     const size_t rows = pixels * (size_t)w->dest_blocks * (size_t)w->kernel *
                         (size_t)w->source_blocks / AMX_LEFT;
-    at->ahead = ahead_of(w, next, g->source, w->sh, (size_t)w->sw * (size_t)w->sc,
-                         next->first, next->last);
+    const size_t c = (size_t)w->sc;
+    const struct windows *p = w->unpools;
+    at->ahead = p ? ahead_of(w, next, g->source, p->h, (size_t)p->w * c,
+                             next->first / 2, (next->last + 1) / 2)
+                  : ahead_of(w, next, g->source, w->sh, (size_t)w->sw * c, next->first,
+                             next->last);
     at->lines = (int)(ahead_lines(&at->ahead) * 5 / 4 / (rows + 1)) + 1;
 }
 
@@ -246,7 +350,9 @@ static void units(void *arg, size_t begin, size_t end)
 {
     const struct gather *g = arg;
     const struct walk *w = g->walk;
-    struct place at = { .ring = (uint16_t *)cpu_scratch(g->dev, threads_self()) };
+    char *scratch = cpu_scratch(g->dev, threads_self());
+    struct place at = { .ring = (uint16_t *)scratch,
+                        .kept = (uint16_t *)(scratch + ring_bytes(w)) };
     struct slab next = { .unit = (int)begin - 1 };
     const int steps = walk_pairs(w);
     at.pending.at_once = (AMX_LEFT * AMX_SIDE + steps - 1) / steps;
@@ -254,7 +360,10 @@ static void units(void *arg, size_t begin, size_t end)
     for (bool more = slab_next(w, &next, (int)end); more;) {
         at.slab = next;
         for (int row = at.slab.first; row < at.slab.last; row++)
-            pack_row(g, &at, row);
+            if (w->unpools)
+                unpool_row(g, &at, row);
+            else
+                pack_row(g, &at, row);
         more = slab_next(w, &next, (int)end);
         at.ahead = (struct ahead){ 0 };
         if (more)
@@ -269,6 +378,9 @@ void gather(const struct walk *w, struct device *dev, const uint16_t *source,
             const uint16_t *weight, const float *bias, uint16_t *dest)
 {
     const bool stream = w->dc % AMX_BLOCK == 0 && (uintptr_t)dest % 64 == 0;
-    struct gather g = { w, dev, source, weight, bias, dest, stream };
+    const size_t pixels = w->pools ? (size_t)w->pools->h * (size_t)w->pools->w
+                                   : (size_t)w->dh * (size_t)w->dw;
+    struct gather g = { w,     dev, source, weight, bias, dest, pixels * (size_t)w->dc,
+                        stream };
     threads_for(dev, (size_t)walk_units(w), AMX_UNIT_ELEMENTS, units, &g);
 }

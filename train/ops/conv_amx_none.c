@@ -18,9 +18,10 @@ bool conv_amx_fits(const struct onednn_shape *shape)
 }
 
 int conv_amx_create(struct conv_amx **out, struct device *dev,
-                    const struct onednn_shape *shape, struct sluice_error *err)
+                    const struct onednn_shape *shape, bool pooled,
+                    struct sluice_error *err)
 {
-    (void)dev, (void)shape;
+    (void)dev, (void)shape, (void)pooled;
     *out = NULL;
     return sluice_fail(err, SLUICE_EUNBUILT, "this CPU has no matrix tiles");
 }

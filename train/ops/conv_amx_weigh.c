@@ -10,6 +10,7 @@
 
 #include "amx.h"
 #include "conv_amx.h"
+#include "conv_amx_pool.h"
 
 enum {
     LINES_AHEAD = 4,           /* of sums, during each product */
@@ -137,6 +138,59 @@ static void pack_row(const struct walk *w, const struct place *at,
         }
 }
 
+/* What of a window's gradient belongs to its left and its right pixel in row y. */
+static void split(__m512i dy, const uint32_t *places, int y, __m512i pixels[2])
+{
+    for (int x = 0; x < 2; x++)
+        pixels[x] = _mm512_maskz_mov_epi16(window_owners(places, y, x), dy);
+}
+
+/* The right operands of both, which lie side by side. */
+static void pack_window(const struct column *c, const uint32_t *const places[2], int y,
+                        uint16_t *block)
+{
+    for (int i = 0; i < 16; i++) {
+        const uint32_t *own = places[i / 8] + (size_t)(2 * i % AMX_SIDE) * 2;
+        __m512i a[2] = { _mm512_setzero_si512(), _mm512_setzero_si512() };
+        __m512i b[2] = { a[0], a[0] };
+        if (2 * i < c->count)
+            split(image_of(c, 2 * i), own, y, a);
+        if (2 * i + 1 < c->count)
+            split(image_of(c, 2 * i + 1), own + 2, y, b);
+        for (int x = 0; x < 2; x++) {
+            uint16_t *to = block + x * AMX_RIGHT + i * 32;
+            _mm512_store_si512(to, _mm512_unpacklo_epi16(a[x], b[x]));
+            _mm512_store_si512(to + AMX_TILE, _mm512_unpackhi_epi16(a[x], b[x]));
+        }
+    }
+}
+
+/* Row y of the group's gradients, which are those of a pool's result. */
+static void unpool_row(const struct weigh *g, const struct place *at, int y,
+                       uint16_t *to)
+{
+    const struct walk *w = g->walk;
+    const struct windows *p = w->unpools;
+    const int group = at->slab.group * 2;
+    const size_t row = (size_t)p->w * (size_t)w->dc;
+    struct column c = { .image = (size_t)p->h * row,
+                        .count = slab_images(w, &at->slab) };
+    const uint16_t *from = g->dest + (size_t)(at->slab.group * w->images) * c.image +
+                           (size_t)(y / 2) * row;
+    for (int x = 0; x < p->w; x++, from += w->dc, to += 2 * AMX_RIGHT)
+        for (int k = 0; k < w->dest_blocks; k++) {
+            const uint32_t *first = window_places(p, group, y / 2, x, k);
+            const uint32_t *const places[2] = {
+                first,
+                c.count > AMX_SIDE ? window_places(p, group + 1, y / 2, x, k) : first
+            };
+            const int left = w->dc - k * AMX_BLOCK;
+            c.first = from + (size_t)k * AMX_BLOCK;
+            c.mask = left >= AMX_BLOCK ? 0xffffffffU : (1U << left) - 1;
+            pack_window(&c, places, y, to + (size_t)k * (size_t)w->dw * AMX_RIGHT);
+        }
+}
+
 /* What the tiles hold at a time: up to three taps of a row with one source tile, or of
  * the only tap three source tiles. */
 struct trio {
@@ -215,9 +269,14 @@ static void pack_slab(const struct weigh *g, struct place *at)
     for (int row = s->first; row < s->last; row++)
         pack_row(w, at, g->source, w->sh, w->sw, w->sc, row, pack_transposed, AMX_TILE,
                  at->ring + (size_t)(row % w->ring) * walk_row_elements(w));
-    for (int row = s->y0; row < s->y1; row++)
-        pack_row(w, at, g->dest, w->dh, w->dw, w->dc, row, pack_pairs, AMX_RIGHT,
-                 at->grads + (size_t)(row - s->y0) * grads_row(w));
+    for (int row = s->y0; row < s->y1; row++) {
+        uint16_t *to = at->grads + (size_t)(row - s->y0) * grads_row(w);
+        if (w->unpools)
+            unpool_row(g, at, row, to);
+        else
+            pack_row(w, at, g->dest, w->dh, w->dw, w->dc, row, pack_pairs, AMX_RIGHT,
+                     to);
+    }
 }
 
 /* Units begin ... end - 1. */

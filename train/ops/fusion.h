@@ -4,14 +4,15 @@
 
 #include "op.h"
 
-/* `first`'s output is in[1] of `second` and nobody else's; it has neither data nor
- * gradient in memory. Both operators are planned and keep their states, parameters and
- * buffers. backward writes the gradients of first's inputs and parameters and of
- * second's in[0], those that are not NULL, and reads second's out[0]->grad and
- * more_grad. */
+/* `first`'s output is the last input of `second` and nobody else's; it has neither data
+ * nor gradient in memory. Both operators are planned and keep their states, parameters
+ * and buffers. backward writes the gradients of first's inputs and parameters and of
+ * second's in[0], those that are not NULL, and reads second's out[0]->grad and, where
+ * it reads two gradients, more_grad. */
 struct op_fusion {
     const struct op_def *first, *second;
-    bool (*fits)(const struct op *first); /* NULL: always */
+    bool reads_two_gradients;
+    bool (*fits)(const struct op *first, const struct op *second); /* NULL: always */
     int (*forward)(struct op *first, struct op *second, struct device *dev,
                    struct pass *pass, struct sluice_error *err);
     int (*backward)(struct op *first, struct op *second, struct device *dev,
@@ -23,6 +24,6 @@ const struct op_fusion *const *op_fusions(enum device_kind kind);
 
 /* Device cpu's. */
 extern const struct op_fusion op_gate_add_relu, op_droppath_add_relu,
-    op_batchnorm_add_relu;
+    op_batchnorm_add_relu, op_conv2d_maxpool;
 
 #endif

@@ -149,9 +149,11 @@ static int drop_backward(struct op *first, struct op *second, struct device *dev
 
 const struct op_fusion op_gate_add_relu = { .first = &op_gate,
                                             .second = &op_add_relu,
+                                            .reads_two_gradients = true,
                                             .forward = gate_forward,
                                             .backward = gate_backward };
 const struct op_fusion op_droppath_add_relu = { .first = &op_droppath,
                                                 .second = &op_add_relu,
+                                                .reads_two_gradients = true,
                                                 .forward = drop_forward,
                                                 .backward = drop_backward };

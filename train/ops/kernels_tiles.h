@@ -5,6 +5,9 @@
 
 #include "pool.h"
 #include "vector.h"
+#ifdef __AVX512F__
+#include "pool_order.h"
+#endif
 
 /* Is this a pass for these kernels? */
 INLINE bool tiles_fit(const struct pool *p, bool bf16)
@@ -25,17 +28,6 @@ enum {
 INLINE __mmask32 tile_mask(int c, int k)
 {
     return c - k >= TILE_LANES ? ~(__mmask32)0 : (__mmask32)((1U << (c - k)) - 1);
-}
-
-/* Integers in the order of the bf16 values: both zeros are 0, all NaNs the largest. */
-INLINE __m512i order_of(__m512i v)
-{
-    const __m512i magnitude = _mm512_and_si512(v, _mm512_set1_epi16(0x7fff));
-    const __m512i order = _mm512_mask_sub_epi16(magnitude, _mm512_movepi16_mask(v),
-                                                _mm512_setzero_si512(), magnitude);
-    return _mm512_mask_mov_epi16(
-        order, _mm512_cmpgt_epi16_mask(magnitude, _mm512_set1_epi16(0x7f80)),
-        _mm512_set1_epi16(0x7fff));
 }
 
 /* The largest so far: its value, its rank among all, its place in the window. */

@@ -22,6 +22,8 @@ static struct job job_of(struct op *op, struct device *dev)
 static int maxpool_plan(struct op *op, struct device *dev, struct sluice_error *err)
 {
     (void)dev;
+    if (op->fusion) /* which keeps places of its own */
+        return 0;
     if (op->attr.kernel > POOL_MOST)
         return sluice_fail(
             err, SLUICE_EUNBUILT,

@@ -1,0 +1,267 @@
+/* conv_pool.c -- a convolution and the max pool behind it as one: output and input's
+ * gradient are bit for bit those of the two one by one, and small whole numbers, which
+ * no order of adding rounds, give exactly what the reference gives. Ties, zeros of
+ * either sign, NaNs and infinities; maps whose last row or column is in no window;
+ * channels that fill no vector; one image; several numbers of threads. */
+#include "op_rig.h"
+#include "ops/fusion.h"
+
+static const struct op_fusion *fusion;
+
+struct pair {
+    struct rig conv, pool;
+    bool joined;
+};
+
+/* clang-format off */
+static const struct op_case cases[] = {
+    { "even",        16,  8,  8, 16, { .out_channels = 32, .kernel = 3, .stride = 1, .pad = 1 } },
+    { "odd",         17,  7,  9, 24, { .out_channels = 40, .kernel = 3, .stride = 1, .pad = 1 } },
+    { "odd width",   33,  6, 11, 24, { .out_channels = 64, .kernel = 3, .stride = 1, .pad = 1 } },
+    { "one image",    1, 10,  9, 32, { .out_channels = 16, .kernel = 3, .stride = 1, .pad = 1 } },
+    { "wide",        18,  4, 70, 16, { .out_channels = 16, .kernel = 3, .stride = 1, .pad = 1 } },
+    { "bias",        20,  9,  7, 48, { .out_channels = 72, .kernel = 1, .stride = 1, .pad = 0, .bias = true } },
+    { "many blocks", 17,  7,  6, 96, { .out_channels = 65, .kernel = 3, .stride = 1, .pad = 1, .bias = true } },
+    { "stride 2",    18,  9, 12, 32, { .out_channels = 33, .kernel = 5, .stride = 2, .pad = 2 } },
+    { "one window",  48,  4,  5, 20, { .out_channels = 24, .kernel = 2, .stride = 1, .pad = 0 } },
+    { 0 },
+};
+/* clang-format on */
+
+enum fill {
+    SMALL,   /* whole numbers, with many ties */
+    SPECIAL, /* whatever else there is */
+    EQUAL,   /* each window's four are the same */
+    FILLS,
+    DEVICES = 3,
+};
+
+static void fill(struct tensor *t, void *to, uint32_t seed, enum fill kind)
+{
+    static const float values[] = { -1, 0,     1,         0,   1,        -1,
+                                    1,  -0.0F, -INFINITY, NAN, INFINITY, 1e-39F };
+    for (size_t i = 0; i < tensor_elements(t); i++) {
+        seed = seed * 1664525U + 1013904223U;
+        /* Few of them special, or all results were. */
+        const bool rare = kind == SPECIAL && (seed >> 8) % 256 == 0;
+        const uint32_t which = (seed >> 16) % 6;
+        rig_put(t, to, i, kind == EQUAL ? 0 : values[which + (rare ? 6 : 0)]);
+    }
+}
+
+static void open_pair(struct pair *p, const struct op_case *c, struct device *dev,
+                      bool joined)
+{
+    const struct op_attr two = { .kernel = 2, .stride = 2 };
+    struct sluice_error err = { 0 };
+    *p = (struct pair){ .joined = joined };
+    rig_open(&p->conv, &op_conv2d, c, dev);
+    const int *shape = p->conv.out[0].shape;
+    const struct op_case pool = {
+        c->name, shape[0], shape[1], shape[2], shape[3], two
+    };
+    rig_open(&p->pool, &op_maxpool, &pool, dev);
+    if (!joined)
+        return;
+    p->conv.be->release(&p->conv.op);
+    p->pool.op.fusion = fusion;
+    p->pool.op.first = &p->conv.op;
+    p->conv.op.within = &p->pool.op;
+    REQUIRE(p->conv.be->plan(&p->conv.op, dev, &err) == 0, "%s", err.message);
+}
+
+static void close_pair(struct pair *p)
+{
+    rig_close(&p->conv);
+    rig_close(&p->pool);
+}
+
+static void fill_pair(struct pair *p, enum fill kind)
+{
+    struct rig *r = &p->conv;
+    fill(&r->in[0], r->in[0].data, 1, kind == SPECIAL ? SPECIAL : SMALL);
+    for (int i = 0; i < OP_PARAMS; i++)
+        if (r->op.param[i])
+            fill(&r->param[i], r->param[i].data, 2 + (uint32_t)i,
+                 kind == EQUAL ? EQUAL : SMALL);
+    fill(&p->pool.out[0], p->pool.out[0].grad, 4, SMALL);
+    if (r->be->params_changed)
+        r->be->params_changed(&r->op);
+}
+
+/* Over memory that holds what nothing gives. */
+static void run(struct pair *p, const char *what)
+{
+    struct sluice_error err = { 0 };
+    struct rig *conv = &p->conv, *pool = &p->pool;
+    memset(conv->out[0].data, 0xff, tensor_bytes(&conv->out[0]));
+    memset(conv->out[0].grad, 0xff, tensor_bytes(&conv->out[0]));
+    memset(conv->in[0].grad, 0xff, tensor_bytes(&conv->in[0]));
+    memset(conv->param[0].grad, 0xff, tensor_bytes(&conv->param[0]));
+    memset(pool->out[0].data, 0xff, tensor_bytes(&pool->out[0]));
+    if (p->joined) {
+        REQUIRE(
+            fusion->forward(&conv->op, &pool->op, conv->dev, &conv->pass, &err) == 0 &&
+                fusion->backward(&conv->op, &pool->op, conv->dev, &conv->pass, &err) ==
+                    0,
+            "%s: %s", what, err.message);
+        return;
+    }
+    rig_forward(conv, what);
+    memcpy(pool->in[0].data, conv->out[0].data, tensor_bytes(&conv->out[0]));
+    rig_forward(pool, what);
+    rig_backward(pool, what);
+    memcpy(conv->out[0].grad, pool->in[0].grad, tensor_bytes(&conv->out[0]));
+    rig_backward(conv, what);
+}
+
+static void same_values(const struct tensor *got, const void *g,
+                        const struct tensor *want, const void *w, const char *what,
+                        const char *which)
+{
+    size_t wrong = 0, first = 0;
+    for (size_t i = 0; i < tensor_elements(want); i++)
+        if (!(rig_get(got, g, i) == rig_get(want, w, i)) && !wrong++)
+            first = i;
+    CHECK(!wrong, "%s: %zu of the %s differ, element %zu is %g, not %g", what, wrong,
+          which, first, rig_get(got, g, first), rig_get(want, w, first));
+}
+
+static void same_bits(const struct tensor *t, const void *got, const void *want,
+                      const char *what, const char *which)
+{
+    CHECK(memcmp(got, want, tensor_bytes(t)) == 0, "%s: %s differ in bits", what,
+          which);
+}
+
+/* All that two pairs give, as values. */
+static void same_pairs(struct pair *a, struct pair *b, const char *what)
+{
+    struct rig *p = &a->conv, *q = &b->conv;
+    same_values(&a->pool.out[0], a->pool.out[0].data, &b->pool.out[0],
+                b->pool.out[0].data, what, "results");
+    same_values(&p->in[0], p->in[0].grad, &q->in[0], q->in[0].grad, what,
+                "input's gradients");
+    for (int i = 0; i < OP_PARAMS; i++)
+        if (p->op.param[i])
+            same_values(&p->param[i], p->param[i].grad, &q->param[i], q->param[i].grad,
+                        what, "weight's gradients");
+}
+
+/* Nothing else changes without the gradients that nobody wants. */
+static void check_unwanted(struct pair *p, struct pair *apart, const char *what)
+{
+    struct tensor *wanted[2] = { &p->conv.in[0], &p->conv.param[0] };
+    for (int i = 0; i < 2; i++) {
+        void *grad = wanted[i]->grad;
+        struct sluice_error err = { 0 };
+        memset(wanted[1 - i]->grad, 0xff, tensor_bytes(wanted[1 - i]));
+        wanted[i]->grad = NULL;
+        REQUIRE(fusion->backward(&p->conv.op, &p->pool.op, p->conv.dev, &p->conv.pass,
+                                 &err) == 0,
+                "%s: %s", what, err.message);
+        wanted[i]->grad = grad;
+        same_pairs(p, apart, what);
+    }
+}
+
+static void check_fill(const struct op_case *c, enum fill kind, struct device *dev,
+                       struct pair *truth)
+{
+    struct pair joined, apart;
+    char what[120];
+    snprintf(what, sizeof what, "%s, %d threads, fill %d", c->name, dev->threads,
+             (int)kind);
+    open_pair(&joined, c, dev, true);
+    open_pair(&apart, c, dev, false);
+    fill_pair(&joined, kind);
+    fill_pair(&apart, kind);
+    run(&joined, what);
+    run(&apart, what);
+    /* Elsewhere a NaN's bits may be others. */
+    if (fusion->fits(&apart.conv.op, &apart.pool.op)) {
+        same_bits(&joined.pool.out[0], joined.pool.out[0].data, apart.pool.out[0].data,
+                  what, "results");
+        same_bits(&joined.conv.in[0], joined.conv.in[0].grad, apart.conv.in[0].grad,
+                  what, "input's gradients");
+    }
+    if (kind != SPECIAL) {
+        same_pairs(&joined, truth, what);
+        check_unwanted(&joined, truth, what);
+    }
+    close_pair(&joined);
+    close_pair(&apart);
+}
+
+static void check_case(const struct op_case *c, struct device *const dev[],
+                       struct device *ref)
+{
+    for (int kind = 0; kind < FILLS; kind++) {
+        struct pair truth;
+        open_pair(&truth, c, ref, false);
+        fill_pair(&truth, (enum fill)kind);
+        if (kind != SPECIAL)
+            run(&truth, c->name);
+        for (int i = 0; i < DEVICES; i++)
+            check_fill(c, (enum fill)kind, dev[i], &truth);
+        close_pair(&truth);
+    }
+}
+
+/* What is not joined. */
+static void check_fits(struct device *dev, struct device *wide)
+{
+    static const struct op_attr pools[] = { { .kernel = 2, .stride = 2 },
+                                            { .kernel = 3, .stride = 2 },
+                                            { .kernel = 2, .stride = 1 },
+                                            { .kernel = 2, .stride = 2, .pad = 1 } };
+    for (int i = 0; i < 4; i++)
+        for (int k = 0; k < 2; k++) {
+            struct rig conv;
+            struct op pool = { .def = &op_maxpool, .attr = pools[i] };
+            rig_open(&conv, &op_conv2d, &cases[0], k ? wide : dev);
+            CHECK(fusion->fits(&conv.op, &pool) == (i == 0 && k == 0), "%s and pool %d",
+                  k ? "f32" : "bf16", i);
+            rig_close(&conv);
+        }
+}
+
+/* Are there tiles? */
+static bool usable(struct device *dev)
+{
+    struct rig conv;
+    const struct op pool = { .def = &op_maxpool, .attr = { .kernel = 2, .stride = 2 } };
+    rig_open(&conv, &op_conv2d, &cases[0], dev);
+    const bool fits = fusion->fits(&conv.op, &pool);
+    rig_close(&conv);
+    return fits;
+}
+
+int main(void)
+{
+    static const int threads[DEVICES] = { 1, 2, 7 };
+    struct sluice_error err = { 0 };
+    struct device *dev[DEVICES], *ref, *wide;
+    for (int i = 0; i < DEVICES; i++) {
+        const int rc = device_open(&dev[i], "cpu", "bf16", threads[i], &err);
+        if (rc == SLUICE_EUNBUILT)
+            SKIP("%s", err.message);
+        REQUIRE(rc == 0, "%s", err.message);
+    }
+    for (const struct op_fusion *const *f = op_fusions(DEVICE_CPU); f && *f; f++)
+        if ((*f)->first == &op_conv2d && (*f)->second == &op_maxpool)
+            fusion = *f;
+    REQUIRE(fusion, "device cpu does not join them");
+    if (!usable(dev[0]))
+        SKIP("this CPU has no matrix tiles");
+    REQUIRE(device_open(&ref, "ref", "auto", 0, &err) == 0, "%s", err.message);
+    REQUIRE(device_open(&wide, "cpu", "f32", 1, &err) == 0, "%s", err.message);
+    check_fits(dev[0], wide);
+    for (const struct op_case *c = cases; c->name; c++)
+        check_case(c, dev, ref);
+    for (int i = 0; i < DEVICES; i++)
+        device_close(dev[i]);
+    device_close(ref);
+    device_close(wide);
+    return check_done();
+}

@@ -164,5 +164,5 @@ int main(int argc, char **argv)
     else
         print_text(&file);
     sluice_file_close(&file);
-    return fflush(stdout) ? CLI_IO : CLI_OK;
+    return cli_finish(program, CLI_OK);
 }

@@ -73,5 +73,5 @@ int main(int argc, char **argv)
                bad == 1 ? "" : "s", text_count(count, samples));
     else
         printf("%s: %s samples good\n", path, text_count(count, samples));
-    return fflush(stdout) ? CLI_IO : bad ? CLI_FAILED : CLI_OK;
+    return cli_finish(program, bad ? CLI_FAILED : CLI_OK);
 }

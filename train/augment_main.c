@@ -223,7 +223,7 @@ static int run(struct show *s, struct request *q, struct arguments *a,
            a->out, s->sheet.sheet_width, s->sheet.sheet_height, a->first,
            a->first + (uint64_t)a->samples - 1, a->variants, q->seed,
            sluice_augment_describe(s->augment));
-    return fflush(stdout) ? sluice_fail(err, SLUICE_EIO, "standard output") : 0;
+    return 0;
 }
 
 int main(int argc, char **argv)
@@ -238,6 +238,7 @@ int main(int argc, char **argv)
         .arguments_min = 1,
         .arguments_max = ARGUMENTS - 1,
         .epilogue =
+            "examples:\n"
             "  sluice augment train.sluice --augment=flip,randaugment,cutmix\n"
             "  sluice augment train.sluice --recipe=resnet9_ffcv --out=r9.png\n",
     };
@@ -266,5 +267,5 @@ int main(int argc, char **argv)
     free(s.mixes);
     free(s.mixed);
     free(s.bytes);
-    return rc < 0 ? cli_report(program, &err) : CLI_OK;
+    return rc < 0 ? cli_report(program, &err) : cli_finish(program, CLI_OK);
 }

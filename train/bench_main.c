@@ -82,7 +82,8 @@ int main(int argc, char **argv)
         .options = option_table,
         .arguments_min = 1,
         .arguments_max = 1,
-        .epilogue = "  sluice bench train.sluice --augment=flip,translate:pad=2,"
+        .epilogue = "examples:\n"
+                    "  sluice bench train.sluice --augment=flip,translate:pad=2,"
                     "cutout:size=4,normalize\n"
                     "  sluice bench train.sluice --seconds=1 --against=\"--io=pread "
                     "--threads=1\"\n",
@@ -123,5 +124,5 @@ int main(int argc, char **argv)
     sluice_augment_free(aug);
     if (rc < 0)
         return cli_report(program, &err);
-    return fflush(stdout) ? CLI_IO : CLI_OK;
+    return cli_finish(program, CLI_OK);
 }

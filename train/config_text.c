@@ -9,6 +9,8 @@
 #include "config_parts.h"
 #include "models/model.h"
 
+enum { LEFT = 28 }; /* width of the help's left column */
+
 int choice_index(const char *choices, const char *text)
 {
     int i = 0;
@@ -246,8 +248,10 @@ static void help_option(FILE *to, const struct config_option *o)
         snprintf(left, sizeof(left), "%s=%s", o->name, o->choices);
     else
         snprintf(left, sizeof(left), "%s", o->name);
-    fprintf(to, "  %-28s %s%s", left,
-            strlen(left) > 28 ? "\n                               " : "", o->help);
+    if (strlen(left) > LEFT)
+        fprintf(to, "  %s\n  %-*s %s", left, LEFT, "", o->help);
+    else
+        fprintf(to, "  %-*s %s", LEFT, left, o->help);
     if (*o->initial && strcmp(o->initial, "[]") != 0)
         fprintf(to, " [%s]", o->initial);
     fputc('\n', to);
@@ -263,6 +267,6 @@ void config_help(FILE *to)
         config_model_help(to, model_registry[i]);
     fputs("\noperations for data.augment:\n", to);
     for (int i = 0; sluice_augment_op_name(i); i++)
-        fprintf(to, "  %-28s %s\n", sluice_augment_op_name(i),
+        fprintf(to, "  %-*s %s\n", LEFT, sluice_augment_op_name(i),
                 sluice_augment_op_help(i));
 }

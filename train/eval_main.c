@@ -238,8 +238,6 @@ static int print_results(const struct evaluator *e, const struct arguments *a,
     else
         printf("test  images %s  tta %s%s  %.1fs: no labels, predictions alone\n",
                text_count(count, e->result.count), tta, views, seconds);
-    if (rc == 0 && fflush(stdout))
-        rc = sluice_fail(err, SLUICE_EIO, "standard output: cannot be written");
     return rc;
 }
 
@@ -298,5 +296,5 @@ int main(int argc, char **argv)
     feed_close(&e.feed);
     data_info_close(&e.info);
     device_close(e.dev);
-    return rc < 0 ? cli_report("sluice eval", &err) : CLI_OK;
+    return rc < 0 ? cli_report("sluice eval", &err) : cli_finish("sluice eval", CLI_OK);
 }

@@ -120,7 +120,6 @@ int main(int argc, char **argv)
         config_write(stdout, &cfg, NULL);
     else if (rc == 0)
         rc = train(&cfg, &a, &err);
-    if (rc == 0 && fflush(stdout))
-        rc = sluice_fail(&err, SLUICE_EIO, "standard output: cannot be written");
-    return rc < 0 ? cli_report("sluice train", &err) : CLI_OK;
+    return rc < 0 ? cli_report("sluice train", &err)
+                  : cli_finish("sluice train", CLI_OK);
 }

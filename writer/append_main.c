@@ -66,5 +66,5 @@ int main(int argc, char **argv)
         return cli_report(program, &err);
     if (!opt.quiet)
         printf("%s: %s samples more\n", paths[0], text_count(count, samples));
-    return fflush(stdout) ? CLI_IO : CLI_OK;
+    return cli_finish(program, CLI_OK);
 }

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,7 +152,8 @@ int main(int argc, char **argv)
         .options = option_table,
         .arguments_min = 2,
         .arguments_max = SAMPLES_MAX,
-        .epilogue = "  sluice cat photos.sluice 17 --field=image >17.jpg\n",
+        .epilogue = "examples:\n"
+                    "  sluice cat photos.sluice 17 --field=image >17.jpg\n",
     };
     static const char *arguments[SAMPLES_MAX];
     struct options opt = { .field = NULL };
@@ -159,15 +161,13 @@ int main(int argc, char **argv)
     struct packed p;
     const int n = cli_parse(&spec, argc, argv, &opt, arguments);
     cli_catch_signals();
+    signal(SIGPIPE,
+           SIG_DFL); /* a reader that has enough ends it: nothing is half-done */
     if (packed_open(&p, arguments[0], &err) < 0)
         return cli_report(program, &err);
     const int rc = print_all(&p, arguments + 1, n - 1, opt.field, &err);
     packed_close(&p);
     if (rc < 0)
         return cli_report(program, &err);
-    if (fflush(stdout) != 0) {
-        fprintf(stderr, "%s: standard output: cannot write\n", program);
-        return CLI_IO;
-    }
-    return CLI_OK;
+    return cli_finish(program, CLI_OK);
 }

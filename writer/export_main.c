@@ -361,7 +361,8 @@ int main(int argc, char **argv)
         .options = option_table,
         .arguments_min = 2,
         .arguments_max = 2,
-        .epilogue = "  sluice export train.sluice cifar-10-batches-bin --as=cifar10\n"
+        .epilogue = "examples:\n"
+                    "  sluice export train.sluice cifar-10-batches-bin --as=cifar10\n"
                     "  sluice export photos.sluice photos\n",
     };
     struct options opt = { .format = AS_FOLDER };
@@ -375,5 +376,5 @@ int main(int argc, char **argv)
         return cli_report(program, &err);
     if (!opt.quiet)
         printf("%s: %s samples\n", paths[1], text_count(count, samples));
-    return fflush(stdout) ? CLI_IO : CLI_OK;
+    return cli_finish(program, CLI_OK);
 }

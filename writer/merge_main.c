@@ -64,5 +64,5 @@ int main(int argc, char **argv)
     if (!opt.quiet)
         printf("%s: %s samples of %d files\n", paths[0], text_count(count, samples),
                n - 1);
-    return fflush(stdout) ? CLI_IO : CLI_OK;
+    return cli_finish(program, CLI_OK);
 }

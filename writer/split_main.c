@@ -183,7 +183,8 @@ int main(int argc, char **argv)
         .options = option_table,
         .arguments_min = 1,
         .arguments_max = 1,
-        .epilogue = "  sluice split all.sluice --parts=train:0.8,val:0.1,test:0.1 "
+        .epilogue = "examples:\n"
+                    "  sluice split all.sluice --parts=train:0.8,val:0.1,test:0.1 "
                     "--stratified\n"
                     "  sluice split all.sluice --folds=5\n",
     };
@@ -200,5 +201,5 @@ int main(int argc, char **argv)
     for (int i = 0; i < count && !opt.quiet; i++)
         printf("%s: %s samples\n", parts[i].path,
                text_count(samples, parts[i].samples));
-    return fflush(stdout) ? CLI_IO : CLI_OK;
+    return cli_finish(program, CLI_OK);
 }

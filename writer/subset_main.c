@@ -208,6 +208,7 @@ int main(int argc, char **argv)
         .arguments_min = 2,
         .arguments_max = 2,
         .epilogue =
+            "examples:\n"
             "  sluice subset all.sluice train.sluice --fraction=0.9 --stratified\n"
             "  sluice subset all.sluice val.sluice --fraction=0.9 --stratified "
             "--complement\n",
@@ -223,5 +224,5 @@ int main(int argc, char **argv)
         return cli_report(program, &err);
     if (!opt.quiet)
         printf("%s: %s samples\n", paths[1], text_count(count, kept));
-    return fflush(stdout) ? CLI_IO : CLI_OK;
+    return cli_finish(program, CLI_OK);
 }

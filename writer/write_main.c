@@ -321,6 +321,7 @@ int main(int argc, char **argv)
         .arguments_min = 3,
         .arguments_max = 3,
         .epilogue =
+            "examples:\n"
             "  sluice write cifar10 cifar-10-binary.tar.gz train.sluice\n"
             "  sluice write cifar10 cifar-10-binary.tar.gz test.sluice --split=test\n"
             "  sluice write folder photos/ photos.sluice --max-side=500\n",
@@ -329,9 +330,5 @@ int main(int argc, char **argv)
     cli_catch_signals();
     if (convert(&opt, arguments, &skipped, &err) < 0)
         return cli_report(program, &err);
-    if (fflush(stdout) != 0) {
-        fprintf(stderr, "%s: standard output: cannot write\n", program);
-        return CLI_IO;
-    }
-    return skipped ? CLI_FAILED : CLI_OK;
+    return cli_finish(program, skipped ? CLI_FAILED : CLI_OK);
 }

@@ -14,6 +14,8 @@
 #define SLUICE_VERSION "0"
 #endif
 
+enum { LEFT = 28 }; /* width of --help's left column */
+
 static volatile sig_atomic_t caught;
 
 static _Noreturn void usage_error(const struct cli_spec *spec, const char *what,
@@ -53,11 +55,13 @@ static void print_help(const struct cli_spec *spec)
         else
             snprintf(left, sizeof(left), "--%s=%s", o->name,
                      o->kind == CLI_STRING ? "TEXT" : "N");
-        printf("  %-28s %s%s\n", left,
-               strlen(left) > 28 ? "\n                               " : "", o->help);
+        if (strlen(left) > LEFT)
+            printf("  %s\n  %-*s %s\n", left, LEFT, "", o->help);
+        else
+            printf("  %-*s %s\n", LEFT, left, o->help);
     }
-    printf("  %-28s %s\n", "--help", "print this and exit");
-    printf("  %-28s %s\n", "--version", "print the version and exit");
+    printf("  %-*s %s\n", LEFT, "--help", "print this and exit");
+    printf("  %-*s %s\n", LEFT, "--version", "print the version and exit");
     if (spec->epilogue)
         printf("\n%s", spec->epilogue);
 }
@@ -174,11 +178,11 @@ int cli_parse(const struct cli_spec *spec, int argc, char **argv, void *values,
         }
         if (strcmp(a, "--help") == 0 || strcmp(a, "-h") == 0) {
             print_help(spec);
-            exit(fflush(stdout) ? CLI_IO : CLI_OK);
+            exit(cli_finish(spec->program, CLI_OK));
         }
         if (strcmp(a, "--version") == 0) {
             printf("%s %s\n", spec->program, SLUICE_VERSION);
-            exit(fflush(stdout) ? CLI_IO : CLI_OK);
+            exit(cli_finish(spec->program, CLI_OK));
         }
         const char *name = a + strspn(a, "-"), *equals = strchr(name, '=');
         const struct cli_option *o =
@@ -221,6 +225,16 @@ int cli_report(const char *program, const struct sluice_error *err)
     default:
         return CLI_FAILED;
     }
+}
+
+int cli_finish(const char *program, int status)
+{
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    fprintf(stderr, "%s: standard output: %s\n", program,
+            strerror(errno ? errno : EIO));
+    return CLI_IO;
 }
 
 static void on_signal(int number)

@@ -54,15 +54,18 @@ enum cli_exit {
 
 /* Parse argv into the struct at `values`, which holds the defaults. Positional
  * arguments are stored in `arguments` (room for spec->arguments_max). Returns their
- * number. On
- * --help or --version it prints to standard output and ends the program with 0; on a
- * usage error it prints one line to standard error and ends it with 2: it is main's
- * hand. */
+ * number. On --help or --version it prints to standard output and ends the program with
+ * 0; on a usage error it prints one line to standard error and ends it with 2: it is
+ * main's hand. */
 int cli_parse(const struct cli_spec *spec, int argc, char **argv, void *values,
               const char **arguments);
 
 /* Print "program: message" to standard error; returns the exit status for the code. */
 int cli_report(const char *program, const struct sluice_error *err);
+
+/* Main's last word: `status`, if all of standard output was taken; otherwise say so and
+ * return CLI_IO. */
+int cli_finish(const char *program, int status);
 
 /* Make SIGINT and SIGTERM set a flag (a second one ends the program at once), and
  * ignore SIGPIPE and SIGXFSZ, so that they are errors of the write. */

@@ -15,7 +15,7 @@ static const struct {
     { "merge", "put the samples of several files into one" },
     { "subset", "some samples of a file as a file of their own" },
     { "split", "a file into parts by shares, or into folds" },
-    { "export", "files of their own, or a publisher's binary form, from a file" },
+    { "export", "samples as files of their own, or in a publisher's binary form" },
     { "info", "what a .sluice file holds" },
     { "cat", "samples as lines of JSON, or the bytes of a field" },
     { "verify", "check every checksum of a file" },
@@ -37,6 +37,14 @@ static void print_help(FILE *to)
     fputs("\n`sluice COMMAND --help` tells more.\n", to);
 }
 
+static int finish(void)
+{
+    if (fflush(stdout) == 0)
+        return 0;
+    fprintf(stderr, "sluice: standard output: %s\n", strerror(errno));
+    return 3;
+}
+
 int main(int argc, char **argv)
 {
     char path[PATH_MAX];
@@ -44,11 +52,11 @@ int main(int argc, char **argv)
     int found = 0;
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
         print_help(argc < 2 ? stderr : stdout);
-        return argc < 2 ? 2 : 0;
+        return argc < 2 ? 2 : finish();
     }
     if (strcmp(argv[1], "--version") == 0) {
         puts("sluice " SLUICE_VERSION);
-        return 0;
+        return finish();
     }
     while (commands[found].name && strcmp(commands[found].name, argv[1]) != 0)
         found++;

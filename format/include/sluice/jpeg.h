@@ -3,8 +3,8 @@
  *     struct sluice_jpeg *j;
  *     struct sluice_jpeg_info info;
  *     rc = sluice_jpeg_create(&j, NULL, &err);
- *     rc = sluice_jpeg_begin(j, bytes, size, &info, &err);      // sizes, nothing
- * decoded rc = sluice_jpeg_decode(j, NULL, 3, pixels, &err);        // or a part of it
+ *     rc = sluice_jpeg_begin(j, bytes, size, &info, &err);  // the header
+ *     rc = sluice_jpeg_decode(j, NULL, 3, pixels, &err);    // or a part of it
  *     sluice_jpeg_free(j);
  *
  * Pixels are those of libjpeg with the accurate DCT and fancy upsampling, whether the

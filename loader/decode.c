@@ -24,6 +24,20 @@ void sluice_decoder_free(struct sluice_decoder *d)
     *d = (struct sluice_decoder){ .jpeg = NULL };
 }
 
+int sluice_decoder_check(const struct sluice_loader *ld, struct sluice_error *err)
+{
+    struct sluice_error why;
+    struct sluice_jpeg *jpeg = NULL;
+    int rc =
+        ld->opt.jpeg == SLUICE_JPEG_AUTO ? 0 : sluice_jpeg_create(&jpeg, NULL, &why);
+    if (jpeg)
+        rc = sluice_jpeg_prefer(jpeg, ld->opt.jpeg, &why);
+    sluice_jpeg_free(jpeg);
+    return rc < 0 ? sluice_fail(err, (enum sluice_code)rc, "%s: %.300s", ld->file.path,
+                                why.message)
+                  : 0;
+}
+
 static double between(struct sluice_rng *rng, double low, double high)
 {
     return low + (high - low) * (double)sluice_rng_unit(rng);

@@ -23,6 +23,8 @@ struct sluice_decoder {
     double resize_seconds; /* spent on scaling; the caller may reset it */
 };
 void sluice_decoder_free(struct sluice_decoder *d);
+/* Can JPEGs be decoded so? Asked at open: a picture is not to blame. */
+int sluice_decoder_check(const struct sluice_loader *ld, struct sluice_error *err);
 
 /* The part of a (height, width) image that sample `sample` shows in epoch `epoch`.
  * RANDOM: RandomResizedCrop.get_params of torchvision, drawn from Philox. */

@@ -379,9 +379,9 @@ static int open_all(struct sluice_loader *ld, const char *path,
     const bool forced = ld->opt.io != SLUICE_IO_AUTO;
     int rc;
     if ((rc = sluice_file_open(&ld->file, path, ld->file.sys, err)) < 0 ||
-        (rc = find_fields(ld, err)) < 0 || (rc = settle_shape(ld, err)) < 0 ||
-        (rc = settle_view(ld, err)) < 0 || (rc = sluice_choose_io(ld, err)) < 0 ||
-        (rc = allocate_slots(ld, err)) < 0)
+        (rc = sluice_decoder_check(ld, err)) < 0 || (rc = find_fields(ld, err)) < 0 ||
+        (rc = settle_shape(ld, err)) < 0 || (rc = settle_view(ld, err)) < 0 ||
+        (rc = sluice_choose_io(ld, err)) < 0 || (rc = allocate_slots(ld, err)) < 0)
         return rc;
     return start(ld, forced, err);
 }

@@ -311,6 +311,9 @@ static void nonsense(void)
     refuse(&(struct sluice_loader_options){ .batch_size = INT32_MAX,
                                             .batches = INT32_MAX },
            SLUICE_EINVAL, "more than there are addresses");
+    refuse(&(struct sluice_loader_options){ .jpeg = SLUICE_JPEG_AVX512 + 1,
+                                            .on_error = SLUICE_SKIP },
+           SLUICE_EUNBUILT, "a decoder that is not there");
 }
 
 int main(void)

@@ -31,24 +31,26 @@ static int grow(uint8_t **data, size_t *room, size_t need, const char *path,
                                need);
 }
 
-/* SLUICE_ECORRUPT unless the picture is whole, and of the size that the index says. */
+/* SLUICE_ECORRUPT unless the picture is whole, and of the size that the index says:
+ * known before that much memory is asked for. */
 static int check_picture(struct work *w, const struct sluice_file *f, uint64_t sample,
                          const struct sluice_extent *x, struct sluice_error *err)
 {
     struct sluice_jpeg_info info;
     struct sluice_error why;
-    const size_t need = (size_t)x->height * x->width * 3;
-    int rc = grow(&w->pixels, &w->pixel_room, need, f->path, err);
-    if (rc == 0 && !w->jpeg)
-        rc = sluice_jpeg_create(&w->jpeg, NULL, err);
+    int rc = w->jpeg ? 0 : sluice_jpeg_create(&w->jpeg, NULL, err);
     if (rc < 0)
         return rc;
     rc = sluice_jpeg_begin(w->jpeg, w->bytes, x->size, &info, &why);
     if (rc == 0 && (info.height != x->height || info.width != x->width))
         rc = sluice_fail(&why, SLUICE_ECORRUPT, "a picture of %ux%u, expected %ux%u",
                          info.height, info.width, x->height, x->width);
-    if (rc == 0)
+    if (rc == 0) {
+        const size_t need = (size_t)x->height * x->width * 3;
+        if ((rc = grow(&w->pixels, &w->pixel_room, need, f->path, err)) < 0)
+            return rc;
         rc = sluice_jpeg_decode(w->jpeg, NULL, 3, w->pixels, &why);
+    }
     return rc < 0 ? sluice_fail(err, SLUICE_ECORRUPT, "%s: sample %" PRIu64 ": %.300s",
                                 f->path, sample, why.message)
                   : 0;

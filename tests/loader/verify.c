@@ -6,6 +6,7 @@
 
 #include <sluice/format_emit.h>
 #include <sluice/rng.h>
+#include <sluice/writer.h>
 
 #include "support/files.h"
 #include "verify.h"
@@ -118,6 +119,38 @@ static void cut(const char *path, const uint8_t *bytes, size_t size, uint64_t ta
     close(fd);
 }
 
+/* A size that only the index claims is damage like any other: no memory is asked for.
+ */
+static void claimed(void)
+{
+    static const struct sluice_field field = {
+        "image", SLUICE_KIND_IMAGE, SLUICE_U8, 0, { 0 }
+    };
+    static const uint8_t no_jpeg[100];
+    struct sluice_writer *w;
+    struct sluice_error err;
+    struct finding found;
+    char path[128];
+    const char *folder = folder_make();
+    const struct sluice_value v = { .data = no_jpeg,
+                                    .size = sizeof(no_jpeg),
+                                    .codec = SLUICE_CODEC_JPEG,
+                                    .height = UINT32_MAX,
+                                    .width = UINT32_MAX,
+                                    .channels = 3 };
+    snprintf(path, sizeof(path), "%s/claimed.sluice", folder);
+    REQUIRE(sluice_writer_begin(
+                &w, path, &(struct sluice_schema){ .fields = &field, .field_count = 1 },
+                &err) == 0,
+            "%s", err.message);
+    REQUIRE(sluice_writer_append(w, &v, &err) == 0, "%s", err.message);
+    REQUIRE(sluice_writer_finish(w, &err) == 0, "%s", err.message);
+    sluice_writer_abandon(w);
+    CHECK(findings(path, &found) == 1 && strstr(found.first, "sample 0: "), "%s",
+          found.first);
+    folder_remove(folder);
+}
+
 int main(int argc, char **argv)
 {
     struct finding found;
@@ -125,6 +158,7 @@ int main(int argc, char **argv)
     struct sluice_error err;
     struct sluice_dataset *ds;
     REQUIRE(argc > 1, "which files?");
+    claimed();
     rng = sluice_rng_at(5, 0, 0);
     for (int i = 1; i < argc; i++) {
         f.bytes = file_read(argv[i], &f.size);

@@ -6,6 +6,7 @@
 
 #include <sluice/rng.h>
 
+#include "cuda/views.h"
 #include "device_memory.h"
 #include "evaluate.h"
 
@@ -69,14 +70,6 @@ static struct view view_of(const struct tta *tta, int k, const struct sluice_bat
     return tta_views[tta->kind].at[k];
 }
 
-/* -1 is 1, n is n - 2: the edge pixel itself is not doubled. */
-static int reflect(int i, int n)
-{
-    if (n == 1)
-        return 0;
-    return i < 0 ? -i : i >= n ? 2 * (n - 1) - i : i;
-}
-
 static void copy_view(char *out, const struct sluice_batch *b, int n,
                       const struct view *v)
 {
@@ -90,72 +83,60 @@ static void copy_view(char *out, const struct sluice_batch *b, int n,
         return;
     }
     for (int y = 0; y < h; y++) {
-        const char *row = from + (size_t)reflect(y + v->dy, h) * row_bytes;
+        const char *row = from + (size_t)view_reflect(y + v->dy, h) * row_bytes;
         for (int x = 0; x < w; x++, out += pixel) {
-            int sx = reflect(x + v->dx, w);
+            int sx = view_reflect(x + v->dx, w);
             sx = v->flip ? w - 1 - sx : sx;
             memcpy(out, row + (size_t)sx * pixel, pixel);
         }
     }
 }
 
-/* What goes in and comes out, in the host's memory. */
-struct stage {
-    void *pixels;
-    float *probabilities;
-    bool own; /* not the network's own memory, which is the device's */
-};
-
-static int stage_open(struct stage *s, struct net *net, struct sluice_error *err)
+/* View k of all images, through the network, added to their logits. */
+static int run_view(struct net *net, const struct sluice_batch *b,
+                    const struct tta *tta, int k, double *logits,
+                    struct sluice_error *err)
 {
-    *s = (struct stage){ net_input(net)->data, net_probabilities(net)->data, false };
-    if (!device_has_memory(net_device(net)))
-        return 0;
-    s->own = true;
-    s->pixels = malloc(tensor_bytes(net_input(net)));
-    s->probabilities = malloc(tensor_bytes(net_probabilities(net)));
-    return s->pixels && s->probabilities
-               ? 0
-               : sluice_fail(err, SLUICE_ENOMEM, "no memory for a batch");
-}
-
-static void stage_close(const struct stage *s)
-{
-    if (!s->own)
-        return;
-    free(s->pixels);
-    free(s->probabilities);
-}
-
-/* View k of all images, through the network; *weight is the view's. */
-static int run_view(struct net *net, const struct stage *s,
-                    const struct sluice_batch *b, const struct tta *tta, int k,
-                    double *weight, struct sluice_error *err)
-{
-    const struct tensor *in = net_input(net), *p = net_probabilities(net);
+    const struct tensor *out = net_probabilities(net);
+    const float *p = out->data;
     struct pass pass = { .training = false };
-    int rc = 0;
+    double weight = 0;
     for (int n = 0; n < b->count; n++) {
         const struct view v = view_of(tta, k, b, n);
-        copy_view(s->pixels, b, n, &v);
-        *weight = v.weight;
+        copy_view(net_input(net)->data, b, n, &v);
+        weight = v.weight;
     }
-    if (s->own)
-        rc = device_write(net_device(net), in->data, s->pixels, tensor_bytes(in), err);
-    if (rc == 0)
-        rc = net_forward(net, &pass, err);
-    if (rc == 0 && s->own)
-        rc = device_read(net_device(net), s->probabilities, p->data, tensor_bytes(p),
-                         err);
+    const int rc = net_forward(net, &pass, err);
+    for (size_t i = 0; i < tensor_elements(out) && rc == 0; i++)
+        logits[i] += view_vote(p[i], weight);
     return rc;
 }
 
-/* Adding weighted logarithms of probabilities averages logits: what softmax took off
- * is one number per image and view, and the final normalisation takes it off again. */
-static void add_view(double *logits, const float *p, size_t n, double weight)
+/* The same of all views, made where the network is. */
+static int run_views_there(struct views **views, struct net *net,
+                           const struct sluice_batch *b, const struct tta *tta,
+                           double *logits, struct sluice_error *err)
 {
-    for (size_t i = 0; i < n; i++)
-        logits[i] += weight * log((double)p[i] > 1e-37 ? (double)p[i] : 1e-37);
+    const int count = view_count(tta);
+    const size_t images = (size_t)b->count;
+    struct view_place *places = malloc((size_t)count * images * sizeof(*places));
+    double *weights = malloc((size_t)count * sizeof(*weights));
+    int rc = places && weights
+                 ? 0
+                 : sluice_fail(err, SLUICE_ENOMEM, "no memory for %d views", count);
+    for (int k = 0; k < count && rc == 0; k++)
+        for (size_t n = 0; n < images; n++) {
+            const struct view v = view_of(tta, k, b, (int)n);
+            places[(size_t)k * images + n] = (struct view_place){ v.flip, v.dy, v.dx };
+            weights[k] = v.weight;
+        }
+    if (rc == 0 && !*views) /* the first batch is the largest */
+        rc = views_open(views, net, count, err);
+    if (rc == 0)
+        rc = views_run(*views, b->pixels, places, weights, count, logits, err);
+    free(places);
+    free(weights);
+    return rc;
 }
 
 /* From averaged logits of one image to a prediction; returns its loss. */
@@ -173,24 +154,20 @@ static double decide(struct prediction *out, const double *logits, int classes)
     return out->label < 0 ? 0 : logits[best] + log(sum) - logits[out->label];
 }
 
-static int run_batch(struct evaluation *e, double *logits, struct net *net,
-                     const struct sluice_batch *b, const struct data_info *info,
-                     const struct tta *tta, struct sluice_error *err)
+static int run_batch(struct evaluation *e, struct views **views, double *logits,
+                     struct net *net, const struct sluice_batch *b,
+                     const struct data_info *info, const struct tta *tta,
+                     struct sluice_error *err)
 {
-    const size_t n = (size_t)b->count * (size_t)e->classes;
-    struct stage stage;
-    double weight = 0;
     int rc = net_resize(net, b->count, err);
     if (rc < 0)
         return rc;
-    rc = stage_open(&stage, net, err);
-    memset(logits, 0, n * sizeof(*logits));
-    for (int k = 0; k < view_count(tta) && rc == 0; k++) {
-        rc = run_view(net, &stage, b, tta, k, &weight, err);
-        if (rc == 0)
-            add_view(logits, stage.probabilities, n, weight);
-    }
-    stage_close(&stage);
+    memset(logits, 0, (size_t)b->count * (size_t)e->classes * sizeof(*logits));
+    if (device_has_memory(net_device(net)))
+        rc = run_views_there(views, net, b, tta, logits, err);
+    else
+        for (int k = 0; k < view_count(tta) && rc == 0; k++)
+            rc = run_view(net, b, tta, k, logits, err);
     if (rc < 0)
         return rc;
     for (int i = 0; i < b->count; i++) {
@@ -212,6 +189,7 @@ int evaluate(struct evaluation *out, struct net *net, struct sluice_loader *load
     const struct sluice_batch *b;
     const uint64_t samples = sluice_loader_samples(loader);
     struct evaluation e = { .labelled = info->label_field >= 0 };
+    struct views *views = NULL;
     double *logits = NULL;
     size_t room = 0;
     int n, rc = sluice_loader_seek(loader, 0, 0, err);
@@ -233,10 +211,11 @@ int evaluate(struct evaluation *out, struct net *net, struct sluice_loader *load
             room = need;
         }
         if (rc == 0)
-            rc = run_batch(&e, logits, net, b, info, tta, err);
+            rc = run_batch(&e, &views, logits, net, b, info, tta, err);
         if (n > 0)
             sluice_loader_release(loader, b);
     }
+    views_close(views);
     free(logits);
     e.loss = e.labelled && e.count ? e.loss / (double)e.count : (double)NAN;
     e.accuracy = e.labelled && e.count ? e.accuracy / (double)e.count : (double)NAN;

@@ -5,6 +5,7 @@
 #include "kernels_channel.h"
 #include "kernels_pool.h"
 #include "kernels_train.h"
+#include "kernels_views.h"
 
 enum gpu_kernel {
 #define KERNEL(name, args, phases, room) KERNEL_##name,

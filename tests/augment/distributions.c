@@ -1,12 +1,10 @@
-/* distributions.c -- what every operation draws has the distribution that it promises:
- * Kolmogorov-Smirnov for what is continuous, chi-square for what is not, with fixed
- * seeds, at levels that a right generator misses once in a thousand. Draws need no
- * pixels, so the images are large and the roundings to pixels small. */
+/* distributions.c -- what every operation draws has the distribution that it promises,
+ * with fixed seeds. Draws need no pixels, so the images are large and the roundings to
+ * pixels small. */
 #include <string.h>
 
-#include "check.h"
+#include "goodness.h"
 #include "ops.h"
-#include "ops/mix.h"
 #include "pipeline.h"
 
 enum { SIDE = 8000, SAMPLES = 20000, VALUES = 8 };
@@ -21,50 +19,6 @@ struct test {
     const double *expect; /* (bins): their probabilities; NULL: all the same */
 };
 
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
-static void check_uniform(const char *what, int which, double *v, int n)
-{
-    double worst = 0;
-    qsort(v, (size_t)n, sizeof(*v), compare);
-    for (int i = 0; i < n; i++) {
-        const double above = (i + 1.0) / n - v[i], below = v[i] - (double)i / n;
-        worst = fmax(worst, fmax(above, below));
-    }
-    CHECK(worst * sqrt(n) <= 1.95, "%s: number %d: Kolmogorov-Smirnov %g of %d", what,
-          which, worst * sqrt(n), n);
-}
-
-/* The limit is the upper 0.1 % point, by Wilson and Hilferty's approximation. */
-static void check_bins(const struct test *t, int which, const double *v, int n)
-{
-    static int count[1024];
-    double sum = 0;
-    int freedom = -1;
-    REQUIRE(t->bins <= 1024, "%d bins", t->bins);
-    memset(count, 0, sizeof(count));
-    for (int i = 0; i < n; i++) {
-        REQUIRE(v[i] >= 0 && v[i] < t->bins, "%s: category %g", t->pipeline, v[i]);
-        count[(int)v[i]]++;
-    }
-    for (int i = 0; i < t->bins; i++) {
-        const double want = n * (t->expect ? t->expect[i] : 1.0 / t->bins);
-        CHECK(want > 0 || !count[i], "%s: category %d is impossible", t->pipeline, i);
-        freedom += want > 0;
-        sum += want > 0 ? (count[i] - want) * (count[i] - want) / want : 0;
-    }
-    if (!freedom) /* every image alike */
-        return;
-    const double k = freedom, c = 2 / (9 * k);
-    const double limit = k * pow(1 - c + 3.0902 * sqrt(c), 3);
-    CHECK(sum <= limit, "%s: number %d: chi-square %g over %d bins, limit %g",
-          t->pipeline, which, sum, t->bins, limit);
-}
-
 static void run(const struct test *t)
 {
     const struct sluice_augment_options o = {
@@ -74,6 +28,7 @@ static void run(const struct test *t)
     };
     static double value[VALUES][SAMPLES];
     struct sluice_error err = { 0 };
+    const struct bins bins = { t->pipeline, t->bins, t->expect };
     struct sluice_augment *a;
     int n = 0, numbers = 0;
     REQUIRE(sluice_augment_create(&a, t->pipeline, &o, &err) == 0, "%s", err.message);
@@ -93,7 +48,7 @@ static void run(const struct test *t)
     REQUIRE(n >= 500, "%s: %d samples", t->pipeline, n);
     for (int k = 0; k < numbers; k++) {
         if (t->bins)
-            check_bins(t, k, value[k], n);
+            check_bins(&bins, k, value[k], n);
         else
             check_uniform(t->pipeline, k, value[k], n);
     }
@@ -359,63 +314,6 @@ static void expect_levels(void)
         hue_expect[i] = i == 25 ? 2 / 51.0 : i == 0 || i == 50 ? 0.5 / 51 : 1 / 51.0;
 }
 
-/* Distribution functions of Beta(a, a). */
-static double beta_half(double x)
-{
-    return asin(sqrt(x)) * 2 / 3.14159265358979;
-}
-
-static double beta_one(double x)
-{
-    return x;
-}
-
-static double beta_two(double x)
-{
-    return x * x * (3 - 2 * x);
-}
-
-static double beta_three(double x)
-{
-    return x * x * x * (10 - 15 * x + 6 * x * x);
-}
-
-/* mixup's share, each batch's or each image's own, and the partners, of seven. */
-static void mixed(const char *pipeline, double (*distribution)(double))
-{
-    enum { COUNT = 8 };
-    static double share[SAMPLES], shift[SAMPLES], side[SAMPLES];
-    const struct test shifts = { pipeline, NULL, COUNT - 1, NULL };
-    const struct test sides = { pipeline, NULL, 4, NULL };
-    const struct sluice_augment_options o = {
-        .source = { SIDE, SIDE, 3, SLUICE_U8, SLUICE_NHWC },
-        .seed = 20,
-        .dtype = SLUICE_U8,
-        .mixes = 1,
-    };
-    struct sluice_error err = { 0 };
-    struct sluice_augment *a;
-    int boxes = 0;
-    REQUIRE(sluice_augment_create(&a, pipeline, &o, &err) == 0, "%s", err.message);
-    for (int i = 0; i < SAMPLES; i++) {
-        struct sluice_mix m;
-        mix_draw(&m, sluice_augment_plan(a), i % COUNT, COUNT, (uint64_t)i * 3,
-                 (uint64_t)i, 3);
-        share[i] = distribution ? distribution((double)m.share) : 0;
-        shift[i] = (m.partner - i % COUNT + COUNT) % COUNT - 1;
-        if (m.height) { /* cut off or not, its middle is where its centre is */
-            side[boxes] = 2 * (2 * m.y + m.height > SIDE) + (2 * m.x + m.width > SIDE);
-            boxes++;
-        }
-    }
-    if (distribution)
-        check_uniform(pipeline, 0, share, SAMPLES);
-    else
-        check_bins(&sides, 0, side, boxes);
-    check_bins(&shifts, 1, shift, SAMPLES);
-    sluice_augment_free(a);
-}
-
 static const struct test tests[] = {
     { "flip:p=0.3", is_on, 2, three_of_ten },
     { "vertical_flip:p=0.3", is_on, 2, three_of_ten },
@@ -488,12 +386,6 @@ int main(void)
     expect_levels();
     for (int i = 0; i < TESTS; i++)
         run(&tests[i]);
-    mixed("mixup:alpha=0.5", beta_half);
-    mixed("mixup", beta_one);
-    mixed("mixup:alpha=2:per=sample", beta_two);
-    mixed("mixup:alpha=3", beta_three);
-    mixed("cutmix:per=sample", NULL);
-    mixed("cutmix", NULL);
     complete();
     return check_done();
 }

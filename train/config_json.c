@@ -12,45 +12,16 @@ static void write_text(FILE *to, const char *text)
     fputc('"', to);
 }
 
-static void write_vector(FILE *to, const struct config_numbers *v)
-{
-    fputc('[', to);
-    for (int i = 0; i < v->count; i++) {
-        fputs(i ? ", " : "", to);
-        config_write_real(to, v->at[i]);
-    }
-    fputc(']', to);
-}
-
 static void write_value(FILE *to, const struct config_option *o,
                         const struct config *cfg)
 {
     const char *slot = (const char *)cfg + o->offset;
     char buf[64];
-    switch (o->kind) {
-    case CONFIG_BOOL:
-        fputs(*(const bool *)slot ? "true" : "false", to);
+    if (config_write_plain(to, o->kind, slot))
         return;
-    case CONFIG_INT:
-        fprintf(to, "%d", *(const int *)slot);
-        return;
-    case CONFIG_UINT64:
-        fprintf(to, "%llu", *(const unsigned long long *)slot);
-        return;
-    case CONFIG_REAL:
-        config_write_real(to, *(const double *)slot);
-        return;
-    case CONFIG_CHOICE:
-        write_text(to, config_choice(buf, o->name, *(const int *)slot));
-        return;
-    case CONFIG_VECTOR:
-        write_vector(to, (const struct config_numbers *)slot);
-        return;
-    case CONFIG_STRING:
-    case CONFIG_LIST:
-        write_text(to, slot);
-        return;
-    }
+    write_text(to, o->kind == CONFIG_CHOICE
+                       ? config_choice(buf, o->name, *(const int *)slot)
+                       : slot);
 }
 
 /* Groups are objects: the options of one stand together in the table. */

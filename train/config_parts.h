@@ -11,6 +11,9 @@ bool config_parse_real(const char *text, double *out);
 bool config_parse_bool(const char *text, bool *out);
 /* Shortest of the forms that read back to the same number. */
 void config_write_real(FILE *to, double x);
+/* What YAML and JSON write alike: numbers, and true and false. The value stands at
+ * `slot`; false: of another kind, nothing is written. */
+bool config_write_plain(FILE *to, enum config_kind kind, const void *slot);
 
 /* "model.<option>"; 1: the model has no such option, or the key is another. */
 int config_model_set(struct config *cfg, const struct model_def *model,

@@ -164,6 +164,32 @@ static void write_vector(FILE *to, const struct config_numbers *v)
     fputc(']', to);
 }
 
+bool config_write_plain(FILE *to, enum config_kind kind, const void *slot)
+{
+    switch (kind) {
+    case CONFIG_BOOL:
+        fputs(*(const bool *)slot ? "true" : "false", to);
+        return true;
+    case CONFIG_INT:
+        fprintf(to, "%d", *(const int *)slot);
+        return true;
+    case CONFIG_UINT64:
+        fprintf(to, "%llu", *(const unsigned long long *)slot);
+        return true;
+    case CONFIG_REAL:
+        config_write_real(to, *(const double *)slot);
+        return true;
+    case CONFIG_VECTOR:
+        write_vector(to, slot);
+        return true;
+    case CONFIG_CHOICE:
+    case CONFIG_STRING:
+    case CONFIG_LIST:
+        return false;
+    }
+    return false;
+}
+
 static void write_value(FILE *to, const struct config_option *o,
                         const struct config *cfg)
 {
@@ -174,30 +200,10 @@ static void write_value(FILE *to, const struct config_option *o,
         return;
     }
     fputc(' ', to);
-    switch (o->kind) {
-    case CONFIG_BOOL:
-        fputs(*(const bool *)slot ? "true" : "false", to);
-        break;
-    case CONFIG_INT:
-        fprintf(to, "%d", *(const int *)slot);
-        break;
-    case CONFIG_UINT64:
-        fprintf(to, "%llu", *(const unsigned long long *)slot);
-        break;
-    case CONFIG_REAL:
-        config_write_real(to, *(const double *)slot);
-        break;
-    case CONFIG_CHOICE:
+    if (o->kind == CONFIG_CHOICE)
         fputs(config_choice(buf, o->name, *(const int *)slot), to);
-        break;
-    case CONFIG_VECTOR:
-        write_vector(to, (const struct config_numbers *)slot);
-        break;
-    case CONFIG_STRING:
-    case CONFIG_LIST:
+    else if (!config_write_plain(to, o->kind, slot))
         write_string(to, slot);
-        break;
-    }
     fputc('\n', to);
 }
 

@@ -64,6 +64,29 @@ static void mistakes(struct device *dev)
           "an empty batch");
 }
 
+/* Sums of what is not alike, probabilities that are none. */
+static void bad_shapes(struct device *dev)
+{
+    struct net *net;
+    struct tensor *a, *b;
+    for (int relu = 0; relu < 2; relu++) {
+        net = fresh(dev);
+        net_fork(net, net_input(net), &a, &b);
+        b = net_conv2d(net, b, "narrow", 3, 3, 2, 1, false);
+        (relu ? net_add_relu : net_add)(net, a, b);
+        REFUSED(net, relu ? "add_relu" : "add ", "4x8x8x3", "4x4x4x3", "differ");
+    }
+    net = fresh(dev);
+    net_dropout(net, net_input(net), 1);
+    REFUSED(net, "dropout", "1, expected 0 <= p < 1");
+    net = fresh(dev);
+    net_droppath(net, net_input(net), (float)NAN, false, DROP_EXPECTED);
+    REFUSED(net, "droppath", "nan, expected 0 <= p < 1");
+    net = fresh(dev);
+    net_droppath(net, net_input(net), 0.5F, false, (enum drop_scaling)7);
+    REFUSED(net, "droppath", "scaling 7, expected 0 to 2");
+}
+
 /* Everything once: residual branches, one nested, one left out at times, factors of
  * channels, pooling, dropout, scale. */
 static struct net *everything(struct device *dev)
@@ -320,6 +343,7 @@ int main(int argc, char **argv)
         gpu_on_host(false);
     rig_device(&r, argc > 1 ? argv[1] : "ref");
     mistakes(r.dev);
+    bad_shapes(r.dev);
     r.net = everything(r.dev);
     rig_batch(&r, 0);
     r.pass = (struct pass){

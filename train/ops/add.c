@@ -5,20 +5,6 @@
 
 #include "backends.h"
 
-static int shape(struct op *op, struct sluice_error *err)
-{
-    char a[64], b[64];
-    int rc = op_check_input(op, err);
-    if (rc < 0)
-        return rc;
-    if (memcmp(op->in[0]->shape, op->in[1]->shape, sizeof op->in[0]->shape) != 0)
-        return sluice_fail(err, SLUICE_EINVAL, "add %s: %s and %s differ", op->name,
-                           tensor_shape_text(a, op->in[0]),
-                           tensor_shape_text(b, op->in[1]));
-    op_shape_like(op->out[0], op->in[0]);
-    return 0;
-}
-
 static int forward(struct op *op, struct device *dev, struct pass *pass,
                    struct sluice_error *err)
 {
@@ -55,7 +41,7 @@ const struct op_def op_add = {
     .inputs = 2,
     .outputs = 1,
     .alias_grad = true,
-    .shape = shape,
+    .shape = op_shape_sum,
     .on = { [DEVICE_REF] = &ref,
             [DEVICE_CPU] = IF_ONEDNN(&op_add_cpu),
             [DEVICE_CUDA] = &op_add_cuda },

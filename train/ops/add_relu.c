@@ -2,23 +2,7 @@
  * block: definition and reference. One pass where add and activation are two, and
  * nothing kept between them. Both inputs' gradients are the same, so the network may
  * give them the same memory. */
-#include <string.h>
-
 #include "backends.h"
-
-static int shape(struct op *op, struct sluice_error *err)
-{
-    char a[64], b[64];
-    int rc = op_check_input(op, err);
-    if (rc < 0)
-        return rc;
-    if (memcmp(op->in[0]->shape, op->in[1]->shape, sizeof op->in[0]->shape) != 0)
-        return sluice_fail(err, SLUICE_EINVAL, "add_relu %s: %s and %s differ",
-                           op->name, tensor_shape_text(a, op->in[0]),
-                           tensor_shape_text(b, op->in[1]));
-    op_shape_like(op->out[0], op->in[0]);
-    return 0;
-}
 
 static int forward(struct op *op, struct device *dev, struct pass *pass,
                    struct sluice_error *err)
@@ -59,7 +43,7 @@ const struct op_def op_add_relu = {
     .inputs = 2,
     .outputs = 1,
     .shared_grad = true,
-    .shape = shape,
+    .shape = op_shape_sum,
     .on = { [DEVICE_REF] = &ref,
             [DEVICE_CPU] = IF_ONEDNN(&op_add_relu_cpu),
             [DEVICE_CUDA] = &op_add_relu_cuda },

@@ -52,6 +52,33 @@ int op_check_input(const struct op *op, struct sluice_error *err)
     return 0;
 }
 
+int op_shape_sum(struct op *op, struct sluice_error *err)
+{
+    char a[64], b[64];
+    const int rc = op_check_input(op, err);
+    if (rc < 0)
+        return rc;
+    if (memcmp(op->in[0]->shape, op->in[1]->shape, sizeof op->in[0]->shape) != 0)
+        return sluice_fail(err, SLUICE_EINVAL, "%s %s: %s and %s differ", op->def->name,
+                           op->name, tensor_shape_text(a, op->in[0]),
+                           tensor_shape_text(b, op->in[1]));
+    op_shape_like(op->out[0], op->in[0]);
+    return 0;
+}
+
+int op_shape_random(struct op *op, struct sluice_error *err)
+{
+    const int rc = op_check_input(op, err);
+    if (rc < 0)
+        return rc;
+    if (!(op->attr.p >= 0 && op->attr.p < 1))
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "%s %s: probability %g, expected 0 <= p < 1", op->def->name,
+                           op->name, (double)op->attr.p);
+    op_shape_like(op->out[0], op->in[0]);
+    return 0;
+}
+
 #ifdef SLUICE_HAVE_ONEDNN
 static const struct op_fusion *const of_cpu[] = { &op_gate_add_relu,
                                                   &op_droppath_add_relu,

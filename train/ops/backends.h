@@ -25,6 +25,11 @@ void op_shape_none(struct tensor *t); /* NULL is fine */
 
 /* Every activation is (n, h, w, c) with positive sizes. */
 int op_check_input(const struct op *op, struct sluice_error *err);
+/* The shape rule of a sum: both inputs alike, and the output like them. */
+int op_shape_sum(struct op *op, struct sluice_error *err);
+/* The shape rule of what happens at random: the output like the input, and 0 <= p < 1.
+ */
+int op_shape_random(struct op *op, struct sluice_error *err);
 
 /* Images of the present batch, and their pixels. */
 static inline int op_batch(const struct op *op)

@@ -5,19 +5,6 @@
 #include "backends.h"
 #include "dropout.h"
 
-static int shape(struct op *op, struct sluice_error *err)
-{
-    int rc = op_check_input(op, err);
-    if (rc < 0)
-        return rc;
-    if (!(op->attr.p >= 0 && op->attr.p < 1))
-        return sluice_fail(err, SLUICE_EINVAL,
-                           "dropout %s: probability %g, expected 0 <= p < 1", op->name,
-                           (double)op->attr.p);
-    op_shape_like(op->out[0], op->in[0]);
-    return 0;
-}
-
 /* Both directions are the same multiplication by the mask. */
 static void apply(const struct op *op, const struct pass *pass, const float *from,
                   float *to)
@@ -69,7 +56,7 @@ const struct op_def op_dropout = {
     .help = "zero elements at random while training",
     .inputs = 1,
     .outputs = 1,
-    .shape = shape,
+    .shape = op_shape_random,
     .on = { [DEVICE_REF] = &ref,
             [DEVICE_CPU] = IF_ONEDNN(&op_dropout_cpu),
             [DEVICE_CUDA] = &op_dropout_cuda },

@@ -18,19 +18,11 @@
 
 static int shape(struct op *op, struct sluice_error *err)
 {
-    int rc = op_check_input(op, err);
-    if (rc < 0)
-        return rc;
-    if (!(op->attr.p >= 0 && op->attr.p < 1))
-        return sluice_fail(err, SLUICE_EINVAL,
-                           "droppath %s: probability %g, expected 0 <= p < 1", op->name,
-                           (double)op->attr.p);
     if (op->attr.scaling < DROP_UNSCALED || op->attr.scaling > DROP_INVERTED)
         return sluice_fail(err, SLUICE_EINVAL,
                            "droppath %s: scaling %d, expected 0 to %d", op->name,
                            (int)op->attr.scaling, DROP_INVERTED);
-    op_shape_like(op->out[0], op->in[0]);
-    return 0;
+    return op_shape_random(op, err);
 }
 
 /* Both directions are the same multiplication. */

@@ -73,6 +73,17 @@ int outputs_publish(const struct run_dir *run, const char *kind, const char *nam
     return give_name(file, relative, model, err);
 }
 
+const char *outputs_model(char buf[RUN_PATH], const struct run_dir *run,
+                          const char *kind, const char *name)
+{
+    char root[PATH_MAX], stamp[NAME_MAX + 1];
+    *buf = 0;
+    if (run->layout == RUN_OUTPUTS && find_tree(run, root, stamp, NULL) == 0)
+        snprintf(buf, RUN_PATH, "%.1400s/%s_models/%.300s_%s.safetensors", root, kind,
+                 name, kind);
+    return buf;
+}
+
 /* The first name that is free. */
 static int make_unique(struct run_dir *out, const char *path, struct sluice_error *err)
 {

@@ -12,6 +12,10 @@
 int outputs_publish(const struct run_dir *run, const char *kind, const char *name,
                     const char *checkpoint, struct sluice_error *err);
 
+/* The full path of that file in `buf`, where there is such a tree; "" otherwise. */
+const char *outputs_model(char buf[RUN_PATH], const struct run_dir *run,
+                          const char *kind, const char *name);
+
 /* Make <dir>/evaluations/<name>_val_acc_<percent>_<date> with a symbolic link
  * model.safetensors to the checkpoint. accuracy 0..1; NaN: "unknown". */
 int outputs_evaluation(struct run_dir *out, const struct run_dir *run, const char *name,

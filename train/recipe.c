@@ -121,10 +121,19 @@ static int not_found(const char *where, const char *what, const char *name,
                        *where ? ": " : "", what, name, n ? "; there are: " : "", list);
 }
 
+static bool is_of_every_model(const char *key)
+{
+    for (const struct config_option *o = config_options; o->name; o++)
+        if (strcmp(o->name, key) == 0)
+            return true;
+    return false;
+}
+
+/* What is asked of any network stays: its name is overwritten, its largest size not. */
 static void drop_model_options(struct settings *s)
 {
     for (int i = s->count - 1; i >= 0; i--)
-        if (strncmp(s->at[i].key, "model.", 6) == 0)
+        if (strncmp(s->at[i].key, "model.", 6) == 0 && !is_of_every_model(s->at[i].key))
             settings_remove(s, s->at[i].key);
 }
 
@@ -173,6 +182,7 @@ static int load_default(struct settings *out, const struct setting *list, char *
                         struct choices *choices, int depth, struct sluice_error *err)
 {
     char path[PATH_MAX], *choice = strchr(item, '=');
+    const char *where = list->where;
     if (!choice) {
         if (strchr(item, '/') || !find_file(item, path))
             return not_found(list->where, "recipe", item, ".", err);
@@ -183,8 +193,9 @@ static int load_default(struct settings *out, const struct setting *list, char *
         if (strcmp(choices->at[i].group, item) == 0) {
             choices->at[i].used = true;
             choice = choices->at[i].choice;
+            where = "command line";
         }
-    return load_group(out, list->where, item, choice, err);
+    return load_group(out, where, item, choice, err);
 }
 
 static int load_defaults(struct settings *out, const struct settings *own,

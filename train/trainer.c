@@ -293,6 +293,14 @@ static int final_test(struct trainer *t, struct sluice_error *err)
     return evaluate(&t->evaluation, t->net, t->final.loader, &t->final_info, &tta, err);
 }
 
+/* Where a model of layout `outputs` stands. */
+static void say_model(struct trainer *t, const char *kind)
+{
+    char path[RUN_PATH];
+    if (*outputs_model(path, &t->run, kind, t->cfg->run.name))
+        trainer_say(t, "%-6s %s", kind, path);
+}
+
 static void say_result(struct trainer *t, const struct trainer_result *r)
 {
     if (t->validated)
@@ -307,6 +315,9 @@ static void say_result(struct trainer *t, const struct trainer_result *r)
                     "training",
                     100 * r->accuracy, 100 * r->best_accuracy, t->total_epochs,
                     r->seconds);
+    if (t->test.loader)
+        say_model(t, "best");
+    say_model(t, "final");
 }
 
 static int finish_run(struct trainer *t, struct trainer_result *result,

@@ -43,6 +43,10 @@ done
 readlink $run | grep -Eq '^[0-9]{4}(_[0-9]{2}){4}(-[0-9]+)?$' || fail "$(readlink $run)"
 cmp $run/checkpoints/best.safetensors outputs/best_models/exp_best.safetensors || fail "best"
 cmp $run/checkpoints/last.safetensors outputs/final_models/exp_final.safetensors || fail "final"
+for kind in best final; do
+  model=$(sed -n "s/^$kind  *//p" err)
+  [ "$model" -ef outputs/${kind}_models/exp_$kind.safetensors ] || fail "$kind: '$model'"
+done
 [ -z "$(find outputs -name '*.safetensors.*' -o -name '*.tmp')" ] || fail "temporary files"
 python3 - <<'PYTHON' || fail "summary.json, config.json"
 import csv, json, os
@@ -182,6 +186,9 @@ done
 bad "expected other samples in data.validation_range than in data.train_range, found 60" \
   sluice train $tiny data.train=train.sluice data.train_range=0-63 \
   data.validation=train.sluice data.validation_range=60-95
+bad "model resnet50: expected at most 5000000 parameters (model.max_parameters), found 6[0-9]*$" \
+  sluice train recipe=se_resnet $split model=resnet50 model.stem=cifar model.channels=32 \
+  model.se_reduction=16
 bad "expected at most 100 parameters (model.max_parameters), found " \
   sluice train $tiny data.train=train.sluice model.max_parameters=100
 [ $failures = 0 ]

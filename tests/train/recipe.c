@@ -128,16 +128,20 @@ static void test_model_options(void)
     snprintf(option, sizeof(option), "model.%s=%.17g", o->name, o->max);
     struct config c = LOAD(name, option);
     CHECK(near(c.model.options[0], o->max, 0, 0), "%g", c.model.options[0]);
-    /* Options of one network are dropped when another is chosen over it. */
-    snprintf(text, sizeof(text), "model: {name: %s, %s: %.17g}\n", m->name, o->name,
+    /* Options of one network are dropped when another is chosen over it; the limit to
+     * its size stays. */
+    snprintf(text, sizeof(text),
+             "model: {name: %s, %s: %.17g, max_parameters: 12345}\n", m->name, o->name,
              o->max);
     write_file("modelled.yaml", text);
     for (int i = 0; model_registry[i]; i++)
         if (model_registry[i] != m) {
             snprintf(other, sizeof(other), "model=%s", model_registry[i]->name);
             c = LOAD("recipe=modelled", other);
-            CHECK(strcmp(c.model.name, model_registry[i]->name) == 0, "%s",
-                  c.model.name);
+            CHECK(strcmp(c.model.name, model_registry[i]->name) == 0 &&
+                      c.model.max_parameters == 12345,
+                  "%s of at most %llu parameters", c.model.name,
+                  (unsigned long long)c.model.max_parameters);
         }
 }
 
@@ -255,6 +259,8 @@ static void test_refusals(void)
         { NULL, "recipe=nothere", "no recipe 'nothere'" },
         { NULL, "recipe=./nothere.yaml", "no recipe './nothere.yaml'" },
         { NULL, "dataset=medium", "command line: no dataset 'medium'" },
+        { "defaults: [{dataset: nothere}]\n", "dataset=medium",
+          "command line: no dataset 'medium'" },
         { NULL, "training.epochs", "expected key=value" },
         { NULL, "training.epochs=0", "command line: training.epochs: expected" },
         { NULL, "training.epochs=1.5", "expected a whole number" },
@@ -277,8 +283,13 @@ static void test_refusals(void)
         snprintf(arg, sizeof(arg), "recipe=%s/bad.yaml", folder);
         if (all[i].yaml)
             write_file("bad.yaml", all[i].yaml);
-        const char *const args[] = { all[i].yaml ? arg : all[i].argument };
-        int rc = config_from_recipe(&cfg, args, 1, &err);
+        const char *args[2];
+        int count = 0;
+        if (all[i].yaml)
+            args[count++] = arg;
+        if (all[i].argument)
+            args[count++] = all[i].argument;
+        int rc = config_from_recipe(&cfg, args, count, &err);
         CHECK(rc < 0, "case %zu was accepted: %s", i, all[i].want);
         CHECK(strstr(err.message, all[i].want), "case %zu: %s: expected ...%s...", i,
               err.message, all[i].want);

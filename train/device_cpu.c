@@ -7,6 +7,10 @@
 #include "device_kinds.h"
 #include "device_onednn.h"
 
+enum {
+    FAR_LEAST = 16 << 20,
+};
+
 /* A larger block in place of *block; what was in it is lost. */
 static int enlarge(void **block, size_t bytes, struct sluice_error *err)
 {
@@ -84,6 +88,7 @@ static int cpu_open(struct device *dev, const char *precision, struct sluice_err
     if (!cpu)
         return sluice_fail(err, SLUICE_ENOMEM, "device cpu: no memory");
     cpu->kernels = kernels_choose();
+    cpu->far_least = FAR_LEAST;
     threads_claim(dev);
     rc = onednn_open(&cpu->onednn, err);
     if (rc < 0) {

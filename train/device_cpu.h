@@ -10,6 +10,8 @@ struct onednn; /* device_onednn.h */
 struct cpu {
     const struct kernels *kernels;
     struct onednn *onednn;
+    size_t far_least; /* bytes of a tensor that the caches will not keep: results of
+                         this size are written past them */
     /* Work space that operators share, as they run one by one: some bytes for each
      * thread, and some for sums. */
     char *scratch;

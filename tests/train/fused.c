@@ -2,6 +2,7 @@
  * gradients, statistics; for every pair, with and without a second gradient, where
  * nobody wants the shortcut's, for channels that fill no vector. argv[1] is the device.
  */
+#include "device_cpu.h"
 #include "net_internal.h"
 #include "net_rig.h"
 #include "ops/fusion.h"
@@ -102,6 +103,18 @@ static void bare(struct net *net)
     net_fork(net, x, &x, &y);
     x = net_add_relu(net, x, net_batchnorm(net, y, "b0", ACT_NONE));
     net_softmax_xent(net, net_linear(net, x, "fc", 10, true), 0);
+}
+
+/* Whole lines, written past the cache: see main. */
+static void lines(struct net *net)
+{
+    const int c = 64;
+    struct tensor *x = normed(net, net_input(net), "c0", "b0", c, ACT_RELU), *y;
+    net_fork(net, x, &x, &y);
+    x = net_add_relu(net, x, normed(net, y, "c1", "b1", c, ACT_NONE));
+    net_fork(net, x, &x, &y);
+    x = net_add_relu(net, x, normed(net, y, "c2", "b2", c, ACT_NONE));
+    net_softmax_xent(net, net_linear(net, net_globalavg(net, x), "fc", 10, true), 0);
 }
 
 /* What looks like a pair and is none: the branch comes first, or has an activation. */
@@ -207,6 +220,8 @@ int main(int argc, char **argv)
         check(r.dev, "from_input", from_input, (struct expected){ 1, 0, 0 });
         check(r.dev, "bare", bare, (struct expected){ 1, 0, 0 });
         check(r.dev, "others", others, (struct expected){ 0, 1, 0 });
+        ((struct cpu *)r.dev->impl)->far_least = 0;
+        check(r.dev, "lines", lines, (struct expected){ 2, 1, 0 });
         check(r.dev, "pooled, few", pooled, (struct expected){ 0 });
         batch_most = 20;
         check(r.dev, "pooled", pooled,

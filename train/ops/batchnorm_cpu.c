@@ -8,6 +8,10 @@
 #include "channel_sums.h"
 #include "fusion.h"
 
+enum {
+    LINE = 64, /* bytes of a line of memory */
+};
+
 /* Per-channel vectors, each padded for whole-vector loads. */
 enum vector_name { SCALE, SHIFT, MEAN, SLOPE, OFFSET, MIDDLE, VECTORS };
 
@@ -67,6 +71,14 @@ static int plan(struct op *op, struct device *dev, struct sluice_error *err)
     return rc;
 }
 
+/* Whole lines of large tensors: the arena aligns where they begin. */
+static bool is_far(const struct op *op, const struct device *dev)
+{
+    const struct tensor *x = op->in[0];
+    return tensor_bytes(x) >= cpu_of(dev)->far_least &&
+           (size_t)op_channels(x) * sluice_dtype_size(x->dtype) % LINE == 0;
+}
+
 static struct job job_of(struct op *op, struct device *dev)
 {
     struct state *s = op->state;
@@ -78,6 +90,7 @@ static struct job job_of(struct op *op, struct device *dev)
         .norm = { .dtype = op->in[0]->dtype,
                   .act = op->attr.act,
                   .c = op_channels(op->in[0]),
+                  .far = is_far(op, dev),
                   .scale = vector(s, SCALE),
                   .shift = vector(s, SHIFT),
                   .mean = vector(s, MEAN),
@@ -89,6 +102,12 @@ static struct job job_of(struct op *op, struct device *dev)
 static size_t row_bytes(const struct job *job)
 {
     return (size_t)job->norm.c * sluice_dtype_size(job->norm.dtype);
+}
+
+static void stores_done(const struct job *job)
+{
+    if (job->norm.far)
+        job->kernels->stores_done();
 }
 
 static void each_row(const struct device *dev, struct job *job, threads_body *body)
@@ -120,6 +139,7 @@ static void forward_body(void *arg, size_t begin, size_t end)
     const size_t at = begin * row_bytes(job);
     job->kernels->norm_forward(&job->norm, (const char *)job->op->in[0]->data + at,
                                (char *)job->op->out[0]->data + at, end - begin);
+    stores_done(job);
 }
 
 static void backward_sums_body(void *arg, size_t begin, size_t end)
@@ -141,6 +161,7 @@ static void backward_body(void *arg, size_t begin, size_t end)
     job->kernels->norm_backward(&job->norm, (const char *)job->op->in[0]->data + at,
                                 (const char *)job->dy + at,
                                 (char *)job->op->in[0]->grad + at, end - begin);
+    stores_done(job);
 }
 
 /* Sums are taken of the distance from the first pixel's value, so that a mean far from
@@ -263,6 +284,7 @@ static void join_body(void *arg, size_t begin, size_t end)
     job->kernels->norm_join_forward(&job->norm, (const char *)job->op->in[0]->data + at,
                                     (const char *)job->sum->in[0]->data + at,
                                     (char *)job->sum->out[0]->data + at, end - begin);
+    stores_done(job);
 }
 
 static void join_sums_body(void *arg, size_t begin, size_t end)
@@ -282,6 +304,7 @@ static void join_sums_body(void *arg, size_t begin, size_t end)
             &job->norm, &g, (const char *)job->op->in[0]->data + at, chunk_rows(k, i),
             chunk_partial(k, i, 0), chunk_partial(k, i, 1));
     }
+    stores_done(job);
 }
 
 static int join_forward(struct op *op, struct op *sum, struct device *dev,

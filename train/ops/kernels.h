@@ -18,6 +18,7 @@ struct norm {
     enum sluice_dtype dtype;
     enum activation act;
     int c;
+    bool far; /* results are written past the cache: see stores_done */
     const float *scale, *shift; /* (c) */
     const float *mean;          /* (c), of x */
     /* (c): dx = scale dz + slope x + offset */
@@ -95,8 +96,8 @@ struct kernels {
                             void *y, uint8_t *index, int n, int oy);
     void (*maxpool_backward)(const struct pool *, enum sluice_dtype, const void *dy,
                              const uint8_t *index, void *dx, int n, int y);
-    /* After maxpool_backward, before another thread reads: some stores go past the
-     * cache and take their time. */
+    /* After maxpool_backward and passes of norms that are `far`, before another thread
+     * reads: some stores go past the cache and take their time. */
     void (*stores_done)(void);
     void (*avgpool_forward)(const struct pool *, enum sluice_dtype, const void *x,
                             void *y, int n, int oy);

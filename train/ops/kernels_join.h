@@ -7,7 +7,8 @@
 #include "kernels_norm.h"
 
 enum {
-    SLICE = 256, /* channels whose factors' gradients are summed at once */
+    SLICE = 256,    /* channels whose factors' gradients are summed at once */
+    JOIN_BLOCK = 4, /* rows: of four tensors, and the next ones, in level 1 */
 };
 
 INLINE vf join_factor(bool bf16, const struct join *j, int k, int n)
@@ -137,15 +138,20 @@ INLINE void norm_join_row(bool bf16, const struct norm *b, const void *x,
 {
     const vf z = load_n(x, at, n, bf16) * load(b->scale, (size_t)k, false) +
                  load(b->shift, (size_t)k, false);
-    store_n(y, at, relu(z + load_n(straight, at, n, bf16)), n, bf16);
+    store_far(y, at, relu(z + load_n(straight, at, n, bf16)), n, bf16, b->far);
 }
 
 INLINE void norm_join_as(bool bf16, const struct norm *b, const void *x,
                          const void *straight, void *y, size_t rows)
 {
+    const size_t row_bytes = (size_t)b->c * (bf16 ? 2 : 4);
     for (size_t i = 0; i < rows; i++) {
         const size_t at = i * (size_t)b->c;
         int k = 0;
+        if (b->far) {
+            fetch((const char *)x + i * row_bytes + AHEAD, row_bytes);
+            fetch((const char *)straight + i * row_bytes + AHEAD, row_bytes);
+        }
         for (; k + LANES <= b->c; k += LANES)
             norm_join_row(bf16, b, x, straight, y, at + (size_t)k, k, LANES);
         if (k < b->c)
@@ -162,39 +168,88 @@ static void norm_join_forward(const struct norm *b, const void *x, const void *s
         norm_join_as(false, b, x, straight, y, rows);
 }
 
+/* Sums of one vector of channels. */
+struct join_sums {
+    vf s, q, mean;
+};
+
+INLINE struct join_sums join_sums_load(const struct norm *b, const float *sum_dz,
+                                       const float *sum_dzx, int k, int n)
+{
+    return (struct join_sums){ load_n(sum_dz, (size_t)k, n, false),
+                               load_n(sum_dzx, (size_t)k, n, false),
+                               load(b->mean, (size_t)k, false) };
+}
+
+INLINE void join_sums_store(const struct join_sums *a, float *sum_dz, float *sum_dzx,
+                            int k, int n)
+{
+    store_n(sum_dz, (size_t)k, a->s, n, false);
+    store_n(sum_dzx, (size_t)k, a->q, n, false);
+}
+
+INLINE void join_sums_add(bool bf16, const struct norm *b,
+                          const struct join_gradient *g, const void *x, size_t at,
+                          int n, struct join_sums *a)
+{
+    const vf dz = joined_gradient(bf16, g, at, n);
+    if (g->straight)
+        store_far(g->straight, at, dz, n, bf16, b->far);
+    a->s += dz;
+    a->q += dz * (load_n(x, at, n, bf16) - a->mean);
+}
+
+/* `second` channels behind the first n are LANES, 0 or fewer: both halves of a line
+ * are met together. */
 INLINE void norm_join_sums_block(bool bf16, const struct norm *b,
                                  const struct join_gradient *g, const void *x,
-                                 size_t first, size_t rows, int k, int n, float *sum_dz,
-                                 float *sum_dzx)
+                                 size_t first, size_t rows, int k, int n, int second,
+                                 float *sum_dz, float *sum_dzx)
 {
-    vf s = load_n(sum_dz, (size_t)k, n, false),
-       q = load_n(sum_dzx, (size_t)k, n, false);
-    const vf mean = load(b->mean, (size_t)k, false);
+    struct join_sums low = join_sums_load(b, sum_dz, sum_dzx, k, n), high = low;
+    if (second)
+        high = join_sums_load(b, sum_dz, sum_dzx, k + LANES, second);
     for (size_t i = first; i < first + rows; i++) {
         const size_t at = i * (size_t)b->c + (size_t)k;
-        const vf dz = joined_gradient(bf16, g, at, n);
-        if (g->straight)
-            store_n(g->straight, at, dz, n, bf16);
-        s += dz;
-        q += dz * (load_n(x, at, n, bf16) - mean);
+        join_sums_add(bf16, b, g, x, at, n, &low);
+        if (second)
+            join_sums_add(bf16, b, g, x, at + LANES, second, &high);
     }
-    store_n(sum_dz, (size_t)k, s, n, false);
-    store_n(sum_dzx, (size_t)k, q, n, false);
+    join_sums_store(&low, sum_dz, sum_dzx, k, n);
+    if (second)
+        join_sums_store(&high, sum_dz, sum_dzx, k + LANES, second);
+}
+
+INLINE void norm_join_fetch(const struct join_gradient *g, const void *x, size_t at,
+                            size_t bytes)
+{
+    fetch((const char *)x + at, bytes);
+    fetch((const char *)g->y + at, bytes);
+    fetch((const char *)g->dy + at, bytes);
+    if (g->more)
+        fetch((const char *)g->more + at, bytes);
 }
 
 INLINE void norm_join_sums_as(bool bf16, const struct norm *b,
                               const struct join_gradient *g, const void *x, size_t rows,
                               float *sum_dz, float *sum_dzx)
 {
+    const size_t row_bytes = (size_t)b->c * (bf16 ? 2 : 4);
     memset(sum_dz, 0, (size_t)b->c * sizeof *sum_dz);
     memset(sum_dzx, 0, (size_t)b->c * sizeof *sum_dzx);
-    for (size_t i = 0; i < rows; i += BLOCK) {
-        const size_t m = rows - i < BLOCK ? rows - i : BLOCK;
+    for (size_t i = 0; i < rows; i += JOIN_BLOCK) {
+        const size_t m = rows - i < JOIN_BLOCK ? rows - i : JOIN_BLOCK;
         int k = 0;
-        for (; k + LANES <= b->c; k += LANES)
-            norm_join_sums_block(bf16, b, g, x, i, m, k, LANES, sum_dz, sum_dzx);
-        if (k < b->c)
-            norm_join_sums_block(bf16, b, g, x, i, m, k, b->c - k, sum_dz, sum_dzx);
+        if (b->far)
+            norm_join_fetch(g, x, (i + JOIN_BLOCK) * row_bytes, JOIN_BLOCK * row_bytes);
+        for (; k + 2 * LANES <= b->c; k += 2 * LANES)
+            norm_join_sums_block(bf16, b, g, x, i, m, k, LANES, LANES, sum_dz, sum_dzx);
+        const int left = b->c - k;
+        if (left > LANES)
+            norm_join_sums_block(bf16, b, g, x, i, m, k, LANES, left - LANES, sum_dz,
+                                 sum_dzx);
+        else if (left)
+            norm_join_sums_block(bf16, b, g, x, i, m, k, left, 0, sum_dz, sum_dzx);
     }
 }
 

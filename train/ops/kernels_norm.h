@@ -62,7 +62,7 @@ INLINE void forward_block(bool bf16, enum activation act, const struct norm *b,
     const size_t at = row * (size_t)b->c + (size_t)k;
     const vf z = load_n(x, at, n, bf16) * load(b->scale, (size_t)k, false) +
                  load(b->shift, (size_t)k, false);
-    store_n(y, at, act_value(bf16, act, z), n, bf16);
+    store_far(y, at, act_value(bf16, act, z), n, bf16, b->far);
 }
 
 INLINE void norm_forward_as(bool bf16, enum activation act, const struct norm *b,
@@ -174,7 +174,7 @@ INLINE void backward_block(bool bf16, enum activation act, const struct norm *b,
     const vf dz = gradient_of_z(bf16, act, b, x, dy, at, k, n, &v);
     const vf rest =
         v * load(b->slope, (size_t)k, false) + load(b->offset, (size_t)k, false);
-    store_n(dx, at, dz * load(b->scale, (size_t)k, false) + rest, n, bf16);
+    store_far(dx, at, dz * load(b->scale, (size_t)k, false) + rest, n, bf16, b->far);
 }
 
 INLINE void norm_backward_as(bool bf16, enum activation act, const struct norm *b,

@@ -219,6 +219,26 @@ INLINE void store_n(void *p, size_t at, vf v, int n, bool bf16)
         store_part(p, at, v, n, bf16);
 }
 
+/* As store_n, a whole vector past the cache where `far`: a line of memory that is
+ * written whole need not be read before. The place is aligned to the vector, and the
+ * line's other half follows at once. Another thread sees it after stores_done. */
+INLINE void store_far(void *p, size_t at, vf v, int n, bool bf16, bool far)
+{
+#ifdef __AVX512F__
+    if (far && n == LANES && bf16) {
+        _mm256_stream_si256((void *)((uint16_t *)p + at), (__m256i)to_bf16(v));
+        return;
+    }
+    if (far && n == LANES) {
+        _mm512_stream_ps((float *)p + at, (__m512)v);
+        return;
+    }
+#else
+    (void)far;
+#endif
+    store_n(p, at, v, n, bf16);
+}
+
 /* exp(-x) for x >= 0, relative error 2e-7; 0 where it is below 1e-38. */
 INLINE vf exp_minus(vf x)
 {

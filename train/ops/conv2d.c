@@ -171,6 +171,8 @@ static const struct op_case cases[] = {
     { "batch 1x1 s2", 20,  5,  5, 64, { .out_channels = 32, .kernel = 1, .stride = 2, .pad = 0 } },
     { "batch 2x2 s3", 32,  7,  7, 16, { .out_channels = 72, .kernel = 2, .stride = 3, .pad = 1 } },
     { "batch 1x1",    18,  4,  5, 96, { .out_channels = 48, .kernel = 1, .stride = 1, .pad = 0 } },
+    { "1x1 stretches", 16, 13, 12, 24, { .out_channels = 40, .kernel = 1, .stride = 1, .pad = 0, .bias = true } },
+    { "1x1 long",     17, 11,  9, 512, { .out_channels = 96, .kernel = 1, .stride = 1, .pad = 0 } },
     { "batch 7x7 s2", 18,  9,  9, 16, { .out_channels = 24, .kernel = 7, .stride = 2, .pad = 3 } },
     { "batch 17x17",  16, 17, 18, 16, { .out_channels = 16, .kernel = 17, .stride = 1, .pad = 0 } },
     { "7x7 map",       3,  7,  7, 64, { .out_channels = 64, .kernel = 3, .stride = 1, .pad = 1 } },

@@ -1,5 +1,6 @@
 /* conv_amx.c -- plans of the tiled convolutions: which source pixel a tap meets, how
  * much of a map is worked on at a time, and the weights in the tiles' order. */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -13,6 +14,9 @@ enum {
     IMAGES_LEAST = 16,
     RING_MOST = 1200 << 10, /* bytes: a ring and a slab live in 2 MB of level 2 */
     PIXELS_MOST = 64,       /* of a slab */
+    STRETCH_LEAST = 8,      /* pixels: see cut_into_stretches */
+    STRETCH_VALUES =
+        24576, /* of a stretch's source and result; 32 are packed at once */
     GATHER_IMAGES = 16,
     WEIGH_IMAGES = 32,
     RIGHT = 1024, /* bf16 elements of a right operand, see amx.h */
@@ -210,6 +214,25 @@ static int walks_create(struct conv_amx *conv, const struct device *dev,
     return rc;
 }
 
+/* A filter of one pixel sees no map: its pixels may as well be cut into images of few
+ * pixels, whose groups then lie in one piece of memory instead of sixteen. */
+static void cut_into_stretches(struct onednn_shape *s)
+{
+    const size_t pixels = (size_t)s->n * (size_t)s->h * (size_t)s->w;
+    int width = STRETCH_VALUES / (s->c + s->k);
+    if (s->kernel > 1 || s->stride > 1 || s->pad || width < STRETCH_LEAST)
+        return;
+    width = width < PIXELS_MOST ? width : PIXELS_MOST;
+    while (pixels % (size_t)width)
+        width--;
+    if (width < STRETCH_LEAST || width >= s->h * s->w ||
+        pixels / (size_t)width > INT_MAX)
+        return;
+    s->n = (int)(pixels / (size_t)width);
+    s->h = s->oh = 1;
+    s->w = s->ow = width;
+}
+
 int conv_amx_create(struct conv_amx **out, struct device *dev,
                     const struct onednn_shape *shape, bool pooled,
                     struct sluice_error *err)
@@ -219,6 +242,8 @@ int conv_amx_create(struct conv_amx **out, struct device *dev,
     if (!conv)
         return sluice_fail(err, SLUICE_ENOMEM, "no memory for a convolution");
     conv->shape = *shape;
+    if (!pooled)
+        cut_into_stretches(&conv->shape);
     int rc = pooled ? windows_create(conv, err) : 0;
     if (rc == 0)
         rc = walks_create(conv, dev, pooled ? &conv->windows : NULL, err);

@@ -5,7 +5,8 @@
  * Images are interleaved in groups: the values of a group's images of one pixel and 32
  * channels are what a left operand is made of. So a tile is a pixel whatever the size
  * of the map, the stride or the padding: no halo, nothing computed beside the map, and
- * taps that fall into the padding are left out.
+ * taps that fall into the padding are left out. With a filter of one pixel the images
+ * are stretches of pixels that lie one behind the other.
  *
  *   gather   forward and backward to the input: each pixel of the result sums over the
  *            taps a source pixel's values (16 images x channels) times the tap's

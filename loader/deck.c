@@ -182,6 +182,22 @@ void sluice_decks_take(struct worker *w, const struct chunk *c)
 
 /* ---- reads become samples ---- */
 
+/* A transfer did not bring this sample. If it was for more than that, it may have
+ * failed for another's sake, or for what lies between: the sample is read alone. */
+static int read_alone(const struct sluice_loader *ld, const struct part *p,
+                      const struct want *want, uint64_t sample,
+                      struct sluice_error *err)
+{
+    const struct sluice_extent *x = &want->x;
+    uint8_t *bytes = p->read.buf + (x->offset - p->begin);
+    int rc = p->read.result;
+    size_t done = 0;
+    if (p->read.size > x->size)
+        rc = sluice_file_pread(&ld->file, bytes, x->size, x->offset, &done);
+    return rc < 0 || done < x->size ? sluice_file_fail(&ld->file, sample, x, rc, err)
+                                    : 0;
+}
+
 static void finish_part(struct worker *w, const struct part *p)
 {
     const struct sluice_loader *ld = w->ld;
@@ -192,14 +208,15 @@ static void finish_part(struct worker *w, const struct part *p)
         const uint64_t sample = c->slot->ids[want->position];
         const size_t into = want->x.offset - p->begin;
         const uint8_t *bytes = p->read.buf + into;
-        int rc;
+        int rc = 0;
         if (sluice_cancelled(ld))
             return;
         if (p->read.done < into + want->x.size)
-            rc = sluice_file_fail(&ld->file, sample, &want->x, p->read.result, &err);
-        else if ((rc = sluice_file_check(&ld->file, sample, &want->x, bytes, &err)) < 0)
+            rc = read_alone(ld, p, want, sample, &err);
+        if (rc == 0 &&
+            (rc = sluice_file_check(&ld->file, sample, &want->x, bytes, &err)) < 0)
             rc = sluice_sample_damaged(w, c, want->position, rc, &err);
-        else
+        else if (rc == 0)
             rc = sluice_sample_put(w, c, want->position, &want->x, bytes, &err);
         if (rc < 0)
             sluice_chunk_fail(c, want->position, rc, &err);

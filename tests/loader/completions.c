@@ -22,6 +22,7 @@ static int trouble;
 static _Atomic int until = INT_MAX; /* completions to the first in trouble: 1: next */
 static int times = 1;               /* in a row */
 static _Atomic int others;          /* in flight when it came */
+static bool alone;                  /* what failed can be read by pread */
 
 /* Reads stay in flight, but for the probe's, until this loader drops what is at hand.
  */
@@ -58,10 +59,18 @@ static int p_open(const char *p, int flags)
     return fd;
 }
 
+static ssize_t p_pread(int fd, void *buf, size_t size, uint64_t at)
+{
+    return until <= 0 && trouble <= 0 && !alone
+               ? trouble
+               : sluice_sys_real.pread(fd, buf, size, at);
+}
+
 static int p_ring_open(struct sluice_ring **out, unsigned depth, int fd)
 {
-    struct sluice_ring *r = calloc(1, sizeof(*r));
-    REQUIRE(r && depth <= HELD_MAX, "a ring of %u", depth);
+    struct sluice_ring *r = depth <= HELD_MAX ? calloc(1, sizeof(*r)) : NULL;
+    if (!r)
+        return -ENOMEM;
     r->fd = fd;
     *out = r;
     return 0;
@@ -151,6 +160,7 @@ static struct sluice_sys play(void)
 {
     struct sluice_sys sys = sluice_sys_real;
     sys.open = p_open;
+    sys.pread = p_pread;
     sys.ring_open = p_ring_open;
     sys.ring_queue = p_ring_queue;
     sys.ring_submit = p_ring_submit;
@@ -239,6 +249,21 @@ static void each_answer(enum sluice_io io)
         CHECK(met > 5, "%s: %d: met %d times in %d", sluice_io_name(io),
               answers[i].trouble, met, n);
     }
+}
+
+/* A transfer of whole blocks fails, and each of its samples can be read alone. */
+static void failed_together(void)
+{
+    alone = true;
+    for (int n = 2; n < 20; n++) {
+        struct sluice_error err = { 0 };
+        trouble = -EIO;
+        until = n;
+        CHECK(epoch(SLUICE_IO_DIRECT, "failed together", &err) == SAMPLES && until <= 0,
+              "completion %d: %s", n, err.message);
+    }
+    until = INT_MAX;
+    alone = false;
 }
 
 /* "Try again", for ever. */
@@ -338,6 +363,7 @@ int main(void)
         failed_early(backends[i]);
         deaf(backends[i]);
     }
+    failed_together();
     folder_remove(folder);
     return check_done();
 }

@@ -2,7 +2,7 @@
  * bounded time: damage, a file that shrinks, each system call failing in turn, short
  * reads, consumers that stop early or hold everything, a fork. */
 #include <errno.h>
-#include <sluice/format.h>
+#include <sluice/format_emit.h>
 #include <sys/wait.h>
 
 #include "core.h"
@@ -118,7 +118,9 @@ static void install(void)
 
 /* ---- one epoch ---- */
 
-static size_t budget;                   /* opt.memory_budget */
+static size_t budget;           /* opt.memory_budget */
+static enum sluice_order order; /* and so on */
+static uint64_t subset[SAMPLES], subset_count;
 static struct sluice_loader_stats last; /* of the last epoch */
 static char scene[64];                  /* what is being done, for what is said */
 
@@ -127,9 +129,13 @@ static int epoch(enum sluice_io io, struct sluice_error *err)
 {
     struct sluice_loader *ld;
     const struct sluice_batch *b;
-    const struct sluice_loader_options o = {
-        .batch_size = BATCH, .threads = 2, .memory_budget = budget, .io = io
-    };
+    const struct sluice_loader_options o = { .batch_size = BATCH,
+                                             .threads = 2,
+                                             .memory_budget = budget,
+                                             .io = io,
+                                             .order = order,
+                                             .subset = subset_count ? subset : NULL,
+                                             .subset_count = subset_count };
     int samples = 0, n = sluice_loader_open_with(&ld, path, &o, &sys, err);
     while (n == 0 || n > 0) {
         n = sluice_loader_next(ld, &b, err);
@@ -179,16 +185,30 @@ static void short_reads(enum sluice_io io)
     shorten = false;
 }
 
-/* A sector that cannot be read is the disk's failure, not a truncated file. */
+/* A sector that cannot be read is the disk's failure, not a truncated file. It is that
+ * of the samples that lie there, and of no other that is read along with them. */
 static void bad_sector(enum sluice_io io)
 {
+    enum { BAD = SAMPLES / 2 };
     struct sluice_error err = { 0 };
-    bad_byte = 3 * SLUICE_BLOCK_SIZE + SAMPLES / 2 * PACK_BYTES;
+    char name[32];
     snprintf(scene, sizeof(scene), "a bad sector");
-    const int got = epoch(io, &err);
-    CHECK(got == SLUICE_EIO && err.code == got && strstr(err.message, path) &&
-              strstr(err.message, "sample ") && strstr(err.message, strerror(EIO)),
-          "%s: %d, %s", sluice_io_name(io), got, err.message);
+    snprintf(name, sizeof(name), "sample %d:", BAD);
+    bad_byte = SLUICE_DATA_AT + BAD * PACK_BYTES + 7;
+    for (int i = 0; i < 2; i++) {
+        order = i ? SLUICE_SEQUENTIAL : SLUICE_RANDOM;
+        const int got = epoch(io, &err);
+        CHECK(got == SLUICE_EIO && err.code == got && strstr(err.message, path) &&
+                  strstr(err.message, name) && strstr(err.message, strerror(EIO)),
+              "%s: %d, %s", sluice_io_name(io), got, err.message);
+        for (uint64_t k = 0; k < SAMPLES; k++)
+            if (k != BAD)
+                subset[subset_count++] = k;
+        CHECK(epoch(io, &err) == SAMPLES - 1, "%s, without it: %s", sluice_io_name(io),
+              err.message);
+        subset_count = 0;
+    }
+    order = SLUICE_RANDOM;
     bad_byte = 0;
 }
 

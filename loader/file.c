@@ -10,6 +10,16 @@
 #include "file.h"
 #include "read.h"
 
+/* A file system of a user's own may be interrupted while it opens. */
+static int open_again(const struct sluice_sys *sys, const char *path, int flags)
+{
+    enum { TRIES = 100 };
+    int fd = -EINTR;
+    for (int i = 0; i < TRIES && fd == -EINTR; i++)
+        fd = sys->open(path, flags);
+    return fd;
+}
+
 int sluice_file_open(struct sluice_file *f, const char *path,
                      const struct sluice_sys *sys, struct sluice_error *err)
 {
@@ -18,7 +28,7 @@ int sluice_file_open(struct sluice_file *f, const char *path,
     f->path = strdup(path);
     if (!f->path)
         return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory for its name", path);
-    f->fd = sys->open(path, O_RDONLY | O_CLOEXEC);
+    f->fd = open_again(sys, path, O_RDONLY | O_CLOEXEC);
     rc = f->fd < 0 ? f->fd : sys->size(f->fd, &f->size);
     if (rc == -ESPIPE || rc == -EISDIR)
         rc = sluice_fail(err, SLUICE_EINVAL, "%s: expected a regular file", path);
@@ -46,7 +56,7 @@ void sluice_file_close(struct sluice_file *f)
 
 int sluice_file_open_direct(struct sluice_file *f)
 {
-    int fd = f->sys->open(f->path, O_RDONLY | O_CLOEXEC | O_DIRECT);
+    int fd = open_again(f->sys, f->path, O_RDONLY | O_CLOEXEC | O_DIRECT);
     if (fd < 0)
         return fd;
     f->direct_fd = fd;

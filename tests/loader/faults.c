@@ -167,6 +167,9 @@ static void nth_call(enum sluice_io io)
                       (got < 0 && err.code == got && strstr(err.message, path) &&
                        got != SLUICE_ECORRUPT), /* the file is whole */
                   "%s, call %d: %d, %s", sluice_io_name(io), n, got, err.message);
+            CHECK(got == SAMPLES || n > 1 || errors[e] != EINTR,
+                  "%s: opening is not tried again: %s", sluice_io_name(io),
+                  err.message);
             good = countdown > 0 ? good + 1 : 0; /* the epoch made fewer calls */
             failures += got < 0;
         }

@@ -211,8 +211,11 @@ static void finish_part(struct worker *w, const struct part *p)
         int rc = 0;
         if (sluice_cancelled(ld))
             return;
-        if (p->read.done < into + want->x.size)
+        if (p->read.done < into + want->x.size) {
+            if (c->rc < 0)
+                continue; /* no more is waited for than it takes to fail */
             rc = read_alone(ld, p, want, sample, &err);
+        }
         if (rc == 0 &&
             (rc = sluice_file_check(&ld->file, sample, &want->x, bytes, &err)) < 0)
             rc = sluice_sample_damaged(w, c, want->position, rc, &err);

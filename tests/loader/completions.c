@@ -23,6 +23,8 @@ static _Atomic int until = INT_MAX; /* completions to the first in trouble: 1: n
 static int times = 1;               /* in a row */
 static _Atomic int others;          /* in flight when it came */
 static bool alone;                  /* what failed can be read by pread */
+static _Atomic int refused;         /* reads that pread failed */
+static enum sluice_order order;
 
 /* Reads stay in flight, but for the probe's, until this loader drops what is at hand.
  */
@@ -61,9 +63,10 @@ static int p_open(const char *p, int flags)
 
 static ssize_t p_pread(int fd, void *buf, size_t size, uint64_t at)
 {
-    return until <= 0 && trouble <= 0 && !alone
-               ? trouble
-               : sluice_sys_real.pread(fd, buf, size, at);
+    if (until > 0 || trouble > 0 || alone)
+        return sluice_sys_real.pread(fd, buf, size, at);
+    refused++;
+    return trouble;
 }
 
 static int p_ring_open(struct sluice_ring **out, unsigned depth, int fd)
@@ -175,9 +178,9 @@ static int open_loader(struct sluice_loader **ld, enum sluice_io io,
                        struct sluice_error *err)
 {
     static struct sluice_sys sys;
-    const struct sluice_loader_options o = { .batch_size = BATCH,
-                                             .threads = 2,
-                                             .io = io };
+    const struct sluice_loader_options o = {
+        .batch_size = BATCH, .threads = 2, .io = io, .order = order
+    };
     sys = play();
     submissions = 0;
     return sluice_loader_open_with(ld, path, &o, &sys, err);
@@ -264,6 +267,25 @@ static void failed_together(void)
     }
     until = INT_MAX;
     alone = false;
+}
+
+/* Each may take a disk its time: of the samples read together one that fails is enough.
+ */
+static void fails_soon(void)
+{
+    enum { TRANSFERS = 4 * BATCH / 8 }; /* four batches in chunks of 8 neighbours */
+    struct sluice_error err = { 0 };
+    order = SLUICE_SEQUENTIAL;
+    trouble = -EIO;
+    until = 2;
+    times = INT_MAX;
+    refused = 0;
+    CHECK(epoch(SLUICE_IO_URING, "fails soon", &err) == SLUICE_EIO, "%s", err.message);
+    CHECK(refused > 0 && refused <= TRANSFERS, "%d reads of %d transfers", refused,
+          TRANSFERS);
+    order = SLUICE_RANDOM;
+    until = INT_MAX;
+    times = 1;
 }
 
 /* "Try again", for ever. */
@@ -364,6 +386,7 @@ int main(void)
         deaf(backends[i]);
     }
     failed_together();
+    fails_soon();
     folder_remove(folder);
     return check_done();
 }

@@ -247,7 +247,7 @@ static void each_answer(enum sluice_io io)
 {
     for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
         int n = 1, met = 0, rc;
-        for (; (rc = nth(io, &answers[i], n)) >= 0; n += 1 + n / 8)
+        for (; (rc = nth(io, &answers[i], n)) >= 0; n += 1 + n / 4)
             met += rc;
         CHECK(met > 5, "%s: %d: met %d times in %d", sluice_io_name(io),
               answers[i].trouble, met, n);

@@ -218,6 +218,11 @@ void profile_print(const struct profile *p, const struct profile_peaks *peaks,
         const struct profile_rate forward = profile_forward(p, i);
         const struct profile_rate backward = profile_backward(p, i);
         int n = snprintf(text, sizeof(text), "%-12s %-22s", op->def->name, op->name);
+        if (op->within) { /* the two run as one, in the second's turn */
+            snprintf(text + n, sizeof(text) - (size_t)n, " in %s", op->within->name);
+            line(ctx, text);
+            continue;
+        }
         n += put_rate(text + n, sizeof(text) - (size_t)n, &forward, peaks);
         put_rate(text + n, sizeof(text) - (size_t)n, &backward, peaks);
         line(ctx, text);
@@ -265,6 +270,8 @@ int profile_write(const struct profile *p, const struct profile_peaks *peaks,
         const struct profile_rate backward = profile_backward(p, i);
         fprintf(f.to, "%s\n    {\"name\": \"%s\", \"kind\": \"%s\", ", i ? "," : "",
                 op->name, op->def->name);
+        if (op->within)
+            fprintf(f.to, "\"in\": \"%s\", ", op->within->name);
         write_rate(f.to, "forward", &forward, peaks);
         fputs(", ", f.to);
         write_rate(f.to, "backward", &backward, peaks);

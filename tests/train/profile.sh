@@ -40,6 +40,21 @@ PYTHON
 sluice train $tiny training.epochs=1 >out 2>err || fail "train: $(cat err)"
 [ ! -e runs/latest/profile.json ] || fail "a profile that nobody asked for"
 
+# Where a device runs two operators as one, the first names the second.
+if sluice train model=se_resnet device=cpu data.threads=1 data.train=train.sluice \
+  training.batch_size=8 training.epochs=1 training.steps=1 --profile >out 2>err; then
+  grep -Eq '^gate +[^ ]+ +in ' err || fail "no pair: $(cat err)"
+  python3 - <<'PYTHON' || fail "profile.json of pairs"
+import json
+ops = json.load(open("runs/latest/profile.json"))["operators"]
+pairs = [o for o in ops if "in" in o]
+assert pairs and all(o["forward"]["seconds"] == 0 for o in pairs), pairs
+assert {o["in"] for o in pairs} <= {o["name"] for o in ops}, pairs
+PYTHON
+else
+  grep -q 'this build has no oneDNN' err || fail "device cpu: $(cat err)"
+fi
+
 # Memory: no run, and what can be counted by hand. 8, 16, 32 channels; 4 classes.
 rm -rf runs
 sluice train $tiny --dry-run >out 2>err || fail "dry run: $(cat err)"

@@ -1,303 +1,195 @@
 /* kernel.h -- what a block of the GPU does: one image, in phases with a barrier after
  * each. The kernel in augment.cu calls block_phase() for its thread; a test calls it in
  * loops over blocks, phases and threads, so the same body and index arithmetic run
- * without a GPU. */
+ * without a GPU.
+ *
+ * Global memory is read once, where the source image lies, and written once, with the
+ * result. A chain of arrange.h goes straight from one to the other; all others load the
+ * image into planes, see room.h, change them step by step, and store them as numbers.
+ * A partner that is mixed in is made the same way by the same block. */
 #ifndef SLUICE_AUGMENT_KERNEL_H
 #define SLUICE_AUGMENT_KERNEL_H
 
-#include <stdalign.h>
-
 #include <sluice/augment_cuda.h>
 
-#include "arrange.h"
-#include "ops.h"
-#include "ops/convert.h"
-#include "ops/mix.h"
+#include "kernel_block.h"
+#include "kernel_planes.h"
+#include "kernel_store.h"
 
-enum {
-    STORE_BYTES = 16,        /* that one thread writes at once */
-    SHARED_MOST = 96 * 1024, /* for two images in a block's memory */
-    PHASE_DRAW = 0,
-    PHASE_ARRANGE,
-    PHASE_STAGES, /* and on: those of each stage; then all again for the partner */
-};
+/* The first phases of every block; what else there is, the last of them lists. */
+enum { PHASE_DRAW, PHASE_PARTNER, PHASE_LIST, PHASE_FIRST };
 
-/* Of a stage: the first three for one that counts. */
-enum { PART_ZERO, PART_COUNT, PART_SETTLE, PART_PIXELS, PARTS };
-
-/* What the threads of a block share. */
-struct block {
-    struct draw draws[STEPS_MAX];
-    struct arrangement arranged;
-    struct counts counts;
-    struct sluice_mix mix;
-};
-
-/* Bytes that stages need between them for each image. */
-SLUICE_HD static inline size_t between_bytes(const struct plan *p)
+SLUICE_HD static inline void list(struct block *shared, int what, int side, int base)
 {
-    return 2 * stages_image_bytes(p);
+    struct phase *to = &shared->phase[shared->phases++];
+    to->what = (uint8_t)what;
+    to->side = (uint8_t)side;
+    to->base = (uint8_t)base;
+    to->begin = to->end = to->channel = 0;
 }
 
-static inline int between_shared(const struct plan *p)
+SLUICE_HD static inline void list_pass(const struct plan *p, const struct room *r,
+                                       struct block *shared, const struct phase *pass)
 {
-    return between_bytes(p) <= SHARED_MOST;
-}
-
-/* Of one image, without its partner. */
-SLUICE_HD static inline int image_phases(const struct plan *p)
-{
-    return PHASE_STAGES + PARTS * p->stages;
-}
-
-SLUICE_HD static inline int block_phases(const struct plan *p)
-{
-    return (p->mixes ? 2 : 1) * image_phases(p);
-}
-
-SLUICE_HD static inline void store_bytes(void *to, const void *from)
-{
-#ifdef __CUDA_ARCH__
-    *(uint4 *)to = *(const uint4 *)from;
-#else
-    memcpy(to, from, STORE_BYTES);
-#endif
-}
-
-/* A place in the result's order of elements. */
-struct place {
-    int y, x, channel;
-};
-
-SLUICE_HD static inline struct place place_at(const struct plan *p, int element)
-{
-    struct place at;
-    int pixel;
-    if (p->layout == SLUICE_NCHW) {
-        at.channel = element / (p->height * p->width);
-        pixel = element % (p->height * p->width);
-    } else {
-        at.channel = element % p->channels;
-        pixel = element / p->channels;
-    }
-    at.y = pixel / p->width;
-    at.x = pixel % p->width;
-    return at;
-}
-
-/* The next element: division is slow, and neighbours share most of it. */
-SLUICE_HD static inline void advance(const struct plan *p, struct place *at)
-{
-    if (p->layout != SLUICE_NCHW) {
-        if (++at->channel < p->channels)
-            return;
-        at->channel = 0;
-    }
-    if (++at->x < p->width)
-        return;
-    at->x = 0;
-    if (++at->y < p->height)
-        return;
-    at->y = 0;
-    at->channel++;
-}
-
-SLUICE_HD static inline uint8_t arranged_byte(const struct plan *p,
-                                              const struct arrangement *a,
-                                              const uint8_t *src, struct place at)
-{
-    for (int i = a->rects - 1; i >= 0; i--)
-        if (inside(&a->rect[i], at.y, at.x))
-            return p->step[a->rect_step[i]].fill[at.channel];
-    int y = at.y + a->dy, x = at.x + a->dx;
-    if (a->shift >= 0) {
-        const struct step *s = &p->step[a->shift];
-        y = padded(y, p->height, s->fill_mode);
-        x = padded(x, p->width, s->fill_mode);
-        if (y < 0 || x < 0)
-            return s->fill[at.channel];
-    }
-    if (a->vflip)
-        y = p->height - 1 - y;
-    if (a->hflip)
-        x = p->width - 1 - x;
-    return src[((size_t)y * p->width + x) * p->channels + at.channel];
-}
-
-SLUICE_HD static inline void put_element(const struct plan *p, const struct draw *draws,
-                                         void *to, size_t i, struct place at, uint8_t v)
-{
-    const float number =
-        multiply_add((float)v, p->gain[at.channel], p->bias[at.channel]);
-    float other;
-    if (p->dtype == SLUICE_U8)
-        ((uint8_t *)to)[i] = v;
-    else
-        store_number(p, to, i,
-                     erased(p, draws, at.y, at.x, at.channel, &other) ? other : number);
-}
-
-/* An element of the partner, over the one that is there. */
-SLUICE_HD static inline void mix_in(const struct plan *p, const struct block *shared,
-                                    void *out, size_t i, struct place at, uint8_t v)
-{
-    union {
-        uint8_t byte;
-        uint16_t half;
-        float number;
-    } u;
-    if (!mix_shows(&shared->mix, at.y, at.x))
-        return;
-    put_element(p, shared->draws, &u, 0, at, v);
-    mix_element(p, &shared->mix, out, i, &u, 0);
-}
-
-SLUICE_HD static inline void arranged_partner(const struct plan *p,
-                                              const struct block *shared,
-                                              const uint8_t *src, void *out, int thread,
-                                              int threads)
-{
-    const int elements = p->height * p->width * p->channels;
-    for (int i = thread; i < elements; i += threads) {
-        const struct place at = place_at(p, i);
-        mix_in(p, shared, out, (size_t)i, at,
-               arranged_byte(p, &shared->arranged, src, at));
-    }
-}
-
-/* Every `threads`th run of elements from `thread` on. Runs are as long as one store,
- * if images begin at multiples of that. */
-SLUICE_HD static inline void arranged_elements(const struct plan *p,
-                                               const struct block *shared,
-                                               const uint8_t *src, void *out,
-                                               int thread, int threads)
-{
-    const struct arrangement *a = &shared->arranged;
-    const struct draw *draws = shared->draws;
-    const int size = p->dtype == SLUICE_U8 ? 1 : p->dtype == SLUICE_F32 ? 4 : 2;
-    const int elements = p->height * p->width * p->channels;
-    const int whole = elements * size % STORE_BYTES == 0;
-    const int run = whole ? STORE_BYTES / size : 1;
-    for (int first = thread * run; first < elements; first += threads * run) {
-        struct place at = place_at(p, first);
-        union {
-            alignas(STORE_BYTES) uint8_t bytes[STORE_BYTES];
-            uint16_t halves[STORE_BYTES / 2];
-            float numbers[STORE_BYTES / 4];
-        } u;
-        if (!whole) {
-            put_element(p, draws, out, (size_t)first, at, arranged_byte(p, a, src, at));
-            continue;
+    if (pass->what == DO_VALUES &&
+        step_counts(&shared->draws[pass->side][pass->begin], p, pass->begin)) {
+        for (int what = DO_ZERO; what <= DO_SETTLE; what++) {
+            shared->phase[shared->phases] = *pass;
+            shared->phase[shared->phases++].what = (uint8_t)what;
         }
-        for (int i = 0; i < run; i++, advance(p, &at))
-            put_element(p, draws, &u, (size_t)i, at, arranged_byte(p, a, src, at));
-        store_bytes((uint8_t *)out + (size_t)first * size, &u);
+    }
+    const int each = pass->what == DO_MOVE ? r->spare : p->channels;
+    for (int c = 0; c < p->channels; c += each) {
+        shared->phase[shared->phases] = *pass;
+        shared->phase[shared->phases++].channel = (uint8_t)c;
     }
 }
 
-/* Every `threads`th pixel of a stage, into `next` or, from the last stage, `out`. */
-SLUICE_HD static inline void stage_pixels(const struct plan *p, int stage,
-                                          const struct block *shared,
-                                          const uint8_t *src, uint8_t *next, void *out,
-                                          int partner, int thread, int threads)
+/* The steps that happen, as few passes as there can be: those that move pixels by
+ * themselves, and those that change them. Returns where the image lies behind them. */
+SLUICE_HD SLUICE_APART static inline int
+list_steps(const struct plan *p, const struct room *r, struct block *shared, int side)
 {
-    const struct draw *draws = shared->draws;
-    const int end = p->stage_end[stage];
-    const int height = given_height(p, end), width = given_width(p, end);
-    uint8_t pixel[CHANNELS_MAX];
-    for (int i = thread; i < height * width; i += threads) {
-        const int y = i / width, x = i % width;
-        stage_pixel(p, stage_begin(p, stage), end, draws, &shared->counts, src, y, x,
-                    pixel);
-        if (stage == p->stages - 1 && partner)
-            for (int c = 0; c < p->channels; c++) {
-                const struct place at = { y, x, c };
-                mix_in(p, shared, out, result_index(p, y, x, c), at, pixel[c]);
-            }
-        else if (stage == p->stages - 1 && p->posts)
-            for (int c = 0; c < p->channels; c++) {
-                const struct place at = { y, x, c };
-                put_element(p, draws, out, result_index(p, y, x, c), at, pixel[c]);
-            }
-        else if (stage == p->stages - 1)
-            store_pixel(p, out, y, x, pixel);
-        else
-            for (int c = 0; c < p->channels; c++)
-                next[(size_t)i * p->channels + c] = pixel[c];
+    const struct draw *draws = shared->draws[side];
+    struct phase pass;
+    int base = 0, open = 0;
+    for (int k = 0; k < p->steps; k++) {
+        if (!draws[k].on || p->step[k].member)
+            continue;
+        const enum op_class class_of = step_class(p, k);
+        const int moves = class_of == OP_GATHER || step_nears(&draws[k], p, k);
+        const int what = moves ? DO_MOVE : DO_VALUES;
+        if (open && (class_of == OP_IMAGE || what != pass.what)) {
+            list_pass(p, r, shared, &pass);
+            base = pass.what == DO_MOVE ? room_moved(r, base) : base;
+            open = 0;
+        }
+        if (!open) {
+            pass.what = (uint8_t)what;
+            pass.side = (uint8_t)side;
+            pass.begin = (uint8_t)k;
+            pass.base = (uint8_t)base;
+            pass.channel = 0;
+        }
+        pass.end = (uint8_t)(k + 1 + p->step[k].members);
+        open = 1;
     }
+    if (!open)
+        return base;
+    list_pass(p, r, shared, &pass);
+    return pass.what == DO_MOVE ? room_moved(r, base) : base;
 }
 
-/* Counting, in the parts before the pixels. */
-SLUICE_HD static inline void stage_counts(const struct plan *p, int stage, int part,
-                                          struct block *shared, const uint8_t *src,
-                                          int thread, int threads)
+SLUICE_HD SLUICE_APART static inline void
+list_phases(const struct plan *p, const struct room *r, struct block *shared)
 {
-    const int step = stage_begin(p, stage);
-    const struct draw *d = &shared->draws[step];
-    if (step == p->stage_end[stage] || !step_counts(d, p, step))
+    const int mixed = p->mixes && shared->mix.share < 1;
+    shared->phases = 0;
+    if (p->arranged) {
+        for (int side = 0; side <= mixed; side++)
+            arrange(&shared->arranged[side], p, shared->draws[side]);
+        list(shared, mixed ? DO_STORE_BOTH : DO_STORE, 0, 0);
         return;
-    if (part == PART_ZERO)
-        for (int i = thread; i < CHANNELS_MAX * 256; i += threads)
-            shared->counts.of[i / 256][i % 256] = 0;
-    if (part == PART_COUNT)
-        for (int i = thread; i < p->step[step].height * p->step[step].width;
-             i += threads)
-            step_count(d, p, step, src + (size_t)i * p->channels, &shared->counts);
-    if (part == PART_SETTLE)
-        for (int c = thread; c < p->channels; c += threads)
-            step_settle(d, p, step, &shared->counts, c);
+    }
+    for (int side = 0; side <= mixed; side++) {
+        list(shared, DO_LOAD, side, 0);
+        shared->base[side] = (uint8_t)list_steps(p, r, shared, side);
+        if (!r->kept || !mixed)
+            list(shared, side ? DO_STORE_PARTNER : DO_STORE, side, 0);
+    }
+    if (r->kept && mixed)
+        list(shared, DO_STORE_BOTH, 0, 0);
 }
 
-/* One phase of one thread for image n. `between` has room for two images if there are
- * several stages. */
-SLUICE_HD static inline void block_phase(const struct plan *p,
-                                         const struct sluice_augment_gpu_batch *b,
-                                         struct block *shared, uint8_t *between,
-                                         int phase, int n, int thread, int threads)
+SLUICE_HD SLUICE_APART static inline void
+draw_steps(const struct plan *p, const struct sluice_augment_gpu_batch *b,
+           struct block *shared, int side, int image, int thread, int threads)
+{
+    const uint32_t epoch = b->epoch_at ? *b->epoch_at : b->epoch;
+    for (int k = thread; k < p->steps + p->posts; k += threads)
+        step_draw(&shared->draws[side][k], p, k, b->ids[image], epoch);
+}
+
+/* By the last thread, so that it is not that of a step. */
+SLUICE_HD SLUICE_APART static inline void
+draw_mix(const struct plan *p, const struct sluice_augment_gpu_batch *b,
+         struct block *shared, int n)
+{
+    const uint32_t epoch = b->epoch_at ? *b->epoch_at : b->epoch;
+    mix_draw(&shared->mix, p, n, b->count, b->ids[n],
+             b->number_at ? *b->number_at : b->number, epoch);
+    if (b->mixes)
+        b->mixes[n] = shared->mix;
+}
+
+SLUICE_HD static inline const uint8_t *
+source_of(const struct plan *p, const struct sluice_augment_gpu_batch *b, int image)
 {
     const size_t bytes = (size_t)p->source_height * p->source_width * p->channels;
+    return b->images + (b->at ? b->at[image] : (uint64_t)image) * bytes;
+}
+
+SLUICE_HD static inline void *result_of(const struct plan *p,
+                                        const struct sluice_augment_gpu_batch *b, int n)
+{
     const size_t elements = (size_t)p->height * p->width * p->channels;
-    const size_t half = stages_image_bytes(p);
-    const size_t size = p->dtype == SLUICE_U8 ? 1 : p->dtype == SLUICE_F32 ? 4 : 2;
-    const uint32_t epoch = b->epoch_at ? *b->epoch_at : b->epoch;
-    const int partner = phase >= image_phases(p);
-    int m = n; /* whose pixels */
-    if (partner) {
-        if (shared->mix.share >= 1)
-            return;
-        phase -= image_phases(p);
-        m = shared->mix.partner;
-    }
+    return (uint8_t *)b->out + (size_t)n * elements * element_size(p);
+}
+
+SLUICE_HD static inline int block_has(const struct block *shared, int phase)
+{
+    return phase < PHASE_FIRST || phase - PHASE_FIRST < shared->phases;
+}
+
+/* One phase of one thread for image n. planes: room_bytes(). */
+SLUICE_HD static inline void block_phase(const struct plan *p, const struct room *r,
+                                         const struct sluice_augment_gpu_batch *b,
+                                         struct block *shared, uint8_t *planes,
+                                         int phase, int n, int thread, int threads)
+{
     if (phase == PHASE_DRAW) {
-        for (int k = thread; k < p->steps + p->posts; k += threads)
-            step_draw(&shared->draws[k], p, k, b->ids[m], epoch);
-        if (thread == 0 && !partner && p->mixes)
-            mix_draw(&shared->mix, p, n, b->count, b->ids[n],
-                     b->number_at ? *b->number_at : b->number, epoch);
-        if (thread == 0 && !partner && b->mixes && p->mixes)
-            b->mixes[n] = shared->mix;
+        draw_steps(p, b, shared, 0, n, thread, threads);
+        if (thread == threads - 1 && p->mixes)
+            draw_mix(p, b, shared, n);
         return;
     }
-    if (phase == PHASE_ARRANGE) {
-        if (thread == 0 && p->arranged)
-            arrange(&shared->arranged, p, shared->draws);
+    const int m = p->mixes ? shared->mix.partner : n;
+    if (phase == PHASE_PARTNER) {
+        if (p->mixes && shared->mix.share < 1)
+            draw_steps(p, b, shared, 1, m, thread, threads);
         return;
     }
-    const int stage = (phase - PHASE_STAGES) / PARTS;
-    const int part = (phase - PHASE_STAGES) % PARTS;
-    const uint8_t *src = b->images + (b->at ? b->at[m] : (uint64_t)m) * bytes;
-    void *out = (uint8_t *)b->out + (size_t)n * elements * size;
-    uint8_t *next = between ? between + (stage & 1 ? half : 0) : 0;
-    if (stage > 0)
-        src = between + (stage & 1 ? 0 : half);
-    if (part != PART_PIXELS)
-        stage_counts(p, stage, part, shared, src, thread, threads);
-    else if (p->arranged && partner)
-        arranged_partner(p, shared, src, out, thread, threads);
-    else if (p->arranged)
-        arranged_elements(p, shared, src, out, thread, threads);
-    else
-        stage_pixels(p, stage, shared, src, next, out, partner, thread, threads);
+    if (phase == PHASE_LIST) {
+        if (thread == 0)
+            list_phases(p, r, shared);
+        return;
+    }
+    const struct phase *now = &shared->phase[phase - PHASE_FIRST];
+    uint8_t *here = planes + (now->side && r->kept ? r->plane * r->slots : 0);
+    switch (now->what) {
+    case DO_LOAD:
+        load_planes(p, r, source_of(p, b, now->side ? m : n), here, thread, threads);
+        break;
+    case DO_ZERO:
+    case DO_COUNT:
+    case DO_SETTLE:
+        count_planes(p, r, shared, now, here, thread, threads);
+        break;
+    case DO_MOVE:
+        move_planes(p, r, shared, now, here, thread, threads);
+        break;
+    case DO_VALUES:
+        change_planes(p, r, shared, now, here, thread, threads);
+        break;
+    default:
+        if (p->arranged)
+            store_arranged(p, shared, source_of(p, b, n), source_of(p, b, m),
+                           result_of(p, b, n), thread, threads);
+        else
+            store_planes(p, r, shared, now->what, planes, result_of(p, b, n), thread,
+                         threads);
+        break;
+    }
 }
 
 #endif

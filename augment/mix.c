@@ -43,7 +43,8 @@ static void blend_images(const struct plan *p, const struct sluice_mix *m, void 
         return;
     }
     for (size_t i = 0; i < elements; i++)
-        mix_element(p, m, image, i, partner, i);
+        store_bits(p, image, i,
+                   mix_bits(p, m, load_bits(p, image, i), load_bits(p, partner, i)));
 }
 
 int sluice_augment_mix(const struct sluice_augment *aug,

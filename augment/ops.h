@@ -146,13 +146,51 @@ SLUICE_HD static inline void step_settle(const struct draw *d, const struct plan
     }
 }
 
-/* Pixel (y, x) of an IMAGE step's output. */
-SLUICE_HD static inline void step_image(const struct draw *d, const struct plan *p,
-                                        int step, const struct counts *n,
-                                        const uint8_t *src, int y, int x, uint8_t *v)
+/* Whether an IMAGE step makes pixels of others; else it changes them in their place. */
+SLUICE_HD static inline int step_nears(const struct draw *d, const struct plan *p,
+                                       int step)
+{
+    switch (d->on ? p->step[step].op : OP_COUNT) {
+#define OP(name) case OP_##name:
+        NEAR_OPS(OP)
+        return 1;
+        POLICY_OPS(OP)
+        return change_moves(&d->u.change);
+#undef OP
+    default:
+        return 0;
+    }
+}
+
+/* Pixel (y, x) of the output of a step that nears. */
+SLUICE_HD static inline void step_near(const struct draw *d, const struct plan *p,
+                                       int step, const struct view *in, int y, int x,
+                                       uint8_t *v)
 {
     const struct step *s = &p->step[step];
-    const uint8_t *from = src + ((size_t)y * s->width + x) * p->channels;
+    switch (s->op) {
+#define OP(name)                                                                       \
+    case OP_##name:                                                                    \
+        name##_near(d, s, in, y, x, v);                                                \
+        break;
+        NEAR_OPS(OP)
+#undef OP
+#define OP(name) case OP_##name:
+        POLICY_OPS(OP)
+        change_near(&d->u.change, s, in, y, x, v);
+        break;
+#undef OP
+    default:
+        break;
+    }
+}
+
+/* A pixel of another IMAGE step's output, from its own place. */
+SLUICE_HD static inline void step_pixel(const struct draw *d, const struct plan *p,
+                                        int step, const struct counts *n,
+                                        const uint8_t *from, uint8_t *v)
+{
+    const struct step *s = &p->step[step];
     switch (d->on ? s->op : OP_COUNT) {
 #define OP(name)                                                                       \
     case OP_##name:                                                                    \
@@ -160,20 +198,33 @@ SLUICE_HD static inline void step_image(const struct draw *d, const struct plan 
         break;
         COUNT_OPS(OP)
 #undef OP
-#define OP(name)                                                                       \
-    case OP_##name:                                                                    \
-        name##_near(d, s, p, src, y, x, v);                                            \
-        break;
-        NEAR_OPS(OP)
-#undef OP
 #define OP(name) case OP_##name:
         POLICY_OPS(OP)
-        change_pixel(&d->u.change, s, p, n, src, y, x, v);
+        change_pixel(&d->u.change, p, n, from, v);
         break;
 #undef OP
     default:
         copy_pixel(p, from, v);
     }
+}
+
+/* Pixel (y, x) of an IMAGE step's output. */
+SLUICE_HD static inline void step_image(const struct draw *d, const struct plan *p,
+                                        int step, const struct counts *n,
+                                        const uint8_t *src, int y, int x, uint8_t *v)
+{
+    const struct step *s = &p->step[step];
+    struct view in;
+    in.pixels = src;
+    in.fill = s->fill;
+    in.channels = in.across = p->channels;
+    in.deep = 1;
+    for (int c = 0; c < CHANNELS_MAX; c++)
+        v[c] = 0;
+    if (step_nears(d, p, step))
+        step_near(d, p, step, &in, y, x, v);
+    else
+        step_pixel(d, p, step, n, src + ((size_t)y * s->width + x) * p->channels, v);
 }
 
 /* Pixel (y, x) after steps begin .. end-1 of the image `src`: back through the steps

@@ -29,6 +29,12 @@
 #else
 #define SLUICE_APART
 #endif
+/* Likewise: a loop that stays one. */
+#ifdef __CUDACC__
+#define SLUICE_ROLLED _Pragma("unroll 1")
+#else
+#define SLUICE_ROLLED
+#endif
 
 enum {
     CHANNELS_MAX = 4,

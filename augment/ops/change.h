@@ -118,17 +118,31 @@ SLUICE_HD static inline void change_settle(const struct change *c, const struct 
         n->of[0][0] = mean_value(n->of[0]);
 }
 
-/* Pixel (y, x) of the changed image. */
-SLUICE_HD static inline void change_pixel(const struct change *c, const struct step *s,
-                                          const struct plan *p, const struct counts *n,
-                                          const uint8_t *src, int y, int x, uint8_t *v)
+/* Whether pixels are made of others, or have other places. */
+SLUICE_HD static inline int change_moves(const struct change *c)
 {
-    if (c->kind >= CHANGE_SHEAR_X && c->kind <= CHANGE_ROTATE &&
-        !affine_place(&c->affine, s->height, s->width, &y, &x)) {
-        copy_pixel(p, s->fill, v);
-        return;
-    }
-    const uint8_t *from = src + ((size_t)y * s->width + x) * p->channels;
+    return (c->kind >= CHANGE_SHEAR_X && c->kind <= CHANGE_ROTATE) ||
+           c->kind == CHANGE_SHARPNESS;
+}
+
+/* Pixel (y, x) of an image that is moved. */
+SLUICE_HD static inline void change_near(const struct change *c, const struct step *s,
+                                         const struct view *in, int y, int x,
+                                         uint8_t *v)
+{
+    if (c->kind == CHANGE_SHARPNESS)
+        sharpened(s, in, y, x, c->factor, v);
+    else if (affine_place(&c->affine, s->height, s->width, &y, &x))
+        view_pixel(in, s->width, y, x, v);
+    else
+        view_fill(in, v);
+}
+
+/* A pixel of any other, from its own place. */
+SLUICE_HD static inline void change_pixel(const struct change *c, const struct plan *p,
+                                          const struct counts *n, const uint8_t *from,
+                                          uint8_t *v)
+{
     copy_pixel(p, from, v);
     switch (c->kind) {
     case CHANGE_BRIGHTNESS:
@@ -139,9 +153,6 @@ SLUICE_HD static inline void change_pixel(const struct change *c, const struct s
         break;
     case CHANGE_CONTRAST:
         contrasted(p, n, from, c->factor, v);
-        break;
-    case CHANGE_SHARPNESS:
-        sharpened(s, p, src, y, x, c->factor, v);
         break;
     case CHANGE_POSTERIZE:
         posterized(v, c->amount);

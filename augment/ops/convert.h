@@ -89,6 +89,14 @@ SLUICE_HD static inline size_t result_index(const struct plan *p, int y, int x,
                : ((size_t)y * p->width + x) * p->channels + channel;
 }
 
+/* Of the result's type; not u8. */
+SLUICE_HD static inline uint32_t number_bits(const struct plan *p, float v)
+{
+    return p->dtype == SLUICE_F32   ? float_bits(v)
+           : p->dtype == SLUICE_F16 ? f16_bits(v)
+                                    : bf16_bits(v);
+}
+
 SLUICE_HD static inline void store_number(const struct plan *p, void *image, size_t at,
                                           float v)
 {

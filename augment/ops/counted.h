@@ -24,7 +24,7 @@ SLUICE_HD static inline void count_one(uint32_t *to, uint32_t n)
 SLUICE_HD static inline void count_channels(const struct plan *p, const uint8_t *v,
                                             struct counts *n)
 {
-    for (int c = 0; c < p->channels; c++)
+    for (int c = 0; c < CHANNELS_MAX && c < p->channels; c++)
         count_one(&n->of[c][v[c]], 1);
 }
 

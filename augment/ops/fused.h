@@ -68,7 +68,7 @@ SLUICE_HD SLUICE_APART static inline void geometry_draw(struct draw *d,
                                                         const struct plan *p,
                                                         const struct draw_key *key)
 {
-    double all[9], next[9], one[9];
+    double all[9], one[9];
     struct draw member;
     for (int i = 0; i < 9; i++)
         all[i] = i % 4 == 0;
@@ -86,12 +86,11 @@ SLUICE_HD SLUICE_APART static inline void geometry_draw(struct draw *d,
             member.on = 0;
         }
         member_map(one, &s[k], &member);
-        for (int i = 0; i < 9; i++)
-            next[i] = all[i / 3 * 3] * one[i % 3] +
-                      all[i / 3 * 3 + 1] * one[3 + i % 3] +
-                      all[i / 3 * 3 + 2] * one[6 + i % 3];
-        for (int i = 0; i < 9; i++)
-            all[i] = next[i];
+        for (double *row = all; row < all + 9; row += 3) {
+            const double a = row[0], b = row[1], c = row[2];
+            for (int i = 0; i < 3; i++)
+                row[i] = a * one[i] + b * one[3 + i] + c * one[6 + i];
+        }
     }
     d->on = 1;
     for (int i = 0; i < 9; i++)
@@ -99,18 +98,18 @@ SLUICE_HD SLUICE_APART static inline void geometry_draw(struct draw *d,
 }
 
 SLUICE_HD static inline void geometry_near(const struct draw *d, const struct step *s,
-                                           const struct plan *p, const uint8_t *src,
-                                           int y, int x, uint8_t *v)
+                                           const struct view *in, int y, int x,
+                                           uint8_t *v)
 {
     const double *m = d->u.warp, cx = x + 0.5, cy = y + 0.5;
     const double below = m[6] * cx + m[7] * cy + m[8];
     const double sx = (m[0] * cx + m[1] * cy + m[2]) / below;
     const double sy = (m[3] * cx + m[4] * cy + m[5]) / below;
     if (!(below > 0)) { /* behind the eye */
-        copy_pixel(p, s->fill, v);
+        view_fill(in, v);
         return;
     }
-    bilinear(s, p, src, sy, sx, 0.5, v);
+    bilinear(s, in, sy, sx, 0.5, v);
 }
 
 #endif

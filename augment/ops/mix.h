@@ -103,15 +103,32 @@ SLUICE_HD static inline int mix_shows(const struct sluice_mix *m, int y, int x)
            (y >= m->y && y < m->y + m->height && x >= m->x && x < m->x + m->width);
 }
 
-SLUICE_HD static inline float load_number(const struct plan *p, const void *image,
-                                          size_t at)
+/* An element's bits, and the number that they mean. */
+SLUICE_HD static inline uint32_t load_bits(const struct plan *p, const void *image,
+                                           size_t at)
+{
+    return p->dtype == SLUICE_U8    ? ((const uint8_t *)image)[at]
+           : p->dtype == SLUICE_F32 ? ((const uint32_t *)image)[at]
+                                    : ((const uint16_t *)image)[at];
+}
+
+SLUICE_HD static inline void store_bits(const struct plan *p, void *image, size_t at,
+                                        uint32_t bits)
 {
     if (p->dtype == SLUICE_U8)
-        return (float)((const uint8_t *)image)[at];
-    if (p->dtype == SLUICE_F32)
-        return ((const float *)image)[at];
-    const uint16_t bits = ((const uint16_t *)image)[at];
-    return p->dtype == SLUICE_F16 ? f16_number(bits) : bf16_number(bits);
+        ((uint8_t *)image)[at] = (uint8_t)bits;
+    else if (p->dtype == SLUICE_F32)
+        ((uint32_t *)image)[at] = bits;
+    else
+        ((uint16_t *)image)[at] = (uint16_t)bits;
+}
+
+SLUICE_HD static inline float bits_number(const struct plan *p, uint32_t bits)
+{
+    return p->dtype == SLUICE_U8    ? (float)bits
+           : p->dtype == SLUICE_F32 ? bits_float(bits)
+           : p->dtype == SLUICE_F16 ? f16_number((uint16_t)bits)
+                                    : bf16_number((uint16_t)bits);
 }
 
 /* Three roundings. */
@@ -121,19 +138,16 @@ SLUICE_HD static inline float blend_numbers(float a, float b, float share)
     return one + other;
 }
 
-/* Element `at` of `image` from itself and its partner's. */
-SLUICE_HD static inline void mix_element(const struct plan *p,
-                                         const struct sluice_mix *m, void *image,
-                                         size_t at, const void *partner,
-                                         size_t partner_at)
+/* An element from itself and its partner's, where the partner shows. */
+SLUICE_HD static inline uint32_t mix_bits(const struct plan *p,
+                                          const struct sluice_mix *m, uint32_t own,
+                                          uint32_t partner)
 {
-    float v = load_number(p, partner, partner_at);
-    if (!m->height)
-        v = blend_numbers(load_number(p, image, at), v, m->share);
-    if (p->dtype == SLUICE_U8)
-        ((uint8_t *)image)[at] = (uint8_t)rintf(v);
-    else
-        store_number(p, image, at, v);
+    if (m->height)
+        return partner;
+    const float v =
+        blend_numbers(bits_number(p, own), bits_number(p, partner), m->share);
+    return p->dtype == SLUICE_U8 ? (uint8_t)rintf(v) : number_bits(p, v);
 }
 
 #endif

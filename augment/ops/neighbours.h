@@ -10,25 +10,48 @@
 #include "ops/portable.h"
 #include "plan.h"
 
+/* What a pixel is made of: all channels of an image, or one plane of it. */
+struct view {
+    const uint8_t *pixels;
+    const uint8_t *fill; /* of each channel, beyond the border */
+    int channels;
+    int across; /* bytes from a pixel to the next of its row */
+    int deep;   /* and to its next channel */
+};
+
+SLUICE_HD static inline void view_fill(const struct view *in, uint8_t *v)
+{
+    for (int c = 0; c < CHANNELS_MAX && c < in->channels; c++)
+        v[c] = in->fill[c];
+}
+
+/* The pixel that is there. */
+SLUICE_HD static inline void view_pixel(const struct view *in, int width, int y, int x,
+                                        uint8_t *v)
+{
+    const uint8_t *at = in->pixels + ((size_t)y * width + x) * in->across;
+    for (int c = 0; c < CHANNELS_MAX && c < in->channels; c++, at += in->deep)
+        v[c] = *at;
+}
+
 /* Blend by `factor` with the image smoothed by [1 1 1; 1 5 1; 1 1 1] / 13; its border
  * is not. */
-SLUICE_HD static inline void sharpened(const struct step *s, const struct plan *p,
-                                       const uint8_t *src, int y, int x, float factor,
-                                       uint8_t *v)
+SLUICE_HD static inline void sharpened(const struct step *s, const struct view *in,
+                                       int y, int x, float factor, uint8_t *v)
 {
-    const int w = s->width, n = p->channels;
-    const uint8_t *at = src + ((size_t)y * w + x) * n;
+    const int w = s->width, n = in->across;
+    const uint8_t *at = in->pixels + ((size_t)y * w + x) * n;
     const int border = y == 0 || x == 0 || y == s->height - 1 || x == w - 1;
-    for (int c = 0; c < CHANNELS_MAX && c < n; c++) {
-        int sum = 4 * at[c];
+    for (int c = 0; c < CHANNELS_MAX && c < in->channels; c++, at += in->deep) {
+        int sum = 4 * *at;
         if (border) {
-            v[c] = at[c];
+            v[c] = *at;
             continue;
         }
         for (int dy = -1; dy <= 1; dy++)
             for (int dx = -1; dx <= 1; dx++)
-                sum += at[((ptrdiff_t)dy * w + dx) * n + c];
-        v[c] = blend((2 * sum + 13) / 26, at[c], factor);
+                sum += at[((ptrdiff_t)dy * w + dx) * n];
+        v[c] = blend((2 * sum + 13) / 26, *at, factor);
     }
 }
 
@@ -40,11 +63,11 @@ SLUICE_HD static inline void sharpness_draw(struct draw *d, const struct step *s
 }
 
 SLUICE_HD static inline void sharpness_near(const struct draw *d, const struct step *s,
-                                            const struct plan *p, const uint8_t *src,
-                                            int y, int x, uint8_t *v)
+                                            const struct view *in, int y, int x,
+                                            uint8_t *v)
 {
     (void)d;
-    sharpened(s, p, src, y, x, s->factor, v);
+    sharpened(s, in, y, x, s->factor, v);
 }
 
 /* Sigma is uniform; the weights of a row are e^(-x^2 / 2 sigma^2), of sum 1. That of
@@ -71,29 +94,31 @@ SLUICE_HD static inline void gaussian_blur_draw(struct draw *d, const struct ste
 
 /* Pixels at the same distance are added up first: a quarter of the multiplications. In
  * double, to the nearest byte; the border is mirrored. */
-SLUICE_HD static inline void
-gaussian_blur_near(const struct draw *d, const struct step *s, const struct plan *p,
-                   const uint8_t *src, int y, int x, uint8_t *v)
+SLUICE_HD static inline void gaussian_blur_near(const struct draw *d,
+                                                const struct step *s,
+                                                const struct view *in, int y, int x,
+                                                uint8_t *v)
 {
     const double *weight = d->u.blur;
-    const int reach = s->kernel / 2, n = p->channels;
+    const int reach = s->kernel / 2, n = in->across;
     const size_t row = (size_t)s->width * (size_t)n;
     double sum[CHANNELS_MAX] = { 0 };
     for (int dy = 0; dy <= reach; dy++) {
-        const uint8_t *upper = src + (size_t)reflect(y - dy, s->height) * row;
-        const uint8_t *lower = src + (size_t)reflect(y + dy, s->height) * row;
+        const uint8_t *upper = in->pixels + (size_t)reflect(y - dy, s->height) * row;
+        const uint8_t *lower = in->pixels + (size_t)reflect(y + dy, s->height) * row;
         double part[CHANNELS_MAX] = { 0 };
         for (int dx = 0; dx <= reach; dx++) {
             const int left = reflect(x - dx, s->width) * n;
             const int right = reflect(x + dx, s->width) * n;
-            for (int c = 0; c < CHANNELS_MAX && c < n; c++)
-                part[c] += weight[dx] * (upper[left + c] + upper[right + c] +
-                                         lower[left + c] + lower[right + c]);
+            for (int c = 0, at = 0; c < CHANNELS_MAX && c < in->channels;
+                 c++, at += in->deep)
+                part[c] += weight[dx] * (upper[left + at] + upper[right + at] +
+                                         lower[left + at] + lower[right + at]);
         }
-        for (int c = 0; c < CHANNELS_MAX && c < n; c++)
+        for (int c = 0; c < CHANNELS_MAX && c < in->channels; c++)
             sum[c] += weight[dy] * part[c];
     }
-    for (int c = 0; c < CHANNELS_MAX && c < n; c++)
+    for (int c = 0; c < CHANNELS_MAX && c < in->channels; c++)
         v[c] = (uint8_t)rint(sum[c]);
 }
 
@@ -144,13 +169,12 @@ SLUICE_HD static inline void perspective_draw(struct draw *d, const struct step 
 
 /* Between the four pixels around (sx, sy), in double, then `up` is added and the
  * fraction cut off; beyond the image the fill colour. */
-SLUICE_HD static inline void bilinear(const struct step *s, const struct plan *p,
-                                      const uint8_t *src, double sy, double sx,
-                                      double up, uint8_t *v)
+SLUICE_HD static inline void bilinear(const struct step *s, const struct view *in,
+                                      double sy, double sx, double up, uint8_t *v)
 {
-    const int n = p->channels, w = s->width, h = s->height;
+    const int n = in->across, w = s->width, h = s->height;
     if (!(sx >= 0 && sx < w && sy >= 0 && sy < h)) { /* also what is no number */
-        copy_pixel(p, s->fill, v);
+        view_fill(in, v);
         return;
     }
     sx -= 0.5;
@@ -159,11 +183,12 @@ SLUICE_HD static inline void bilinear(const struct step *s, const struct plan *p
     const double fx = sx - ix, fy = sy - iy;
     const int left = ix < 0 ? 0 : ix, right = ix + 1 < w ? ix + 1 : w - 1;
     const int top = iy < 0 ? 0 : iy, next = iy + 1 < h ? iy + 1 : h - 1;
-    for (int c = 0; c < CHANNELS_MAX && c < n; c++) {
-        const int a = src[((size_t)top * w + left) * n + c];
-        const int b = src[((size_t)top * w + right) * n + c];
-        const int e = src[((size_t)next * w + left) * n + c];
-        const int f = src[((size_t)next * w + right) * n + c];
+    const uint8_t *src = in->pixels;
+    for (int c = 0; c < CHANNELS_MAX && c < in->channels; c++, src += in->deep) {
+        const int a = src[((size_t)top * w + left) * n];
+        const int b = src[((size_t)top * w + right) * n];
+        const int e = src[((size_t)next * w + left) * n];
+        const int f = src[((size_t)next * w + right) * n];
         const double upper = a + (b - a) * fx, lower = e + (f - e) * fx;
         const double value = upper + (lower - upper) * fy;
         v[c] = (uint8_t)(value + up);
@@ -173,14 +198,14 @@ SLUICE_HD static inline void bilinear(const struct step *s, const struct plan *p
 /* As Pillow does it: nothing is rounded up. */
 SLUICE_HD static inline void perspective_near(const struct draw *d,
                                               const struct step *s,
-                                              const struct plan *p, const uint8_t *src,
-                                              int y, int x, uint8_t *v)
+                                              const struct view *in, int y, int x,
+                                              uint8_t *v)
 {
     const double *m = d->u.homography, cx = x + 0.5, cy = y + 0.5;
     const double below = m[6] * cx + m[7] * cy + 1;
     const double sx = (m[0] * cx + m[1] * cy + m[2]) / below;
     const double sy = (m[3] * cx + m[4] * cy + m[5]) / below;
-    bilinear(s, p, src, sy, sx, 0, v);
+    bilinear(s, in, sy, sx, 0, v);
 }
 
 #endif

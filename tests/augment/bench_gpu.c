@@ -3,14 +3,22 @@
  * at random from a set that stays on the GPU.
  *
  *     bench_augment_gpu              batches of 512 to 8192, 32 and 224 pixels
- *     bench_augment_gpu --bytes      what an image reads and writes; needs no GPU */
+ *     bench_augment_gpu --bytes      what an image reads and writes; needs no GPU: the
+ *                                    kernel's body counts it */
 #include <cuda_runtime.h>
 #include <string.h>
 
 #include <sluice/augment_cuda.h>
 
 #include "check.h"
-#include "kernel.h"
+
+/* Bytes of global memory: see kernel_block.h. */
+static struct {
+    size_t source, result, back, planes;
+} traffic;
+#define TRAFFIC(what, bytes) (traffic.what += (size_t)(bytes))
+
+#include "augment_host.h"
 #include "pipeline.h"
 
 enum { ROUNDS = 20, EACH = 5, SET = 1 << 30 };
@@ -22,6 +30,10 @@ static const char *const chains[] = {
     "saturation=0.3:hue=0.1,perspective:distortion=0.2,normalize,erase:p=0.3:scale=0."
     "02/"
     "0.2,cutmix:p=0.7",
+    "translate:pad=4,flip,rotate:degrees=15,jitter:brightness=0.3:contrast=0.3:"
+    "saturation=0.3:hue=0.1,perspective:distortion=0.2,normalize,erase:p=0.3:scale=0."
+    "02/0.2",
+    "rotate:degrees=15,normalize,mixup",
     "geometry:mode=fused,translate:pad=4,flip,rotate:degrees=15,jitter:brightness=0.3:"
     "contrast=0.3:saturation=0.3:hue=0.1,perspective:distortion=0.2,normalize,erase:p="
     "0.3:scale=0.02/0.2,cutmix:p=0.7",
@@ -57,26 +69,78 @@ static size_t in_and_out(const struct plan *p)
            (size_t)p->height * p->width * p->channels * 2 + 2 * sizeof(uint64_t);
 }
 
-/* What stages hand on, if it does not fit a block's memory: written, and read. */
-static size_t handed_on(const struct plan *p)
+/* Of a block's shared memory, as devices have it. */
+static const struct {
+    const char *name;
+    size_t most;
+} kinds[] = {
+    { "H100, H200", 227 * 1024 },
+    { "A100", 163 * 1024 },
+    { "sm_86, sm_89", 99 * 1024 },
+};
+
+/* Up to which side a square image of three channels stays in shared memory. */
+static void sides_of(void)
 {
-    size_t bytes = 0;
-    for (int i = 1; i < p->stages && !between_shared(p); i++)
-        bytes += 2 * (size_t)given_height(p, stage_begin(p, i)) *
-                 given_width(p, stage_begin(p, i)) * p->channels;
-    return bytes;
+    for (size_t d = 0; d < sizeof(kinds) / sizeof(*kinds); d++) {
+        int most = 0;
+        for (int side = 8; side < 400; side++) {
+            struct sluice_augment *a = make("rotate:degrees=9", side);
+            const struct room r =
+                room_choose(sluice_augment_plan(a), kinds[d].most, BLOCK_BYTES);
+            most = r.scratch ? most : side;
+            sluice_augment_free(a);
+        }
+        printf("%s: up to %d x %d x 3 in shared memory\n", kinds[d].name, most, most);
+    }
 }
 
-static void bytes_of(int side)
+/* The kernel's body, run here on a batch of noise, counts what it reads and writes. */
+static void bytes_of(int side, size_t kind)
 {
+    enum { COUNT = 8 };
     for (size_t k = 0; k < sizeof(chains) / sizeof(*chains); k++) {
         struct sluice_augment *a = make(chains[k], side);
         const struct plan *p = sluice_augment_plan(a);
-        printf("| %d | %d | %zu | %zu | %zu | `%s` |\n", side, p->stages, in_and_out(p),
-               handed_on(p),
-               sizeof(struct block) +
-                   (between_shared(p) && p->stages > 1 ? between_bytes(p) : 0),
+        const struct sluice_shape shape = sluice_augment_shape(a);
+        const struct room r = room_choose(p, kinds[kind].most, BLOCK_BYTES);
+        const size_t in = (size_t)side * (size_t)side * 3,
+                     out = sluice_shape_bytes(&shape);
+        uint64_t ids[COUNT];
+        uint8_t *set = malloc(COUNT * in), *result = malloc(COUNT * out);
+        uint8_t *scratch = malloc(COUNT * room_bytes(p, &r) + 1);
+        struct sluice_mix mixes[COUNT];
+        int mixed = 0;
+        REQUIRE(set && result && scratch, "no memory");
+        for (size_t i = 0; i < COUNT * in; i++)
+            set[i] = (uint8_t)(i * 2654435761u >> 13);
+        for (uint64_t i = 0; i < COUNT; i++)
+            ids[i] = i;
+        const struct sluice_augment_gpu_batch b = { .images = set,
+                                                    .ids = ids,
+                                                    .count = COUNT,
+                                                    .mixes = mixes,
+                                                    .out = result,
+                                                    .scratch = scratch };
+        memset(&traffic, 0, sizeof(traffic));
+        REQUIRE(launch_on_host(p, &r, &b, 128) == 0, "no memory");
+        for (int i = 0; i < COUNT && p->mixes; i++)
+            mixed += mixes[i].share < 1;
+        printf("| %d | %s | %.2f of %zu | %.2f of %zu | %zu | %zu | %d of %d | %zu%s | "
+               "`%s` "
+               "|\n",
+               side, kinds[kind].name, (double)traffic.source / COUNT / (double)in, in,
+               (double)traffic.result / COUNT / (double)out, out, traffic.back / COUNT,
+               r.scratch ? traffic.planes / COUNT : 0, mixed, COUNT,
+               BLOCK_BYTES + (r.scratch ? 0 : room_bytes(p, &r)),
+               r.scratch      ? ", planes in scratch"
+               : p->arranged  ? ", no planes"
+               : r.spare == 1 ? ", one spare plane"
+                              : "",
                chains[k]);
+        free(set);
+        free(result);
+        free(scratch);
         sluice_augment_free(a);
     }
 }
@@ -151,10 +215,15 @@ int main(int argc, char **argv)
     cudaEvent_t ev[2];
     uint8_t *set;
     if (argc > 1 && strcmp(argv[1], "--bytes") == 0) {
-        printf("| side | stages | bytes in and out | handed on in memory | of a block "
-               "| u8 to bf16 |\n|---|---|---|---|---|---|\n");
-        bytes_of(32);
-        bytes_of(224);
+        printf(
+            "| side | GPU | read, times the image | written, times the result | bytes "
+            "read back | bytes of planes written in scratch | mixed | shared bytes of "
+            "a block | u8 to bf16 |\n|---|---|---|---|---|---|---|---|---|\n");
+        for (size_t d = 0; d < sizeof(kinds) / sizeof(*kinds); d++) {
+            bytes_of(32, d);
+            bytes_of(224, d);
+        }
+        sides_of();
         return 0;
     }
     if (cudaGetDeviceCount(&devices) != cudaSuccess || !devices)

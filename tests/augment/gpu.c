@@ -9,6 +9,10 @@
 
 enum { SET = 5, COUNT = 4, NUMBER = 12 };
 
+/* Sides that need other placements of planes, from several spare ones to scratch. */
+static const int large[] = { 97, 128, 160, 200, 224, 300 };
+enum { LARGE = sizeof(large) / sizeof(*large) };
+
 static const uint64_t at[COUNT] = { 3, 0, 4, 3 };
 static const uint64_t ids[COUNT] = { 7, 1000000007, 0, 0xffffffffffff };
 
@@ -83,15 +87,15 @@ static void replay(const struct sluice_augment *a, const struct sluice_shape *so
     DO(cudaGraphDestroy(graph));
 }
 
-static void compare(int i, int k, const uint8_t *set, cudaStream_t stream)
+static void compare(const struct sluice_augment_options *o, int k, const uint8_t *set,
+                    int replays, cudaStream_t stream)
 {
-    const struct sluice_augment_options o = case_options(i, SLUICE_AUGMENT_BEST);
     struct sluice_error err = { 0 };
     struct sluice_augment *a;
-    REQUIRE(sluice_augment_create(&a, pipelines[k], &o, &err) == 0, "%s", err.message);
+    REQUIRE(sluice_augment_create(&a, pipelines[k], o, &err) == 0, "%s", err.message);
     const struct sluice_shape shape = sluice_augment_shape(a);
     struct sluice_augment_gpu_batch b = {
-        .images = on_gpu(set, SET * sluice_shape_bytes(&o.source)),
+        .images = on_gpu(set, SET * sluice_shape_bytes(&o->source)),
         .at = on_gpu(at, sizeof(at)),
         .ids = on_gpu(ids, sizeof(ids)),
         .count = COUNT,
@@ -103,10 +107,10 @@ static void compare(int i, int k, const uint8_t *set, cudaStream_t stream)
     uint32_t *epoch_at = on_gpu(NULL, sizeof(*epoch_at));
     REQUIRE(sluice_augment_cuda(a, &b, stream, &err) == 0, "%s", err.message);
     DO(cudaStreamSynchronize(stream));
-    check_batch(a, &o.source, set, 5, b.out, "launch");
+    check_batch(a, &o->source, set, 5, b.out, "launch");
     b.epoch_at = epoch_at;
-    if (i % 8 == 1)
-        replay(a, &o.source, set, &b, epoch_at, stream);
+    if (replays)
+        replay(a, &o->source, set, &b, epoch_at, stream);
     cudaFree((void *)b.images);
     cudaFree((void *)b.at);
     cudaFree((void *)b.ids);
@@ -123,12 +127,18 @@ int main(void)
     if (cudaGetDeviceCount(&devices) != cudaSuccess || !devices)
         SKIP("no GPU");
     DO(cudaStreamCreate(&stream));
-    for (int i = 0; i < CASES; i++) {
-        const struct sluice_augment_options o = case_options(i, SLUICE_AUGMENT_BEST);
+    for (int i = 0; i < CASES + LARGE; i++) {
+        struct sluice_augment_options o = case_options(i % CASES, SLUICE_AUGMENT_BEST);
+        if (i >= CASES) {
+            o.source.height = large[i - CASES];
+            o.source.width = large[i - CASES] + (i - CASES) % 2;
+            o.source.channels = 3;
+            o.dtype = SLUICE_BF16;
+        }
         uint8_t *set = aligned_noise(SET * sluice_shape_bytes(&o.source), 3);
         for (int k = 0; k < PIPELINES; k++)
-            if (case_suits(i, k))
-                compare(i, k, set, stream);
+            if (i >= CASES || case_suits(i, k))
+                compare(&o, k, set, i % 8 == 1 || i >= CASES, stream);
         free(set);
     }
     DO(cudaStreamDestroy(stream));

@@ -3,11 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "augment_host.h"
 #include "gpu_task.h"
-#include "kernel.h"
 #include "pipeline.h"
 
-enum { AUGMENT_THREADS = 32 };
+enum { AUGMENT_THREADS = 32, AUGMENT_SHARED = 1 << 30 };
 
 static const struct {
     int phases;
@@ -133,20 +133,9 @@ static void run_layer(const struct task *t)
 static void run_augment(const struct task *t)
 {
     const struct plan *p = sluice_augment_plan(t->aug);
-    struct block *shared = malloc(sizeof *shared);
-    unsigned char *between = malloc(between_bytes(p) + 1);
-    if (!shared || !between)
+    const struct room r = room_choose(p, AUGMENT_SHARED, BLOCK_BYTES);
+    if (launch_on_host(p, &r, &t->batch, AUGMENT_THREADS) < 0)
         abort();
-    for (int n = t->batch.count - 1; n >= 0; n--) {
-        memset(shared, 0xEE, sizeof *shared);
-        memset(between, 0xEE, between_bytes(p));
-        for (int phase = 0; phase < block_phases(p); phase++)
-            for (int thread = AUGMENT_THREADS - 1; thread >= 0; thread--)
-                block_phase(p, &t->batch, shared, between, phase, n, thread,
-                            AUGMENT_THREADS);
-    }
-    free(shared);
-    free(between);
 }
 
 static void run_product(const struct task *t)

@@ -7,7 +7,18 @@
  *     rc = sluice_augment_cuda(aug, &b, stream, &err);
  *
  * The call only enqueues: what the pointers lead to must stay until the stream has
- * passed it. It may be captured in a CUDA graph; `epoch_at` is for that. */
+ * passed it. It may be captured in a CUDA graph; `epoch_at` is for that. The first call
+ * for a device, of either function, asks it for shared memory and lets the kernel have
+ * it: do that before capturing. Calls from several threads are fine.
+ *
+ * Global memory is read once for each image and written once. Flips, one translate and
+ * rectangles go straight from source to result; all else happens in a block's shared
+ * memory, where an image lies as planes, and one spare plane or as many as channels.
+ * With one, square images of three channels fit up to 235 pixels a side on H100 and
+ * H200, 197 on A100, 150 on compute capability 8.6 and 8.9. Larger ones lie in scratch:
+ * each step then reads and writes global memory. A mixed image also reads its partner,
+ * and mixup writes the result, reads it and writes it again where both images do not
+ * fit (from 168, 142 and 108 pixels on). */
 #ifndef SLUICE_AUGMENT_CUDA_H
 #define SLUICE_AUGMENT_CUDA_H
 
@@ -34,8 +45,9 @@ struct sluice_augment_gpu_batch {
     void *scratch;             /* sluice_augment_cuda_scratch() bytes */
 };
 
-/* Bytes of scratch for a batch of `count`: 0 unless the pipeline needs several passes
- * over images that do not fit a block's shared memory. */
+/* Bytes of scratch for a batch of `count` on the calling thread's device: 0 unless
+ * images lie there, see above. Without a device, as if it had 48 KiB of shared memory,
+ * which is enough for all. */
 size_t sluice_augment_cuda_scratch(const struct sluice_augment *aug, int count);
 
 /* Enqueue on `stream` (a cudaStream_t). SLUICE_EUNBUILT in a build without CUDA,

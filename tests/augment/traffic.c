@@ -116,6 +116,6 @@ int main(void)
         run(pipelines[k], 97, k, k / 8, 1);
     check_choice(H200, 192, 235);
     check_choice(A100, 161, 197);
-    check_choice(ADA, 122, 150);
+    check_choice(ADA, 123, 150);
     return check_done();
 }

@@ -18,7 +18,7 @@
  * H200, 197 on A100, 150 on compute capability 8.6 and 8.9. Larger ones lie in scratch:
  * each step then reads and writes global memory. A mixed image also reads its partner,
  * and mixup writes the result, reads it and writes it again where both images do not
- * fit (from 168, 142 and 108 pixels on). */
+ * fit (from 167, 140 and 107 pixels on). */
 #ifndef SLUICE_AUGMENT_CUDA_H
 #define SLUICE_AUGMENT_CUDA_H
 

@@ -97,7 +97,7 @@ extern "C" int sluice_augment_cuda(const struct sluice_augment *aug,
                            room_bytes(p, &r));
     /* Few threads are enough for a small image, and let more blocks live at once. */
     const int threads = p->height * p->width <= 4096 ? THREADS_MOST / 4
-                        : bytes <= most / 2          ? THREADS_MOST / 2
+                        : room_for_two(bytes, most)  ? THREADS_MOST / 2
                                                      : THREADS_MOST;
     augment<<<(unsigned)b->count, threads, bytes, (cudaStream_t)stream>>>(*p, *b, r);
     CUDA_TRY(err, cudaGetLastError());

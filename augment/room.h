@@ -44,17 +44,24 @@ SLUICE_HD static inline size_t room_bytes(const struct plan *p, const struct roo
     return room_needed(p) ? r->plane * r->slots * (r->kept ? 2 : 1) : 0;
 }
 
+/* Whether two blocks of so many bytes live at once where one may have `most`: 1 KiB of
+ * each is the device's own. */
+static inline int room_for_two(size_t bytes, size_t most)
+{
+    return 2 * bytes + 1024 <= most;
+}
+
 /* What a block with `most` bytes of shared memory, `own` of them taken, does best: what
  * lets two blocks live at once, else what fits, else scratch. */
 static inline struct room room_choose(const struct plan *p, size_t most, size_t own)
 {
-    const size_t limit[2] = { most / 2, most };
     struct room r;
-    for (int i = 0; i < 2; i++)
+    for (int two = 1; two >= 0; two--)
         for (int kept = p->mixes > 0; kept >= 0; kept--)
             for (int one = 0; one < 2; one++) {
                 r = room_of(p, one ? 1 : p->channels, kept);
-                if (own + room_bytes(p, &r) <= limit[i])
+                const size_t bytes = own + room_bytes(p, &r);
+                if (two ? room_for_two(bytes, most) : bytes <= most)
                     return r;
             }
     r = room_of(p, p->channels, 0);

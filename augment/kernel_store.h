@@ -77,7 +77,7 @@ element_bits(const struct plan *p, const struct draw *draws, struct place at, ui
         number = multiply_add((float)v, p->gain[at.channel], p->bias[at.channel]);
     if (p->posts && erased(p, draws, at.y, at.x, at.channel, &other))
         number = other;
-    return number_bits(p, number);
+    return type_bits(p, number);
 }
 
 /* Where the bytes of both images are. */

@@ -90,7 +90,7 @@ SLUICE_HD static inline size_t result_index(const struct plan *p, int y, int x,
 }
 
 /* Of the result's type; not u8. */
-SLUICE_HD static inline uint32_t number_bits(const struct plan *p, float v)
+SLUICE_HD static inline uint32_t type_bits(const struct plan *p, float v)
 {
     return p->dtype == SLUICE_F32   ? float_bits(v)
            : p->dtype == SLUICE_F16 ? f16_bits(v)

@@ -147,7 +147,7 @@ SLUICE_HD static inline uint32_t mix_bits(const struct plan *p,
         return partner;
     const float v =
         blend_numbers(bits_number(p, own), bits_number(p, partner), m->share);
-    return p->dtype == SLUICE_U8 ? (uint8_t)rintf(v) : number_bits(p, v);
+    return p->dtype == SLUICE_U8 ? (uint8_t)rintf(v) : type_bits(p, v);
 }
 
 #endif

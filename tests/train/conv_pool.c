@@ -23,6 +23,7 @@ static const struct op_case cases[] = {
     { "bias",        20,  9,  7, 48, { .out_channels = 72, .kernel = 1, .stride = 1, .pad = 0, .bias = true } },
     { "many blocks", 17,  7,  6, 96, { .out_channels = 65, .kernel = 3, .stride = 1, .pad = 1, .bias = true } },
     { "stride 2",    18,  9, 12, 32, { .out_channels = 33, .kernel = 5, .stride = 2, .pad = 2 } },
+    { "many images",330,  3,  4, 16, { .out_channels = 24, .kernel = 3, .stride = 1, .pad = 1 } },
     { "one window",  48,  4,  5, 20, { .out_channels = 24, .kernel = 2, .stride = 1, .pad = 0 } },
     { 0 },
 };

@@ -113,6 +113,22 @@ static struct walk walk_of(const struct onednn_shape *s, bool forward, int image
     return w;
 }
 
+/* Sums of a weight's gradient are walked through once for each slab. Where a map is so
+ * small that this costs more than its products, the maps of several groups stand below
+ * each other and make one. */
+static void stack_maps(struct walk *w, const struct device *dev)
+{
+    const size_t pixel = AMX_BLOCK * (size_t)w->images * sizeof(uint16_t);
+    const size_t map = ((size_t)w->sh * (size_t)w->sw * (size_t)w->source_blocks +
+                        (size_t)w->dh * (size_t)w->dw * (size_t)w->dest_blocks) *
+                       pixel;
+    while (w->stack * 2 * w->dh * w->dw <= PIXELS_MOST &&
+           2 * (size_t)w->stack * map <= RING_MOST &&
+           w->groups >= 4 * w->stack * dev->threads)
+        w->stack *= 2;
+    w->groups = (w->groups + w->stack - 1) / w->stack;
+}
+
 static int walk_create(struct walk *out, const struct device *dev,
                        const struct onednn_shape *s, bool forward, int images,
                        const struct windows *pools, const struct windows *unpools,
@@ -122,13 +138,22 @@ static int walk_create(struct walk *out, const struct device *dev,
     w.pools = pools;
     w.unpools = unpools;
     w.step = pools ? 2 : 1;
+    w.stack = 1;
+    if (images == WEIGH_IMAGES)
+        stack_maps(&w, dev);
+    const int sh = w.sh, dh = w.dh;
+    w.sh *= w.stack;
+    w.dh *= w.stack;
     w.row = calloc((size_t)w.dh * (size_t)w.kernel, sizeof *w.row);
     w.col = calloc((size_t)w.dw * (size_t)w.kernel, sizeof *w.col);
     *out = w;
     if (!w.row || !w.col)
         return sluice_fail(err, SLUICE_ENOMEM, "no memory for a convolution's plan");
-    for (int i = 0; i < w.dh * w.kernel; i++)
-        w.row[i] = (int16_t)meets(s, forward, i / w.kernel, i % w.kernel, w.sh);
+    for (int i = 0; i < w.dh * w.kernel; i++) {
+        const int y = i / w.kernel, map = y / dh;
+        const int at = meets(s, forward, y % dh, i % w.kernel, sh);
+        w.row[i] = (int16_t)(at < 0 ? -1 : at + map * sh);
+    }
     for (int i = 0; i < w.dw * w.kernel; i++)
         w.col[i] = (int16_t)meets(s, forward, i / w.kernel, i % w.kernel, w.sw);
     choose_slab(&w);

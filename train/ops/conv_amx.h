@@ -54,6 +54,7 @@ struct walk {
     int slab;           /* rows of dest worked on at a time */
     int step;           /* what slabs and parts are multiples of, in rows */
     int groups, parts;  /* of images; of dest's rows */
+    int stack;          /* groups whose maps stand below each other as one: see weigh */
     /* NULL, or gather's results are pooled (step is 2), its sources or weigh's
      * gradients unpooled. The map is that of the windows' pixels. */
     const struct windows *pools, *unpools;
@@ -100,6 +101,15 @@ static inline int slab_images(const struct walk *w, const struct slab *s)
 {
     const int left = w->n - s->group * w->images;
     return left < w->images ? left : w->images;
+}
+
+/* Row y of a stack of maps of h rows: which group's, and which of its rows. What is
+ * left of a group beyond the last image may be none or less. */
+static inline int stack_row(const struct walk *w, const struct slab *s, int h, int *y)
+{
+    const int group = s->group * w->stack + *y / h;
+    *y %= h;
+    return group;
 }
 
 /* First and one past the last source row that dest rows y0 ... y1 - 1 need. */

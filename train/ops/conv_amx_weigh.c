@@ -122,9 +122,9 @@ static void pack_row(const struct walk *w, const struct place *at,
                      const uint16_t *values, int h, int width, int channels, int y,
                      pack_fn *pack, size_t pixel, uint16_t *to)
 {
-    const int first = at->slab.group * w->images;
+    const int first = stack_row(w, &at->slab, h, &y) * w->images;
     struct column c = { .image = (size_t)h * (size_t)width * (size_t)channels,
-                        .count = slab_images(w, &at->slab) };
+                        .count = w->n - first };
     const uint16_t *row =
         values + (size_t)first * c.image + (size_t)y * (size_t)width * (size_t)channels;
     for (int x = 0; x < width; x++, row += channels)
@@ -171,18 +171,18 @@ static void unpool_row(const struct weigh *g, const struct place *at, int y,
 {
     const struct walk *w = g->walk;
     const struct windows *p = w->unpools;
-    const int group = at->slab.group * 2;
+    const int group = stack_row(w, &at->slab, 2 * p->h, &y);
     const size_t row = (size_t)p->w * (size_t)w->dc;
     struct column c = { .image = (size_t)p->h * row,
-                        .count = slab_images(w, &at->slab) };
-    const uint16_t *from = g->dest + (size_t)(at->slab.group * w->images) * c.image +
-                           (size_t)(y / 2) * row;
+                        .count = w->n - group * w->images };
+    const uint16_t *from =
+        g->dest + (size_t)(group * w->images) * c.image + (size_t)(y / 2) * row;
     for (int x = 0; x < p->w; x++, from += w->dc, to += 2 * AMX_RIGHT)
         for (int k = 0; k < w->dest_blocks; k++) {
-            const uint32_t *first = window_places(p, group, y / 2, x, k);
+            const uint32_t *first = window_places(p, 2 * group, y / 2, x, k);
             const uint32_t *const places[2] = {
-                first,
-                c.count > AMX_SIDE ? window_places(p, group + 1, y / 2, x, k) : first
+                first, c.count > AMX_SIDE ? window_places(p, 2 * group + 1, y / 2, x, k)
+                                          : first
             };
             const int left = w->dc - k * AMX_BLOCK;
             c.first = from + (size_t)k * AMX_BLOCK;
@@ -267,15 +267,15 @@ static void pack_slab(const struct weigh *g, struct place *at)
     const struct walk *w = g->walk;
     const struct slab *s = &at->slab;
     for (int row = s->first; row < s->last; row++)
-        pack_row(w, at, g->source, w->sh, w->sw, w->sc, row, pack_transposed, AMX_TILE,
-                 at->ring + (size_t)(row % w->ring) * walk_row_elements(w));
+        pack_row(w, at, g->source, w->sh / w->stack, w->sw, w->sc, row, pack_transposed,
+                 AMX_TILE, at->ring + (size_t)(row % w->ring) * walk_row_elements(w));
     for (int row = s->y0; row < s->y1; row++) {
         uint16_t *to = at->grads + (size_t)(row - s->y0) * grads_row(w);
         if (w->unpools)
             unpool_row(g, at, row, to);
         else
-            pack_row(w, at, g->dest, w->dh, w->dw, w->dc, row, pack_pairs, AMX_RIGHT,
-                     to);
+            pack_row(w, at, g->dest, w->dh / w->stack, w->dw, w->dc, row, pack_pairs,
+                     AMX_RIGHT, to);
     }
 }
 

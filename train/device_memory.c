@@ -42,6 +42,22 @@ int device_write(struct device *dev, void *to, const void *from, size_t bytes,
     return 0;
 }
 
+int device_stamp(struct device *dev, int number, struct sluice_error *err)
+{
+    return gpu_of(dev)->run->stamp(gpu_of(dev), number, err);
+}
+
+int device_wait(struct device *dev, struct sluice_error *err)
+{
+    return gpu_of(dev)->run->wait(gpu_of(dev), err);
+}
+
+int device_between(struct device *dev, int from, int to, double *seconds,
+                   struct sluice_error *err)
+{
+    return gpu_of(dev)->run->between(gpu_of(dev), from, to, seconds, err);
+}
+
 static void *pin(void *ctx, size_t size)
 {
     void *memory = NULL;

@@ -24,6 +24,13 @@ int device_read(struct device *dev, void *to, const void *from, size_t bytes,
 int device_write(struct device *dev, void *to, const void *from, size_t bytes,
                  struct sluice_error *err);
 
+/* Of a device that has memory, whose operators run behind the host's clock: a point in
+ * time, by number, and when all work is done the seconds between two points. */
+int device_stamp(struct device *dev, int number, struct sluice_error *err);
+int device_wait(struct device *dev, struct sluice_error *err);
+int device_between(struct device *dev, int from, int to, double *seconds,
+                   struct sluice_error *err);
+
 /* Host memory that a device with memory copies from without waiting. */
 struct sluice_allocator device_pinned(struct device *dev);
 

@@ -1,7 +1,6 @@
 /* net.c -- finishing, resizing and running a network. */
 #include <assert.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "net_internal.h"
 
@@ -158,43 +157,17 @@ int net_resize(struct net *net, int n, struct sluice_error *err)
     return n == net->batch ? 0 : use_batch(net, n, err);
 }
 
-void net_measure(struct net *net, struct op_time *times)
-{
-    net->times = times;
-}
-
-static double seconds_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-/* One direction of one operator, with its time where that is asked for. */
-static int run_op(struct net *net, struct op *op, bool forward, struct pass *pass,
-                  struct sluice_error *err)
-{
-    struct op_time *time =
-        pass->training && net->times ? &net->times[op->number] : NULL;
-    const double start = time ? seconds_now() : 0;
-    const int rc = forward ? net_op_forward(net, op, pass, err)
-                           : net_op_backward(net, op, pass, err);
-    if (time)
-        *(forward ? &time->forward : &time->backward) += seconds_now() - start;
-    return rc;
-}
-
 int net_forward(struct net *net, struct pass *pass, struct sluice_error *err)
 {
     assert(net->current >= 0);
     for (int i = 0; i < net->ops.count; i++) {
         struct op *op = net_op_of(net, i);
         const bool idle = op->within || net_rests(net, op, pass);
-        const int rc = idle ? 0 : run_op(net, op, true, pass, err);
+        const int rc = idle ? 0 : net_timed(net, op, true, pass, err);
         if (rc < 0)
             return rc;
     }
-    return 0;
+    return net_fetch_times(net, true, pass, err);
 }
 
 /* Parameters may be frozen between steps: what then has nobody to compute for is left
@@ -223,11 +196,11 @@ int net_backward(struct net *net, struct pass *pass, struct sluice_error *err)
             net_rest_backward(net, op, pass);
             continue;
         }
-        const int rc = run_op(net, op, false, pass, err);
+        const int rc = net_timed(net, op, false, pass, err);
         if (rc < 0)
             return rc;
     }
-    return 0;
+    return net_fetch_times(net, false, pass, err);
 }
 
 void net_params_changed(struct net *net)

@@ -86,6 +86,12 @@ int net_op_forward(struct net *net, struct op *op, struct pass *pass,
                    struct sluice_error *err);
 int net_op_backward(struct net *net, struct op *op, struct pass *pass,
                     struct sluice_error *err);
+/* One direction of one operator, with its time where that is asked for; then, at the
+ * end of the pass, the times that the device knows. */
+int net_timed(struct net *net, struct op *op, bool forward, struct pass *pass,
+              struct sluice_error *err);
+int net_fetch_times(struct net *net, bool forward, const struct pass *pass,
+                    struct sluice_error *err);
 /* The number of the operator in whose turn it runs. */
 static inline int net_turn(const struct op *op)
 {

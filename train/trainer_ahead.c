@@ -10,11 +10,6 @@ int trainer_open_ahead(struct trainer *t, struct sluice_error *err)
     const struct config *cfg = t->cfg;
     if (!device_has_memory(t->dev))
         return 0;
-    if (cfg->run.profile)
-        return sluice_fail(
-            err, SLUICE_EUNBUILT,
-            "run.profile: not on device cuda, whose operators run behind "
-            "the host's clock");
     const struct ahead_options options = {
         .net = t->net,
         .opt = t->opt,
@@ -22,6 +17,7 @@ int trainer_open_ahead(struct trainer *t, struct sluice_error *err)
         .info = &t->train_info,
         .batch_size = cfg->training.batch_size,
         .seed = cfg->seed,
+        .timed = cfg->run.profile,
         /* Cropping is the loader's, and so are damaged images. */
         .resident =
             cfg->data.crop == SLUICE_CROP_NONE && cfg->data.on_error == SLUICE_RAISE,
@@ -70,6 +66,7 @@ static int pull(struct trainer *t, bool block, double *since, struct sluice_erro
     if ((rc = trainer_check_loss(t, done.loss, done.now.lr, err)) < 0)
         return rc;
     const double now = trainer_clock();
+    t->profile.optimizer += done.optimizer;
     rc = trainer_advance(t, &pass, done.images, done.wait, now - *since, done.now, err);
     *since = now;
     return rc < 0 ? rc : 1;

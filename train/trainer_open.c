@@ -186,9 +186,11 @@ void trainer_describe(struct trainer *t)
                 sluice_augment_path(t->train.augment));
     trainer_say(t, "device %s", t->dev->about);
     if (t->ahead)
-        trainer_say(t, "images %s, augmented by it; steps replayed as graphs",
+        trainer_say(t, "images %s, augmented by it; steps %s",
                     ahead_is_resident(t->ahead) ? "all in the GPU's memory"
-                                                : "streamed to the GPU");
+                                                : "streamed to the GPU",
+                    t->cfg->run.profile ? "timed, operator by operator"
+                                        : "replayed as graphs");
     trainer_say(t, "model  %s: %zu parameters, %.1f MFLOP an image, %.0f MiB",
                 t->model->name, net_param_elements(t->net), net_flops(t->net) / 1e6,
                 (double)net_memory(t->net) / 1048576);

@@ -170,6 +170,47 @@ static void halves(void)
     compare(&ref, &half, 0.1, "ref and cuda in bf16");
 }
 
+/* The number behind this key, wherever it first is. */
+static double number_of(const char *text, const char *key)
+{
+    const char *at = strstr(text, key);
+    CHECK(at, "no %s", key);
+    return at ? strtod(at + strlen(key), NULL) : 0;
+}
+
+/* Operators are timed by the device, a step's parts make up no more than the step. */
+static void profile(bool on_host)
+{
+    struct trainer_result plain, timed;
+    struct sluice_error err = { 0 };
+    char path[RUN_PATH];
+    void *bytes;
+    size_t size;
+    must_run(&plain, "device=cuda", "precision=f32", "run.log_every=1");
+    const struct gpu_on_host_count before = gpu_on_host_count();
+    must_run(&timed, "device=cuda", "precision=f32", "run.profile=true");
+    CHECK(strstr(said, "timed, operator by operator"), "it says: %s", said);
+    if (on_host)
+        CHECK(gpu_on_host_count().records == before.records, "graphs were recorded");
+    compare(&plain, &timed, 0, "replayed and timed");
+    REQUIRE(whole_file_read(run_file(path, &timed.run, "profile.json"), &bytes, &size,
+                            1 << 20, &err) == 0,
+            "%s", err.message);
+    char *text = calloc(1, size + 1);
+    REQUIRE(text, "no memory");
+    memcpy(text, bytes, size);
+    free(bytes);
+    const double step = number_of(text, "\"seconds_per_step\": ");
+    const double optimizer = number_of(text, "\"optimizer_seconds\": ");
+    const double forward = number_of(text, "\"forward\": {\"seconds\": ");
+    const double backward = number_of(text, "\"backward\": {\"seconds\": ");
+    CHECK(optimizer > 0 && forward > 0 && backward > 0, "%g %g %g", optimizer, forward,
+          backward);
+    CHECK(optimizer + forward + backward <= step, "%g + %g + %g of %g", optimizer,
+          forward, backward, step);
+    free(text);
+}
+
 static void divergence(void)
 {
     struct trainer_result result;
@@ -207,6 +248,7 @@ int main(int argc, char **argv)
     mixed();
     muon();
     halves();
+    profile(on_host);
     divergence();
     folder_remove(folder);
     return check_done();

@@ -1,13 +1,15 @@
 /* gpu_on_host.c -- see gpu_on_host.h. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "gpu_on_host.h"
 #include "gpu_task.h"
 
-enum { PIECES = 4096 };
+enum { PIECES = 4096, STAMPS = 512 };
 
 struct tasks {
     struct task *at;
@@ -23,7 +25,8 @@ struct host_gpu {
     int done; /* of the queue */
     struct tasks *recording;
     bool passed[GPU_MARKS];
-    unsigned char *pool; /* guarded: all device memory, one piece after the other */
+    double stamp[STAMPS]; /* NaN: not passed */
+    unsigned char *pool;  /* guarded: all device memory, one piece after the other */
     size_t used;
     struct piece {
         void *at;
@@ -61,9 +64,13 @@ static void append(struct tasks *list, const struct task *task)
 
 static void perform(struct gpu *gpu, const struct task *t)
 {
-    count.work += t->what != MARK;
+    struct timespec now;
+    count.work += t->what != MARK && t->what != STAMP;
+    clock_gettime(CLOCK_MONOTONIC, &now);
     if (t->what == MARK)
         host(gpu)->passed[t->mark] = true;
+    else if (t->what == STAMP)
+        host(gpu)->stamp[t->mark] = (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
     else
         task_run(t);
 }
@@ -257,6 +264,26 @@ static int host_passed(struct gpu *gpu, int mark, bool block, struct sluice_erro
     return host(gpu)->passed[mark];
 }
 
+static int host_stamp(struct gpu *gpu, int number, struct sluice_error *err)
+{
+    const int rc = idle_only(gpu, "a stamp", err);
+    if (rc < 0)
+        return rc;
+    if (number < 0 || number >= STAMPS)
+        return sluice_fail(err, SLUICE_EDEVICE, "stamp %d of %d", number, STAMPS);
+    host(gpu)->stamp[number] = (double)NAN;
+    return enqueue(gpu, &(struct task){ .what = STAMP, .mark = number });
+}
+
+static int host_between(struct gpu *gpu, int from, int to, double *seconds,
+                        struct sluice_error *err)
+{
+    *seconds = host(gpu)->stamp[to] - host(gpu)->stamp[from];
+    return isfinite(*seconds)
+               ? 0
+               : sluice_fail(err, SLUICE_EDEVICE, "a stamp that has not passed");
+}
+
 static int host_record_begin(struct gpu *gpu, struct sluice_error *err)
 {
     const int rc = idle_only(gpu, "a graph begun", err);
@@ -370,6 +397,8 @@ static const struct gpu_runtime host_runtime = {
     .wait = host_wait,
     .mark = host_mark,
     .passed = host_passed,
+    .stamp = host_stamp,
+    .between = host_between,
     .record_begin = host_record_begin,
     .record_end = host_record_end,
     .replay = host_replay,

@@ -12,7 +12,18 @@ struct gpu_layer {
 
 /* One thing to do. */
 struct task {
-    enum { COPY, ZERO, LAUNCH, AUGMENT, FORWARD, DATA, WEIGHT, PRODUCT, MARK } what;
+    enum {
+        COPY,
+        ZERO,
+        LAUNCH,
+        AUGMENT,
+        FORWARD,
+        DATA,
+        WEIGHT,
+        PRODUCT,
+        MARK,
+        STAMP
+    } what;
     void *to;
     const void *a, *b;
     size_t bytes;
@@ -25,7 +36,7 @@ struct task {
     _Alignas(16) unsigned char args[ARGS_MOST];
 };
 
-/* Everything but a mark. */
+/* Everything but a mark and a stamp. */
 void task_run(const struct task *t);
 /* Bytes of a kernel's arguments. */
 size_t task_args_size(enum gpu_kernel kernel);

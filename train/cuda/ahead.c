@@ -229,17 +229,37 @@ static int show_images(struct ahead *a, const struct slot *slot,
                   : run->augment(a->gpu, a->o.feed->augment, &a->source, &batch, err);
 }
 
-/* What a graph holds: forward, backward, update. */
-static int compute(struct ahead *a, struct sluice_error *err)
+static int forward_backward(struct ahead *a, struct sluice_error *err)
 {
     static const int64_t some; /* labels, mixes and draws are on the GPU already */
     struct pass pass = { .training = true,
                          .labels = &some,
                          .mixes = a->mixes ? a->gpu->mixes : NULL };
-    int rc = net_forward(a->o.net, &pass, err);
-    if (rc == 0)
-        rc = net_backward(a->o.net, &pass, err);
+    const int rc = net_forward(a->o.net, &pass, err);
+    return rc < 0 ? rc : net_backward(a->o.net, &pass, err);
+}
+
+/* What a graph holds. */
+static int compute(struct ahead *a, struct sluice_error *err)
+{
+    const int rc = forward_backward(a, err);
     return rc < 0 ? rc : optim_cuda_update(a->o.opt, err);
+}
+
+/* The same, and how long the update takes; operators are timed by the net. */
+static int compute_timed(struct ahead *a, double *seconds, struct sluice_error *err)
+{
+    const struct gpu_runtime *run = a->gpu->run;
+    int rc = forward_backward(a, err);
+    if (rc == 0)
+        rc = run->stamp(a->gpu, 0, err);
+    if (rc == 0)
+        rc = optim_cuda_update(a->o.opt, err);
+    if (rc == 0)
+        rc = run->stamp(a->gpu, 1, err);
+    if (rc == 0)
+        rc = run->wait(a->gpu, err);
+    return rc < 0 ? rc : run->between(a->gpu, 0, 1, seconds, err);
 }
 
 static int trainable(struct net *net)
@@ -269,8 +289,6 @@ static int run_step(struct ahead *a, struct sluice_error *err)
     struct recorded *r = a->recorded;
     while (r < a->recorded + GRAPHS && (r->plan != plan || r->trainable != count))
         r++;
-    net_params_changed(
-        a->o.net); /* so that weights are packed anew in the graph, too */
     if (r == a->recorded + GRAPHS) {
         r = &a->recorded[a->oldest];
         a->oldest = (a->oldest + 1) % GRAPHS;
@@ -300,7 +318,9 @@ static int do_step(struct ahead *a, const struct ahead_step *step, int slot,
     if (rc < 0)
         return rc;
     a->gpu->stepping = true;
-    rc = run_step(a, err);
+    net_params_changed(a->o.net); /* weights are packed anew, in graphs, too */
+    rc = a->o.timed ? compute_timed(a, &a->slot[slot].done.optimizer, err)
+                    : run_step(a, err);
     a->gpu->stepping = false;
     if (rc == 0)
         optim_cuda_end(a->o.opt);

@@ -29,6 +29,7 @@ struct ahead_options {
     bool
         resident; /* copy the set to the GPU if it takes a quarter of its memory or less
                    */
+    bool timed;   /* no graphs: the net's operators and the update are timed */
 };
 
 struct ahead_step {
@@ -47,6 +48,7 @@ struct ahead_done {
     int images;
     struct schedule_value now;
     double wait;
+    double optimizer; /* seconds of the update, if timed */
 };
 
 int ahead_open(struct ahead **out, const struct ahead_options *options,

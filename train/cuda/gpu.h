@@ -73,6 +73,11 @@ struct gpu_runtime {
     int (*mark)(struct gpu *gpu, int mark, struct sluice_error *err);
     /* 1: passed; 0: not yet, if `block` is false. */
     int (*passed)(struct gpu *gpu, int mark, bool block, struct sluice_error *err);
+    /* Point `number` of the stream, and the time between two that have passed; never
+     * while a graph is recorded. */
+    int (*stamp)(struct gpu *gpu, int number, struct sluice_error *err);
+    int (*between)(struct gpu *gpu, int from, int to, double *seconds,
+                   struct sluice_error *err);
     /* Between begin and end work is recorded and not done. */
     int (*record_begin)(struct gpu *gpu, struct sluice_error *err);
     int (*record_end)(struct gpu *gpu, struct gpu_graph **out,

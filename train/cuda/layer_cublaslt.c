@@ -104,7 +104,7 @@ static int choose(struct product *p, cublasLtHandle_t lt, struct sluice_error *e
     if (rc < 0)
         return rc;
     LT_TRY(err, status);
-    if (!count)
+    if (!count || found.state != CUBLAS_STATUS_SUCCESS)
         return sluice_fail(err, SLUICE_EDEVICE, "cuBLASLt: no way to multiply");
     p->algo = found.algo;
     return 0;

@@ -49,6 +49,9 @@ static void cuda_close(struct gpu *gpu)
     for (int i = 0; i < GPU_MARKS; i++)
         if (c->mark[i])
             cudaEventDestroy(c->mark[i]);
+    for (int i = 0; i < c->stamps; i++)
+        cudaEventDestroy(c->stamp[i]);
+    free(c->stamp);
     cudaFree(c->workspace);
     if (c->stream)
         cudaStreamDestroy(c->stream);
@@ -173,6 +176,38 @@ static int cuda_passed(struct gpu *gpu, int mark, bool block, struct sluice_erro
     return 1;
 }
 
+static int need_stamps(struct cuda *c, int count, struct sluice_error *err)
+{
+    cudaEvent_t *more =
+        c->stamps < count ? realloc(c->stamp, (size_t)count * sizeof *more) : c->stamp;
+    if (count && !more)
+        return sluice_fail(err, SLUICE_ENOMEM, "device cuda: no memory for events");
+    c->stamp = more;
+    for (; c->stamps < count; c->stamps++)
+        CUDA_TRY(err, cudaEventCreate(&c->stamp[c->stamps]));
+    return 0;
+}
+
+static int cuda_stamp(struct gpu *gpu, int number, struct sluice_error *err)
+{
+    struct cuda *c = cuda_of(gpu);
+    const int rc = need_stamps(c, number + 1, err);
+    if (rc < 0)
+        return rc;
+    CUDA_TRY(err, cudaEventRecord(c->stamp[number], c->stream));
+    return 0;
+}
+
+static int cuda_between(struct gpu *gpu, int from, int to, double *seconds,
+                        struct sluice_error *err)
+{
+    const struct cuda *c = cuda_of(gpu);
+    float ms = 0;
+    CUDA_TRY(err, cudaEventElapsedTime(&ms, c->stamp[from], c->stamp[to]));
+    *seconds = (double)ms * 1e-3;
+    return 0;
+}
+
 /* Other threads may ask for pinned memory meanwhile. */
 static int cuda_record_begin(struct gpu *gpu, struct sluice_error *err)
 {
@@ -292,6 +327,8 @@ const struct gpu_runtime gpu_runtime_cuda = {
     .wait = cuda_wait,
     .mark = cuda_mark,
     .passed = cuda_passed,
+    .stamp = cuda_stamp,
+    .between = cuda_between,
     .record_begin = cuda_record_begin,
     .record_end = cuda_record_end,
     .replay = cuda_replay,

@@ -39,6 +39,8 @@ enum {
 struct cuda {
     cudaStream_t stream;
     cudaEvent_t mark[GPU_MARKS];
+    cudaEvent_t *stamp; /* (stamps), made when they are first asked for */
+    int stamps;
     cudnnHandle_t cudnn;
     cublasLtHandle_t lt;
     void *workspace; /* (WORKSPACE), from the first layer on */

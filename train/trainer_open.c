@@ -191,6 +191,11 @@ void trainer_describe(struct trainer *t)
                                                 : "streamed to the GPU",
                     t->cfg->run.profile ? "timed, operator by operator"
                                         : "replayed as graphs");
+    if (t->ahead && ahead_own_directions(t->ahead))
+        trainer_say(t,
+                    "slow: cuDNN has no deterministic algorithm for %d directions of "
+                    "convolutions; own kernels take their place",
+                    ahead_own_directions(t->ahead));
     trainer_say(t, "model  %s: %zu parameters, %.1f MFLOP an image, %.0f MiB",
                 t->model->name, net_param_elements(t->net), net_flops(t->net) / 1e6,
                 (double)net_memory(t->net) / 1048576);

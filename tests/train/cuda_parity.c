@@ -1,11 +1,13 @@
 /* cuda_parity.c -- device cuda against the reference, for every operator and case and
  * in every precision: on a GPU, or with "host" the kernels' bodies and all that is
- * above them on the CPU. "own" leaves out what a library computes; "probe" says which
+ * above them on the CPU. "host convolutions": those
+ * of our own kernels. "own" leaves out what a library computes; "probe" says which
  * GPU there is. */
 #include "gpu_on_host.h"
 #include "parity_rig.h"
 
-static bool own_only; /* no operator that a library computes */
+static bool own_only;   /* no operator that a library computes */
+static bool convs_only; /* convolutions, by our own kernels */
 
 /* `half`: how far one rounding may be off, of a result in half precision. A convolution
  * rounds before it adds its bias, and once more behind it. */
@@ -18,9 +20,14 @@ static void check_device(const char *precision, double half)
     for (int i = 0; op_registry[i]; i++) {
         if (own_only && (op_registry[i] == &op_conv2d || op_registry[i] == &op_linear))
             continue;
+        if (convs_only && op_registry[i] != &op_conv2d)
+            continue;
         CHECK(op_registry[i]->on[DEVICE_CUDA], "%s is not on device cuda",
               op_registry[i]->name);
         for (const struct op_case *c = op_registry[i]->cases; c->name; c++) {
+            /* Large ones are for the CPU's ways to cut them up. */
+            if (convs_only && strncmp(c->name, "batch", 5) == 0)
+                continue;
             limits.half = c->attr.bias ? 2 * half : half;
             limits.half_rms = c->attr.bias ? 2 * half : 3e-5;
             limits.gradient = dev->compute == SLUICE_F32 ? 0 : half;
@@ -63,8 +70,11 @@ int main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "probe") == 0)
         return probe();
     own_only = argc > 1 && strcmp(argv[1], "own") == 0;
+    convs_only = on_host && argc > 2 && strcmp(argv[2], "convolutions") == 0;
     if (on_host)
         gpu_on_host(true);
+    if (convs_only)
+        gpu_on_host_own();
     if (device_open(&dev, "cuda", "auto", 0, &err) == SLUICE_EUNBUILT)
         SKIP("%s", err.message);
     device_close(dev);

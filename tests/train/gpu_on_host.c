@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "cuda/layer_own.h"
 #include "gpu_on_host.h"
 #include "gpu_task.h"
 
@@ -37,7 +38,7 @@ struct host_gpu {
 };
 
 static const size_t pool_size = (size_t)1 << 32;
-static bool guarded;
+static bool guarded, own;
 static struct gpu_on_host_count count;
 
 static struct host_gpu *host(struct gpu *gpu)
@@ -348,7 +349,8 @@ static void host_layer_free(struct gpu *gpu, struct gpu_layer *layer)
 static int host_layer_forward(struct gpu *gpu, struct gpu_layer *layer, const void *x,
                               const void *weight, void *y, struct sluice_error *err)
 {
-    (void)err;
+    if (own && !layer->s.inner)
+        return own_forward(gpu, &layer->s, x, weight, y, err);
     return enqueue(gpu,
                    &(struct task){
                        .what = FORWARD, .layer = layer, .a = x, .b = weight, .to = y });
@@ -357,7 +359,8 @@ static int host_layer_forward(struct gpu *gpu, struct gpu_layer *layer, const vo
 static int host_layer_data(struct gpu *gpu, struct gpu_layer *layer, const void *dy,
                            const void *weight, void *dx, struct sluice_error *err)
 {
-    (void)err;
+    if (own && !layer->s.inner)
+        return own_data(gpu, &layer->s, dy, weight, dx, err);
     return enqueue(
         gpu,
         &(struct task){ .what = DATA, .layer = layer, .a = dy, .b = weight, .to = dx });
@@ -366,7 +369,8 @@ static int host_layer_data(struct gpu *gpu, struct gpu_layer *layer, const void 
 static int host_layer_weight(struct gpu *gpu, struct gpu_layer *layer, const void *x,
                              const void *dy, void *dweight, struct sluice_error *err)
 {
-    (void)err;
+    if (own && !layer->s.inner)
+        return own_weight(gpu, &layer->s, x, dy, dweight, err);
     return enqueue(
         gpu, &(struct task){
                  .what = WEIGHT, .layer = layer, .a = x, .b = dy, .to = dweight });
@@ -415,6 +419,11 @@ void gpu_on_host(bool guard_memory)
 {
     guarded = guard_memory;
     gpu_runtime = &host_runtime;
+}
+
+void gpu_on_host_own(void)
+{
+    own = true;
 }
 
 struct gpu_on_host_count gpu_on_host_count(void)

@@ -13,6 +13,8 @@
 
 /* From now on device_open("cuda") opens it. */
 void gpu_on_host(bool guarded);
+/* From now on convolutions are those of layer_own.h, as if the library had none. */
+void gpu_on_host_own(void);
 /* So far: */
 struct gpu_on_host_count {
     long work;     /* launches, copies and library calls done, replayed ones included */

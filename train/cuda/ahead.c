@@ -164,6 +164,11 @@ bool ahead_is_resident(const struct ahead *a)
     return a->resident;
 }
 
+int ahead_own_directions(const struct ahead *a)
+{
+    return a->gpu->own_directions;
+}
+
 int ahead_count(const struct ahead *a)
 {
     return (int)(a->pushed - a->pulled);

@@ -56,6 +56,8 @@ int ahead_open(struct ahead **out, const struct ahead_options *options,
 void ahead_close(struct ahead *a); /* waits, releases batches; NULL is fine */
 
 bool ahead_is_resident(const struct ahead *a);
+/* Directions of convolutions that the library has no algorithm for. */
+int ahead_own_directions(const struct ahead *a);
 bool ahead_full(const struct ahead *a);
 int ahead_count(const struct ahead *a); /* steps pushed and not pulled */
 

@@ -1,7 +1,7 @@
 # Device cuda. Its operators are plain C that is always built and tested, on the CPU;
 # what touches CUDA is built where CUDA, cuDNN and cuBLASLt are.
 target_sources(sluice_train PRIVATE
-  cuda/device_cuda.c cuda/views.c
+  cuda/device_cuda.c cuda/layer_own.c cuda/views.c
   ops/batchnorm_cuda.c ops/channel_cuda.c ops/flat_cuda.c ops/layer_cuda.c ops/pool_cuda.c
   ops/softmax_xent_cuda.c)
 

@@ -113,9 +113,10 @@ struct gpu {
     struct sluice_mix *mixes;   /* likewise: how its images were mixed */
     int labels_room;
     const float *loss_scale; /* NULL: gradients are not scaled */
-    /* A stepper (step_cuda.h) is at work: it sets step, labels and mixes, and fetches
-     * results;
-     * operators leave them alone. */
+    /* Directions of convolutions that were planned with our own slow kernels. */
+    int own_directions;
+    /* A stepper (ahead.h) is at work: it sets step, labels and mixes, and fetches
+     * results; operators leave them alone. */
     bool stepping;
     /* The first failure of work that could not report it; the next read does. */
     struct sluice_error failed;

@@ -3,6 +3,7 @@
 #define SLUICE_KERNELS_ALL_H
 
 #include "kernels_channel.h"
+#include "kernels_conv.h"
 #include "kernels_pool.h"
 #include "kernels_train.h"
 #include "kernels_views.h"

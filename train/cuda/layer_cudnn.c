@@ -21,6 +21,7 @@ struct cudnn_layer {
     cudnnConvolutionFwdAlgo_t forward;
     cudnnConvolutionBwdDataAlgo_t data;
     cudnnConvolutionBwdFilterAlgo_t weight;
+    struct cudnn_has has;
 };
 
 static cudnnDataType_t type_of(enum sluice_dtype dtype)
@@ -82,14 +83,14 @@ static bool weight_runs(const struct cudnn_layer *l, cudnnHandle_t dnn,
            bytes <= WORKSPACE;
 }
 
-static int none(const struct gpu_layer_shape *s, const char *direction,
-                struct sluice_error *err)
+/* A refusal is no failure: then there is no algorithm. */
+static int asked(cudnnStatus_t status, int *count, struct sluice_error *err)
 {
-    return sluice_fail(err, SLUICE_EDEVICE,
-                       "cuDNN: no deterministic %s of a %dx%d convolution of "
-                       "%dx%dx%dx%d in %s",
-                       direction, s->kernel, s->kernel, s->n, s->h, s->w, s->c,
-                       sluice_dtype_name(s->dtype));
+    if (status / 1000 == CUDNN_STATUS_NOT_SUPPORTED / 1000)
+        *count = 0;
+    else
+        CUDNN_TRY(err, status);
+    return 0;
 }
 
 static bool good(cudnnStatus_t status, cudnnDeterminism_t determinism)
@@ -98,50 +99,51 @@ static bool good(cudnnStatus_t status, cudnnDeterminism_t determinism)
 }
 
 static int choose_forward(struct cudnn_layer *l, cudnnHandle_t dnn,
-                          const struct gpu_layer_shape *s, struct sluice_error *err)
+                          struct sluice_error *err)
 {
     cudnnConvolutionFwdAlgoPerf_t ranked[RANKED];
     int count = 0;
-    CUDNN_TRY(err, cudnnGetConvolutionForwardAlgorithm_v7(
-                       dnn, l->x, l->w, l->conv, l->y, RANKED, &count, ranked));
-    for (int i = 0; i < count; i++) {
+    const int rc = asked(cudnnGetConvolutionForwardAlgorithm_v7(
+                             dnn, l->x, l->w, l->conv, l->y, RANKED, &count, ranked),
+                         &count, err);
+    for (int i = 0; i < count && rc == 0 && !l->has.forward; i++) {
         l->forward = ranked[i].algo;
-        if (good(ranked[i].status, ranked[i].determinism) &&
-            forward_runs(l, dnn, l->forward))
-            return 0;
+        l->has.forward = good(ranked[i].status, ranked[i].determinism) &&
+                         forward_runs(l, dnn, l->forward);
     }
-    return none(s, "forward", err);
+    return rc;
 }
 
 static int choose_data(struct cudnn_layer *l, cudnnHandle_t dnn,
-                       const struct gpu_layer_shape *s, struct sluice_error *err)
+                       struct sluice_error *err)
 {
     cudnnConvolutionBwdDataAlgoPerf_t ranked[RANKED];
     int count = 0;
-    CUDNN_TRY(err, cudnnGetConvolutionBackwardDataAlgorithm_v7(
-                       dnn, l->w, l->y, l->conv, l->x, RANKED, &count, ranked));
-    for (int i = 0; i < count; i++) {
+    const int rc = asked(cudnnGetConvolutionBackwardDataAlgorithm_v7(
+                             dnn, l->w, l->y, l->conv, l->x, RANKED, &count, ranked),
+                         &count, err);
+    for (int i = 0; i < count && rc == 0 && !l->has.data; i++) {
         l->data = ranked[i].algo;
-        if (good(ranked[i].status, ranked[i].determinism) && data_runs(l, dnn, l->data))
-            return 0;
+        l->has.data =
+            good(ranked[i].status, ranked[i].determinism) && data_runs(l, dnn, l->data);
     }
-    return none(s, "backward of the input", err);
+    return rc;
 }
 
 static int choose_weight(struct cudnn_layer *l, cudnnHandle_t dnn,
-                         const struct gpu_layer_shape *s, struct sluice_error *err)
+                         struct sluice_error *err)
 {
     cudnnConvolutionBwdFilterAlgoPerf_t ranked[RANKED];
     int count = 0;
-    CUDNN_TRY(err, cudnnGetConvolutionBackwardFilterAlgorithm_v7(
-                       dnn, l->x, l->y, l->conv, l->w, RANKED, &count, ranked));
-    for (int i = 0; i < count; i++) {
+    const int rc = asked(cudnnGetConvolutionBackwardFilterAlgorithm_v7(
+                             dnn, l->x, l->y, l->conv, l->w, RANKED, &count, ranked),
+                         &count, err);
+    for (int i = 0; i < count && rc == 0 && !l->has.weight; i++) {
         l->weight = ranked[i].algo;
-        if (good(ranked[i].status, ranked[i].determinism) &&
-            weight_runs(l, dnn, l->weight))
-            return 0;
+        l->has.weight = good(ranked[i].status, ranked[i].determinism) &&
+                        weight_runs(l, dnn, l->weight);
     }
-    return none(s, "backward of the filter", err);
+    return rc;
 }
 
 int cudnn_layer_open(struct cudnn_layer **out, struct cuda *cuda,
@@ -153,17 +155,22 @@ int cudnn_layer_open(struct cudnn_layer **out, struct cuda *cuda,
         return sluice_fail(err, SLUICE_ENOMEM, "cuDNN: no memory for a layer");
     int rc = describe(l, shape, err);
     if (rc == 0)
-        rc = choose_forward(l, cuda->cudnn, shape, err);
+        rc = choose_forward(l, cuda->cudnn, err);
     if (rc == 0)
-        rc = choose_data(l, cuda->cudnn, shape, err);
+        rc = choose_data(l, cuda->cudnn, err);
     if (rc == 0)
-        rc = choose_weight(l, cuda->cudnn, shape, err);
+        rc = choose_weight(l, cuda->cudnn, err);
     if (rc < 0) {
         cudnn_layer_free(l);
         return rc;
     }
     *out = l;
     return 0;
+}
+
+struct cudnn_has cudnn_layer_has(const struct cudnn_layer *l)
+{
+    return l->has;
 }
 
 void cudnn_layer_free(struct cudnn_layer *l)

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "layer_own.h"
 #include "runtime_cuda.h"
 
 enum { OLDEST = 80 /* compute capability that the kernels are built for */ };
@@ -244,10 +245,12 @@ static void cuda_graph_free(struct gpu *gpu, struct gpu_graph *graph)
         cudaGraphExecDestroy((cudaGraphExec_t)graph);
 }
 
-/* One of the two. */
+/* One of the two; what cuDNN has no algorithm for is our own kernels'. */
 struct gpu_layer {
+    struct gpu_layer_shape shape;
     struct cudnn_layer *conv;
     struct lt_layer *inner;
+    struct cudnn_has has;
 };
 
 static void layer_free(struct gpu *gpu, struct gpu_layer *layer)
@@ -278,6 +281,12 @@ static int layer_open(struct gpu *gpu, struct gpu_layer **out,
         layer_free(gpu, layer);
         return rc;
     }
+    layer->shape = *shape;
+    if (layer->conv) {
+        layer->has = cudnn_layer_has(layer->conv);
+        gpu->own_directions +=
+            !layer->has.forward + !layer->has.data + !layer->has.weight;
+    }
     *out = layer;
     return 0;
 }
@@ -286,24 +295,30 @@ static int layer_forward(struct gpu *gpu, struct gpu_layer *layer, const void *x
                          const void *w, void *y, struct sluice_error *err)
 {
     struct cuda *c = cuda_of(gpu);
-    return layer->inner ? lt_layer_forward(layer->inner, c, x, w, y, err)
-                        : cudnn_layer_forward(layer->conv, c, x, w, y, err);
+    if (layer->inner)
+        return lt_layer_forward(layer->inner, c, x, w, y, err);
+    return layer->has.forward ? cudnn_layer_forward(layer->conv, c, x, w, y, err)
+                              : own_forward(gpu, &layer->shape, x, w, y, err);
 }
 
 static int layer_data(struct gpu *gpu, struct gpu_layer *layer, const void *dy,
                       const void *w, void *dx, struct sluice_error *err)
 {
     struct cuda *c = cuda_of(gpu);
-    return layer->inner ? lt_layer_data(layer->inner, c, dy, w, dx, err)
-                        : cudnn_layer_data(layer->conv, c, dy, w, dx, err);
+    if (layer->inner)
+        return lt_layer_data(layer->inner, c, dy, w, dx, err);
+    return layer->has.data ? cudnn_layer_data(layer->conv, c, dy, w, dx, err)
+                           : own_data(gpu, &layer->shape, dy, w, dx, err);
 }
 
 static int layer_weight(struct gpu *gpu, struct gpu_layer *layer, const void *x,
                         const void *dy, void *dw, struct sluice_error *err)
 {
     struct cuda *c = cuda_of(gpu);
-    return layer->inner ? lt_layer_weight(layer->inner, c, x, dy, dw, err)
-                        : cudnn_layer_weight(layer->conv, c, x, dy, dw, err);
+    if (layer->inner)
+        return lt_layer_weight(layer->inner, c, x, dy, dw, err);
+    return layer->has.weight ? cudnn_layer_weight(layer->conv, c, x, dy, dw, err)
+                             : own_weight(gpu, &layer->shape, x, dy, dw, err);
 }
 
 static int multiply(struct gpu *gpu, const struct gpu_product *product, const float *a,

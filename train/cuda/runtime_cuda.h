@@ -59,6 +59,11 @@ int cuda_launch(enum gpu_kernel kernel, int blocks, int threads, const void *arg
 struct cudnn_layer;
 int cudnn_layer_open(struct cudnn_layer **out, struct cuda *cuda,
                      const struct gpu_layer_shape *shape, struct sluice_error *err);
+/* Directions that cuDNN has a deterministic algorithm for. */
+struct cudnn_has {
+    bool forward, data, weight;
+};
+struct cudnn_has cudnn_layer_has(const struct cudnn_layer *layer);
 void cudnn_layer_free(struct cudnn_layer *layer); /* NULL is fine */
 int cudnn_layer_forward(struct cudnn_layer *layer, struct cuda *cuda, const void *x,
                         const void *w, void *y, struct sluice_error *err);

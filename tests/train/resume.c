@@ -76,26 +76,16 @@ static _Noreturn void child(const char *run_folder, const struct plan *plan)
         strstr(dev, "cuda") ? "data.augment=[flip, translate: {pad: 1}, normalize]"
                             : "data.augment=[flip, translate: {pad: 1}, normalize, "
                               "cutmix: {p: 0.3, per: sample}, mixup: {p: 0.5}]";
-    const char *const args[] = { plan->save,
-                                 dir,
-                                 "run.log_every=1",
-                                 dev,
-                                 prec,
-                                 train,
-                                 test,
-                                 "threads=2",
-                                 "data.threads=2",
-                                 "model=cnn_small",
-                                 "model.width=0.125",
-                                 "model.dropout=0.2",
-                                 "seed=5",
-                                 "training.epochs=3",
-                                 "training.batch_size=16",
-                                 augment,
-                                 "optimizer={name: adam, lr: 3e-3}",
-                                 "schedule.name=cosine",
-                                 "eval.tta=flip",
-                                 "eval.batch_size=32" };
+    const char *const args[] = {
+        plan->save, dir, "run.log_every=1", dev, prec, train, test, "threads=2",
+        "data.threads=2", "model=cnn_small", "model.width=0.125", "model.dropout=0.2",
+        "seed=5", "training.epochs=3", "training.batch_size=16", augment,
+        "optimizer={name: adam, lr: 3e-3}", "schedule.name=cosine", "eval.tta=flip",
+        "eval.batch_size=32",
+        /* On a GPU: streamed, so that runs stop within an
+           epoch; a resident set's is enqueued as a whole. */
+        strstr(dev, "cuda") ? "data.on_error=substitute" : "data.on_error=raise"
+    };
     const int count = (int)(sizeof(args) / sizeof(*args));
     int rc = run_folder ? config_from_run(&cfg, run_folder, args, 3, true, &err)
                         : config_from_recipe(&cfg, args, count, &err);

@@ -131,6 +131,11 @@ int profile_measure_peaks(struct profile_peaks *out, struct device *dev,
                           struct sluice_error *err)
 {
     int rc = best_flops(&out->flops, dev, err);
+#ifdef SLUICE_HAVE_ONEDNN
+    out->tiles = amx_peak(dev);
+#else
+    out->tiles = 0;
+#endif
     for (int size = first_size(dev); rc == 0; size++) {
         const int n = sizes[size].passed;
         const struct trial pass = { { n, 256, 256, 4 }, &op_scale, { .scale = 2 } };

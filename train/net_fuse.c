@@ -10,6 +10,9 @@
  *                             read two, it does; where the consumer that runs last can
  *                             add to what the other one wrote, that one does.
  *
+ *     conv2d, batchnorm       where the convolution's kernels can measure what they
+ *                             write, the normalisation need not read it for that
+ *
  * A pair runs when its second operator's turn comes, forward and backward. */
 #include "net_internal.h"
 #include "ops/fusion.h"
@@ -81,9 +84,31 @@ static void settle_fork(const struct net *net, struct op *fork)
     }
 }
 
+/* The convolution whose result, pooled or not, the normalisation reads. */
+static struct op *convolution_before(const struct op *norm)
+{
+    struct op *from = producer_of(norm->in[0]);
+    if (from && from->first)
+        from = from->first;
+    return from && from->def == &op_conv2d ? from : NULL;
+}
+
+static void let_convolutions_measure(struct net *net)
+{
+    for (int i = 0; i < net->ops.count; i++) {
+        struct op *norm = net_op_of(net, i);
+        struct op *conv = norm->def == &op_batchnorm ? convolution_before(norm) : NULL;
+        if (conv) {
+            norm->measured_by = conv;
+            conv->measures = true;
+        }
+    }
+}
+
 void net_fuse(struct net *net)
 {
     fuse_pairs(net);
+    let_convolutions_measure(net);
     for (int i = 0; i < net->ops.count; i++)
         if (net_op_of(net, i)->def == &op_fork)
             settle_fork(net, net_op_of(net, i));

@@ -187,11 +187,16 @@ static double settle(struct op *op, const struct job *job, int i, bool training,
         *mean = (double)*running_mean;
         return (double)*running_var;
     }
-    const double distance = chunks_total(k, 0, i) / m;
-    double var = chunks_total(k, 1, i) / m - distance * distance;
+    double var, squares;
+    if (conv2d_moments(op->measured_by, i, mean, &squares)) {
+        var = squares / m;
+    } else {
+        const double distance = chunks_total(k, 0, i) / m;
+        var = chunks_total(k, 1, i) / m - distance * distance;
+        *mean = (double)vector(job->state, MIDDLE)[i] + distance;
+    }
     if (var < 0)
         var = 0;
-    *mean = (double)vector(job->state, MIDDLE)[i] + distance;
     const double corrected = m > 1 ? var * m / (m - 1) : var;
     *running_mean = (float)((1 - share) * (double)*running_mean + share * *mean);
     *running_var = (float)((1 - share) * (double)*running_var + share * corrected);
@@ -205,7 +210,9 @@ static struct job settle_all(struct op *op, struct device *dev, const struct pas
     const struct state *s = op->state;
     const float *weight = op->param[0] ? op->param[0]->data : NULL;
     const float *bias = op->param[1]->data;
-    if (pass->training)
+    double mean_before, squares_before;
+    if (pass->training &&
+        !conv2d_moments(op->measured_by, 0, &mean_before, &squares_before))
         measure(op, dev, &job);
     for (int i = 0; i < job.norm.c; i++) {
         double mean;

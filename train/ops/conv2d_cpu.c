@@ -53,7 +53,7 @@ static int plan_parts(struct op *op, struct device *dev, struct state *s,
     const struct onednn_shape shape = shape_of(op);
     const bool pooled = op->within && op->within->fusion == &op_conv2d_maxpool;
     if (pooled || conv_amx_fits(&shape))
-        return conv_amx_create(&s->amx, dev, &shape, pooled, err);
+        return conv_amx_create(&s->amx, dev, &shape, pooled, op->measures, err);
     int rc = conv_few_fits(&shape) ? conv_few_create(&s->few, &shape, err) : 0;
     if (rc == 0)
         rc = onednn_layer_create(&s->layer, cpu_of(dev)->onednn, &shape, err);
@@ -78,7 +78,6 @@ static int plan(struct op *op, struct device *dev, struct sluice_error *err)
 static int forward(struct op *op, struct device *dev, struct pass *pass,
                    struct sluice_error *err)
 {
-    (void)pass;
     const struct state *s = op->state;
     const float *bias = op->param[1] ? op->param[1]->data : NULL;
     threads_claim(dev);
@@ -90,7 +89,7 @@ static int forward(struct op *op, struct device *dev, struct pass *pass,
                                     op->out[0]->data, err);
     else
         conv_amx_forward(s->amx, dev, op->in[0]->data, op->param[0]->data, bias,
-                         op->out[0]->data);
+                         pass->training, op->out[0]->data);
     return 0;
 }
 
@@ -109,6 +108,15 @@ static int backward(struct op *op, struct device *dev, struct pass *pass,
     if (weight->grad)
         conv_amx_backward_weight(s->amx, dev, x->data, dy, weight->grad);
     return layer_backward_bias(op, dev, err);
+}
+
+bool conv2d_moments(const struct op *op, int c, double *mean, double *square)
+{
+    const struct state *s = op ? op->state : NULL;
+    if (!s || !s->amx)
+        return false;
+    conv_amx_moments(s->amx, c, mean, square);
+    return true;
 }
 
 static void params_changed(struct op *op)
@@ -140,10 +148,11 @@ static bool pools(const struct op *conv, const struct op *pool)
 static int pool_forward(struct op *conv, struct op *pool, struct device *dev,
                         struct pass *pass, struct sluice_error *err)
 {
-    (void)pass, (void)err;
+    (void)err;
     const struct state *s = conv->state;
     conv_amx_forward(s->amx, dev, conv->in[0]->data, conv->param[0]->data,
-                     conv->param[1] ? conv->param[1]->data : NULL, pool->out[0]->data);
+                     conv->param[1] ? conv->param[1]->data : NULL, pass->training,
+                     pool->out[0]->data);
     return 0;
 }
 

@@ -258,8 +258,16 @@ static void cut_into_stretches(struct onednn_shape *s)
     s->w = s->ow = width;
 }
 
+static bool moments_create(struct conv_amx *conv)
+{
+    const struct walk *w = &conv->forward;
+    conv->moments = aligned_alloc(64, (size_t)walk_units(w) * (size_t)w->dest_blocks *
+                                          sizeof *conv->moments);
+    return conv->moments != NULL;
+}
+
 int conv_amx_create(struct conv_amx **out, struct device *dev,
-                    const struct onednn_shape *shape, bool pooled,
+                    const struct onednn_shape *shape, bool pooled, bool measures,
                     struct sluice_error *err)
 {
     *out = NULL;
@@ -278,7 +286,8 @@ int conv_amx_create(struct conv_amx **out, struct device *dev,
         conv->slots = units < wanted ? units : wanted;
         conv->forward_weight = blocks_create(&conv->forward);
         conv->backward_weight = blocks_create(&conv->backward);
-        rc = conv->forward_weight && conv->backward_weight
+        const bool moments = !measures || moments_create(conv);
+        rc = conv->forward_weight && conv->backward_weight && moments
                  ? reserve(conv, dev, err)
                  : sluice_fail(err, SLUICE_ENOMEM, "no memory for a convolution");
     }
@@ -295,6 +304,7 @@ void conv_amx_free(struct conv_amx *conv)
     if (!conv)
         return;
     free(conv->windows.places);
+    free(conv->moments);
     walk_free(&conv->forward);
     walk_free(&conv->backward);
     walk_free(&conv->weigh);
@@ -310,14 +320,39 @@ void conv_amx_stale(struct conv_amx *conv)
 }
 
 void conv_amx_forward(struct conv_amx *conv, struct device *dev, const void *x,
-                      const float *weight, const float *bias, void *y)
+                      const float *weight, const float *bias, bool measure, void *y)
 {
     const size_t taps = (size_t)conv->forward.taps;
     if (!conv->forward_fresh)
         pack_weight(&conv->forward, dev, weight, (size_t)conv->shape.c * taps, taps,
                     conv->forward_weight);
     conv->forward_fresh = true;
-    gather(&conv->forward, dev, x, conv->forward_weight, bias, y);
+    struct moments *moments = measure ? conv->moments : NULL;
+    for (int i = 0;
+         moments && i < walk_units(&conv->forward) * conv->forward.dest_blocks; i++)
+        moments[i].count = 0;
+    gather(&conv->forward, dev, x, conv->forward_weight, bias, moments, y);
+}
+
+/* Units are added in their order; they all meet the same channels. */
+void conv_amx_moments(const struct conv_amx *conv, int c, double *mean, double *square)
+{
+    const struct walk *w = &conv->forward;
+    const struct moments *m = conv->moments + c / AMX_BLOCK;
+    const int k = c % AMX_BLOCK;
+    const double middle = m->count ? (double)m->first[k] : 0;
+    double count = 0, sum = 0, around = 0;
+    for (int i = 0; i < walk_units(w); i++, m += w->dest_blocks) {
+        if (m->count == 0)
+            continue;
+        const double n = (double)m->count, s = (double)m->sum[k];
+        const double off = (double)m->first[k] - middle;
+        count += n;
+        sum += s + n * off;
+        around += (double)m->square[k] + 2 * off * s + n * off * off;
+    }
+    *mean = middle + sum / count;
+    *square = around - sum * sum / count;
 }
 
 void conv_amx_backward_data(struct conv_amx *conv, struct device *dev, const void *dy,
@@ -328,7 +363,7 @@ void conv_amx_backward_data(struct conv_amx *conv, struct device *dev, const voi
         pack_weight(&conv->backward, dev, weight, taps, (size_t)conv->shape.c * taps,
                     conv->backward_weight);
     conv->backward_fresh = true;
-    gather(&conv->backward, dev, dy, conv->backward_weight, NULL, dx);
+    gather(&conv->backward, dev, dy, conv->backward_weight, NULL, NULL, dx);
 }
 
 void conv_amx_backward_weight(struct conv_amx *conv, struct device *dev, const void *x,

@@ -42,6 +42,13 @@ struct windows {
     uint32_t *places; /* (groups of 16 images, h, w, blocks, 16, 2) */
 };
 
+/* Of some of the values of a result's 32 channels: their distances from the first of
+ * them, so that a mean far from zero does not cancel the variance away. */
+struct moments {
+    float first[AMX_BLOCK], sum[AMX_BLOCK], square[AMX_BLOCK];
+    int64_t count;
+} __attribute__((aligned(64)));
+
 /* The map over which a convolution walks, and what each of its pixels meets. */
 struct walk {
     int n, images;                  /* all; of a group: 16 for gather, 32 for weigh */
@@ -67,6 +74,7 @@ struct conv_amx {
     /* (dest block, tap row, source block, tap of the row, AMX_RIGHT) */
     uint16_t *forward_weight, *backward_weight;
     bool forward_fresh, backward_fresh;
+    struct moments *moments; /* of forward: (units, dest block); NULL: never wanted */
     int slots; /* partial sums of weigh: fixed, as their order decides the rounding */
 };
 
@@ -122,15 +130,18 @@ bool amx_usable(void);
 bool conv_amx_fits(const struct onednn_shape *shape);
 
 /* `pooled`: y and dy are those of a max pool with kernel and stride 2 behind the
- * convolution; backward belongs to the last forward. */
+ * convolution; backward belongs to the last forward. `measures`: some forwards will. */
 int conv_amx_create(struct conv_amx **out, struct device *dev,
-                    const struct onednn_shape *shape, bool pooled,
+                    const struct onednn_shape *shape, bool pooled, bool measures,
                     struct sluice_error *err);
 void conv_amx_free(struct conv_amx *conv); /* NULL is fine */
 void conv_amx_stale(struct conv_amx *conv);
 
+/* `measure`: conv_amx_moments will be asked for. */
 void conv_amx_forward(struct conv_amx *conv, struct device *dev, const void *x,
-                      const float *weight, const float *bias, void *y);
+                      const float *weight, const float *bias, bool measure, void *y);
+/* Of channel c of the last y: its mean, and the sum of squared distances from it. */
+void conv_amx_moments(const struct conv_amx *conv, int c, double *mean, double *square);
 void conv_amx_backward_data(struct conv_amx *conv, struct device *dev, const void *dy,
                             const float *weight, void *dx);
 void conv_amx_backward_weight(struct conv_amx *conv, struct device *dev, const void *x,
@@ -141,10 +152,11 @@ void conv_amx_backward_weight(struct conv_amx *conv, struct device *dev, const v
 void pack_weight(const struct walk *w, const struct device *dev, const float *weight,
                  size_t dest_stride, size_t source_stride, uint16_t *to);
 
-/* conv_amx_gather.c: bias is NULL or (dc). */
+/* conv_amx_gather.c: bias is NULL or (dc), moments NULL or (units, dest blocks). */
 size_t gather_scratch(const struct walk *w); /* bytes for each thread */
 void gather(const struct walk *w, struct device *dev, const uint16_t *source,
-            const uint16_t *weight, const float *bias, uint16_t *dest);
+            const uint16_t *weight, const float *bias, struct moments *moments,
+            uint16_t *dest);
 
 /* conv_amx_weigh.c */
 size_t weigh_scratch(const struct walk *w);

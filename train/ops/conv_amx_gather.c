@@ -19,6 +19,7 @@ struct gather {
     struct device *dev;
     const uint16_t *source, *weight;
     const float *bias;
+    struct moments *moments; /* of dest, or NULL */
     uint16_t *dest;
     size_t image; /* elements of dest from one image to the next */
     bool stream;  /* whole lines: write them past the caches */
@@ -36,7 +37,8 @@ struct pending {
     uint16_t *to[AMX_LEFT]; /* the group's first image */
     int corner[AMX_LEFT];   /* of their windows, where results are pooled: 0 to 3 */
     uint32_t *places[AMX_LEFT];
-    uint16_t *kept; /* (3, AMX_TILE): pixels of a window before its last */
+    uint16_t *kept;          /* (3, AMX_TILE): pixels of a window before its last */
+    struct moments *moments; /* of the unit and block, or NULL */
     __mmask32 mask;
     int images, pixels;
     int i, pixel; /* those whose turn it is */
@@ -129,6 +131,51 @@ static inline void write_out(const struct gather *g, const struct pending *p,
         _mm512_mask_storeu_epi16(to, p->mask, v);
 }
 
+/* Moments on their way: 16 channels and 16 more. */
+struct measuring {
+    __m512 first[2], sum[2], square[2];
+};
+
+static inline __m512 half_of(__m512i v, int half)
+{
+    const __m256i h =
+        half ? _mm512_extracti64x4_epi64(v, 1) : _mm512_castsi512_si256(v);
+    return (__m512)_mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16);
+}
+
+/* `v` will be measured first, if nothing was. */
+static inline struct measuring measure_begin(const struct moments *m, __m512i v)
+{
+    struct measuring s;
+    for (int h = 0; h < 2; h++) {
+        const bool none = m->count == 0;
+        s.first[h] = none ? half_of(v, h) : _mm512_load_ps(m->first + 16 * h);
+        s.sum[h] = none ? _mm512_setzero_ps() : _mm512_load_ps(m->sum + 16 * h);
+        s.square[h] = none ? _mm512_setzero_ps() : _mm512_load_ps(m->square + 16 * h);
+    }
+    return s;
+}
+
+/* The values as they are written. */
+static inline void measure(struct measuring *s, __m512i v)
+{
+    for (int h = 0; h < 2; h++) {
+        const __m512 d = _mm512_sub_ps(half_of(v, h), s->first[h]);
+        s->sum[h] = _mm512_add_ps(s->sum[h], d);
+        s->square[h] = _mm512_fmadd_ps(d, d, s->square[h]);
+    }
+}
+
+static inline void measure_end(struct moments *m, const struct measuring *s, int count)
+{
+    for (int h = 0; h < 2; h++) {
+        _mm512_store_ps(m->first + 16 * h, s->first[h]);
+        _mm512_store_ps(m->sum + 16 * h, s->sum[h]);
+        _mm512_store_ps(m->square + 16 * h, s->square[h]);
+    }
+    m->count += count;
+}
+
 /* Image i's 32 channels of a pixel, rounded. */
 static inline __m512i rounded(const struct pending *p, int i)
 {
@@ -142,8 +189,18 @@ static inline __m512i rounded(const struct pending *p, int i)
 static inline void write_pixel(const struct gather *g, const struct pending *p, int end)
 {
     uint16_t *to = p->to[p->pixel] + (size_t)p->i * g->image;
-    for (int i = p->i; i < end; i++, to += g->image)
-        write_out(g, p, to, rounded(p, i));
+    if (!p->moments) {
+        for (int i = p->i; i < end; i++, to += g->image)
+            write_out(g, p, to, rounded(p, i));
+        return;
+    }
+    struct measuring s = measure_begin(p->moments, rounded(p, p->i));
+    for (int i = p->i; i < end; i++, to += g->image) {
+        const __m512i v = rounded(p, i);
+        write_out(g, p, to, v);
+        measure(&s, v);
+    }
+    measure_end(p->moments, &s, end - p->i);
 }
 
 static inline void keep_pixel(const struct pending *p, int end)
@@ -157,10 +214,18 @@ static inline void pool_pixel(const struct gather *g, const struct pending *p, i
 {
     uint16_t *to = p->to[p->pixel] + (size_t)p->i * g->image;
     uint32_t *places = p->places[p->pixel];
-    for (int i = p->i; i < end; i++, to += g->image)
-        write_out(g, p, to,
-                  window_largest(p->kept + (size_t)i * AMX_BLOCK, rounded(p, i),
-                                 places + 2 * (size_t)i));
+    struct measuring s = { 0 };
+    for (int i = p->i; i < end; i++, to += g->image) {
+        const __m512i v = window_largest(p->kept + (size_t)i * AMX_BLOCK, rounded(p, i),
+                                         places + 2 * (size_t)i);
+        write_out(g, p, to, v);
+        if (p->moments && i == p->i)
+            s = measure_begin(p->moments, v);
+        if (p->moments)
+            measure(&s, v);
+    }
+    if (p->moments)
+        measure_end(p->moments, &s, end - p->i);
 }
 
 /* Some more of them. */
@@ -290,6 +355,8 @@ static void put_aside(const struct gather *g, struct place *at, const struct tri
     for (int i = 0; i < t->count; i++)
         address(g, at, t, i, block);
     p->kept = at->kept + (size_t)block * WINDOW_KEPT;
+    p->moments =
+        g->moments ? g->moments + at->slab.unit * w->dest_blocks + block : NULL;
     p->mask = channels_mask(w->dc, block);
     p->images = slab_images(w, &at->slab);
     p->pixels = t->count;
@@ -375,12 +442,14 @@ static void units(void *arg, size_t begin, size_t end)
 }
 
 void gather(const struct walk *w, struct device *dev, const uint16_t *source,
-            const uint16_t *weight, const float *bias, uint16_t *dest)
+            const uint16_t *weight, const float *bias, struct moments *moments,
+            uint16_t *dest)
 {
     const bool stream = w->dc % AMX_BLOCK == 0 && (uintptr_t)dest % 64 == 0;
     const size_t pixels = w->pools ? (size_t)w->pools->h * (size_t)w->pools->w
                                    : (size_t)w->dh * (size_t)w->dw;
-    struct gather g = { w,     dev, source, weight, bias, dest, pixels * (size_t)w->dc,
+    struct gather g = { w,     dev,     source, weight,
+                        bias,  moments, dest,   pixels * (size_t)w->dc,
                         stream };
     threads_for(dev, (size_t)walk_units(w), AMX_UNIT_ELEMENTS, units, &g);
 }

@@ -18,10 +18,10 @@ bool conv_amx_fits(const struct onednn_shape *shape)
 }
 
 int conv_amx_create(struct conv_amx **out, struct device *dev,
-                    const struct onednn_shape *shape, bool pooled,
+                    const struct onednn_shape *shape, bool pooled, bool measures,
                     struct sluice_error *err)
 {
-    (void)dev, (void)shape, (void)pooled;
+    (void)dev, (void)shape, (void)pooled, (void)measures;
     *out = NULL;
     return sluice_fail(err, SLUICE_EUNBUILT, "this CPU has no matrix tiles");
 }
@@ -37,9 +37,15 @@ void conv_amx_stale(struct conv_amx *conv)
 }
 
 void conv_amx_forward(struct conv_amx *conv, struct device *dev, const void *x,
-                      const float *weight, const float *bias, void *y)
+                      const float *weight, const float *bias, bool measure, void *y)
 {
-    (void)conv, (void)dev, (void)x, (void)weight, (void)bias, (void)y;
+    (void)conv, (void)dev, (void)x, (void)weight, (void)bias, (void)measure, (void)y;
+    abort();
+}
+
+void conv_amx_moments(const struct conv_amx *conv, int c, double *mean, double *square)
+{
+    (void)conv, (void)c, (void)mean, (void)square;
     abort();
 }
 

@@ -26,4 +26,9 @@ const struct op_fusion *const *op_fusions(enum device_kind kind);
 extern const struct op_fusion op_gate_add_relu, op_droppath_add_relu,
     op_batchnorm_add_relu, op_conv2d_maxpool;
 
+/* Has the convolution measured its last result, in training, because op->measures says
+ * so? Then the mean of channel c, and the sum of squared distances from it. `op` may be
+ * NULL: nobody has. */
+bool conv2d_moments(const struct op *op, int c, double *mean, double *square);
+
 #endif

@@ -144,7 +144,9 @@ struct op {
     const struct tensor *more; /* whose gradient is summed with out[0]'s */
     const void *more_grad;     /* set for each backward; NULL: nothing to sum */
     bool adds;                 /* backward adds to in[0]->grad */
-    bool stamped; /* its time in this pass is to be fetched from the device */
+    bool stamped;  /* its time in this pass is to be fetched from the device */
+    bool measures; /* conv2d: forward also measures what batchnorm will ask for */
+    const struct op *measured_by; /* batchnorm: who measures in[0], or NULL */
 };
 
 /* Every operator, for the tests and for lookup. NULL ends the list. */

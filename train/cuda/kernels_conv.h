@@ -115,7 +115,7 @@ SLUICE_HD static inline void conv_weight(const struct conv_args *g,
                                          const struct spot *at)
 {
     float *shared = (float *)at->shared; /* (threads, RUN) */
-    const size_t runs = conv_runs(g->c), taps = (size_t)(g->kernel * g->kernel);
+    const size_t runs = conv_runs(g->c), taps = (size_t)g->kernel * (size_t)g->kernel;
     const size_t run = (size_t)at->block % runs, place = (size_t)at->block / runs;
     const int tap = (int)(place % taps), count = run_length(run, (size_t)g->c);
     const size_t pixels = (size_t)g->n * (size_t)g->oh * (size_t)g->ow;

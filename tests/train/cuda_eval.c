@@ -72,7 +72,9 @@ static int eval(const char *name, const char *device, const char *precision,
     if (pid == 0) {
         if (on_host)
             gpu_on_host(true);
-        exit(eval_main((int)(sizeof args / sizeof *args) - 1, args));
+        status = eval_main((int)(sizeof args / sizeof *args) - 1, args);
+        fflush(NULL);
+        _exit(status); /* LLVM's OpenMP keeps memory for the threads that were */
     }
     REQUIRE(waitpid(pid, &status, 0) == pid, "waitpid");
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);

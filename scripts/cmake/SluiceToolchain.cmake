@@ -53,13 +53,22 @@ endfunction()
 pkg_check_modules(URING QUIET IMPORTED_TARGET liburing>=2.2)
 sluice_part(URING "${URING_FOUND}" "io_uring (liburing)")
 
-find_package(dnnl QUIET CONFIG)
-if(TARGET DNNL::dnnl)
-  set(dnnl_target_found TRUE)
-else()
-  set(dnnl_target_found FALSE)
+# oneDNN's own dnnl-config.cmake stops with an error where OpenCL's headers are not installed,
+# which Sluice does not use: header and library are looked up here.
+find_path(SLUICE_DNNL_INCLUDE oneapi/dnnl/dnnl.h)
+find_library(SLUICE_DNNL_LIBRARY dnnl)
+set(dnnl_found FALSE)
+if(SLUICE_DNNL_INCLUDE AND SLUICE_DNNL_LIBRARY)
+  set(dnnl_found TRUE)
+  file(STRINGS "${SLUICE_DNNL_INCLUDE}/oneapi/dnnl/dnnl_version.h" dnnl_lines
+    REGEX "#define DNNL_VERSION_(MAJOR|MINOR|PATCH)")
+  string(REGEX REPLACE "[^0-9;]" "" dnnl_version "${dnnl_lines}")
+  string(REPLACE ";" "." dnnl_version "${dnnl_version}")
+  add_library(Sluice::dnnl UNKNOWN IMPORTED)
+  set_target_properties(Sluice::dnnl PROPERTIES IMPORTED_LOCATION "${SLUICE_DNNL_LIBRARY}"
+    INTERFACE_INCLUDE_DIRECTORIES "${SLUICE_DNNL_INCLUDE}")
 endif()
-sluice_part(ONEDNN ${dnnl_target_found} "oneDNN ${dnnl_VERSION}")
+sluice_part(ONEDNN ${dnnl_found} "oneDNN ${dnnl_version}")
 
 set(mpi_found FALSE)
 if(NOT SLUICE_MPI STREQUAL "OFF")

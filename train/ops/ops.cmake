@@ -24,7 +24,7 @@ if(SLUICE_HAVE_ONEDNN)
     ops/gate_cpu.c ops/globalpool_cpu.c ops/join_cpu.c
     ops/linear_onednn.c ops/pool_cpu.c ops/softmax_xent_cpu.c)
   target_compile_definitions(sluice_train PRIVATE SLUICE_HAVE_ONEDNN=1)
-  target_link_libraries(sluice_train PRIVATE DNNL::dnnl)
+  target_link_libraries(sluice_train PRIVATE Sluice::dnnl)
   find_package(OpenMP REQUIRED COMPONENTS C)
   target_link_libraries(sluice_train PRIVATE OpenMP::OpenMP_C)
 

@@ -21,10 +21,18 @@ struct gpu_graph {
     struct tasks tasks;
 };
 
+struct queue {
+    struct tasks tasks;
+    int done; /* of the tasks */
+};
+
 struct host_gpu {
-    struct tasks queue;
-    int done; /* of the queue */
+    struct queue lane[GPU_LANES];
     struct tasks *recording;
+    long enqueued;               /* tasks so far */
+    long signalled[GPU_SIGNALS]; /* by the host: signals enqueued */
+    long given[GPU_SIGNALS];     /* by the lane: those it has passed */
+    int turn;                    /* the lane that goes first */
     bool passed[GPU_MARKS];
     double stamp[STAMPS]; /* NaN: not passed */
     unsigned char *pool;  /* guarded: all device memory, one piece after the other */
@@ -65,33 +73,59 @@ static void append(struct tasks *list, const struct task *task)
 
 static void perform(struct gpu *gpu, const struct task *t)
 {
+    struct host_gpu *h = host(gpu);
     struct timespec now;
-    count.work += t->what != MARK && t->what != STAMP;
+    count.work += t->what <= PRODUCT;
     clock_gettime(CLOCK_MONOTONIC, &now);
     if (t->what == MARK)
-        host(gpu)->passed[t->mark] = true;
+        h->passed[t->mark] = true;
     else if (t->what == STAMP)
-        host(gpu)->stamp[t->mark] = (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-    else
+        h->stamp[t->mark] = (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+    else if (t->what == SIGNAL)
+        h->given[t->mark]++;
+    else if (t->what != FOLLOW)
         task_run(t);
 }
 
-/* Work through the queue, up to this mark or to its end. */
+/* What this lane does next; NULL: nothing, or it waits for the other. */
+static struct task *runnable(struct host_gpu *h, int lane)
+{
+    const struct queue *l = &h->lane[lane];
+    struct task *t = l->done < l->tasks.count ? &l->tasks.at[l->done] : NULL;
+    return t && t->what == FOLLOW && h->given[t->mark] < t->awaited ? NULL : t;
+}
+
+/* Work through the lanes, up to this mark or to their end. */
 static void drain(struct gpu *gpu, int mark)
 {
     struct host_gpu *h = host(gpu);
+    const int first = h->turn++ % GPU_LANES;
+    struct task *t = NULL;
     guard(gpu, PROT_READ | PROT_WRITE);
-    while (h->done < h->queue.count && (mark < 0 || !h->passed[mark]))
-        perform(gpu, &h->queue.at[h->done++]);
+    while (mark < 0 || !h->passed[mark]) {
+        const int lane = (t = runnable(h, first)) ? first : !first;
+        if (!t && !(t = runnable(h, lane)))
+            break;
+        const struct task *other = runnable(h, !lane);
+        count.beside += t->what == AUGMENT && other && other->when < t->when;
+        h->lane[lane].done++;
+        perform(gpu, t);
+    }
     guard(gpu, PROT_NONE);
-    if (h->done == h->queue.count)
-        h->done = h->queue.count = 0;
+    for (int i = 0; i < GPU_LANES; i++)
+        if (h->lane[i].done == h->lane[i].tasks.count)
+            h->lane[i].done = h->lane[i].tasks.count = 0;
+        else if (mark < 0)
+            abort(); /* each lane waits for the other */
 }
 
 static int enqueue(struct gpu *gpu, const struct task *t)
 {
-    append(host(gpu)->recording ? host(gpu)->recording : &host(gpu)->queue, t);
-    if (!host(gpu)->recording && !host(gpu)->pool)
+    struct host_gpu *h = host(gpu);
+    struct tasks *to = h->recording ? h->recording : &h->lane[gpu->lane].tasks;
+    append(to, t);
+    to->at[to->count - 1].when = h->enqueued++;
+    if (!h->recording && !h->pool)
         drain(gpu, -1);
     return 0;
 }
@@ -125,7 +159,8 @@ static void host_close(struct gpu *gpu)
     struct host_gpu *h = host(gpu);
     if (h->pool)
         munmap(h->pool, pool_size);
-    free(h->queue.at);
+    for (int i = 0; i < GPU_LANES; i++)
+        free(h->lane[i].tasks.at);
     free(h);
 }
 
@@ -246,6 +281,23 @@ static int host_wait(struct gpu *gpu, struct sluice_error *err)
     return rc;
 }
 
+static int host_signal(struct gpu *gpu, int signal, struct sluice_error *err)
+{
+    const int rc = idle_only(gpu, "a signal", err);
+    host(gpu)->signalled[signal] += rc == 0;
+    return rc < 0 ? rc : enqueue(gpu, &(struct task){ .what = SIGNAL, .mark = signal });
+}
+
+static int host_follow(struct gpu *gpu, int signal, struct sluice_error *err)
+{
+    const int rc = idle_only(gpu, "following a signal", err);
+    return rc < 0 ? rc
+                  : enqueue(gpu,
+                            &(struct task){ .what = FOLLOW,
+                                            .mark = signal,
+                                            .awaited = host(gpu)->signalled[signal] });
+}
+
 static int host_mark(struct gpu *gpu, int mark, struct sluice_error *err)
 {
     const int rc = idle_only(gpu, "a mark", err);
@@ -312,8 +364,11 @@ static int host_replay(struct gpu *gpu, struct gpu_graph *graph,
 {
     (void)err;
     count.replays++;
-    for (int i = 0; i < graph->tasks.count; i++)
-        append(&host(gpu)->queue, &graph->tasks.at[i]);
+    for (int i = 0; i < graph->tasks.count; i++) {
+        struct task t = graph->tasks.at[i];
+        t.when = host(gpu)->enqueued++;
+        append(&host(gpu)->lane[gpu->lane].tasks, &t);
+    }
     if (!host(gpu)->pool)
         drain(gpu, -1);
     return 0;
@@ -399,6 +454,8 @@ static const struct gpu_runtime host_runtime = {
     .launch = host_launch,
     .augment = host_augment,
     .wait = host_wait,
+    .signal = host_signal,
+    .follow = host_follow,
     .mark = host_mark,
     .passed = host_passed,
     .stamp = host_stamp,

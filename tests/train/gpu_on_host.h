@@ -4,7 +4,8 @@
  *
  * If guarded it is as unkind as a GPU can be: work is done as late as the host's
  * waiting allows, so that memory reused too early shows, and the host that touches
- * device memory dies of it. If not, work is done at once, for tests that look into
+ * device memory dies of it. Of the two lanes now one is as far ahead as the other lets
+ * it, now the other. If not, work is done at once, for tests that look into
  * tensors. */
 #ifndef SLUICE_GPU_ON_HOST_H
 #define SLUICE_GPU_ON_HOST_H
@@ -24,6 +25,7 @@ struct gpu_on_host_count {
     long replays;  /* graphs replayed */
     long memories; /* device or pinned memory was asked for */
     long layers;   /* layers were opened: where algorithms are chosen */
+    long beside;   /* augmentations done while the step before was not */
 };
 struct gpu_on_host_count gpu_on_host_count(void);
 

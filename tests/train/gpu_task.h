@@ -22,13 +22,18 @@ struct task {
         WEIGHT,
         PRODUCT,
         MARK,
-        STAMP
+        STAMP,
+        SIGNAL,
+        FOLLOW
     } what;
     void *to;
     const void *a, *b;
     size_t bytes;
     enum gpu_kernel kernel;
-    int blocks, threads, mark;
+    int blocks, threads;
+    int mark;     /* or stamp, or signal */
+    long when;    /* it was enqueued */
+    long awaited; /* FOLLOW: how many such signals must have been given */
     const struct gpu_layer *layer;
     struct gpu_product product;
     const struct sluice_augment *aug;
@@ -36,7 +41,7 @@ struct task {
     _Alignas(16) unsigned char args[ARGS_MOST];
 };
 
-/* Everything but a mark and a stamp. */
+/* Everything from COPY to PRODUCT. */
 void task_run(const struct task *t);
 /* Bytes of a kernel's arguments. */
 size_t task_args_size(enum gpu_kernel kernel);

@@ -13,6 +13,17 @@ enum {
     GRAPHS = 2,   /* of the full batch and the last one of an epoch */
 };
 
+/* Between the lanes: the stage is full; the step has taken what was on it. */
+enum { STAGED, TAKEN };
+_Static_assert((int)TAKEN < (int)GPU_SIGNALS, "a signal each way");
+
+/* The next batch on the GPU, while the network trains on the one before. */
+struct stage {
+    void *images; /* augmented, as the network's input */
+    int32_t *labels;
+    struct sluice_mix *mixes; /* NULL: nothing mixes */
+};
+
 /* What of a step is in the host's pinned memory until the GPU has passed it. */
 struct slot {
     const struct sluice_batch *batch;
@@ -42,6 +53,8 @@ struct ahead {
     void *pixels;  /* a batch, or the whole set */
     void *ids;     /* as a slot's */
     void *scratch; /* of augmentation */
+    struct stage stage;
+    size_t input_bytes; /* of an image on the stage */
     bool resident, mixes;
 };
 
@@ -98,6 +111,23 @@ static int send_set(struct ahead *a, struct sluice_error *err)
     return rc < 0 ? rc : 0;
 }
 
+static int open_stage(struct ahead *a, struct sluice_error *err)
+{
+    const struct gpu_runtime *run = a->gpu->run;
+    const size_t n = (size_t)a->o.batch_size;
+    const struct sluice_shape shape = sluice_augment_shape(a->o.feed->augment);
+    void *labels = NULL, *mixes = NULL;
+    a->input_bytes = sluice_shape_bytes(&shape);
+    int rc = run->allocate(a->gpu, &a->stage.images, n * a->input_bytes, err);
+    if (rc == 0)
+        rc = run->allocate(a->gpu, &labels, n * sizeof *a->stage.labels, err);
+    if (rc == 0 && a->mixes)
+        rc = run->allocate(a->gpu, &mixes, n * sizeof *a->stage.mixes, err);
+    a->stage.labels = labels;
+    a->stage.mixes = mixes;
+    return rc;
+}
+
 static int open_memory(struct ahead *a, struct sluice_error *err)
 {
     const struct gpu_runtime *run = a->gpu->run;
@@ -111,6 +141,8 @@ static int open_memory(struct ahead *a, struct sluice_error *err)
         rc = run->allocate(a->gpu, &a->ids, 2 * n * sizeof(uint64_t), err);
     if (rc == 0 && scratch)
         rc = run->allocate(a->gpu, &a->scratch, scratch, err);
+    if (rc == 0)
+        rc = open_stage(a, err);
     return rc == 0 && a->resident ? send_set(a, err) : rc;
 }
 
@@ -156,6 +188,9 @@ void ahead_close(struct ahead *a)
     run->release(a->gpu, a->pixels);
     run->release(a->gpu, a->ids);
     run->release(a->gpu, a->scratch);
+    run->release(a->gpu, a->stage.images);
+    run->release(a->gpu, a->stage.labels);
+    run->release(a->gpu, a->stage.mixes);
     free(a);
 }
 
@@ -204,9 +239,9 @@ static int list_images(struct ahead *a, struct slot *slot,
     return n;
 }
 
-/* The batch, augmented and mixed, in the network's input. */
-static int show_images(struct ahead *a, const struct slot *slot,
-                       const struct ahead_step *step, int n, struct sluice_error *err)
+/* The batch, augmented and mixed, on the stage: on the data's lane. */
+static int fill_stage(struct ahead *a, const struct slot *slot,
+                      const struct ahead_step *step, int n, struct sluice_error *err)
 {
     const struct gpu_runtime *run = a->gpu->run;
     const size_t each = sluice_shape_bytes(&a->source);
@@ -218,20 +253,57 @@ static int show_images(struct ahead *a, const struct slot *slot,
         .count = n,
         .epoch = step->epoch,
         .number = step->number,
-        .mixes = a->mixes ? a->gpu->mixes : NULL,
-        .out = net_input(a->o.net)->data,
+        .mixes = a->stage.mixes,
+        .out = a->stage.images,
         .scratch = a->scratch,
     };
     int rc = run->copy(a->gpu, ids, slot->ids,
                        2 * (size_t)a->o.batch_size * sizeof *ids, COPY_TO_GPU, err);
     if (rc == 0)
-        rc = run->copy(a->gpu, a->gpu->labels, slot->labels,
+        rc = run->copy(a->gpu, a->stage.labels, slot->labels,
                        (size_t)n * sizeof *slot->labels, COPY_TO_GPU, err);
     if (rc == 0 && step->batch)
         rc = run->copy(a->gpu, a->pixels, step->batch->pixels, (size_t)n * each,
                        COPY_TO_GPU, err);
     return rc < 0 ? rc
                   : run->augment(a->gpu, a->o.feed->augment, &a->source, &batch, err);
+}
+
+/* From the stage to where the network reads, after which the stage is free: copied, as
+ * that is a thousandth of a step, so that a graph always finds it in one place. */
+static int take_stage(struct ahead *a, int n, struct sluice_error *err)
+{
+    const struct gpu_runtime *run = a->gpu->run;
+    const size_t count = (size_t)n;
+    int rc = run->copy(a->gpu, net_input(a->o.net)->data, a->stage.images,
+                       count * a->input_bytes, COPY_ON_GPU, err);
+    if (rc == 0)
+        rc = run->copy(a->gpu, a->gpu->labels, a->stage.labels,
+                       count * sizeof *a->stage.labels, COPY_ON_GPU, err);
+    if (rc == 0 && a->mixes)
+        rc = run->copy(a->gpu, a->gpu->mixes, a->stage.mixes,
+                       count * sizeof *a->stage.mixes, COPY_ON_GPU, err);
+    return rc;
+}
+
+/* The data's lane fills the stage while the step before is computed, and waits until
+ * that has taken what is there. */
+static int show_images(struct ahead *a, const struct slot *slot,
+                       const struct ahead_step *step, int n, struct sluice_error *err)
+{
+    const struct gpu_runtime *run = a->gpu->run;
+    a->gpu->lane = LANE_DATA;
+    int rc = run->follow(a->gpu, TAKEN, err);
+    if (rc == 0)
+        rc = fill_stage(a, slot, step, n, err);
+    if (rc == 0)
+        rc = run->signal(a->gpu, STAGED, err);
+    a->gpu->lane = LANE_STEP;
+    if (rc == 0)
+        rc = run->follow(a->gpu, STAGED, err);
+    if (rc == 0)
+        rc = take_stage(a, n, err);
+    return rc < 0 ? rc : run->signal(a->gpu, TAKEN, err);
 }
 
 static int forward_backward(struct ahead *a, struct sluice_error *err)

@@ -7,9 +7,9 @@
  * Images arrive as u8: from the loader's pinned batches, a few at a time, or from the
  * whole set, copied to the GPU at the start where it fits; then up to 128 steps are
  * ahead, and an epoch of no more than that is enqueued without the host waiting at
- * all. One launch augments them into the network's
- * input. The rest of a step is recorded as a graph the second time that its batch size,
- * and what is trained, come up, and replayed from then on. */
+ * all. One launch augments them. Both happen on a stream of their own, for the next
+ * step while one is computed. The rest of a step is recorded as a graph the second time
+ * that its batch size, and what is trained, come up, and replayed from then on. */
 #ifndef SLUICE_AHEAD_H
 #define SLUICE_AHEAD_H
 

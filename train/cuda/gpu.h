@@ -3,9 +3,10 @@
  * (runtime_cuda.c); the tests bring another that runs the kernels' bodies on the CPU,
  * so that everything above this header is tried on any machine.
  *
- * Work is enqueued on one stream and runs in order. Functions of the table return 0 or
- * a negative code with *err filled. Device memory is never read or written by the host:
- * it is copied. One thread at a time uses a gpu. */
+ * Work is enqueued on one of two lanes, gpu->lane, which are streams: each runs in its
+ * own order, beside the other one but for what signal and follow say. Functions of the
+ * table return 0 or a negative code with *err filled. Device memory is never read or
+ * written by the host: it is copied. One thread at a time uses a gpu. */
 #ifndef SLUICE_GPU_H
 #define SLUICE_GPU_H
 
@@ -15,7 +16,8 @@
 #include "kernels_all.h"
 
 enum {
-    GPU_MARKS = 128,   /* points in the stream that the host can wait for */
+    GPU_MARKS = 128,   /* points in a lane that the host can wait for */
+    GPU_SIGNALS = 2,   /* points in a lane that the other can wait for */
     GPU_RESULTS = 128, /* steps whose results are kept */
     GPU_ALIGN = 256,   /* of device memory */
 };
@@ -23,6 +25,10 @@ enum {
 struct gpu;
 struct gpu_graph;
 struct gpu_layer;
+
+/* Steps, and all that is not said to be elsewhere; the next batch's copy and
+ * augmentation. */
+enum gpu_lane { LANE_STEP, LANE_DATA, GPU_LANES };
 
 enum gpu_copy { COPY_TO_GPU, COPY_TO_HOST, COPY_ON_GPU };
 
@@ -58,7 +64,7 @@ struct gpu_runtime {
     int (*pin)(struct gpu *gpu, void **out, size_t bytes, struct sluice_error *err);
     void (*unpin)(struct gpu *gpu, void *memory); /* NULL is fine */
     size_t (*memory_free)(struct gpu *gpu);       /* bytes; 0: not known */
-    /* Enqueued: host memory must stay as it is until the stream has passed. */
+    /* Enqueued: host memory must stay as it is until the lane has passed. */
     int (*copy)(struct gpu *gpu, void *to, const void *from, size_t bytes,
                 enum gpu_copy way, struct sluice_error *err);
     int (*zero)(struct gpu *gpu, void *memory, size_t bytes, struct sluice_error *err);
@@ -69,11 +75,16 @@ struct gpu_runtime {
                    const struct sluice_shape *source,
                    const struct sluice_augment_gpu_batch *batch,
                    struct sluice_error *err);
-    int (*wait)(struct gpu *gpu, struct sluice_error *err); /* for everything */
+    int (*wait)(struct gpu *gpu, struct sluice_error *err); /* for both lanes */
+    /* What is enqueued on this lane from here on waits for the latest signal of that
+     * number on the other; if there was none yet, for nothing. Never while a graph is
+     * recorded. */
+    int (*signal)(struct gpu *gpu, int signal, struct sluice_error *err);
+    int (*follow)(struct gpu *gpu, int signal, struct sluice_error *err);
     int (*mark)(struct gpu *gpu, int mark, struct sluice_error *err);
     /* 1: passed; 0: not yet, if `block` is false. */
     int (*passed)(struct gpu *gpu, int mark, bool block, struct sluice_error *err);
-    /* Point `number` of the stream, and the time between two that have passed; never
+    /* Point `number` of the lane, and the time between two that have passed; never
      * while a graph is recorded. */
     int (*stamp)(struct gpu *gpu, int number, struct sluice_error *err);
     int (*between)(struct gpu *gpu, int from, int to, double *seconds,
@@ -105,6 +116,7 @@ extern const struct gpu_runtime *gpu_runtime;
 struct gpu {
     const struct gpu_runtime *run;
     void *impl; /* the runtime's */
+    enum gpu_lane lane;
     bool tf32;
     struct gpu_step *step;
     struct gpu_step now;        /* what operators and optimizer last put there */

@@ -175,9 +175,9 @@ static int multiply_add(const struct product *p, struct cuda *cuda, float alpha,
                         const void *a, const void *b, float beta, void *d,
                         struct sluice_error *err)
 {
-    LT_TRY(err,
-           cublasLtMatmul(cuda->lt, p->desc, &alpha, a, p->a, b, p->b, &beta, d, p->d,
-                          d, p->d, &p->algo, cuda->workspace, WORKSPACE, cuda->stream));
+    LT_TRY(err, cublasLtMatmul(cuda->lt, p->desc, &alpha, a, p->a, b, p->b, &beta, d,
+                               p->d, d, p->d, &p->algo, cuda->workspace, WORKSPACE,
+                               cuda->stream[LANE_STEP]));
     return 0;
 }
 

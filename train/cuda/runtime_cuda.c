@@ -29,11 +29,14 @@ static int find_gpu(char about[80], struct sluice_error *err)
 
 static int open_parts(struct cuda *c, struct sluice_error *err)
 {
-    CUDA_TRY(err, cudaStreamCreateWithFlags(&c->stream, cudaStreamNonBlocking));
+    for (int i = 0; i < GPU_LANES; i++)
+        CUDA_TRY(err, cudaStreamCreateWithFlags(&c->stream[i], cudaStreamNonBlocking));
+    for (int i = 0; i < GPU_SIGNALS; i++)
+        CUDA_TRY(err, cudaEventCreateWithFlags(&c->signal[i], cudaEventDisableTiming));
     for (int i = 0; i < GPU_MARKS; i++)
         CUDA_TRY(err, cudaEventCreateWithFlags(&c->mark[i], cudaEventDisableTiming));
     CUDNN_TRY(err, cudnnCreate(&c->cudnn));
-    CUDNN_TRY(err, cudnnSetStream(c->cudnn, c->stream));
+    CUDNN_TRY(err, cudnnSetStream(c->cudnn, c->stream[LANE_STEP]));
     LT_TRY(err, cublasLtCreate(&c->lt));
     return 0;
 }
@@ -41,8 +44,9 @@ static int open_parts(struct cuda *c, struct sluice_error *err)
 static void cuda_close(struct gpu *gpu)
 {
     struct cuda *c = cuda_of(gpu);
-    if (c->stream)
-        cudaStreamSynchronize(c->stream);
+    for (int i = 0; i < GPU_LANES; i++)
+        if (c->stream[i])
+            cudaStreamSynchronize(c->stream[i]);
     if (c->cudnn)
         cudnnDestroy(c->cudnn);
     if (c->lt)
@@ -50,12 +54,16 @@ static void cuda_close(struct gpu *gpu)
     for (int i = 0; i < GPU_MARKS; i++)
         if (c->mark[i])
             cudaEventDestroy(c->mark[i]);
+    for (int i = 0; i < GPU_SIGNALS; i++)
+        if (c->signal[i])
+            cudaEventDestroy(c->signal[i]);
     for (int i = 0; i < c->stamps; i++)
         cudaEventDestroy(c->stamp[i]);
     free(c->stamp);
     cudaFree(c->workspace);
-    if (c->stream)
-        cudaStreamDestroy(c->stream);
+    for (int i = 0; i < GPU_LANES; i++)
+        if (c->stream[i])
+            cudaStreamDestroy(c->stream[i]);
     free(c);
     gpu->impl = NULL;
 }
@@ -125,21 +133,21 @@ static int cuda_copy(struct gpu *gpu, void *to, const void *from, size_t bytes,
         [COPY_TO_HOST] = cudaMemcpyDeviceToHost,
         [COPY_ON_GPU] = cudaMemcpyDeviceToDevice,
     };
-    CUDA_TRY(err, cudaMemcpyAsync(to, from, bytes, kinds[way], cuda_of(gpu)->stream));
+    CUDA_TRY(err, cudaMemcpyAsync(to, from, bytes, kinds[way], cuda_lane(gpu)));
     return 0;
 }
 
 static int cuda_zero(struct gpu *gpu, void *memory, size_t bytes,
                      struct sluice_error *err)
 {
-    CUDA_TRY(err, cudaMemsetAsync(memory, 0, bytes, cuda_of(gpu)->stream));
+    CUDA_TRY(err, cudaMemsetAsync(memory, 0, bytes, cuda_lane(gpu)));
     return 0;
 }
 
 static int launch(struct gpu *gpu, enum gpu_kernel kernel, int blocks, int threads,
                   const void *args, struct sluice_error *err)
 {
-    return cuda_launch(kernel, blocks, threads, args, cuda_of(gpu)->stream, err);
+    return cuda_launch(kernel, blocks, threads, args, cuda_lane(gpu), err);
 }
 
 static int cuda_augment(struct gpu *gpu, const struct sluice_augment *aug,
@@ -148,18 +156,31 @@ static int cuda_augment(struct gpu *gpu, const struct sluice_augment *aug,
                         struct sluice_error *err)
 {
     (void)source;
-    return sluice_augment_cuda(aug, batch, cuda_of(gpu)->stream, err);
+    return sluice_augment_cuda(aug, batch, cuda_lane(gpu), err);
 }
 
 static int cuda_wait(struct gpu *gpu, struct sluice_error *err)
 {
-    CUDA_TRY(err, cudaStreamSynchronize(cuda_of(gpu)->stream));
+    for (int i = 0; i < GPU_LANES; i++)
+        CUDA_TRY(err, cudaStreamSynchronize(cuda_of(gpu)->stream[i]));
+    return 0;
+}
+
+static int cuda_signal(struct gpu *gpu, int signal, struct sluice_error *err)
+{
+    CUDA_TRY(err, cudaEventRecord(cuda_of(gpu)->signal[signal], cuda_lane(gpu)));
+    return 0;
+}
+
+static int cuda_follow(struct gpu *gpu, int signal, struct sluice_error *err)
+{
+    CUDA_TRY(err, cudaStreamWaitEvent(cuda_lane(gpu), cuda_of(gpu)->signal[signal], 0));
     return 0;
 }
 
 static int cuda_mark(struct gpu *gpu, int mark, struct sluice_error *err)
 {
-    CUDA_TRY(err, cudaEventRecord(cuda_of(gpu)->mark[mark], cuda_of(gpu)->stream));
+    CUDA_TRY(err, cudaEventRecord(cuda_of(gpu)->mark[mark], cuda_lane(gpu)));
     return 0;
 }
 
@@ -195,7 +216,7 @@ static int cuda_stamp(struct gpu *gpu, int number, struct sluice_error *err)
     const int rc = need_stamps(c, number + 1, err);
     if (rc < 0)
         return rc;
-    CUDA_TRY(err, cudaEventRecord(c->stamp[number], c->stream));
+    CUDA_TRY(err, cudaEventRecord(c->stamp[number], cuda_lane(gpu)));
     return 0;
 }
 
@@ -212,8 +233,8 @@ static int cuda_between(struct gpu *gpu, int from, int to, double *seconds,
 /* Other threads may ask for pinned memory meanwhile. */
 static int cuda_record_begin(struct gpu *gpu, struct sluice_error *err)
 {
-    CUDA_TRY(err, cudaStreamBeginCapture(cuda_of(gpu)->stream,
-                                         cudaStreamCaptureModeThreadLocal));
+    CUDA_TRY(err,
+             cudaStreamBeginCapture(cuda_lane(gpu), cudaStreamCaptureModeThreadLocal));
     return 0;
 }
 
@@ -223,7 +244,7 @@ static int cuda_record_end(struct gpu *gpu, struct gpu_graph **out,
     cudaGraph_t graph;
     cudaGraphExec_t exec;
     *out = NULL;
-    CUDA_TRY(err, cudaStreamEndCapture(cuda_of(gpu)->stream, &graph));
+    CUDA_TRY(err, cudaStreamEndCapture(cuda_lane(gpu), &graph));
     const cudaError_t status = cudaGraphInstantiate(&exec, graph, 0);
     cudaGraphDestroy(graph);
     CUDA_TRY(err, status);
@@ -234,7 +255,7 @@ static int cuda_record_end(struct gpu *gpu, struct gpu_graph **out,
 static int cuda_replay(struct gpu *gpu, struct gpu_graph *graph,
                        struct sluice_error *err)
 {
-    CUDA_TRY(err, cudaGraphLaunch((cudaGraphExec_t)graph, cuda_of(gpu)->stream));
+    CUDA_TRY(err, cudaGraphLaunch((cudaGraphExec_t)graph, cuda_lane(gpu)));
     return 0;
 }
 
@@ -340,6 +361,8 @@ const struct gpu_runtime gpu_runtime_cuda = {
     .launch = launch,
     .augment = cuda_augment,
     .wait = cuda_wait,
+    .signal = cuda_signal,
+    .follow = cuda_follow,
     .mark = cuda_mark,
     .passed = cuda_passed,
     .stamp = cuda_stamp,

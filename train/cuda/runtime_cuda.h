@@ -37,7 +37,8 @@ enum {
     } while (0)
 
 struct cuda {
-    cudaStream_t stream;
+    cudaStream_t stream[GPU_LANES];
+    cudaEvent_t signal[GPU_SIGNALS];
     cudaEvent_t mark[GPU_MARKS];
     cudaEvent_t *stamp; /* (stamps), made when they are first asked for */
     int stamps;
@@ -49,6 +50,11 @@ struct cuda {
 static inline struct cuda *cuda_of(const struct gpu *gpu)
 {
     return gpu->impl;
+}
+
+static inline cudaStream_t cuda_lane(const struct gpu *gpu)
+{
+    return cuda_of(gpu)->stream[gpu->lane];
 }
 
 /* launch.cu */

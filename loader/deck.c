@@ -61,7 +61,8 @@ static int by_offset(const void *a, const void *b)
     return (x->x.offset > y->x.offset) - (x->x.offset < y->x.offset);
 }
 
-/* Neighbours in the file become one transfer. */
+/* Neighbours in the file become one transfer. Wants that are not sorted may go back:
+ * what begins before the last transfer does is none of its. */
 static void merge(struct deck *d, int count, uint64_t align)
 {
     d->parts_count = 0;
@@ -69,7 +70,8 @@ static void merge(struct deck *d, int count, uint64_t align)
         const struct sluice_extent *x = &d->wants[i].x;
         const uint64_t begin = x->offset / align * align, end = x->offset + x->size;
         struct part *last = d->parts_count ? &d->parts[d->parts_count - 1] : NULL;
-        if (last && begin <= last->end + MERGE_GAP && end - last->begin <= MERGE_MAX) {
+        if (last && begin >= last->begin && begin <= last->end + MERGE_GAP &&
+            end - last->begin <= MERGE_MAX) {
             last->end = end > last->end ? end : last->end;
             last->count++;
             continue;

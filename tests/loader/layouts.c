@@ -1,0 +1,126 @@
+/* layouts.c -- files that are sound and that sluice's own writer never makes: payloads
+ * that lie backwards or share bytes, JPEGs in a field whose size the schema gives,
+ * tables that many fields share. What is loaded is what the index says, and no buffer
+ * is made for less than a file can hold. */
+#include <sluice/crc32c.h>
+#include <sluice/format_emit.h>
+
+#include "core.h"
+#include "pack.h"
+#include "support/jpegs.h"
+
+enum { PAYLOAD = 64 << 10, AT = SLUICE_DATA_AT, ROOM = 1 << 20 };
+
+static struct sluice_error err;
+static char path[128];
+
+/* A file of one image field of the packs' size, in one indexed store; bytes of `data`
+ * lie from AT on. Extents' offsets are from AT, and their checksums are made here. */
+static void write_indexed(const uint8_t data[PAYLOAD], struct sluice_extent *x,
+                          int samples)
+{
+    static uint8_t file[ROOM];
+    struct sluice_field field = {
+        "image", SLUICE_KIND_IMAGE, SLUICE_U8, 0, { PACK_SIDE, PACK_SIDE, 3 }
+    };
+    const size_t table = AT + PAYLOAD;
+    size_t at = table, size;
+    memset(file, 0, sizeof(file));
+    memcpy(file + AT, data, PAYLOAD);
+    for (int i = 0; i < samples; i++, at += SLUICE_INDEX_ENTRY) {
+        x[i].crc = sluice_crc32c(0, data + x[i].offset, x[i].size);
+        x[i].offset += AT;
+        sluice_emit_index_entry(file + at, &x[i]);
+    }
+    struct sluice_segment segment = {
+        .samples = (uint64_t)samples,
+        .stores[0] = { .type = SLUICE_STORE_INDEXED,
+                       .data_offset = AT,
+                       .data_size = PAYLOAD,
+                       .table_offset = table,
+                       .table_crc = sluice_crc32c(0, file + table, at - table) },
+    };
+    const struct sluice_directory dir = {
+        .fields = &field, .field_count = 1, .segments = &segment, .segment_count = 1
+    };
+    uint8_t *directory = sluice_emit_directory(&dir, &size);
+    REQUIRE(directory && at + size <= ROOM, "no room");
+    memcpy(file + at, directory, size);
+    sluice_emit_superblock(file, false);
+    sluice_emit_commit(
+        file + SLUICE_COMMIT_AT,
+        &(struct sluice_commit){ .sequence = 1,
+                                 .directory_offset = at,
+                                 .directory_size = size,
+                                 .directory_crc = sluice_crc32c(0, directory, size),
+                                 .file_length = at + size,
+                                 .samples = (uint64_t)samples });
+    file_write(path, file, at + size);
+    free(directory);
+}
+
+static void fill(uint8_t data[PAYLOAD])
+{
+    for (int i = 0; i < PAYLOAD; i++)
+        data[i] = (uint8_t)(i * 7 + i / 251);
+}
+
+/* One epoch in the order of the file: every sample's bytes are those of its extent. */
+static void load(const uint8_t *data, const struct sluice_extent *x, int samples,
+                 enum sluice_io io)
+{
+    struct sluice_loader *ld;
+    const struct sluice_batch *b;
+    int seen = 0, n;
+    n = sluice_loader_open(
+        &ld, path,
+        &(struct sluice_loader_options){
+            .batch_size = samples, .threads = 1, .io = io, .order = SLUICE_SEQUENTIAL },
+        &err);
+    if (n == SLUICE_EUNBUILT) {
+        printf("%s\n", err.message);
+        return;
+    }
+    REQUIRE(n == 0, "%s", err.message);
+    while ((n = sluice_loader_next(ld, &b, &err)) > 0) {
+        for (int i = 0; i < n; i++, seen++)
+            CHECK(memcmp((uint8_t *)b->pixels + (size_t)i * PACK_BYTES,
+                         data + x[b->ids[i]].offset - AT, PACK_BYTES) == 0,
+                  "%s: sample %d: other pixels", sluice_io_name(io), (int)b->ids[i]);
+        sluice_loader_release(ld, b);
+    }
+    CHECK(n == 0 && seen == samples, "%s: %d samples: %s", sluice_io_name(io), seen,
+          err.message);
+    sluice_loader_close(ld);
+}
+
+/* Each begins before the one ahead of it, across the blocks of O_DIRECT: once so that
+ * they share bytes, once so that they do not. */
+static void backwards(void)
+{
+    enum { SAMPLES = 40 };
+    static uint8_t data[PAYLOAD];
+    fill(data);
+    for (int step = PACK_BYTES - 200; step <= PACK_BYTES + 80; step += 280) {
+        struct sluice_extent x[SAMPLES];
+        for (int i = 0; i < SAMPLES; i++)
+            x[i] = (struct sluice_extent){ .offset =
+                                               (uint64_t)(SAMPLES - i) * (uint64_t)step,
+                                           .size = PACK_BYTES,
+                                           .height = PACK_SIDE,
+                                           .width = PACK_SIDE,
+                                           .channels = 3 };
+        write_indexed(data, x, SAMPLES);
+        for (enum sluice_io io = SLUICE_IO_RESIDENT; io <= SLUICE_IO_PREAD; io++)
+            load(data, x, SAMPLES, io);
+    }
+}
+
+int main(void)
+{
+    const char *folder = folder_make();
+    snprintf(path, sizeof(path), "%s/a.sluice", folder);
+    backwards();
+    folder_remove(folder);
+    return check_done();
+}

@@ -1,6 +1,7 @@
 /* core.h -- the loader's inside: what its files share.
  *
  *   open.c      options, opening, closing
+ *   shape.c     what is stored, and what a batch's images are
  *   loader.c    the calls of a consumer: next, release, seek, read
  *   budget.c    how much memory that takes
  *   poll.c      waiting, and a descriptor for those who do not
@@ -186,6 +187,10 @@ struct sluice_loader {
 int sluice_loader_open_with(struct sluice_loader **out, const char *path,
                             const struct sluice_loader_options *options,
                             const struct sluice_sys *sys, struct sluice_error *err);
+
+/* shape.c: settle image_field, the labels' fields, source, and all that in_bytes and
+ * most_* tell of what is stored. */
+int sluice_shape_settle(struct sluice_loader *ld, struct sluice_error *err);
 
 /* choose.c: settle opt.io, engine_kind, resident and io_reason. */
 int sluice_choose_io(struct sluice_loader *ld, struct sluice_error *err);

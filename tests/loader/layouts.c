@@ -116,11 +116,75 @@ static void backwards(void)
     }
 }
 
+/* Slow, so that workers find samples that the thread which loads everything is at. */
+static ssize_t slow_pread(int fd, void *buf, size_t size, uint64_t offset)
+{
+    usleep(20000);
+    return sluice_sys_real.pread(fd, buf, size, offset);
+}
+
+/* JPEGs, larger than their pixels, in a field whose pixels all have one size. */
+static void encoded(enum sluice_io io, enum sluice_crop_kind crop)
+{
+    enum { SAMPLES = 20 };
+    static uint8_t data[PAYLOAD];
+    struct sluice_sys sys = sluice_sys_real;
+    struct sluice_extent x[SAMPLES];
+    struct sluice_loader *ld;
+    const struct sluice_batch *b;
+    uint8_t want[PACK_BYTES];
+    size_t at = 0, size;
+    int seen = 0, n;
+    sys.pread = slow_pread;
+    for (uint32_t i = 0; i < SAMPLES; i++, at += size) {
+        const struct jpeg_make m = { PACK_SIDE, PACK_SIDE, 3, 1, 1, 0, 100, 0, i };
+        uint8_t *jpeg = jpeg_make(&m, &size);
+        REQUIRE(size > PACK_BYTES && at + size <= PAYLOAD, "a JPEG of %zu bytes", size);
+        memcpy(data + at, jpeg, size);
+        free(jpeg);
+        x[i] = (struct sluice_extent){ .offset = at,
+                                       .size = (uint32_t)size,
+                                       .codec = SLUICE_CODEC_JPEG,
+                                       .height = PACK_SIDE,
+                                       .width = PACK_SIDE,
+                                       .channels = 3 };
+    }
+    write_indexed(data, x, SAMPLES);
+    REQUIRE(sluice_loader_open_with(
+                &ld, path,
+                &(struct sluice_loader_options){
+                    .batch_size = SAMPLES,
+                    .threads = 2,
+                    .io = io,
+                    .order = SLUICE_SEQUENTIAL,
+                    .crop = { .kind = crop, .size = PACK_SIDE, .share = 1 } },
+                &sys, &err) == 0,
+            "%s", err.message);
+    while ((n = sluice_loader_next(ld, &b, &err)) > 0) {
+        for (int i = 0; i < n; i++, seen++) {
+            REQUIRE(sluice_loader_read(ld, b->ids[i], want, sizeof(want), NULL, &err) ==
+                        0,
+                    "%s", err.message);
+            CHECK(memcmp((uint8_t *)b->pixels + (size_t)i * PACK_BYTES, want,
+                         PACK_BYTES) == 0,
+                  "%s: JPEG %d: other pixels", sluice_io_name(io), (int)b->ids[i]);
+        }
+        sluice_loader_release(ld, b);
+    }
+    CHECK(n == 0 && seen == SAMPLES, "%s: %d JPEGs: %s", sluice_io_name(io), seen,
+          err.message);
+    sluice_loader_close(ld);
+}
+
 int main(void)
 {
     const char *folder = folder_make();
     snprintf(path, sizeof(path), "%s/a.sluice", folder);
     backwards();
+    for (enum sluice_io io = SLUICE_IO_RESIDENT; io <= SLUICE_IO_PREAD; io += 3) {
+        encoded(io, SLUICE_CROP_NONE);
+        encoded(io, SLUICE_CROP_CENTER);
+    }
     folder_remove(folder);
     return check_done();
 }

@@ -86,9 +86,9 @@ int sluice_loader_ids(struct sluice_loader *ld, uint32_t epoch, uint64_t batch,
 int sluice_extent_check(const struct sluice_loader *ld, uint64_t sample,
                         const struct sluice_extent *x, struct sluice_error *err)
 {
-    const uint64_t pixels = (uint64_t)x->height * x->width * x->channels;
-    if (pixels && pixels <= INT32_MAX && x->height <= INT32_MAX / 4 &&
-        x->width <= INT32_MAX / 4 &&
+    const uint64_t area = (uint64_t)x->height * x->width, pixels = area * x->channels;
+    if (pixels && area <= INT32_MAX && pixels <= INT32_MAX &&
+        x->height <= INT32_MAX / 4 && x->width <= INT32_MAX / 4 &&
         (x->codec == SLUICE_CODEC_JPEG ||
          pixels == (x->codec == SLUICE_CODEC_ZSTD ? x->plain : x->size)))
         return 0;

@@ -176,6 +176,23 @@ static void encoded(enum sluice_io io, enum sluice_crop_kind crop)
     sluice_loader_close(ld);
 }
 
+/* The product of these three is little more than 2^64. */
+static void impossible(void)
+{
+    static uint8_t data[PAYLOAD];
+    struct sluice_loader *ld;
+    struct sluice_extent x = { .size = 100,
+                               .codec = SLUICE_CODEC_JPEG,
+                               .height = 134217795,
+                               .width = 2289122,
+                               .channels = 60040 };
+    write_indexed(data, &x, 1);
+    CHECK(sluice_loader_open(&ld, path, NULL, &err) == SLUICE_ECORRUPT &&
+              strstr(err.message, "134217795"),
+          "opens, or: %s", err.message);
+    sluice_loader_close(ld);
+}
+
 int main(void)
 {
     const char *folder = folder_make();
@@ -185,6 +202,7 @@ int main(void)
         encoded(io, SLUICE_CROP_NONE);
         encoded(io, SLUICE_CROP_CENTER);
     }
+    impossible();
     folder_remove(folder);
     return check_done();
 }

@@ -125,7 +125,13 @@ static int read_table(struct sluice_dataset *ds, struct table *t,
 {
     const struct sluice_store *s = t->store;
     const uint64_t size = table_size(s, samples);
-    t->bytes = reserve(size); /* no larger than the file: store_sound */
+    /* None is larger than the file: store_sound. Nor are they all, unless they overlap.
+     */
+    if (size > ds->commit.file_length - ds->memory)
+        return sluice_fail(err, SLUICE_ECORRUPT,
+                           "%s: field %s: tables of more bytes than the file has",
+                           ds->name, f->name);
+    t->bytes = reserve(size);
     if (!t->bytes)
         return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory for %" PRIu64 " bytes",
                            ds->name, size);

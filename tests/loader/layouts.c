@@ -14,6 +14,27 @@ enum { PAYLOAD = 64 << 10, AT = SLUICE_DATA_AT, ROOM = 1 << 20 };
 static struct sluice_error err;
 static char path[128];
 
+/* The file of `at` bytes, with this directory and its commit. */
+static void write_behind(uint8_t file[ROOM], size_t at,
+                         const struct sluice_directory *dir)
+{
+    size_t size;
+    uint8_t *directory = sluice_emit_directory(dir, &size);
+    REQUIRE(directory && at + size <= ROOM, "no room");
+    memcpy(file + at, directory, size);
+    sluice_emit_superblock(file, false);
+    sluice_emit_commit(
+        file + SLUICE_COMMIT_AT,
+        &(struct sluice_commit){ .sequence = 1,
+                                 .directory_offset = at,
+                                 .directory_size = size,
+                                 .directory_crc = sluice_crc32c(0, directory, size),
+                                 .file_length = at + size,
+                                 .samples = dir->segments->samples });
+    file_write(path, file, at + size);
+    free(directory);
+}
+
 /* A file of one image field of the packs' size, in one indexed store; bytes of `data`
  * lie from AT on. Extents' offsets are from AT, and their checksums are made here. */
 static void write_indexed(const uint8_t data[PAYLOAD], struct sluice_extent *x,
@@ -24,7 +45,7 @@ static void write_indexed(const uint8_t data[PAYLOAD], struct sluice_extent *x,
         "image", SLUICE_KIND_IMAGE, SLUICE_U8, 0, { PACK_SIDE, PACK_SIDE, 3 }
     };
     const size_t table = AT + PAYLOAD;
-    size_t at = table, size;
+    size_t at = table;
     memset(file, 0, sizeof(file));
     memcpy(file + AT, data, PAYLOAD);
     for (int i = 0; i < samples; i++, at += SLUICE_INDEX_ENTRY) {
@@ -43,20 +64,7 @@ static void write_indexed(const uint8_t data[PAYLOAD], struct sluice_extent *x,
     const struct sluice_directory dir = {
         .fields = &field, .field_count = 1, .segments = &segment, .segment_count = 1
     };
-    uint8_t *directory = sluice_emit_directory(&dir, &size);
-    REQUIRE(directory && at + size <= ROOM, "no room");
-    memcpy(file + at, directory, size);
-    sluice_emit_superblock(file, false);
-    sluice_emit_commit(
-        file + SLUICE_COMMIT_AT,
-        &(struct sluice_commit){ .sequence = 1,
-                                 .directory_offset = at,
-                                 .directory_size = size,
-                                 .directory_crc = sluice_crc32c(0, directory, size),
-                                 .file_length = at + size,
-                                 .samples = (uint64_t)samples });
-    file_write(path, file, at + size);
-    free(directory);
+    write_behind(file, at, &dir);
 }
 
 static void fill(uint8_t data[PAYLOAD])
@@ -193,6 +201,37 @@ static void impossible(void)
     sluice_loader_close(ld);
 }
 
+/* Sixty fields with one column: open, they would take sixty times their bytes. */
+static void shared(void)
+{
+    enum { FIELDS = 60, SAMPLES = PAYLOAD / 8 };
+    static uint8_t file[ROOM];
+    static struct sluice_segment segment = { .samples = SAMPLES };
+    struct sluice_field fields[FIELDS];
+    struct sluice_loader *ld;
+    memset(file, 0, sizeof(file));
+    for (int i = 0; i < FIELDS; i++) {
+        fields[i] =
+            (struct sluice_field){ .kind = SLUICE_KIND_SCALAR, .dtype = SLUICE_I64 };
+        snprintf(fields[i].name, sizeof(fields[i].name), "field%d", i);
+        segment.stores[i] =
+            (struct sluice_store){ .type = SLUICE_STORE_COLUMN,
+                                   .data_offset = AT,
+                                   .data_size = PAYLOAD,
+                                   .stride = 8,
+                                   .table_crc = sluice_crc32c(0, file, PAYLOAD) };
+    }
+    write_behind(file, AT + PAYLOAD,
+                 &(struct sluice_directory){ .fields = fields,
+                                             .field_count = FIELDS,
+                                             .segments = &segment,
+                                             .segment_count = 1 });
+    CHECK(sluice_loader_open(&ld, path, NULL, &err) == SLUICE_ECORRUPT &&
+              strstr(err.message, "field1"),
+          "opens, or: %s", err.message);
+    sluice_loader_close(ld);
+}
+
 int main(void)
 {
     const char *folder = folder_make();
@@ -203,6 +242,7 @@ int main(void)
         encoded(io, SLUICE_CROP_CENTER);
     }
     impossible();
+    shared();
     folder_remove(folder);
     return check_done();
 }

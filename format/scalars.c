@@ -5,6 +5,20 @@
 #include "bytes.h"
 #include "dataset_internal.h"
 
+int sluice_dataset_find_label(const struct sluice_dataset *ds)
+{
+    int first = -1;
+    for (int i = 0; i < ds->dir.field_count; i++) {
+        const struct sluice_field *f = &ds->dir.fields[i];
+        if (f->kind != SLUICE_KIND_SCALAR || f->dtype > SLUICE_I64)
+            continue;
+        if (sluice_dataset_classes(ds, i))
+            return i;
+        first = first < 0 ? i : first;
+    }
+    return first;
+}
+
 int64_t sluice_dataset_integer(const struct sluice_dataset *ds, int field,
                                uint64_t sample)
 {

@@ -27,32 +27,22 @@ static const char *const kinds[] = {
 
 enum { CLASSES_MAX = 65536 };
 
-/* Samples of each label of the field that has class names, or of the first integer one;
- * NULL: none, or a label is out of range. */
+/* Samples of each label, for all that have names or samples; NULL: a label is out of
+ * range. */
 static uint64_t *count_labels(const struct sluice_dataset *ds, int field, int *classes)
 {
-    uint64_t *counts = calloc(CLASSES_MAX, sizeof(*counts));
+    const uint64_t samples = sluice_dataset_count(ds);
     *classes = sluice_dataset_classes(ds, field);
-    for (uint64_t i = 0; counts && i < sluice_dataset_count(ds); i++) {
+    for (uint64_t i = 0; i < samples; i++) {
         const int64_t label = sluice_dataset_integer(ds, field, i);
-        if (label < 0 || label >= CLASSES_MAX) {
-            free(counts);
+        if (label < 0 || (label >= *classes && label >= CLASSES_MAX))
             return NULL;
-        }
-        counts[label]++;
         *classes = label >= *classes ? (int)label + 1 : *classes;
     }
+    uint64_t *counts = calloc((size_t)*classes + 1, sizeof(*counts));
+    for (uint64_t i = 0; counts && i < samples; i++)
+        counts[sluice_dataset_integer(ds, field, i)]++;
     return counts;
-}
-
-static int label_field(const struct sluice_dataset *ds)
-{
-    for (int i = 0; i < sluice_dataset_field_count(ds); i++) {
-        const struct sluice_field *f = sluice_dataset_field(ds, i);
-        if (f->kind == SLUICE_KIND_SCALAR && f->dtype <= SLUICE_I64)
-            return i;
-    }
-    return -1;
 }
 
 static void print_json(const struct sluice_file *f)
@@ -61,7 +51,7 @@ static void print_json(const struct sluice_file *f)
     const struct sluice_commit *commit = sluice_dataset_commit(ds);
     const int channels = sluice_dataset_directory(ds)->stats_channels;
     int classes = 0;
-    const int labels = label_field(ds);
+    const int labels = sluice_dataset_find_label(ds);
     uint64_t *counts = labels < 0 ? NULL : count_labels(ds, labels, &classes);
     printf("{\"samples\": %" PRIu64 ", \"bytes\": %" PRIu64 ", \"segments\": %d, "
            "\"commits\": %" PRIu64 ", \"fields\": [",
@@ -114,7 +104,7 @@ static void print_text(const struct sluice_file *f)
     const struct sluice_dataset *ds = f->dataset;
     const int channels = sluice_dataset_directory(ds)->stats_channels;
     int classes = 0;
-    const int labels = label_field(ds);
+    const int labels = sluice_dataset_find_label(ds);
     uint64_t *counts = labels < 0 ? NULL : count_labels(ds, labels, &classes);
     printf("%s: %s samples, %s, %d segment%s; %s resident once open\n", f->path,
            text_count(count, sluice_dataset_count(ds)), text_bytes(size, f->size),

@@ -5,19 +5,6 @@
 
 #include "select.h"
 
-int select_label_field(const struct sluice_dataset *ds)
-{
-    int first = -1;
-    for (int i = sluice_dataset_field_count(ds) - 1; i >= 0; i--) {
-        const struct sluice_field *f = sluice_dataset_field(ds, i);
-        if (f->kind == SLUICE_KIND_SCALAR && f->dtype <= SLUICE_I64 &&
-            (first < 0 || sluice_dataset_classes(ds, i) ||
-             !sluice_dataset_classes(ds, first)))
-            first = i;
-    }
-    return first;
-}
-
 static int by_key(const void *a, const void *b)
 {
     const struct candidate *x = a, *y = b;
@@ -33,7 +20,7 @@ int select_order(struct candidate **out, size_t *count, const uint8_t *chosen,
                  struct sluice_error *err)
 {
     const uint64_t samples = sluice_dataset_count(ds);
-    const int field = stratified ? select_label_field(ds) : -1;
+    const int field = stratified ? sluice_dataset_find_label(ds) : -1;
     *out = NULL;
     *count = 0;
     if (stratified && field < 0)

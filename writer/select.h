@@ -5,9 +5,6 @@
 
 #include <sluice/format.h>
 
-/* The first field with class names, else the first integer one; -1: none. */
-int select_label_field(const struct sluice_dataset *ds);
-
 struct candidate {
     int64_t stratum; /* the label; 0 for all where there are no strata */
     uint64_t key;    /* Philox of (seed, sample) */

@@ -95,7 +95,7 @@ static int take_indices(uint8_t *chosen, uint64_t count, const char *path,
 static int take_class(uint8_t *chosen, const struct sluice_dataset *ds,
                       const char *name, struct sluice_error *err)
 {
-    const int field = select_label_field(ds);
+    const int field = sluice_dataset_find_label(ds);
     const int classes = field < 0 ? 0 : sluice_dataset_classes(ds, field);
     int label = 0;
     while (label < classes &&

@@ -74,6 +74,14 @@ r = json.load(sys.stdin)
 assert r["samples"] == 700 and r["fields"][0]["shape"] == [28, 28, 1]
 assert sum(c["samples"] for c in r["classes"]) == 700 and len(r["mean"]) == 1' || fail "info --json"
 sluice verify a.sluice >out || fail "verify: $(cat out)"
+# Classes are those that have names, however many, though another number comes first.
+"$2"/test_loader_layouts named.sluice >out || fail "named: $(cat out)"
+sluice info named.sluice --json | python3 -c '
+import json, sys
+classes = json.load(sys.stdin)["classes"]
+assert len(classes) == 70000 and classes[69999] == {"name": "c69999", "samples": 4}, classes[-1]
+assert sum(c["samples"] for c in classes) == 10' || fail "info --json: classes"
+sluice info named.sluice | grep -q '^classes of label$' || fail "info: classes"
 
 timeout 20 sluice bench a.sluice --epochs=1 --memory-limit=1M >out 2>err
 [ $? = 3 ] && [ "$(wc -l <err)" = 1 ] && grep -q 'at most 1048576 bytes (memory_limit), found a need of' err ||

@@ -1,7 +1,7 @@
-/* layouts.c -- files that are sound and that sluice's own writer never makes: payloads
- * that lie backwards or share bytes, JPEGs in a field whose size the schema gives,
- * tables that many fields share. What is loaded is what the index says, and no buffer
- * is made for less than a file can hold. */
+/* layouts.c [FILE] -- files that are sound and that sluice's own writer never makes:
+ * payloads that lie backwards or share bytes, JPEGs in a field whose size the schema
+ * gives, tables that many fields share. What is loaded is what the index says, and no
+ * buffer is made for less than a file can hold. */
 #include <sluice/crc32c.h>
 #include <sluice/format_emit.h>
 
@@ -232,8 +232,46 @@ static void shared(void)
     sluice_loader_close(ld);
 }
 
-int main(void)
+/* A file for `sluice info`: labels that come second, with many names. */
+static void write_named(const char *name)
 {
+    enum { CLASSES = 70000 };
+    static const struct sluice_field fields[] = {
+        { "number", SLUICE_KIND_SCALAR, SLUICE_I64, 0, { 0 } },
+        { "label", SLUICE_KIND_SCALAR, SLUICE_I32, 0, { 0 } },
+    };
+    static const char *classes[CLASSES];
+    static char names[CLASSES][8];
+    struct sluice_writer *w;
+    for (int i = 0; i < CLASSES; i++) {
+        snprintf(names[i], sizeof(names[i]), "c%d", i);
+        classes[i] = names[i];
+    }
+    REQUIRE(sluice_writer_begin(&w, name,
+                                &(struct sluice_schema){ .fields = fields,
+                                                         .field_count = 2,
+                                                         .classes = classes,
+                                                         .class_count = CLASSES,
+                                                         .class_field = "label" },
+                                &err) == 0,
+            "%s", err.message);
+    for (int i = 0; i < 10; i++)
+        REQUIRE(sluice_writer_append(
+                    w,
+                    (struct sluice_value[]){ { .integer = i },
+                                             { .integer = CLASSES - 1 - i / 4 } },
+                    &err) == 0,
+                "%s", err.message);
+    REQUIRE(sluice_writer_finish(w, &err) == 0, "%s", err.message);
+    sluice_writer_abandon(w);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 2) {
+        write_named(argv[1]);
+        return check_done();
+    }
     const char *folder = folder_make();
     snprintf(path, sizeof(path), "%s/a.sluice", folder);
     backwards();

@@ -10,8 +10,8 @@
  *     if (sluice_dataset_open(&ds, "train.sluice", file_size, read_at, &fd, &err) < 0)
  *         ...
  *     struct sluice_extent x;
- *     sluice_dataset_locate(ds, image_field, sample, &x, &err);   // where its bytes
- * are int64_t label = sluice_dataset_integer(ds, label_field, sample);
+ *     sluice_dataset_locate(ds, image_field, sample, &x, &err);  // where it lies
+ *     int64_t label = sluice_dataset_integer(ds, label_field, sample);
  *
  * A file holds samples 0 .. count-1, each with the same fields. Scalar fields lie in
  * columns that are resident after opening; payload fields (images, bytes, tensors,
@@ -103,9 +103,11 @@ const struct sluice_field *sluice_dataset_field(const struct sluice_dataset *ds,
 /* Number of the field with this name, or of the first one of this kind; -1: none. */
 int sluice_dataset_find(const struct sluice_dataset *ds, const char *name);
 int sluice_dataset_find_kind(const struct sluice_dataset *ds, enum sluice_kind kind);
+/* The integer field whose values have class names, else the first integer one; -1. */
+int sluice_dataset_find_label(const struct sluice_dataset *ds);
 
 /* Where payload field `field` of sample `sample` lies. The extent is inside the file.
- * An integer scalar field is `SLUICE_EINVAL` here: use the next call. */
+ * A scalar field is SLUICE_EINVAL here: use the next calls. */
 int sluice_dataset_locate(const struct sluice_dataset *ds, int field, uint64_t sample,
                           struct sluice_extent *out, struct sluice_error *err);
 

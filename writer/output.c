@@ -60,8 +60,13 @@ int sluice_output_create(struct output **out, const char *path,
                          struct sluice_error *err)
 {
     const size_t room = strlen(path) + 32;
-    struct output *o = make(path, room, err);
+    struct stat st;
     *out = NULL;
+    /* The rename would put a file in the place of a device, or fail after all work. */
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+        return sluice_fail(err, SLUICE_EINVAL, "%s: expected a regular file or none",
+                           path);
+    struct output *o = make(path, room, err);
     if (!o)
         return SLUICE_ENOMEM;
     /* Beside the target, so that rename stays in one file system; named after the

@@ -25,6 +25,8 @@ extern struct sluice_output_calls sluice_output_calls;
 
 struct output;
 
+/* What `path` names is replaced: a regular file, or a link. SLUICE_EINVAL if that leads
+ * to anything else: a folder, a device. */
 int sluice_output_create(struct output **out, const char *path,
                          struct sluice_error *err);
 /* Open an existing file, for one process at a time: SLUICE_EIO if another one has it.

@@ -123,6 +123,12 @@ bad 2 "no class 'even odd'" sluice subset m.sluice x.sluice --class="even odd"
 bad 2 'expected FIRST:END of at most 10' sluice subset m.sluice x.sluice --range=3:11
 echo 10 >numbers.txt
 bad 2 'sample 10: expected numbers below 10' sluice subset m.sluice x.sluice --indices=numbers.txt
+mkfifo pipe
+mkdir -p folder
+for output in pipe folder folder/; do
+  bad 2 "$output: expected a regular file or none" sluice subset m.sluice $output --range=0:3
+done
+[ -p pipe ] && [ -z "$(ls folder)" ] || fail "what is no file was replaced"
 bad 2 'no sample is left' sluice subset m.sluice x.sluice --range=3:3
 bad 3 'none.sluice' sluice merge x.sluice none.sluice
 printf '\xff' | dd of=m.sluice bs=1 seek=$((12288 + 21)) conv=notrunc status=none

@@ -65,8 +65,12 @@ static int finish(struct export *e, FILE **f, struct sluice_error *err)
     *f = NULL;
     if (!file)
         return 0;
+    /* What a flush in between lost is remembered, but not why. */
+    const bool lost = ferror(file);
     const bool bad = fflush(file) != 0 || fsync(fileno(file)) < 0;
-    const int rc = bad ? io_error(e, err) : 0;
+    if (lost && !bad)
+        errno = EIO;
+    const int rc = lost || bad ? io_error(e, err) : 0;
     return fclose(file) != 0 && rc == 0 ? io_error(e, err) : rc;
 }
 
@@ -327,7 +331,11 @@ static int export(const char *const *paths, const struct options *opt,
     int rc = packed_open(&e.in, paths[0], err);
     if (rc < 0)
         return rc;
-    snprintf(e.folder, sizeof(e.folder), "%.4000s.XXXXXX", paths[1]);
+    size_t length = strlen(paths[1]);
+    while (length > 1 && paths[1][length - 1] == '/')
+        length--;
+    snprintf(e.folder, sizeof(e.folder), "%.*s.XXXXXX",
+             (int)(length < 4000 ? length : 4000), paths[1]);
     snprintf(e.path, sizeof(e.path), "%.4000s", paths[1]);
     *samples = sluice_dataset_count(e.in.dataset);
     rc = check_schema(&e, err);

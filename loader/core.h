@@ -16,7 +16,7 @@
  *   damage.c    what becomes of one that cannot be shown
  *   decode.c    JPEG, crop and scaling; resize*.c
  *   order.c, blocks.c  which sample comes when; file.c, read.c, engine_*.c, ring.c,
- * sys.c, memory.c: I/O
+ * sys.c, cgroups.c: I/O and what the machine has
  *
  * Work runs ahead of the consumer by as many batches as there are free slots, across
  * the end of the epoch into the next one, so that no epoch begins with a wait. */

@@ -70,10 +70,10 @@ static int check_options(const struct sluice_loader_options *o, const char *path
 static void resolve_options(struct sluice_loader *ld)
 {
     struct sluice_loader_options *o = &ld->opt;
-    const long online = sysconf(_SC_NPROCESSORS_ONLN);
+    const int cpus = sluice_cpus();
     o->batch_size = o->batch_size ? o->batch_size : 256;
     o->batches = o->batches ? o->batches : 4;
-    o->threads = o->threads ? o->threads : online > 0 ? (int)online : 1;
+    o->threads = o->threads ? o->threads : cpus < 1024 ? cpus : 1024;
     o->queue_depth = o->queue_depth ? o->queue_depth : 64;
     o->world = o->world ? o->world : 1;
     if (o->crop.scale[1] == 0) {

@@ -45,7 +45,8 @@ struct sluice_sys {
 
 extern const struct sluice_sys sluice_sys_real;
 
-/* memory.c: what `memory` tells, by the files under these folders. */
+/* cgroups.c: what `memory` and sluice_cpus tell, by the files under these folders. */
 uint64_t sluice_memory_available(const char *proc, const char *cgroup);
+int sluice_cpus_available(const char *proc, const char *cgroup);
 
 #endif

@@ -1,7 +1,6 @@
 /* bench_report.c -- what a run of `sluice bench` says, for people and for programs. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "bench.h"
 #include "progress.h"
@@ -41,7 +40,7 @@ static void stages(const struct sluice_loader_stats *s, double seconds[STAGES])
 static const char *for_cpus(const struct sluice_loader_stats *s, const char *more,
                             const char *full)
 {
-    return s->threads < sysconf(_SC_NPROCESSORS_ONLN) ? more : full;
+    return s->threads < sluice_cpus() ? more : full;
 }
 
 /* What stood in the way, and what to change. */

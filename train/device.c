@@ -3,7 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+
+#include <sluice/loader.h>
 
 #include "device_kinds.h"
 
@@ -56,12 +57,6 @@ static bool is_precision(const char *name)
     return false;
 }
 
-static int online_cpus(void)
-{
-    const long n = sysconf(_SC_NPROCESSORS_ONLN);
-    return n < 1 ? 1 : (int)n;
-}
-
 /* A GPU where there is one; what else it fails of is said. */
 static int open_fastest(struct device **out, const char *precision, int threads,
                         struct sluice_error *err)
@@ -97,7 +92,7 @@ int device_open(struct device **out, const char *kind, const char *precision,
     if (!dev)
         return sluice_fail(err, SLUICE_ENOMEM, "device %s: no memory", kind);
     dev->kind = (enum device_kind)found;
-    dev->threads = threads ? threads : online_cpus();
+    dev->threads = threads ? threads : sluice_cpus();
     const int rc = kinds[found].def->open(dev, precision, err);
     if (rc < 0) {
         free(dev);

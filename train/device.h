@@ -31,7 +31,7 @@ struct device {
 };
 
 /* kind: "ref", "cpu", "cuda" or "auto" (the fastest there is). precision: "f32",
- * "tf32", "bf16", "f16" or "auto". threads 0: one per online CPU. What this build or
+ * "tf32", "bf16", "f16" or "auto". threads 0: sluice_cpus(). What this build or
  * machine lacks is SLUICE_EUNBUILT with the reason. */
 int device_open(struct device **out, const char *kind, const char *precision,
                 int threads, struct sluice_error *err);

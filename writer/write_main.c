@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <sluice/loader.h>
+
 #include "arrange.h"
 #include "options.h"
 #include "progress.h"
@@ -193,12 +195,6 @@ static void print_summary(const struct options *opt, const char *path, uint64_t 
         printf("%s: %s samples skipped\n", path, text_count(samples, skipped));
 }
 
-static int cpus(void)
-{
-    const long n = sysconf(_SC_NPROCESSORS_ONLN);
-    return n < 1 ? 1 : n > 256 ? 256 : (int)n;
-}
-
 static int write_file(struct source *src, const char *path, const struct options *opt,
                       uint64_t count, uint64_t *skipped, struct sluice_error *err)
 {
@@ -264,7 +260,7 @@ static int convert(const struct options *opt, const char *const *arguments,
                      .trust = opt->trust,
                      .orient = opt->orient,
                      .sums = opt->mean_std == MEAN_STD_ON },
-        .threads = opt->threads ? opt->threads : cpus(),
+        .threads = opt->threads ? opt->threads : sluice_cpus(),
     };
     struct source src = { .def = find_source(arguments[0], err) };
     const double start = seconds_now();

@@ -1,5 +1,10 @@
-/* cgroups.c -- how much memory is there to take, by /proc and cgroups as machines and
- * containers show them. */
+/* cgroups.c -- how much memory and how many CPUs are there to take, by /proc and
+ * cgroups as machines and containers show them. */
+#include <limits.h>
+#include <sched.h>
+
+#include <sluice/loader.h>
+
 #include "support/files.h"
 #include "sys.h"
 
@@ -116,6 +121,9 @@ static void nested(const char *folder)
     expect(150, "version 2, all jobs'");
     put_2("slice/job_7/step/", 40, 10);
     expect(30, "version 2, the step's");
+    put_number("slice/job_7/step/", "memory.high", 30);
+    expect(20, "version 2, where the step is held up");
+    put("cgroup/slice/job_7/step/memory.high", "max\n");
     put_2("slice/job_8/", 10, 10);
     expect(30, "another job's");
 
@@ -129,6 +137,49 @@ static void nested(const char *folder)
     host(folder, "9:cpu:/\n0::/a/b\n");
     put_2("unified/a/b/", 70, 10);
     expect(60, "version 2 beside version 1");
+}
+
+static void expect_cpus(int most, const char *what)
+{
+    char proc[256], cgroup[256];
+    const int own = sluice_cpus_available("/nowhere", "/nowhere"); /* by the mask */
+    snprintf(proc, sizeof(proc), "%s/proc", root);
+    snprintf(cgroup, sizeof(cgroup), "%s/cgroup", root);
+    const int got = sluice_cpus_available(proc, cgroup);
+    CHECK(got == (own < most ? own : most), "%s: expected at most %d, found %d CPUs",
+          what, most, got);
+}
+
+static void cpus(const char *folder)
+{
+    cpu_set_t before, one;
+    host(folder, "0::/\n");
+    expect_cpus(INT_MAX, "no limit");
+    put("cgroup/cpu.max", "max 100000\n");
+    expect_cpus(INT_MAX, "no quota");
+    put("cgroup/cpu.max", "100000 100000\n");
+    expect_cpus(1, "one CPU's time");
+    put("cgroup/cpu.max", "100001 100000\n");
+    expect_cpus(2, "a little more");
+    put("cgroup/cpu.max", "5000 100000\n");
+    expect_cpus(1, "a little");
+    host(folder, "4:cpuacct,cpu:/docker/f00\n");
+    put("cgroup/cpu/docker/f00/cpu.cfs_period_us", "100000\n");
+    put("cgroup/cpu/docker/f00/cpu.cfs_quota_us", "-1\n");
+    expect_cpus(INT_MAX, "version 1, no quota");
+    put("cgroup/cpu/docker/f00/cpu.cfs_quota_us", "50000\n");
+    expect_cpus(1, "version 1, half a CPU's time");
+
+    host(folder, NULL);
+    REQUIRE(sched_getaffinity(0, sizeof(before), &before) == 0, "affinity");
+    CPU_ZERO(&one);
+    for (int i = 0; CPU_COUNT(&one) == 0; i++)
+        if (CPU_ISSET(i, &before))
+            CPU_SET(i, &one);
+    REQUIRE(sched_setaffinity(0, sizeof(one), &one) == 0, "affinity");
+    CHECK(sluice_cpus() == 1, "bound to one CPU: %d", sluice_cpus());
+    expect_cpus(1, "bound to one CPU");
+    REQUIRE(sched_setaffinity(0, sizeof(before), &before) == 0, "affinity");
 }
 
 static void odd(const char *folder)
@@ -156,6 +207,7 @@ int main(void)
     containers(folder);
     nested(folder);
     odd(folder);
+    cpus(folder);
     CHECK(sluice_sys_real.memory() > 0, "nothing to take here");
     folder_remove(folder);
     return check_done();

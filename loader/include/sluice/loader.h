@@ -152,6 +152,11 @@ struct sluice_damage {
 int sluice_loader_damage(struct sluice_loader *ld, int i, struct sluice_damage *out);
 const char *sluice_io_name(enum sluice_io io); /* "resident", "uring", ... */
 
+/* CPUs that this process may use at once: those of its affinity mask (taskset,
+ * cpusets), and no more than its cgroups' quotas of time come to, rounded up. At
+ * least 1. From any thread. */
+int sluice_cpus(void);
+
 /* One whole image by its sample's number, decoded to u8 HWC at its own size into
  * `pixels` (`capacity` bytes, checked): map-style access, beside the batches. No crop,
  * no transform. `out` may be NULL. */

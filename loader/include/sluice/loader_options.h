@@ -74,7 +74,7 @@ struct sluice_allocator {
 struct sluice_loader_options {
     int batch_size;                /* images per batch: 256 */
     int batches;                   /* batches in existence, lent ones included: 4 */
-    int threads;                   /* worker threads: one per online CPU */
+    int threads;                   /* worker threads: sluice_cpus() */
     uint64_t seed;                 /* of order and draws */
     enum sluice_order order;       /* RANDOM */
     uint64_t block;                /* QUASI_RANDOM: samples of a block: about 1 MiB */

@@ -1,18 +1,22 @@
 /* conv2d_cpu.c -- convolution on device cpu: each direction by the tiles' own kernels
  * or by oneDNN, whichever is the faster. The tiles also do a max pool behind it. */
+#include <limits.h>
 #include <stdlib.h>
 
 #include "backends.h"
 #include "channel_sums.h"
 #include "conv_amx.h"
 #include "conv_few.h"
+#include "conv_skip.h"
 #include "fusion.h"
 #include "layer_onednn.h"
 
-/* The tiles, or oneDNN; before it `few` may do the forward pass. */
+/* The tiles, or oneDNN; before it `few` may do the forward pass, and `skip` copy the
+ * pixels that it reads. */
 struct state {
     struct conv_amx *amx;
     struct conv_few *few;
+    struct conv_skip *skip;
     struct onednn_layer *layer;
 };
 
@@ -42,19 +46,37 @@ static void release(struct op *op)
         return;
     conv_amx_free(s->amx);
     conv_few_free(s->few);
+    conv_skip_free(s->skip);
     onednn_layer_free(s->layer);
     free(s);
     op->state = NULL;
 }
 
+/* In bf16 oneDNN 2.6 returns wrong gradients of a convolution by one pixel with an odd
+ * number of outputs; the product of matrices that it is comes out right, but is slower
+ * elsewhere. */
+static void make_product(struct onednn_shape *s)
+{
+    const size_t pixels = (size_t)s->n * (size_t)s->h * (size_t)s->w;
+    if (s->dtype != SLUICE_BF16 || s->k % 2 == 0 || s->kernel > 1 || s->stride > 1 ||
+        s->pad || pixels > INT_MAX)
+        return;
+    s->inner = true;
+    s->n = (int)pixels;
+    s->h = s->w = s->oh = s->ow = 1;
+}
+
 static int plan_parts(struct op *op, struct device *dev, struct state *s,
                       struct sluice_error *err)
 {
-    const struct onednn_shape shape = shape_of(op);
+    struct onednn_shape shape = shape_of(op);
     const bool pooled = op->within && op->within->fusion == &op_conv2d_maxpool;
     if (pooled || conv_amx_fits(&shape))
         return conv_amx_create(&s->amx, dev, &shape, pooled, op->measures, err);
     int rc = conv_few_fits(&shape) ? conv_few_create(&s->few, &shape, err) : 0;
+    if (rc == 0 && conv_skip_fits(&shape))
+        rc = conv_skip_create(&s->skip, &shape, err);
+    make_product(&shape);
     if (rc == 0)
         rc = onednn_layer_create(&s->layer, cpu_of(dev)->onednn, &shape, err);
     return rc < 0 ? rc
@@ -79,18 +101,37 @@ static int forward(struct op *op, struct device *dev, struct pass *pass,
                    struct sluice_error *err)
 {
     const struct state *s = op->state;
+    const float *weight = op->param[0]->data;
     const float *bias = op->param[1] ? op->param[1]->data : NULL;
+    const void *x = op->in[0]->data;
+    void *y = op->out[0]->data;
     threads_claim(dev);
     if (s->few)
-        conv_few_forward(s->few, dev, op->in[0]->data, op->param[0]->data, bias,
-                         op->out[0]->data);
-    else if (!s->amx)
-        return onednn_layer_forward(s->layer, op->in[0]->data, op->param[0]->data, bias,
-                                    op->out[0]->data, err);
+        conv_few_forward(s->few, dev, x, weight, bias, y);
+    else if (s->amx)
+        conv_amx_forward(s->amx, dev, x, weight, bias, pass->training, y);
     else
-        conv_amx_forward(s->amx, dev, op->in[0]->data, op->param[0]->data, bias,
-                         pass->training, op->out[0]->data);
+        return onednn_layer_forward(s->layer,
+                                    s->skip ? conv_skip_take(s->skip, dev, x) : x,
+                                    weight, bias, y, err);
     return 0;
+}
+
+static int skip_backward(struct op *op, struct device *dev, const struct state *s,
+                         struct sluice_error *err)
+{
+    const struct tensor *x = op->in[0], *weight = op->param[0];
+    const void *dy = op->out[0]->grad;
+    int rc = 0;
+    if (x->grad) {
+        rc = onednn_layer_backward_data(s->layer, dy, weight->data,
+                                        conv_skip_pixels(s->skip), err);
+        conv_skip_spread(s->skip, dev, x->grad);
+    }
+    if (rc == 0 && weight->grad)
+        rc = onednn_layer_backward_weight(
+            s->layer, conv_skip_take(s->skip, dev, x->data), dy, weight->grad, err);
+    return rc < 0 ? rc : layer_backward_bias(op, dev, err);
 }
 
 static int backward(struct op *op, struct device *dev, struct pass *pass,
@@ -101,6 +142,8 @@ static int backward(struct op *op, struct device *dev, struct pass *pass,
     struct tensor *x = op->in[0], *weight = op->param[0];
     const void *dy = op->out[0]->grad;
     threads_claim(dev);
+    if (s->skip)
+        return skip_backward(op, dev, s, err);
     if (!s->amx)
         return layer_backward(op, dev, s->layer, err);
     if (x->grad)

@@ -20,7 +20,8 @@ if(SLUICE_HAVE_ONEDNN)
     device_cpu.c device_onednn.c device_threads.c
     ops/kernels.c ops/kernels_plain.c
     ops/channel_sums.c ops/layer_onednn.c
-    ops/batchnorm_cpu.c ops/conv2d_cpu.c ops/conv_few.c ops/droppath_cpu.c ops/flat_cpu.c
+    ops/batchnorm_cpu.c ops/conv2d_cpu.c ops/conv_few.c ops/conv_skip.c
+    ops/droppath_cpu.c ops/flat_cpu.c
     ops/gate_cpu.c ops/globalpool_cpu.c ops/join_cpu.c
     ops/linear_onednn.c ops/pool_cpu.c ops/softmax_xent_cpu.c)
   target_compile_definitions(sluice_train PRIVATE SLUICE_HAVE_ONEDNN=1)

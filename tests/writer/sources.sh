@@ -41,6 +41,19 @@ good mnist mnist m.sluice
 same mnist train mnist m.sluice
 good mnist mnist/t10k-images-idx3-ubyte.gz mt.sluice
 same mnist test mnist mt.sluice
+# What folders are called says nothing of the files in them, nor do other members' names.
+mkdir all.tar.d mnist-ubyte
+cp mnist/* all.tar.d
+cp mnist/* mnist-ubyte
+python3 -c '
+import io, tarfile
+with tarfile.open("named.tar", "w", format=tarfile.PAX_FORMAT) as tar:
+    tar.addfile(tarfile.TarInfo("m/\u00e9.txt"), io.BytesIO())
+    tar.add("mnist", "m")'
+for input in all.tar.d/train-images-idx3-ubyte.gz mnist-ubyte named.tar; do
+  good mnist $input n.sluice
+  cmp m.sluice n.sluice || fail "$input: another file"
+done
 bad 2 '--root does not concern mnist; it is an option of folder' mnist mnist --root=.
 bad 2 '--split does not concern folder; it is an option of cifar10, cifar100, mnist, svhn' \
   folder . --split=test

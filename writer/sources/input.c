@@ -25,8 +25,9 @@ static bool is_folder(const char *path)
 
 static bool is_archive(const char *path)
 {
-    const char *dot = strrchr(path, '.');
-    return strstr(path, ".tar") ||
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const char *dot = strrchr(name, '.');
+    return strstr(name, ".tar") ||
            (dot && (strcmp(dot, ".tgz") == 0 || strcmp(dot, ".zip") == 0));
 }
 
@@ -149,6 +150,14 @@ static int load_folder(const char *folder, struct input_file *files, int count,
     return 0;
 }
 
+/* The next member, ARCHIVE_EOF or an error. A name that the locale has no letters for
+ * is a warning: it is none that we look for. */
+static int next_member(struct archive *a, struct archive_entry **entry)
+{
+    const int rc = archive_read_next_header(a, entry);
+    return rc == ARCHIVE_WARN ? ARCHIVE_OK : rc;
+}
+
 static const char *member_name(struct archive_entry *entry)
 {
     const char *name = archive_entry_pathname(entry);
@@ -188,7 +197,7 @@ static int load_members(struct archive *a, const char *path, struct input_file *
     struct archive_entry *entry;
     bool packed;
     int rc;
-    while ((rc = archive_read_next_header(a, &entry)) == ARCHIVE_OK) {
+    while ((rc = next_member(a, &entry)) == ARCHIVE_OK) {
         const char *name = member_name(entry);
         for (int i = 0; i < count; i++)
             if (!files[i].data && is_called(name, files[i].name, &packed)) {
@@ -212,7 +221,7 @@ bool input_has(const char *path, const char *name)
         return find_in(where, path, name);
     if (!is_archive(path) || open_archive(&a, path, NULL, false, NULL) < 0)
         return false;
-    while (!found && archive_read_next_header(a, &entry) == ARCHIVE_OK)
+    while (!found && next_member(a, &entry) == ARCHIVE_OK)
         found = is_called(member_name(entry), name, &packed);
     archive_read_free(a);
     return found;

@@ -140,7 +140,7 @@ static int load(struct state *s, const struct source_options *opt,
     snprintf(s->labels_name, sizeof(s->labels_name), "%s-labels-idx1-ubyte", stem);
     s->images.name = s->images_name;
     s->labels.name = s->labels_name;
-    if (strstr(opt->input, "-ubyte")) {
+    if (input_is_plain(opt->input) && strstr(opt->input, "-ubyte")) {
         s->emnist = emnist_of_file(opt->input);
         return load_pair(s, opt->input, err);
     }

@@ -27,19 +27,3 @@ int copy_all(struct packed *p, struct sluice_writer *w, const struct candidate *
     }
     return rc;
 }
-
-int copy_files(const char *const *paths, int count, const struct packed *like,
-               struct sluice_writer *w, struct progress *progress, uint64_t *done,
-               struct sluice_error *err)
-{
-    int rc = 0;
-    for (int i = 0; i < count && rc == 0; i++) {
-        struct packed next;
-        if ((rc = packed_open(&next, paths[i], err)) < 0)
-            break;
-        if ((rc = packed_match(like, &next, err)) == 0)
-            rc = copy_all(&next, w, NULL, progress, done, err);
-        packed_close(&next);
-    }
-    return rc;
-}

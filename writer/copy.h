@@ -12,10 +12,4 @@
 int copy_all(struct packed *p, struct sluice_writer *w, const struct candidate *order,
              struct progress *progress, uint64_t *done, struct sluice_error *err);
 
-/* Append the samples of `count` files to `w`, each of which must have the fields and
- * classes of `like`. Errors and *done as above. */
-int copy_files(const char *const *paths, int count, const struct packed *like,
-               struct sluice_writer *w, struct progress *progress, uint64_t *done,
-               struct sluice_error *err);
-
 #endif

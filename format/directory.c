@@ -12,43 +12,47 @@ enum { IMAGE_SIDE_MAX = 1 << 20, CHANNELS_MAX = 1 << 10 };
 
 uint64_t sluice_field_payload(const struct sluice_field *f)
 {
-    uint64_t size = 1;
+    uint64_t size = sluice_dtype_size(f->dtype);
     const int axes = f->kind == SLUICE_KIND_IMAGE ? 3 : f->rank;
     if (f->kind != SLUICE_KIND_IMAGE && f->kind != SLUICE_KIND_TENSOR)
         return 0;
     for (int i = 0; i < axes; i++)
         if (__builtin_mul_overflow(size, (uint64_t)f->shape[i], &size))
             return 0;
-    return size <= UINT32_MAX ? size * sluice_dtype_size(f->dtype) : 0;
+    return size <= UINT32_MAX ? size : 0;
+}
+
+const char *sluice_field_fault(const struct sluice_field *f)
+{
+    if (!f->name[0] || memchr(f->name, 0, sizeof(f->name)) == NULL)
+        return "no proper name";
+    if (f->kind < SLUICE_KIND_SCALAR || f->kind > SLUICE_KIND_JSON)
+        return "unknown kind";
+    if (!sluice_dtype_size(f->dtype))
+        return "unknown element type";
+    if (f->rank < 0 || f->rank > SLUICE_RANK_MAX ||
+        (f->kind == SLUICE_KIND_TENSOR && !sluice_field_payload(f)))
+        return "impossible tensor shape";
+    if (f->kind == SLUICE_KIND_IMAGE &&
+        (f->dtype != SLUICE_U8 || f->shape[0] > IMAGE_SIDE_MAX ||
+         f->shape[1] > IMAGE_SIDE_MAX || f->shape[2] > CHANNELS_MAX))
+        return "impossible image";
+    return NULL;
 }
 
 static int parse_field(struct sluice_field *f, const uint8_t *p, const char *name,
                        int number, struct sluice_error *err)
 {
-    if (memchr(p, 0, SLUICE_NAME_MAX + 1) == NULL || !p[0])
-        return sluice_fail(err, SLUICE_ECORRUPT, "%s: field %d has no proper name",
-                           name, number);
     memcpy(f->name, p, sizeof(f->name));
     f->kind = p[FIELD_KIND];
     f->dtype = p[FIELD_DTYPE];
     f->rank = p[FIELD_RANK];
     for (int k = 0; k < SLUICE_RANK_MAX; k++)
         f->shape[k] = get_u32(p + FIELD_SHAPE + (size_t)4 * k);
-    if (f->kind < SLUICE_KIND_SCALAR || f->kind > SLUICE_KIND_JSON ||
-        !sluice_dtype_size(f->dtype) || f->rank > SLUICE_RANK_MAX)
-        return sluice_fail(err, SLUICE_ECORRUPT,
-                           "%s: field %s: unknown kind %d, type %d or rank %d", name,
-                           f->name, (int)f->kind, (int)f->dtype, f->rank);
-    if (f->kind == SLUICE_KIND_TENSOR && !sluice_field_payload(f))
-        return sluice_fail(err, SLUICE_ECORRUPT,
-                           "%s: field %s: impossible tensor shape", name, f->name);
-    if (f->kind == SLUICE_KIND_IMAGE &&
-        (f->dtype != SLUICE_U8 || f->shape[0] > IMAGE_SIDE_MAX ||
-         f->shape[1] > IMAGE_SIDE_MAX || f->shape[2] > CHANNELS_MAX))
-        return sluice_fail(err, SLUICE_ECORRUPT,
-                           "%s: field %s: impossible image %ux%ux%u", name, f->name,
-                           f->shape[0], f->shape[1], f->shape[2]);
-    return 0;
+    const char *fault = sluice_field_fault(f);
+    return fault ? sluice_fail(err, SLUICE_ECORRUPT, "%s: field %d (%.31s): %s", name,
+                               number, f->name, fault)
+                 : 0;
 }
 
 static int parse_fields(struct sluice_directory *dir, const char *name,

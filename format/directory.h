@@ -10,7 +10,5 @@ int sluice_directory_parse(struct sluice_directory *dir, const char *name,
                            const uint8_t *bytes, size_t size, uint64_t file_length,
                            struct sluice_error *err);
 void sluice_directory_clear(struct sluice_directory *dir);
-/* Bytes of one sample's payload if they are the same for all samples; 0: they vary. */
-uint64_t sluice_field_payload(const struct sluice_field *field);
 
 #endif

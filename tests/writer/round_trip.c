@@ -142,11 +142,49 @@ static void check_file(const char *path)
     free((void *)f.bytes);
 }
 
+/* What no reader would take is not written. */
+static void refused(const char *path)
+{
+    static const struct sluice_field faults[] = {
+        { "", SLUICE_KIND_SCALAR, SLUICE_U8, 0, { 0 } },
+        { "x", (enum sluice_kind)6, SLUICE_U8, 0, { 0 } },
+        { "x", SLUICE_KIND_SCALAR, (enum sluice_dtype)10, 0, { 0 } },
+        { "x", SLUICE_KIND_TENSOR, SLUICE_F32, 5, { 1, 1, 1, 1 } },
+        { "x", SLUICE_KIND_TENSOR, SLUICE_F64, 2, { 1 << 16, 1 << 15 } },
+        { "x", SLUICE_KIND_IMAGE, SLUICE_F32, 0, { 4, 4, 3 } },
+        { "x", SLUICE_KIND_IMAGE, SLUICE_U8, 0, { (1 << 20) + 1, 4, 3 } },
+    };
+    static const struct sluice_field colour = {
+        "image", SLUICE_KIND_IMAGE, SLUICE_U8, 0, { 0, 0, 3 }
+    };
+    struct sluice_schema schema = { .field_count = 1 };
+    struct sluice_writer *w;
+    struct sluice_error err;
+    for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++) {
+        schema.fields = &faults[i];
+        CHECK(sluice_writer_begin(&w, path, &schema, &err) == SLUICE_EINVAL &&
+                  strstr(err.message, "field 0"),
+              "field %zu: %s", i, err.message);
+        sluice_writer_abandon(w);
+    }
+    schema.fields = &colour;
+    REQUIRE(sluice_writer_begin(&w, path, &schema, &err) == 0, "%s", err.message);
+    const struct sluice_value grey = {
+        .data = "pixels", .size = 6, .height = 2, .width = 3, .channels = 1
+    };
+    CHECK(sluice_writer_append(w, &grey, &err) == SLUICE_EINVAL &&
+              strstr(err.message, "2x3x1"),
+          "grey among colour images: %s", err.message);
+    sluice_writer_abandon(w);
+}
+
 int main(void)
 {
     char path[128];
     const char *folder = folder_make();
     snprintf(path, sizeof(path), "%s/a.sluice", folder);
+    refused(path);
+    CHECK(folder_entries(folder) == 0, "a file that was refused");
     write_file(path);
     CHECK(folder_entries(folder) == 1, "only the file remains");
     check_file(path);

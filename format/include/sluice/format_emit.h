@@ -66,6 +66,11 @@ struct sluice_commit {
     int slot; /* 0 or 1: where the open file has it; not stored */
 };
 
+/* Bytes of each raw payload of the field; 0: they vary, or it has none. */
+uint64_t sluice_field_payload(const struct sluice_field *f);
+/* Why no file may have such a field, in a few words; NULL: one may. */
+const char *sluice_field_fault(const struct sluice_field *f);
+
 /* Fill one block. `zstd`: payloads may be of codec ZSTD. */
 void sluice_emit_superblock(uint8_t block[SLUICE_BLOCK_SIZE], bool zstd);
 void sluice_emit_commit(uint8_t block[SLUICE_BLOCK_SIZE],

@@ -39,7 +39,7 @@ static int need_folder(const char *path, struct sluice_error *err)
 static int give_name(const char *file, const char *relative, const char *name,
                      struct sluice_error *err)
 {
-    char temporary[PATH_MAX + 32];
+    char temporary[PATH_MAX + 544];
     int rc = 0;
     snprintf(temporary, sizeof(temporary), "%s.%ld", name, (long)getpid());
     if ((link(file, temporary) < 0 && symlink(relative, temporary) < 0) ||

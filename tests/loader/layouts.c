@@ -241,7 +241,7 @@ static void write_named(const char *name)
         { "label", SLUICE_KIND_SCALAR, SLUICE_I32, 0, { 0 } },
     };
     static const char *classes[CLASSES];
-    static char names[CLASSES][8];
+    static char names[CLASSES][16];
     struct sluice_writer *w;
     for (int i = 0; i < CLASSES; i++) {
         snprintf(names[i], sizeof(names[i]), "c%d", i);

@@ -13,6 +13,9 @@ set_source_files_properties(
   ops/activation.c ops/batchnorm.c ops/conv2d.c ops/linear.c ops/pool.c
   PROPERTIES COMPILE_OPTIONS "$<$<CONFIG:Debug>:-O1>")
 
+# The reference convolution is most of what tests of networks do, and loops: not at -O0.
+set_source_files_properties(ops/conv2d.c PROPERTIES COMPILE_OPTIONS "$<$<CONFIG:Debug>:-O2>")
+
 # Device cpu: oneDNN, and the kernels of kernels.h once for each instruction set. OpenMP
 # is what oneDNN's threads are made of; without it there is one thread for the rest.
 if(SLUICE_HAVE_ONEDNN)

@@ -13,6 +13,9 @@ set(pc_requires_private "libjpeg libzstd")
 if(SLUICE_HAVE_URING)
   string(APPEND pc_requires_private " liburing")
 endif()
+# Back from the folder of sluice.pc, which Debian has one level deeper under /usr.
+file(RELATIVE_PATH pc_up /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+string(REGEX REPLACE "/$" "" pc_up "${pc_up}")
 configure_file(${CMAKE_CURRENT_LIST_DIR}/sluice.pc.in ${CMAKE_BINARY_DIR}/sluice.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/sluiceConfig.cmake ${CMAKE_BINARY_DIR}/sluiceConfigVersion.cmake
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/sluice)

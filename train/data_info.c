@@ -32,14 +32,16 @@ static int read_at(void *ctx, void *buf, size_t size, uint64_t offset,
     return 0;
 }
 
-static int open_dataset(struct data_info *info, struct sluice_error *err)
+static int open_dataset(struct data_info *info, const char *key,
+                        struct sluice_error *err)
 {
     struct source s = { open(info->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK),
                         info->path };
     struct stat st;
     int rc = 0;
     if (s.fd < 0 || fstat(s.fd, &st) < 0)
-        rc = sluice_fail(err, SLUICE_EIO, "%.300s: %s", info->path, strerror(errno));
+        rc = sluice_fail(err, SLUICE_EIO, "%s: %.300s: %s; say %s=FILE.sluice", key,
+                         info->path, strerror(errno), key);
     else if (!S_ISREG(st.st_mode))
         rc = sluice_fail(err, SLUICE_EINVAL, "%.300s: not a regular file", info->path);
     else
@@ -99,7 +101,7 @@ static int count_classes(struct data_info *info, struct sluice_error *err)
 }
 
 /* "FIRST-LAST", both included. */
-static int parse_range(struct data_info *info, const char *range,
+static int parse_range(struct data_info *info, const char *key, const char *range,
                        struct sluice_error *err)
 {
     static const char *const digits = "0123456789";
@@ -113,22 +115,22 @@ static int parse_range(struct data_info *info, const char *range,
     const uint64_t first = good ? strtoull(range, NULL, 10) : 0;
     const uint64_t last = good ? strtoull(range + a + 1, NULL, 10) : 0;
     if (!good || first > last || last >= info->all)
-        return sluice_fail(
-            err, SLUICE_EINVAL,
-            "%.300s: samples '%.40s': expected FIRST-LAST within 0-%" PRIu64,
-            info->path, range, info->all - 1);
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "%s_range: '%.40s': expected FIRST-LAST within 0-%" PRIu64
+                           " of %.300s",
+                           key, range, info->all - 1, info->path);
     info->first = first;
     info->count = last - first + 1;
     return 0;
 }
 
-int data_info_open(struct data_info *info, const char *path, const char *range,
-                   const char *label, struct sluice_error *err)
+int data_info_open(struct data_info *info, const char *key, const char *path,
+                   const char *range, const char *label, struct sluice_error *err)
 {
     const struct sluice_field *image;
     int field, rc;
     *info = (struct data_info){ .path = path, .label_field = -1 };
-    if ((rc = open_dataset(info, err)) < 0)
+    if ((rc = open_dataset(info, key, err)) < 0)
         return rc;
     info->all = sluice_dataset_count(info->dataset);
     field = sluice_dataset_find_kind(info->dataset, SLUICE_KIND_IMAGE);
@@ -139,7 +141,7 @@ int data_info_open(struct data_info *info, const char *path, const char *range,
     info->source =
         (struct sluice_shape){ (int)image->shape[0], (int)image->shape[1],
                                (int)image->shape[2], SLUICE_U8, SLUICE_NHWC };
-    if ((rc = parse_range(info, range, err)) < 0 ||
+    if ((rc = parse_range(info, key, range, err)) < 0 ||
         (rc = find_label(info, label, err)) < 0)
         return rc;
     return count_classes(info, err);

@@ -25,10 +25,11 @@ void data_info_crop(struct data_info *info, const struct config *cfg);
 /* A test's crop beside the one of training. */
 enum sluice_crop_kind feed_test_crop(const struct config *cfg);
 
-/* `range` is "FIRST-LAST", "" for all samples; `label` the name of the integer field,
- * "" for the first. */
-int data_info_open(struct data_info *info, const char *path, const char *range,
-                   const char *label, struct sluice_error *err);
+/* `key` is what named the file, for errors: another may be given by it. `range` is
+ * "FIRST-LAST", "" for all samples; `label` the name of the integer field, "" for the
+ * first. */
+int data_info_open(struct data_info *info, const char *key, const char *path,
+                   const char *range, const char *label, struct sluice_error *err);
 void data_info_close(struct data_info *info); /* a zeroed one is fine */
 /* Every label of the samples in use lies in [0, classes). */
 int data_info_check_labels(const struct data_info *info, int classes,

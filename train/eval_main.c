@@ -135,7 +135,8 @@ static int open_data(struct evaluator *e, int classes, struct sluice_error *err)
     if (!test && !*cfg->data.validation)
         return sluice_fail(err, SLUICE_EINVAL,
                            "data.test: no file named; say data.test=FILE.sluice");
-    rc = data_info_open(&e->info, test ? cfg->data.test : cfg->data.validation,
+    rc = data_info_open(&e->info, test ? "data.test" : "data.validation",
+                        test ? cfg->data.test : cfg->data.validation,
                         test ? cfg->data.test_range : cfg->data.validation_range,
                         cfg->data.label, err);
     if (rc < 0)

@@ -9,9 +9,10 @@
 
 /* A set to measure on: shape and classes are those of training. */
 static int open_measured(const struct trainer *t, struct data_info *info,
-                         const char *path, const char *range, struct sluice_error *err)
+                         const char *key, const char *path, const char *range,
+                         struct sluice_error *err)
 {
-    int rc = data_info_open(info, path, range, t->cfg->data.label, err);
+    int rc = data_info_open(info, key, path, range, t->cfg->data.label, err);
     data_info_crop(info, t->cfg);
     if (rc < 0 || (rc = data_info_check_match(&t->train_info, info, err)) < 0)
         return rc;
@@ -40,10 +41,11 @@ static int open_tests(struct trainer *t, struct sluice_error *err)
     struct data_info *test = t->validated ? &t->final_info : &t->test_info;
     int rc = 0;
     if (t->validated)
-        rc = open_measured(t, &t->test_info, cfg->data.validation,
+        rc = open_measured(t, &t->test_info, "data.validation", cfg->data.validation,
                            cfg->data.validation_range, err);
     if (rc == 0 && *cfg->data.test)
-        rc = open_measured(t, test, cfg->data.test, cfg->data.test_range, err);
+        rc = open_measured(t, test, "data.test", cfg->data.test, cfg->data.test_range,
+                           err);
     if (rc == 0)
         rc = check_apart(&t->train_info, &t->test_info,
                          t->validated ? "data.validation_range" : "data.test_range",
@@ -59,8 +61,8 @@ int trainer_open_data(struct trainer *t, struct sluice_error *err)
     if (!*cfg->data.train)
         return sluice_fail(err, SLUICE_EINVAL,
                            "data.train: no file named; say data.train=FILE.sluice");
-    rc = data_info_open(&t->train_info, cfg->data.train, cfg->data.train_range,
-                        cfg->data.label, err);
+    rc = data_info_open(&t->train_info, "data.train", cfg->data.train,
+                        cfg->data.train_range, cfg->data.label, err);
     data_info_crop(&t->train_info, cfg);
     if (rc < 0 ||
         (rc = data_info_check_labels(&t->train_info, t->train_info.classes, err)) < 0)

@@ -178,7 +178,7 @@ for recipe in se_resnet se_resnet_randaugment stochastic_depth; do
   grep -q 'validation: ""' out && grep -q 'train_range: ""' out || fail "split=official"
 done
 
-bad "samples '0-96': expected FIRST-LAST within 0-95" \
+bad "data.train_range: '0-96': expected FIRST-LAST within 0-95 of train.sluice" \
   sluice train $tiny data.train=train.sluice data.train_range=0-96
 for range in 5 7-3 -4 3- a-b 1-2-3 0-99999999999999999999; do
   bad "expected FIRST-LAST" sluice train $tiny data.train=train.sluice data.train_range=$range

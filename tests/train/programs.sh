@@ -125,7 +125,9 @@ $make_set five.sluice 40 16 3 5 0 3
 $make_set negative.sluice 40 16 3 4 -1 3
 $make_set few.sluice 5 16 3 4 0 3
 bad 2 "no file named" sluice train $tiny
-bad 3 "nothere.sluice: No such file" sluice train $tiny data.train=nothere.sluice
+bad 3 "data.train: nothere.sluice: No such file" sluice train $tiny data.train=nothere.sluice
+bad 3 "data.validation: nothere.sluice: No such file or directory; say data.validation=FILE.sluice" \
+  sluice train $tiny $data data.validation=nothere.sluice
 bad 5 "cut.sluice" sluice train $tiny data.train=cut.sluice
 bad 5 "noise.sluice" sluice train $tiny data.train=noise.sluice
 bad 5 "empty.sluice" sluice train $tiny data.train=empty.sluice

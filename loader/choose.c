@@ -173,11 +173,14 @@ static int choose_auto(struct sluice_loader *ld, uint64_t available,
     }
     bool untold;
     if (is_hot(ld, &untold)) {
-        snprintf(why, room, "larger than the budget of %zu MiB, and in the page cache",
-                 ld->opt.memory_budget >> 20);
         /* One submission copies many samples, but the file systems that cannot tell
          * what is cached let io_uring hand each to a thread of the kernel. */
-        if (untold || probe(ld, ld->file.fd) < 0)
+        const int refused = untold ? 0 : probe(ld, ld->file.fd);
+        snprintf(why, room,
+                 "larger than the budget of %zu MiB, and in the page cache%s%s",
+                 ld->opt.memory_budget >> 20, refused < 0 ? "; io_uring refused: " : "",
+                 refused < 0 ? strerror(-refused) : "");
+        if (untold || refused < 0)
             return use_pread(ld, err);
         use_uring(ld, SLUICE_IO_URING);
         return 0;

@@ -126,7 +126,7 @@ static void choices(void)
         { CACHED, PLENTY, 0, 0, 0, SLUICE_IO_RESIDENT, "fit the budget" },
         { COLD, PLENTY, 0, 0, 0, SLUICE_IO_RESIDENT, "fit the budget" },
         { CACHED, SOME, 0, 0, 0, SLUICE_IO_URING, "and in the page cache" },
-        { CACHED, SOME, -EPERM, 0, 0, SLUICE_IO_PREAD, "and in the page cache" },
+        { CACHED, SOME, -EPERM, 0, 0, SLUICE_IO_PREAD, "cache; io_uring refused" },
         { UNTOLD_CACHED, SOME, 0, 0, 0, SLUICE_IO_PREAD, "in the page cache" },
         { COLD, SOME, 0, 0, 0, SLUICE_IO_URING, "which can keep it" },
         { MOSTLY, SOME, 0, 0, 0, SLUICE_IO_URING, "which can keep it" },

@@ -110,12 +110,36 @@ static int open_loader(struct sluice_loader **out, const struct request *q,
     return sluice_loader_open(out, q->path, &o, err);
 }
 
+/* Rows for no more samples than the file has. */
+static int fit_rows(const struct request *q, struct arguments *a,
+                    enum sluice_crop_kind whole, struct sluice_error *err)
+{
+    struct arguments one = *a;
+    struct sluice_loader *ld;
+    one.samples = 1;
+    const int rc = open_loader(&ld, q, &one, &(uint64_t){ 0 }, whole, NULL, err);
+    if (rc < 0)
+        return rc;
+    const uint64_t count = sluice_dataset_count(sluice_loader_dataset(ld));
+    sluice_loader_close(ld);
+    if (a->first >= count)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "%.300s: --first=%" PRIu64
+                           ": expected a number below %" PRIu64,
+                           q->path, a->first, count);
+    if ((uint64_t)a->samples > count - a->first)
+        a->samples = (int)(count - a->first);
+    return 0;
+}
+
 static int open_show(struct show *s, struct request *q, struct arguments *a,
                      struct sluice_error *err)
 {
     const enum sluice_crop_kind whole =
         q->crop == SLUICE_CROP_NONE ? SLUICE_CROP_NONE : SLUICE_CROP_CENTER;
-    int rc = 0;
+    int rc = fit_rows(q, a, whole, err);
+    if (rc < 0)
+        return rc;
     s->ids = calloc((size_t)a->samples, sizeof(*s->ids));
     for (int i = 0; s->ids && i < a->samples; i++)
         s->ids[i] = a->first + (uint64_t)i;

@@ -48,12 +48,17 @@ cmp s.png one.png || fail "made again, it is another"
 sheet other --augment=trivialaugment_wide --zoom=1 --seed=1
 cmp -s s.png one.png && fail "another seed, the same sheet"
 
+# No more rows than there are samples.
+sluice augment train.sluice --augment=flip --first=37 --out=s.png >out 2>err ||
+  fail "the last samples: $(cat err)"
+grep -q 'samples 37 to 39, 8 variants' out || fail "the last samples: $(cat out)"
+
 bad 2 "expected --augment=LIST or --recipe=NAME, found neither" sluice augment train.sluice
 bad 2 "found both" sluice augment train.sluice --augment=flip --recipe=mnist_cnn
 bad 2 "no operation 'flop'" sluice augment train.sluice --augment=flop
 bad 2 "there is no --recipe" sluice augment train.sluice --augment=flip seed=1
 bad 2 "no recipe 'nothere'" sluice augment train.sluice --recipe=nothere
-bad 2 "names sample 40 of 40" sluice augment train.sluice --augment=flip --first=33
+bad 2 "first=40: expected a number below 40" sluice augment train.sluice --augment=flip --first=40
 bad 2 "expected at most 30000" sluice augment train.sluice --augment=flip --zoom=64 --samples=32
 bad 3 "nothere.sluice" sluice augment nothere.sluice --augment=flip
 sluice augment train.sluice --augment=flip --out=nothere/x.png >out 2>err

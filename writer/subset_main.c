@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "options.h"
 #include "packed.h"
@@ -151,6 +152,20 @@ static int choose(uint8_t *chosen, const struct sluice_dataset *ds,
 
 /* ---- the file ---- */
 
+/* What was not chosen would be lost. */
+static int check_apart(const struct packed *in, const char *out,
+                       struct sluice_error *err)
+{
+    struct stat a, b;
+    if (fstat(in->fd, &a) < 0 || stat(out, &b) < 0 || a.st_dev != b.st_dev ||
+        a.st_ino != b.st_ino)
+        return 0;
+    return sluice_fail(err, SLUICE_EINVAL,
+                       "%s: expected another OUTPUT than FILE, whose other samples "
+                       "would be lost",
+                       out);
+}
+
 static int copy(struct packed *p, struct sluice_writer *w, const uint8_t *chosen,
                 bool quiet, uint64_t *kept, struct sluice_error *err)
 {
@@ -180,7 +195,8 @@ static int subset(const char *const *paths, const struct options *opt, uint64_t 
     if (rc < 0)
         return rc;
     uint8_t *chosen = malloc(sluice_dataset_count(p.dataset) + 1);
-    if (!chosen)
+    rc = check_apart(&p, paths[1], err);
+    if (rc == 0 && !chosen)
         rc = sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", paths[0]);
     if (rc == 0)
         rc = choose(chosen, p.dataset, opt, err);

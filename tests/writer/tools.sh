@@ -119,6 +119,8 @@ good sluice write mnist m3 m3.sluice --class-names=even,odd
 bad 2 'm3.sluice: field 0 (image) is not as in m.sluice' sluice merge x.sluice m.sluice m3.sluice
 good sluice write mnist m names.sluice --class-names=even,uneven
 bad 2 'names.sluice: the classes of label are not those of m.sluice' sluice merge x.sluice m.sluice names.sluice
+ln -s m.sluice link.sluice
+bad 2 'link.sluice: expected another OUTPUT than FILE' sluice subset m.sluice link.sluice --range=0:5
 bad 2 "no class 'even odd'" sluice subset m.sluice x.sluice --class="even odd"
 bad 2 'expected FIRST:END of at most 10' sluice subset m.sluice x.sluice --range=3:11
 echo 10 >numbers.txt

@@ -1,8 +1,10 @@
 /* cgroups.c -- how much memory could be taken, and how many CPUs: what the machine has,
- * or what the limits of this process's cgroups leave, of either version; see sys.h. */
+ * or what the limits of this process and of its cgroups leave, of either version; see
+ * sys.h. */
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <sluice/loader.h>
@@ -183,6 +185,16 @@ static uint64_t least_left(const char *proc, const char *cgroup,
     if (f)
         fclose(f);
     return least;
+}
+
+uint64_t sluice_address_space_left(const char *proc)
+{
+    struct rlimit most;
+    const uint64_t used =
+        number_in(proc, "self/statm", "", 0) * (uint64_t)sysconf(_SC_PAGESIZE);
+    if (getrlimit(RLIMIT_AS, &most) < 0 || most.rlim_cur == RLIM_INFINITY)
+        return UINT64_MAX;
+    return most.rlim_cur > used ? most.rlim_cur - used : 0;
 }
 
 uint64_t sluice_memory_available(const char *proc, const char *cgroup)

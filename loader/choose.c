@@ -165,19 +165,22 @@ static int choose_auto(struct sluice_loader *ld, uint64_t available,
 {
     char *why = ld->io_reason;
     const size_t room = sizeof(ld->io_reason);
-    if (ld->file.size <= ld->opt.memory_budget) {
+    const bool fits = ld->file.size <= ld->opt.memory_budget;
+    if (fits && sluice_resident_create(ld, NULL) == 0) {
         ld->opt.io = SLUICE_IO_RESIDENT;
         snprintf(why, room, "the file's %" PRIu64 " MiB fit the budget of %zu MiB",
                  ld->file.size >> 20, ld->opt.memory_budget >> 20);
-        return sluice_resident_create(ld, err);
+        return 0;
     }
     bool untold;
     if (is_hot(ld, &untold)) {
         /* One submission copies many samples, but the file systems that cannot tell
          * what is cached let io_uring hand each to a thread of the kernel. */
         const int refused = untold ? 0 : probe(ld, ld->file.fd);
-        snprintf(why, room,
-                 "larger than the budget of %zu MiB, and in the page cache%s%s",
+        /* Free memory is not always to be had: address space and commitments have
+         * limits of their own. */
+        snprintf(why, room, "%s the budget of %zu MiB, and in the page cache%s%s",
+                 fits ? "no address space for" : "larger than",
                  ld->opt.memory_budget >> 20, refused < 0 ? "; io_uring refused: " : "",
                  refused < 0 ? strerror(-refused) : "");
         if (untold || refused < 0)
@@ -216,8 +219,9 @@ static int choose_auto(struct sluice_loader *ld, uint64_t available,
 int sluice_choose_io(struct sluice_loader *ld, struct sluice_error *err)
 {
     const uint64_t available = ld->file.sys->memory();
+    const uint64_t space = sluice_address_space_left("/proc");
     if (!ld->opt.memory_budget)
-        ld->opt.memory_budget = available / 4;
+        ld->opt.memory_budget = (available < space ? available : space) / 4;
     int rc = sluice_budget_settle(ld, err);
     if (rc < 0)
         return rc;

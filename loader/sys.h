@@ -48,5 +48,8 @@ extern const struct sluice_sys sluice_sys_real;
 /* cgroups.c: what `memory` and sluice_cpus tell, by the files under these folders. */
 uint64_t sluice_memory_available(const char *proc, const char *cgroup);
 int sluice_cpus_available(const char *proc, const char *cgroup);
+/* What ulimit -v leaves, UINT64_MAX if there is none: all that is mapped counts,
+ * whether it was touched or not. */
+uint64_t sluice_address_space_left(const char *proc);
 
 #endif

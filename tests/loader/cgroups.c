@@ -2,10 +2,11 @@
  * cgroups as machines and containers show them. */
 #include <limits.h>
 #include <sched.h>
+#include <sys/resource.h>
 
 #include <sluice/loader.h>
 
-#include "support/files.h"
+#include "support/heap.h"
 #include "sys.h"
 
 enum { MIB = 1 << 20, HOST = 1000 }; /* MiB available on the host */
@@ -139,6 +140,27 @@ static void nested(const char *folder)
     expect(60, "version 2 beside version 1");
 }
 
+/* 100 MiB of 700 are mapped, as /proc has it. */
+static void address_space(const char *folder)
+{
+    struct rlimit before, less;
+    char text[256];
+    if (!resident_bytes())
+        return; /* a sanitizer maps more than any limit */
+    host(folder, NULL);
+    snprintf(text, sizeof(text), "%ld 5 5 5 0 5 0\n",
+             ((long)100 << 20) / sysconf(_SC_PAGESIZE));
+    put("proc/self/statm", text);
+    REQUIRE(getrlimit(RLIMIT_AS, &before) == 0, "getrlimit");
+    less = (struct rlimit){ (rlim_t)700 << 20, before.rlim_max };
+    snprintf(text, sizeof(text), "%s/proc", root);
+    if (before.rlim_cur == RLIM_INFINITY)
+        CHECK(sluice_address_space_left(text) == UINT64_MAX, "no limit");
+    if (setrlimit(RLIMIT_AS, &less) == 0)
+        CHECK(sluice_address_space_left(text) == (uint64_t)600 << 20, "ulimit -v");
+    REQUIRE(setrlimit(RLIMIT_AS, &before) == 0, "setrlimit");
+}
+
 static void expect_cpus(int most, const char *what)
 {
     char proc[256], cgroup[256];
@@ -208,6 +230,7 @@ int main(void)
     nested(folder);
     odd(folder);
     cpus(folder);
+    address_space(folder);
     CHECK(sluice_sys_real.memory() > 0, "nothing to take here");
     folder_remove(folder);
     return check_done();

@@ -18,6 +18,7 @@ static struct sluice_sys sys;
 static enum cache cache;
 static uint64_t memory;
 static int ring_error, direct_error;
+static bool unmapped; /* no address space */
 static _Atomic int threads, asked;
 
 static ssize_t c_pread_cached(int fd, void *buf, size_t size, uint64_t at)
@@ -47,6 +48,11 @@ static uint64_t c_memory(void)
     return memory;
 }
 
+static void *c_map(size_t size)
+{
+    return unmapped ? NULL : sluice_sys_real.map(size);
+}
+
 static int c_open(const char *name, int flags)
 {
     return flags & O_DIRECT && direct_error ? direct_error
@@ -71,6 +77,7 @@ static void install(void)
     sys.pread = c_pread;
     sys.pread_cached = c_pread_cached;
     sys.memory = c_memory;
+    sys.map = c_map;
     sys.thread = c_thread;
     sys.ring_open = c_ring_open;
 }
@@ -157,6 +164,24 @@ static void choices(void)
     }
 }
 
+/* Memory that is free and cannot be had. */
+static void strict(void)
+{
+    struct sluice_loader_options o = options();
+    struct sluice_loader *ld;
+    struct sluice_error err;
+    memory = PLENTY;
+    cache = CACHED;
+    unmapped = true;
+    const struct sluice_loader_stats stats = epoch(&o);
+    CHECK(stats.io != SLUICE_IO_RESIDENT && strstr(stats.io_reason, "address space"),
+          "%s: %s", sluice_io_name(stats.io), stats.io_reason);
+    o.io = SLUICE_IO_RESIDENT;
+    CHECK(sluice_loader_open_with(&ld, path, &o, &sys, &err) == SLUICE_ENOMEM,
+          "asked for by name: %s", err.message);
+    unmapped = false;
+}
+
 /* Threads beside the workers: none for what is cached, told or not; several where reads
  * wait, and again none once the page cache has it. */
 static void untold(void)
@@ -186,6 +211,7 @@ int main(void)
     pack_write(path, SAMPLES);
     install();
     choices();
+    strict();
     untold();
     folder_remove(folder);
     return check_done();

@@ -83,7 +83,7 @@ struct sluice_loader_options {
     enum sluice_on_error on_error; /* RAISE */
     int queue_depth;               /* reads in flight: 64 */
     size_t memory_budget;          /* bytes of payload that RESIDENT may hold: a quarter
-                                      of the memory free at open */
+                                      of the memory and address space free at open */
     size_t memory_limit;           /* bytes that the loader may hold in all; what
                                       cannot keep it is SLUICE_ENOMEM at open. Not
                                       counted: stacks, io_uring, page cache: none */

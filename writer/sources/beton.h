@@ -7,15 +7,15 @@
  *     1041 bytes each    fields: type u8, name 16 bytes, arguments 1024 bytes
  *     samples * stride   records: a C struct of the fields' values and pointers
  *     pages              payloads, from the next multiple of the page size
- *     24 bytes each      allocation table, to the end: sample u64, pointer u64, size
- * u64
+ *     24 bytes each      allocation table, to the end: sample, pointer, size, u64 each
  *
  * There is neither a magic number nor a checksum, so everything is checked against
  * everything else: a payload lies between the records and the table, and the table has
  * an entry of its sample, pointer and size.
  *
  * Errors:    SLUICE_ECORRUPT, or SLUICE_EUNBUILT for what is well formed but has no
- * like here; messages do not name the file. Threads:   once parsed, it is read-only. */
+ *            like here; messages do not name the file.
+ * Threads:   once parsed, it is read-only. */
 #ifndef SLUICE_BETON_H
 #define SLUICE_BETON_H
 

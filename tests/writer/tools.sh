@@ -45,6 +45,19 @@ cmp all.sluice in.sluice || fail "export and write are not the identity"
 (ulimit -f 1; sluice export all.sluice full --quiet 2>err)
 [ $? = 3 ] && [ -z "$(find . -name 'full*')" ] || fail "file size limit: $(cat err)"
 
+# A terminal that closes is told from nohup; what was begun is taken back.
+hang_up() {
+  rm -f hup*
+  "$@" sluice merge hup.sluice $(yes all.sluice | head -900) --quiet 2>err &
+  until compgen -G 'hup.sluice*' >/dev/null; do sleep 0.01; done
+  kill -HUP $!
+  wait $!
+}
+hang_up env
+[ $? = 130 ] && [ -z "$(find . -name 'hup*')" ] || fail "SIGHUP: $(cat err)"
+hang_up nohup && [ "$(samples hup.sluice)" = 81900 ] || fail "SIGHUP under nohup: $(cat err)"
+rm -f hup.sluice
+
 # A split: both parts, by classes, and each sample in one of them.
 good sluice subset all.sluice t.sluice --fraction=0.7 --stratified --seed=3
 good sluice subset all.sluice v.sluice --fraction=0.7 --stratified --seed=3 --complement

@@ -1,5 +1,6 @@
 /* parse.c -- "flip,translate:pad=2:fill=reflect,normalize" into steps, and back into
  * the text that spells every value out. */
+#include <locale.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -461,12 +462,19 @@ int sluice_augment_parse(struct plan *plan, char **text, const char *pipeline,
     const struct text all = { pipeline, strlen(pipeline) };
     size_t size = 0;
     *text = NULL;
-    FILE *to = open_memstream(text, &size);
-    if (!to)
-        return sluice_fail(err, SLUICE_ENOMEM, "augment: no memory for a description");
-    int rc = parse(&ps, trim(all), to);
-    if (fclose(to) != 0 && rc >= 0)
+    /* Numbers have a point, whatever the program's users are used to. */
+    const locale_t point = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
+    FILE *to = point ? open_memstream(text, &size) : NULL;
+    int rc = SLUICE_ENOMEM;
+    if (to) {
+        const locale_t before = uselocale(point);
+        rc = parse(&ps, trim(all), to);
+        uselocale(before);
+    }
+    if (!to || (fclose(to) != 0 && rc >= 0))
         rc = sluice_fail(err, SLUICE_ENOMEM, "augment: no memory for a description");
+    if (point)
+        freelocale(point);
     if (rc < 0) {
         free(*text);
         *text = NULL;

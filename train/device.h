@@ -2,7 +2,7 @@
  *
  *   ref   the plain C of each operator, float: slow, and the truth
  *   cpu   oneDNN and own kernels; bf16 activations with float parameters, statistics
- *         and sums where the CPU has AMX-BF16 or AVX512-BF16, float elsewhere
+ *         and sums where CPU and oneDNN have AVX512-BF16, float elsewhere
  *   cuda  cuDNN, cuBLASLt and own kernels on a GPU: f32, f32 with TF32 products, bf16,
  * or f16 with a loss scale that adapts itself; parameters, their gradients and
  *         statistics are float

@@ -6,6 +6,7 @@
 #include "device_cpu.h"
 #include "device_kinds.h"
 #include "device_onednn.h"
+#include "ops/conv_amx.h"
 
 enum {
     FAR_LEAST = 16 << 20,
@@ -58,19 +59,19 @@ static void cpu_close(struct device *dev)
 }
 
 /* bf16 halves the traffic and, with AMX, multiplies the arithmetic by sixteen; without
- * its instructions it only costs conversions. */
+ * its instructions it only costs conversions. oneDNN may be told not to use them. */
 static int choose_precision(struct device *dev, const char *precision,
                             struct sluice_error *err)
 {
-    const bool fast = cpu_has_amx_bf16() || cpu_has_avx512_bf16();
+    const bool fast = cpu_has_avx512_bf16() && onednn_has_bf16();
     dev->compute = SLUICE_F32;
     if (strcmp(precision, "tf32") == 0 || strcmp(precision, "f16") == 0)
         return sluice_fail(err, SLUICE_EUNBUILT,
                            "device cpu computes in f32 or bf16, not %s", precision);
     if (strcmp(precision, "bf16") == 0 && !fast)
-        return sluice_fail(err, SLUICE_EUNBUILT,
-                           "device cpu: bf16 needs AVX512-BF16 or AMX-BF16, which this "
-                           "CPU lacks");
+        return sluice_fail(
+            err, SLUICE_EUNBUILT, "device cpu: bf16 needs AVX512-BF16, which %s",
+            cpu_has_avx512_bf16() ? "ONEDNN_MAX_CPU_ISA forbids" : "this CPU lacks");
     if (strcmp(precision, "f32") != 0 && fast)
         dev->compute = SLUICE_BF16;
     return 0;
@@ -95,7 +96,7 @@ static int cpu_open(struct device *dev, const char *precision, struct sluice_err
         cpu_close(dev);
         return rc;
     }
-    const bool amx = dev->compute == SLUICE_BF16 && cpu_has_amx_bf16();
+    const bool amx = dev->compute == SLUICE_BF16 && amx_usable();
     snprintf(dev->about, sizeof dev->about, "cpu: oneDNN %s, %s, %s activations, %d %s",
              onednn_version(version), amx ? "AMX-BF16" : cpu->kernels->name,
              sluice_dtype_name(dev->compute), dev->threads,

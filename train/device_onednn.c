@@ -66,6 +66,13 @@ const char *onednn_version(char text[32])
     return text;
 }
 
+/* Each instruction set's number has the bits of those that it contains. */
+bool onednn_has_bf16(void)
+{
+    return (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core_bf16) ==
+           dnnl_cpu_isa_avx512_core_bf16;
+}
+
 static int open_parts(struct onednn *dnn, struct sluice_error *err)
 {
     DNNL_TRY(err, dnnl_engine_create(&dnn->engine, dnnl_cpu, 0));

@@ -19,6 +19,8 @@ struct onednn_layer;
 int onednn_open(struct onednn **out, struct sluice_error *err);
 void onednn_close(struct onednn *dnn); /* NULL is fine */
 const char *onednn_version(char text[32]);
+/* May it use AVX512-BF16? The environment's ONEDNN_MAX_CPU_ISA limits it. */
+bool onednn_has_bf16(void);
 
 /* c (m, n) = alpha op(a) op(b) + beta c, in float, rows without gaps; op may transpose.
  * false: the library refuses. */

@@ -53,6 +53,10 @@ PYTHON
 python3 "$here/read_tfevents.py" runs/latest/events.out.tfevents.* >events || fail "events"
 [ "$(grep -c ' test/accuracy ' events)" = 8 ] || fail "events: $(cat events)"
 
+# Automatic precision asks nothing of oneDNN that it may not use.
+ONEDNN_MAX_CPU_ISA=AVX2 sluice train $tiny $data device=cpu --dry-run >out 2>err ||
+  grep -q 'no oneDNN' err || fail "a limited oneDNN: $(cat err)"
+
 # Its own record runs it again, to the same predictions.
 first=$(readlink -f runs/latest)
 sluice train recipe="$first/config.yaml" run.name=second >out 2>err || fail "again: $(cat err)"

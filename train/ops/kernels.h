@@ -149,7 +149,7 @@ extern const struct kernels kernels_plain, kernels_avx2, kernels_avx512,
 /* The fastest that this CPU runs. The environment's SLUICE_CPU_ISA ("avx512", "avx2",
  * "plain") asks for less, as tests do. */
 const struct kernels *kernels_choose(void);
-/* Has the CPU the instructions that make bf16 the faster type? */
+/* What the CPU says it has. Tiles may be used where amx_usable() (conv_amx.h). */
 bool cpu_has_avx512_bf16(void);
 bool cpu_has_amx_bf16(void);
 

@@ -20,6 +20,13 @@ enum layer_direction {
     LAYER_BACKWARD_WEIGHT,
 };
 
+/* Where a result has one row or column, any stride gives it; from one beyond the image
+ * oneDNN 2.6 gets a wrong gradient of the weight in bf16. */
+static inline int least_stride(const struct onednn_shape *s, int size, int out)
+{
+    return out > 1 ? s->stride : size + 2 * s->pad - s->kernel + 1;
+}
+
 #if DNNL_VERSION_MAJOR >= 3
 
 typedef const_dnnl_memory_desc_t desc_ref;
@@ -46,7 +53,9 @@ layer_primitive_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
                      enum layer_direction direction, const struct onednn_shape *s,
                      const struct layer_desc *d, const_dnnl_primitive_desc_t hint)
 {
-    const dnnl_dims_t stride = { s->stride, s->stride }, pad = { s->pad, s->pad };
+    const dnnl_dims_t pad = { s->pad, s->pad };
+    const dnnl_dims_t stride = { least_stride(s, s->h, s->oh),
+                                 least_stride(s, s->w, s->ow) };
     const dnnl_dims_t dilate = { 0, 0 };
     const_dnnl_memory_desc_t bias = s->bias ? d->bias : NULL;
     const dnnl_alg_kind_t direct = dnnl_convolution_direct;
@@ -119,7 +128,9 @@ static inline dnnl_status_t conv_desc(dnnl_convolution_desc_t *op,
                                       const struct onednn_shape *s,
                                       const struct layer_desc *d)
 {
-    const dnnl_dims_t stride = { s->stride, s->stride }, pad = { s->pad, s->pad };
+    const dnnl_dims_t pad = { s->pad, s->pad };
+    const dnnl_dims_t stride = { least_stride(s, s->h, s->oh),
+                                 least_stride(s, s->w, s->ow) };
     const dnnl_alg_kind_t direct = dnnl_convolution_direct;
     switch (direction) {
     case LAYER_FORWARD:

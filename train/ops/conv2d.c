@@ -162,6 +162,8 @@ static const struct op_case cases[] = {
     { "1x1 s2, few",  16, 16, 16,  4, { .out_channels =  8, .kernel = 1, .stride = 2, .pad = 0, .bias = true } },
     { "1x1 s3, odd",  32, 18, 15, 20, { .out_channels = 17, .kernel = 1, .stride = 3, .pad = 0 } },
     { "1x1 odd",       2,  6,  5, 16, { .out_channels = 17, .kernel = 1, .stride = 1, .pad = 0, .bias = true } },
+    { "narrow s2",     3,  5,  1, 48, { .out_channels = 18, .kernel = 3, .stride = 2, .pad = 1 } },
+    { "2 pixels s3",   7,  2,  2, 20, { .out_channels = 24, .kernel = 3, .stride = 3, .pad = 1 } },
     { "7x7 stride 2",  1, 15, 15,  3, { .out_channels =  8, .kernel = 7, .stride = 2, .pad = 3 } },
     { "odd channels",  1,  6,  6,  5, { .out_channels =  7, .kernel = 3, .stride = 1, .pad = 1, .bias = true } },
     { "flat",          3,  1,  6, 32, { .out_channels = 33, .kernel = 3, .stride = 1, .pad = 1 } },

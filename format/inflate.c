@@ -16,19 +16,22 @@ int sluice_inflater_create(struct sluice_inflater **out,
     const void *dictionary;
     size_t size;
     struct sluice_inflater *i = calloc(1, sizeof(*i));
-    *out = NULL;
     sluice_dataset_zstd(ds, &dictionary, &size);
     if (i) {
         i->context = ZSTD_createDCtx();
         i->dictionary = size ? ZSTD_createDDict(dictionary, size) : NULL;
     }
-    if (!i || !i->context || (size && !i->dictionary)) {
-        sluice_inflater_free(i);
-        return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory to inflate",
-                           sluice_dataset_name(ds));
-    }
     *out = i;
-    return 0;
+    if (i && i->context && (!size || i->dictionary))
+        return 0;
+    const bool bad = i && i->context; /* zstd does not say why */
+    sluice_inflater_free(i);
+    *out = NULL;
+    return bad ? sluice_fail(err, SLUICE_ECORRUPT,
+                             "%s: zstd takes no dictionary from the file's %zu bytes",
+                             sluice_dataset_name(ds), size)
+               : sluice_fail(err, SLUICE_ENOMEM, "%s: no memory to inflate",
+                             sluice_dataset_name(ds));
 }
 
 void sluice_inflater_free(struct sluice_inflater *i)

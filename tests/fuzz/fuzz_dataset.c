@@ -54,8 +54,9 @@ static void inflate_some(const struct sluice_dataset *ds, const struct sluice_ex
     if (x->codec != SLUICE_CODEC_ZSTD || x->plain > 1 << 20)
         return;
     uint8_t *out = malloc(x->plain + 1);
-    FUZZ_REQUIRE(out && sluice_inflater_create(&i, ds, NULL) == 0);
-    (void)sluice_inflate(i, x, bytes, out, NULL);
+    FUZZ_REQUIRE(out);
+    if (sluice_inflater_create(&i, ds, NULL) == 0) /* its dictionary may be none */
+        (void)sluice_inflate(i, x, bytes, out, NULL);
     sluice_inflater_free(i);
     free(out);
 }

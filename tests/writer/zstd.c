@@ -171,6 +171,37 @@ static void lies(const char *path)
     free(bytes);
 }
 
+/* A dictionary that begins as a trained one and is none: the file is to blame, and not
+ * the machine. */
+static void no_dictionary(const char *path)
+{
+    struct sluice_dataset *ds;
+    struct sluice_error err = { 0 };
+    struct sluice_inflater *inflater;
+    struct memory_file f;
+    uint8_t *bytes = file_read(path, &f.size);
+    f.bytes = bytes;
+    REQUIRE(sluice_dataset_open(&ds, path, f.size, memory_read, &f, &err) == 0, "%s",
+            err.message);
+    struct sluice_commit commit = *sluice_dataset_commit(ds);
+    uint8_t *directory = bytes + commit.directory_offset;
+    uint8_t *there =
+        memmem(directory, commit.directory_size, dictionary, sizeof(dictionary));
+    REQUIRE(there, "no dictionary in the directory");
+    sluice_dataset_free(ds);
+    memcpy(there, "\x37\xa4\x30\xec", 4);
+    commit.directory_crc = sluice_crc32c(0, directory, commit.directory_size);
+    sluice_emit_commit(
+        bytes + SLUICE_COMMIT_AT + (size_t)commit.slot * SLUICE_BLOCK_SIZE, &commit);
+    REQUIRE(sluice_dataset_open(&ds, path, f.size, memory_read, &f, &err) == 0, "%s",
+            err.message);
+    CHECK(sluice_inflater_create(&inflater, ds, &err) == SLUICE_ECORRUPT && !inflater &&
+              strstr(err.message, "dictionary"),
+          "%s", err.message);
+    sluice_dataset_free(ds);
+    free(bytes);
+}
+
 int main(void)
 {
     char plain[128], small[128], learnt[128];
@@ -194,6 +225,7 @@ int main(void)
     CHECK(stream(small) == want && stream(learnt) == want, "other batches");
     lies(small);
     lies(learnt);
+    no_dictionary(learnt);
     CHECK(sluice_writer_begin(&w, small,
                               &(struct sluice_schema){ .fields = fields,
                                                        .field_count = 4,

@@ -53,7 +53,9 @@ struct sluice_pixel_sums {
     uint64_t pixels, sum[4], squares[4];
 };
 
-/* One sample's value of one field. */
+/* One sample's value of one field. What the schema says of an image's height, width and
+ * channels holds for each; where it says all three, they may be 0 here. JPEGs go into
+ * image fields of sizes that vary, or of files with zstd_level. */
 struct sluice_value {
     const void *data; /* payload fields */
     size_t size;
@@ -68,6 +70,8 @@ struct sluice_value {
     const struct sluice_pixel_sums *sums;
 };
 
+/* SLUICE_EINVAL for a schema that no file may have, and where `path` is there and is no
+ * regular file. */
 int sluice_writer_begin(struct sluice_writer **out, const char *path,
                         const struct sluice_schema *schema, struct sluice_error *err);
 /* Go on behind the samples of an existing file, with its schema. One process at a time:

@@ -89,36 +89,6 @@ static uint64_t table_size(const struct sluice_store *s, uint64_t samples)
                                            : samples * SLUICE_INDEX_ENTRY;
 }
 
-static int check_index(const struct sluice_dataset *ds, const struct table *t,
-                       const struct sluice_field *f, uint64_t samples,
-                       struct sluice_error *err)
-{
-    const struct sluice_store *s = t->store;
-    const uint64_t end = s->data_offset + s->data_size;
-    for (uint64_t i = 0; i < samples; i++) {
-        const uint8_t *e = t->bytes + i * SLUICE_INDEX_ENTRY;
-        const uint64_t offset = get_u64(e + ENTRY_OFFSET),
-                       size = get_u32(e + ENTRY_SIZE);
-        const uint64_t pixels =
-            (uint64_t)get_u32(e + ENTRY_HEIGHT) * get_u32(e + ENTRY_WIDTH);
-        const uint16_t codec = get_u16(e + ENTRY_CODEC);
-        const uint64_t fixed = sluice_field_payload(f);
-        const uint64_t plain =
-            codec == SLUICE_CODEC_ZSTD ? get_u32(e + ENTRY_PLAIN) : size;
-        if (offset < s->data_offset || offset > end || size > end - offset ||
-            codec > (ds->dir.zstd_level ? SLUICE_CODEC_ZSTD : SLUICE_CODEC_JPEG) ||
-            (codec == SLUICE_CODEC_ZSTD && plain > SLUICE_PLAIN_MAX) ||
-            (fixed && codec != SLUICE_CODEC_JPEG && plain != fixed) ||
-            (f->kind == SLUICE_KIND_IMAGE && codec != SLUICE_CODEC_JPEG &&
-             (pixels > UINT32_MAX || pixels * get_u16(e + ENTRY_CHANNELS) != plain)))
-            return sluice_fail(err, SLUICE_ECORRUPT,
-                               "%s: field %s: index entry %" PRIu64
-                               " of its segment is impossible",
-                               ds->name, f->name, i);
-    }
-    return 0;
-}
-
 static int read_table(struct sluice_dataset *ds, struct table *t,
                       const struct sluice_field *f, uint64_t samples,
                       sluice_read_at read, void *ctx, struct sluice_error *err)
@@ -150,7 +120,8 @@ static int read_table(struct sluice_dataset *ds, struct table *t,
                            : s->type == SLUICE_STORE_FIXED ? "checksum table"
                                                            : "index",
                            at);
-    return s->type == SLUICE_STORE_INDEXED ? check_index(ds, t, f, samples, err) : 0;
+    return s->type == SLUICE_STORE_INDEXED ? sluice_index_check(ds, t, f, samples, err)
+                                           : 0;
 }
 
 static int read_tables(struct sluice_dataset *ds, sluice_read_at read, void *ctx,

@@ -19,6 +19,12 @@ struct sluice_dataset {
     size_t memory;
 };
 
+/* index.c: SLUICE_ECORRUPT where an entry of the table `t` of an INDEXED store is one
+ * that no payload of the field can have. */
+int sluice_index_check(const struct sluice_dataset *ds, const struct table *t,
+                       const struct sluice_field *f, uint64_t samples,
+                       struct sluice_error *err);
+
 /* The bytes of a scalar in its resident column; asserts that there is one. */
 const uint8_t *sluice_scalar_at(const struct sluice_dataset *ds, int field,
                                 uint64_t sample);

@@ -35,17 +35,19 @@ static void write_behind(uint8_t file[ROOM], size_t at,
     free(directory);
 }
 
-/* A file of one image field of the packs' size, in one indexed store; bytes of `data`
- * lie from AT on. Extents' offsets are from AT, and their checksums are made here. */
+/* A file of one image field, `sized`: of the packs' size, in one indexed store; bytes
+ * of `data` lie from AT on. Extents' offsets are from AT, and their checksums are made
+ * here. */
 static void write_indexed(const uint8_t data[PAYLOAD], struct sluice_extent *x,
-                          int samples)
+                          int samples, bool sized)
 {
     static uint8_t file[ROOM];
-    struct sluice_field field = {
-        "image", SLUICE_KIND_IMAGE, SLUICE_U8, 0, { PACK_SIDE, PACK_SIDE, 3 }
-    };
+    struct sluice_field field = { "image", SLUICE_KIND_IMAGE, SLUICE_U8, 0, { 0 } };
+    const uint32_t size[3] = { PACK_SIDE, PACK_SIDE, 3 };
     const size_t table = AT + PAYLOAD;
     size_t at = table;
+    if (sized)
+        memcpy(field.shape, size, sizeof(size));
     memset(file, 0, sizeof(file));
     memcpy(file + AT, data, PAYLOAD);
     for (int i = 0; i < samples; i++, at += SLUICE_INDEX_ENTRY) {
@@ -118,7 +120,7 @@ static void backwards(void)
                                            .height = PACK_SIDE,
                                            .width = PACK_SIDE,
                                            .channels = 3 };
-        write_indexed(data, x, SAMPLES);
+        write_indexed(data, x, SAMPLES, true);
         for (enum sluice_io io = SLUICE_IO_RESIDENT; io <= SLUICE_IO_PREAD; io++)
             load(data, x, SAMPLES, io);
     }
@@ -157,7 +159,7 @@ static void encoded(enum sluice_io io, enum sluice_crop_kind crop)
                                        .width = PACK_SIDE,
                                        .channels = 3 };
     }
-    write_indexed(data, x, SAMPLES);
+    write_indexed(data, x, SAMPLES, true);
     REQUIRE(sluice_loader_open_with(
                 &ld, path,
                 &(struct sluice_loader_options){
@@ -184,7 +186,8 @@ static void encoded(enum sluice_io io, enum sluice_crop_kind crop)
     sluice_loader_close(ld);
 }
 
-/* The product of these three is little more than 2^64. */
+/* The product of the first three is little more than 2^64; the second picture is wider
+ * than the schema has it. */
 static void impossible(void)
 {
     static uint8_t data[PAYLOAD];
@@ -194,9 +197,19 @@ static void impossible(void)
                                .height = 134217795,
                                .width = 2289122,
                                .channels = 60040 };
-    write_indexed(data, &x, 1);
+    write_indexed(data, &x, 1, false);
     CHECK(sluice_loader_open(&ld, path, NULL, &err) == SLUICE_ECORRUPT &&
               strstr(err.message, "134217795"),
+          "opens, or: %s", err.message);
+    sluice_loader_close(ld);
+    x = (struct sluice_extent){ .size = 100,
+                                .codec = SLUICE_CODEC_JPEG,
+                                .height = PACK_SIDE,
+                                .width = PACK_SIDE + 1,
+                                .channels = 3 };
+    write_indexed(data, &x, 1, true);
+    CHECK(sluice_loader_open(&ld, path, NULL, &err) == SLUICE_ECORRUPT &&
+              strstr(err.message, "index entry 0"),
           "opens, or: %s", err.message);
     sluice_loader_close(ld);
 }

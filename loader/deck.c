@@ -85,6 +85,14 @@ static void merge(struct deck *d, int count, uint64_t align)
     }
 }
 
+/* Whole blocks, and one at least: what is of no bytes has its place too. */
+static size_t room_of(const struct part *p)
+{
+    const size_t blocks =
+        (p->end - p->begin + SLUICE_BLOCK_SIZE - 1) / SLUICE_BLOCK_SIZE;
+    return (blocks ? blocks : 1) * SLUICE_BLOCK_SIZE;
+}
+
 /* Give every transfer its place in the arena; 0 or a negative errno. */
 static int place(struct deck *d, size_t align)
 {
@@ -92,12 +100,11 @@ static int place(struct deck *d, size_t align)
     for (int i = 0; i < d->parts_count; i++) {
         struct part *p = &d->parts[i];
         const size_t size = p->end - p->begin;
-        const size_t blocks = (size + SLUICE_BLOCK_SIZE - 1) / SLUICE_BLOCK_SIZE;
         p->read = (struct sluice_read){ .offset = p->begin,
                                         .size = (size + align - 1) / align * align,
                                         .need = size,
                                         .align = align };
-        total += blocks * SLUICE_BLOCK_SIZE;
+        total += room_of(p);
     }
     if (total > d->arena_size) {
         free(d->arena);
@@ -108,9 +115,8 @@ static int place(struct deck *d, size_t align)
     }
     uint8_t *at = d->arena;
     for (int i = 0; i < d->parts_count; i++) {
-        const size_t size = d->parts[i].end - d->parts[i].begin;
         d->parts[i].read.buf = at;
-        at += (size + SLUICE_BLOCK_SIZE - 1) / SLUICE_BLOCK_SIZE * SLUICE_BLOCK_SIZE;
+        at += room_of(&d->parts[i]);
     }
     return 0;
 }

@@ -1,5 +1,6 @@
-/* config_parts.h -- what the files of config.h share: config.c (keys), config_model.c
- * (options of models), config_text.c (records and help), config_json.c. */
+/* config_parts.h -- what the files of config.h share: config_keys.c (the table),
+ * config.c (text into values), config_model.c (options of models), config_text.c
+ * (records and help), config_json.c. */
 #ifndef SLUICE_CONFIG_PARTS_H
 #define SLUICE_CONFIG_PARTS_H
 

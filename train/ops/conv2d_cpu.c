@@ -1,5 +1,5 @@
-/* conv2d_cpu.c -- convolution on device cpu: each direction by the tiles' own kernels
- * or by oneDNN, whichever is the faster. The tiles also do a max pool behind it. */
+/* conv2d_cpu.c -- convolution on device cpu: by the tiles' own kernels, by Winograd's
+ * or by oneDNN, whichever is the fastest. The tiles also do a max pool behind it. */
 #include <limits.h>
 #include <stdlib.h>
 
@@ -8,13 +8,15 @@
 #include "conv_amx.h"
 #include "conv_few.h"
 #include "conv_skip.h"
+#include "conv_wino.h"
 #include "fusion.h"
 #include "layer_onednn.h"
 
-/* The tiles, or oneDNN; before it `few` may do the forward pass, and `skip` copy the
- * pixels that it reads. */
+/* The tiles, Winograd's or oneDNN; before this `few` may do the forward pass, and
+ * `skip` copy the pixels that it reads. */
 struct state {
     struct conv_amx *amx;
+    struct conv_wino *wino;
     struct conv_few *few;
     struct conv_skip *skip;
     struct onednn_layer *layer;
@@ -45,6 +47,7 @@ static void release(struct op *op)
     if (!s)
         return;
     conv_amx_free(s->amx);
+    conv_wino_free(s->wino);
     conv_few_free(s->few);
     conv_skip_free(s->skip);
     onednn_layer_free(s->layer);
@@ -73,6 +76,8 @@ static int plan_parts(struct op *op, struct device *dev, struct state *s,
     const bool pooled = op->within && op->within->fusion == &op_conv2d_maxpool;
     if (pooled || conv_amx_fits(&shape))
         return conv_amx_create(&s->amx, dev, &shape, pooled, op->measures, err);
+    if (conv_wino_fits(dev, &shape))
+        return conv_wino_create(&s->wino, dev, &shape, err);
     int rc = conv_few_fits(&shape) ? conv_few_create(&s->few, &shape, err) : 0;
     if (rc == 0 && conv_skip_fits(&shape))
         rc = conv_skip_create(&s->skip, &shape, err);
@@ -110,6 +115,8 @@ static int forward(struct op *op, struct device *dev, struct pass *pass,
         conv_few_forward(s->few, dev, x, weight, bias, y);
     else if (s->amx)
         conv_amx_forward(s->amx, dev, x, weight, bias, pass->training, y);
+    else if (s->wino)
+        conv_wino_forward(s->wino, dev, x, weight, y);
     else
         return onednn_layer_forward(s->layer,
                                     s->skip ? conv_skip_take(s->skip, dev, x) : x,
@@ -144,11 +151,15 @@ static int backward(struct op *op, struct device *dev, struct pass *pass,
     threads_claim(dev);
     if (s->skip)
         return skip_backward(op, dev, s, err);
-    if (!s->amx)
+    if (s->layer)
         return layer_backward(op, dev, s->layer, err);
-    if (x->grad)
+    if (x->grad && s->wino)
+        conv_wino_backward_data(s->wino, dev, dy, weight->data, x->grad);
+    else if (x->grad)
         conv_amx_backward_data(s->amx, dev, dy, weight->data, x->grad);
-    if (weight->grad)
+    if (weight->grad && s->wino)
+        conv_wino_backward_weight(s->wino, dev, x->data, dy, weight->grad);
+    else if (weight->grad)
         conv_amx_backward_weight(s->amx, dev, x->data, dy, weight->grad);
     return layer_backward_bias(op, dev, err);
 }
@@ -167,7 +178,9 @@ static void params_changed(struct op *op)
     const struct state *s = op->state;
     if (s && s->amx)
         conv_amx_stale(s->amx);
-    else if (s)
+    if (s && s->wino)
+        conv_wino_stale(s->wino);
+    if (s && s->layer)
         onednn_layer_stale(s->layer);
 }
 

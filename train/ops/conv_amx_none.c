@@ -1,9 +1,10 @@
-/* conv_amx_none.c -- for CPUs of a kind that has no matrix tiles: nothing fits, so
- * nothing else is ever called. */
+/* conv_amx_none.c -- for CPUs of a kind that has neither matrix tiles nor AVX-512:
+ * nothing fits, so nothing else is ever called. */
 #include <stdlib.h>
 
 #include "amx_peak.h"
 #include "conv_amx.h"
+#include "conv_wino.h"
 #include "newton_schulz.h"
 
 bool amx_usable(void)
@@ -58,6 +59,51 @@ void conv_amx_backward_data(struct conv_amx *conv, struct device *dev, const voi
 
 void conv_amx_backward_weight(struct conv_amx *conv, struct device *dev, const void *x,
                               const void *dy, float *dweight)
+{
+    (void)conv, (void)dev, (void)x, (void)dy, (void)dweight;
+    abort();
+}
+
+bool conv_wino_fits(const struct device *dev, const struct onednn_shape *shape)
+{
+    (void)dev, (void)shape;
+    return false;
+}
+
+int conv_wino_create(struct conv_wino **out, struct device *dev,
+                     const struct onednn_shape *shape, struct sluice_error *err)
+{
+    (void)dev, (void)shape;
+    *out = NULL;
+    return sluice_fail(err, SLUICE_EUNBUILT, "this CPU has no AVX512-BF16");
+}
+
+void conv_wino_free(struct conv_wino *conv)
+{
+    (void)conv;
+}
+
+void conv_wino_stale(struct conv_wino *conv)
+{
+    (void)conv;
+}
+
+void conv_wino_forward(struct conv_wino *conv, struct device *dev, const void *x,
+                       const float *weight, void *y)
+{
+    (void)conv, (void)dev, (void)x, (void)weight, (void)y;
+    abort();
+}
+
+void conv_wino_backward_data(struct conv_wino *conv, struct device *dev, const void *dy,
+                             const float *weight, void *dx)
+{
+    (void)conv, (void)dev, (void)dy, (void)weight, (void)dx;
+    abort();
+}
+
+void conv_wino_backward_weight(struct conv_wino *conv, struct device *dev,
+                               const void *x, const void *dy, float *dweight)
 {
     (void)conv, (void)dev, (void)x, (void)dy, (void)dweight;
     abort();

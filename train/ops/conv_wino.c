@@ -1,0 +1,147 @@
+/* conv_wino.c -- plans of Winograd convolutions; see conv_wino.h. */
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conv_amx.h"
+#include "conv_wino_parts.h"
+
+enum {
+    GATHER_BYTES = 200 << 10, /* of transformed tiles: in level 2 beside the weights */
+    GATHER_MOST = 96,         /* tiles */
+    WEIGH_BYTES = 4 << 20,    /* in level 3; sums are walked through once for a unit */
+    WEIGH_MOST = 512,
+    STEP = 12, /* tiles: what gather multiplies at a time */
+};
+
+static struct wino_map map_of(const struct onednn_shape *s, bool forward)
+{
+    struct wino_map m = { .n = s->n };
+    m.sh = forward ? s->h : s->oh;
+    m.sw = forward ? s->w : s->ow;
+    m.sc = forward ? s->c : s->k;
+    m.dh = forward ? s->oh : s->h;
+    m.dw = forward ? s->ow : s->w;
+    m.dc = forward ? s->k : s->c;
+    m.pad = forward ? s->pad : 2 - s->pad;
+    m.across = (m.dw + 1) / 2;
+    m.tiles_each = (m.dh + 1) / 2 * m.across;
+    m.tiles = m.n * m.tiles_each;
+    return m;
+}
+
+static void cut(struct wino_map *m, int bytes_each, int bytes, int most)
+{
+    m->unit = bytes / bytes_each;
+    m->unit = m->unit > most ? most : m->unit / STEP * STEP;
+    m->unit = m->unit < STEP ? STEP : m->unit;
+    m->units = (m->tiles + m->unit - 1) / m->unit;
+}
+
+static int gather_cost(const struct wino_map *m)
+{
+    return WINO_PLACES * m->sc * (int)sizeof(uint16_t);
+}
+
+static bool forbidden(void)
+{
+    const char *wanted = getenv("SLUICE_WINOGRAD");
+    return wanted && strcmp(wanted, "off") == 0;
+}
+
+bool conv_wino_fits(const struct device *dev, const struct onednn_shape *s)
+{
+    const struct wino_map m = map_of(s, true);
+    const int computed = 4 * m.tiles_each, wanted = m.dh * m.dw;
+    const size_t tiles = (size_t)m.n * (size_t)m.tiles_each;
+    return s->dtype == SLUICE_BF16 && s->kernel == 3 && s->stride == 1 && s->pad <= 1 &&
+           !s->bias && s->c % WINO_BLOCK == 0 && s->k % WINO_BLOCK == 0 &&
+           2 * computed <= 3 * wanted && tiles <= INT_MAX / 64 &&
+           cpu_kernels(dev) == &kernels_avx512_bf16 && !amx_usable() && !forbidden();
+}
+
+static uint16_t *weights_create(const struct wino_map *m)
+{
+    return aligned_alloc(64, (size_t)WINO_PLACES * (size_t)m->sc * (size_t)m->dc *
+                                 sizeof(uint16_t));
+}
+
+static int reserve(const struct conv_wino *w, struct device *dev,
+                   struct sluice_error *err)
+{
+    const size_t forward = wino_gather_scratch(&w->forward);
+    const size_t backward = wino_gather_scratch(&w->backward);
+    return cpu_reserve(dev, forward > backward ? forward : backward,
+                       wino_weigh_bytes(&w->weigh), err);
+}
+
+int conv_wino_create(struct conv_wino **out, struct device *dev,
+                     const struct onednn_shape *shape, struct sluice_error *err)
+{
+    const int most = shape->c > shape->k ? shape->c : shape->k;
+    struct conv_wino *w = calloc(1, sizeof *w);
+    int rc = 0;
+    *out = NULL;
+    if (!w)
+        return sluice_fail(err, SLUICE_ENOMEM, "no memory for a convolution");
+    w->shape = *shape;
+    w->forward = w->weigh = map_of(shape, true);
+    w->backward = map_of(shape, false);
+    cut(&w->forward, gather_cost(&w->forward), GATHER_BYTES, GATHER_MOST);
+    cut(&w->backward, gather_cost(&w->backward), GATHER_BYTES, GATHER_MOST);
+    const int sums = WINO_PLACES * shape->c * shape->k * (int)sizeof(float);
+    cut(&w->weigh, gather_cost(&w->forward) + gather_cost(&w->backward),
+        2 * sums < WEIGH_BYTES ? 2 * sums : WEIGH_BYTES, WEIGH_MOST);
+    w->zeros = calloc((size_t)most, sizeof *w->zeros);
+    w->forward.zeros = w->backward.zeros = w->weigh.zeros = w->zeros;
+    w->forward_weight = weights_create(&w->forward);
+    w->backward_weight = weights_create(&w->backward);
+    rc = w->zeros && w->forward_weight && w->backward_weight
+             ? reserve(w, dev, err)
+             : sluice_fail(err, SLUICE_ENOMEM, "no memory for a convolution");
+    if (rc < 0) {
+        conv_wino_free(w);
+        return rc;
+    }
+    *out = w;
+    return 0;
+}
+
+void conv_wino_free(struct conv_wino *w)
+{
+    if (!w)
+        return;
+    free(w->zeros);
+    free(w->forward_weight);
+    free(w->backward_weight);
+    free(w);
+}
+
+void conv_wino_stale(struct conv_wino *w)
+{
+    w->forward_fresh = w->backward_fresh = false;
+}
+
+void conv_wino_forward(struct conv_wino *w, struct device *dev, const void *x,
+                       const float *weight, void *y)
+{
+    if (!w->forward_fresh)
+        wino_pack(&w->forward, dev, weight, false, w->forward_weight);
+    w->forward_fresh = true;
+    wino_gather(&w->forward, dev, x, w->forward_weight, y);
+}
+
+void conv_wino_backward_data(struct conv_wino *w, struct device *dev, const void *dy,
+                             const float *weight, void *dx)
+{
+    if (!w->backward_fresh)
+        wino_pack(&w->backward, dev, weight, true, w->backward_weight);
+    w->backward_fresh = true;
+    wino_gather(&w->backward, dev, dy, w->backward_weight, dx);
+}
+
+void conv_wino_backward_weight(struct conv_wino *w, struct device *dev, const void *x,
+                               const void *dy, float *dweight)
+{
+    wino_weigh(&w->weigh, dev, x, dy, dweight);
+}

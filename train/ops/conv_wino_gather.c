@@ -1,0 +1,252 @@
+/* conv_wino_gather.c -- results of 3x3 convolutions; see conv_wino.h. */
+#include <stdlib.h>
+
+#include "conv_wino_tile.h"
+
+enum {
+    ROWS = 12,     /* tiles that the product takes at a time */
+    SPARE = 32,    /* elements between places, so that they meet different cache sets */
+    CHANNELS = 16, /* of a vector */
+};
+
+struct gather {
+    const struct wino_map *map;
+    struct device *dev;
+    const uint16_t *source, *weight;
+    uint16_t *dest;
+};
+
+/* Tiles of a unit, in whole products. */
+static size_t unit_rows(const struct wino_map *m)
+{
+    return (size_t)(m->unit + ROWS - 1) / ROWS * ROWS;
+}
+
+/* Elements of a place's tiles, before the product and behind it. */
+static size_t left_stride(const struct wino_map *m)
+{
+    return unit_rows(m) * (size_t)m->sc + SPARE;
+}
+
+static size_t sums_stride(const struct wino_map *m)
+{
+    return unit_rows(m) * WINO_BLOCK + SPARE;
+}
+
+size_t wino_gather_scratch(const struct wino_map *m)
+{
+    return WINO_PLACES *
+           (left_stride(m) * sizeof(uint16_t) + sums_stride(m) * sizeof(float));
+}
+
+/* (place, tile, channel) */
+static void transform_unit(const struct gather *g, int begin, int end, uint16_t *left)
+{
+    const struct wino_map *m = g->map;
+    const size_t place = left_stride(m);
+    for (int t = begin; t < end; t++, left += m->sc) {
+        const uint16_t *pixel[WINO_PLACES];
+        wino_pixels(m, g->source, t, pixel);
+        for (int c = 0; c < m->sc; c += CHANNELS) {
+            vf v[WINO_PLACES];
+            wino_transform(pixel, c, v);
+            for (int i = 0; i < WINO_PLACES; i++)
+                _mm256_storeu_si256((__m256i *)(left + (size_t)i * place + c),
+                                    wino_narrow(v[i]));
+        }
+    }
+}
+
+INLINE __m512bh pairs(const uint16_t *p)
+{
+    return (__m512bh)_mm512_loadu_si512(p);
+}
+
+INLINE __m512bh pair_of(const char *p)
+{
+    int32_t pair;
+    memcpy(&pair, p, sizeof pair);
+    return (__m512bh)_mm512_set1_epi32(pair);
+}
+
+INLINE void add_rows(__m512 s[3][2], const char *p, size_t row, __m512bh low,
+                     __m512bh high)
+{
+    for (int i = 0; i < 3; i++) {
+        const __m512bh x = pair_of(p + (size_t)i * row);
+        s[i][0] = _mm512_dpbf16_ps(s[i][0], x, low);
+        s[i][1] = _mm512_dpbf16_ps(s[i][1], x, high);
+    }
+}
+
+/* sums (12, 32) = left (12, sc) times right (sc / 2, 32, 2). The next left rows follow:
+ * they are on their way from level 2 meanwhile. */
+static void multiply(const uint16_t *left, const uint16_t *right, int sc, float *sums)
+{
+    const size_t row = (size_t)sc * sizeof *left;
+    const char *a = (const char *)left, *b = a + 3 * row, *c = a + 6 * row,
+               *d = a + 9 * row, *next = a + ROWS * row;
+    __m512 s[ROWS][2];
+    for (int i = 0; i < ROWS; i++)
+        s[i][0] = s[i][1] = _mm512_setzero_ps();
+    for (int i = 0; i < sc; i += 2, right += 2 * WINO_BLOCK) {
+        const __m512bh low = pairs(right), high = pairs(right + WINO_BLOCK);
+        _mm_prefetch(next, _MM_HINT_T0);
+        next += ROWS * 2 * sizeof *left;
+        add_rows(s, a, row, low, high);
+        add_rows(s + 3, b, row, low, high);
+        add_rows(s + 6, c, row, low, high);
+        add_rows(s + 9, d, row, low, high);
+        a += 4, b += 4, c += 4, d += 4;
+    }
+    for (int i = 0; i < ROWS; i++) {
+        _mm512_storeu_ps(sums + i * WINO_BLOCK, s[i][0]);
+        _mm512_storeu_ps(sums + i * WINO_BLOCK + CHANNELS, s[i][1]);
+    }
+}
+
+/* A' m A: rows of A' are (1 1 1 0) and (0 1 -1 -1). */
+INLINE void transform_back(const float *sums, size_t place, vf y[4])
+{
+    vf half[2][WINO_SIDE];
+    for (int i = 0; i < WINO_SIDE; i++) {
+        const vf a = (vf)_mm512_loadu_ps(sums + (size_t)i * place);
+        const vf b = (vf)_mm512_loadu_ps(sums + (size_t)(4 + i) * place);
+        const vf c = (vf)_mm512_loadu_ps(sums + (size_t)(8 + i) * place);
+        const vf d = (vf)_mm512_loadu_ps(sums + (size_t)(12 + i) * place);
+        half[0][i] = a + b + c;
+        half[1][i] = b - c - d;
+    }
+    for (int i = 0; i < 2; i++) {
+        y[2 * i] = half[i][0] + half[i][1] + half[i][2];
+        y[2 * i + 1] = half[i][1] - half[i][2] - half[i][3];
+    }
+}
+
+/* 32 channels of the results of the unit's tiles; the last row or column of tiles may
+ * reach beyond the map. */
+static void write_block(const struct gather *g, int begin, int end, int block,
+                        const float *sums)
+{
+    const struct wino_map *m = g->map;
+    for (int t = begin; t < end; t++, sums += WINO_BLOCK) {
+        const struct wino_tile at = wino_tile(m, t);
+        vf low[4], high[4];
+        transform_back(sums, sums_stride(m), low);
+        transform_back(sums + CHANNELS, sums_stride(m), high);
+        for (int i = 0; i < 4; i++) {
+            const int y = at.y + i / 2, x = at.x + i % 2;
+            if (y >= m->dh || x >= m->dw)
+                continue;
+            const size_t pixel =
+                ((size_t)at.n * (size_t)m->dh + (size_t)y) * (size_t)m->dw + (size_t)x;
+            uint16_t *to = g->dest + pixel * (size_t)m->dc + block * WINO_BLOCK;
+            _mm512_storeu_si512(
+                to, (__m512i)_mm512_cvtne2ps_pbh((__m512)high[i], (__m512)low[i]));
+        }
+    }
+}
+
+static void units(void *arg, size_t first, size_t last)
+{
+    const struct gather *g = arg;
+    const struct wino_map *m = g->map;
+    const size_t right = (size_t)m->sc * WINO_BLOCK;
+    uint16_t *left = (uint16_t *)cpu_scratch(g->dev, threads_self());
+    float *sums = (float *)(left + WINO_PLACES * left_stride(m));
+    for (int unit = (int)first; unit < (int)last; unit++) {
+        const int begin = wino_first(m, unit), end = wino_end(m, unit);
+        transform_unit(g, begin, end, left);
+        for (int block = 0; block < m->dc / WINO_BLOCK; block++) {
+            for (int i = 0; i < WINO_PLACES; i++)
+                for (int t = 0; t < end - begin; t += ROWS)
+                    multiply(left + (size_t)i * left_stride(m) + t * m->sc,
+                             g->weight +
+                                 ((size_t)block * WINO_PLACES + (size_t)i) * right,
+                             m->sc, sums + (size_t)i * sums_stride(m) + t * WINO_BLOCK);
+            write_block(g, begin, end, block, sums);
+        }
+    }
+}
+
+void wino_gather(const struct wino_map *m, struct device *dev, const uint16_t *source,
+                 const uint16_t *weight, uint16_t *dest)
+{
+    struct gather g = { m, dev, source, weight, dest };
+    threads_for(dev, (size_t)m->units, (size_t)m->unit * (size_t)m->sc * (size_t)m->dc,
+                units, &g);
+}
+
+/* Weights */
+
+struct pack {
+    const struct wino_map *map;
+    const float *weight;
+    bool backward;
+    uint16_t *to;
+};
+
+/* The filters between 16 channels of the source, as vectors, and one of the result. */
+INLINE void load_filters(const struct pack *p, int s, int d, vf g[9])
+{
+    const struct wino_map *m = p->map;
+    float lane[9][CHANNELS];
+    for (int i = 0; i < CHANNELS; i++) {
+        const size_t at = p->backward ? (size_t)(s + i) * (size_t)m->dc + (size_t)d
+                                      : (size_t)d * (size_t)m->sc + (size_t)(s + i);
+        const float *w = p->weight + at * 9;
+        for (int k = 0; k < 9; k++)
+            lane[k][i] = w[p->backward ? 8 - k : k];
+    }
+    memcpy(g, lane, sizeof lane);
+}
+
+/* One side of G w G': rows of G are (1 0 0), (.5 .5 .5), (.5 -.5 .5), (0 0 1). */
+INLINE void widen(const vf *g, int step, vf *to, int to_step)
+{
+    const vf ends = 0.5F * (g[0] + g[2 * step]), middle = 0.5F * g[step];
+    to[0] = g[0];
+    to[to_step] = ends + middle;
+    to[2 * to_step] = ends - middle;
+    to[3 * to_step] = g[2 * step];
+}
+
+/* 16 x 32 filters: (place, source pair, result, 2) */
+static void pack_block(const struct pack *p, int s, int block)
+{
+    const struct wino_map *m = p->map;
+    for (int d = 0; d < WINO_BLOCK; d++) {
+        vf g[9], half[12], u[WINO_PLACES];
+        load_filters(p, s, block * WINO_BLOCK + d, g);
+        for (int i = 0; i < 3; i++)
+            widen(g + i, 3, half + i, 3);
+        for (int i = 0; i < WINO_SIDE; i++)
+            widen(half + 3 * i, 1, u + 4 * i, 1);
+        for (int i = 0; i < WINO_PLACES; i++) {
+            uint32_t pair[CHANNELS / 2];
+            const __m256i narrow = wino_narrow(u[i]);
+            memcpy(pair, &narrow, sizeof pair);
+            uint16_t *to = p->to + ((size_t)block * WINO_PLACES + (size_t)i) *
+                                       (size_t)m->sc * WINO_BLOCK;
+            for (int k = 0; k < CHANNELS / 2; k++)
+                memcpy(to + ((size_t)(s / 2 + k) * WINO_BLOCK + (size_t)d) * 2,
+                       &pair[k], sizeof pair[k]);
+        }
+    }
+}
+
+static void pack_blocks(void *arg, size_t begin, size_t end)
+{
+    const struct pack *p = arg;
+    const int parts = p->map->sc / CHANNELS;
+    for (int i = (int)begin; i < (int)end; i++)
+        pack_block(p, i % parts * CHANNELS, i / parts);
+}
+
+void wino_pack(const struct wino_map *m, const struct device *dev, const float *weight,
+               bool backward, uint16_t *to)
+{
+    struct pack p = { m, weight, backward, to };
+    threads_for(dev, (size_t)(m->sc / CHANNELS) * (size_t)(m->dc / WINO_BLOCK),
+                (size_t)CHANNELS * WINO_BLOCK * WINO_PLACES, pack_blocks, &p);
+}

@@ -1,0 +1,238 @@
+/* conv_wino_weigh.c -- gradients of 3x3 weights; see conv_wino.h. */
+#include <stdlib.h>
+
+#include "conv_wino_tile.h"
+
+enum {
+    ROWS = 8,      /* source channels that the product takes at a time */
+    CHANNELS = 16, /* of a vector */
+    SPARE = 32,    /* elements between places, so that they meet different cache sets */
+    TAPS = 9,
+};
+
+/* Sums are (place, dc / 32, sc, 32); left and right (place, channels / 32, tile pair,
+ * 32, 2), of the unit's tiles. */
+struct weigh {
+    const struct wino_map *map;
+    const uint16_t *source, *grads;
+    float *sums, *dweight;
+    uint16_t *left, *right;
+    int begin, end; /* tiles of the unit */
+};
+
+static size_t sums_count(const struct wino_map *m)
+{
+    return (size_t)WINO_PLACES * (size_t)m->sc * (size_t)m->dc;
+}
+
+/* Elements of a block's tiles, and of a place's. */
+static size_t block_stride(const struct wino_map *m)
+{
+    return (size_t)(m->unit + 1) / 2 * 2 * WINO_BLOCK;
+}
+
+static size_t stride(const struct wino_map *m, int channels)
+{
+    return block_stride(m) * (size_t)(channels / WINO_BLOCK) + SPARE;
+}
+
+size_t wino_weigh_bytes(const struct wino_map *m)
+{
+    return sums_count(m) * sizeof(float) +
+           WINO_PLACES * (stride(m, m->sc) + stride(m, m->dc)) * sizeof(uint16_t);
+}
+
+/* Two tiles' values of 16 channels, as pairs. */
+INLINE void store_pairs(uint16_t *to, vf even, vf odd)
+{
+    const __m512i low = _mm512_cvtepu16_epi32(wino_narrow(even));
+    const __m512i high = _mm512_cvtepu16_epi32(wino_narrow(odd));
+    _mm512_storeu_si512(to, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
+}
+
+/* Where the channels from c on of the unit's pair begin. */
+INLINE uint16_t *pair_at(const struct wino_map *m, uint16_t *to, int pair, int c)
+{
+    return to + (size_t)(c / WINO_BLOCK) * block_stride(m) +
+           2 * ((size_t)pair * WINO_BLOCK + (size_t)(c % WINO_BLOCK));
+}
+
+static void transform_source(const struct weigh *g, int pair)
+{
+    const struct wino_map *m = g->map;
+    const int t = g->begin + 2 * pair;
+    const uint16_t *even[WINO_PLACES], *odd[WINO_PLACES];
+    wino_pixels(m, g->source, t, even);
+    wino_pixels(m, g->source, t + 1 < g->end ? t + 1 : t, odd);
+    for (int c = 0; c < m->sc; c += CHANNELS) {
+        uint16_t *to = pair_at(m, g->left, pair, c);
+        vf a[WINO_PLACES], b[WINO_PLACES];
+        wino_transform(even, c, a);
+        wino_transform(odd, c, b);
+        for (int i = 0; i < WINO_PLACES; i++, to += stride(m, m->sc))
+            store_pairs(to, a[i], b[i]);
+    }
+}
+
+/* Gradients of a tile's results; beside the map, and of the tile that fills up a pair,
+ * they are zero. */
+INLINE void grad_pixels(const struct weigh *g, int tile, const uint16_t *pixel[4])
+{
+    const struct wino_map *m = g->map;
+    const struct wino_tile t = wino_tile(m, tile);
+    for (int i = 0; i < 4; i++) {
+        const int y = t.y + i / 2, x = t.x + i % 2;
+        const size_t at = ((size_t)t.n * (size_t)m->dh + (size_t)y) * (size_t)m->dw;
+        pixel[i] = tile >= g->end || y >= m->dh || x >= m->dw
+                       ? m->zeros
+                       : g->grads + (at + (size_t)x) * (size_t)m->dc;
+    }
+}
+
+/* One side of A dy A': rows of A are (1 0), (1 1), (1 -1), (0 -1). */
+INLINE void unfold(vf a, vf b, vf *to, int step)
+{
+    to[0] = a;
+    to[step] = a + b;
+    to[2 * step] = a - b;
+    to[3 * step] = -b;
+}
+
+INLINE void transform_grads(const uint16_t *const pixel[4], int c, vf w[WINO_PLACES])
+{
+    vf half[2 * WINO_SIDE];
+    for (int i = 0; i < 2; i++)
+        unfold(wino_load(pixel[i] + c), wino_load(pixel[2 + i] + c), half + i, 2);
+    for (int i = 0; i < WINO_SIDE; i++)
+        unfold(half[2 * i], half[2 * i + 1], w + 4 * i, 1);
+}
+
+static void transform_dest(const struct weigh *g, int pair)
+{
+    const struct wino_map *m = g->map;
+    const int t = g->begin + 2 * pair;
+    const uint16_t *even[4], *odd[4];
+    grad_pixels(g, t, even);
+    grad_pixels(g, t + 1, odd);
+    for (int c = 0; c < m->dc; c += CHANNELS) {
+        uint16_t *to = pair_at(m, g->right, pair, c);
+        vf a[WINO_PLACES], b[WINO_PLACES];
+        transform_grads(even, c, a);
+        transform_grads(odd, c, b);
+        for (int i = 0; i < WINO_PLACES; i++, to += stride(m, m->dc))
+            store_pairs(to, a[i], b[i]);
+    }
+}
+
+static void transform(void *arg, size_t begin, size_t end)
+{
+    for (int pair = (int)begin; pair < (int)end; pair++) {
+        transform_source(arg, pair);
+        transform_dest(arg, pair);
+    }
+}
+
+/* sums (8, 32) += left (pairs, 32, 2)' times right (pairs, 32, 2), of 8 of the left's
+ * channels */
+static void multiply(const uint16_t *left, const uint16_t *right, int count,
+                     float *sums)
+{
+    __m512 s[ROWS][2];
+    for (int i = 0; i < ROWS; i++) {
+        s[i][0] = _mm512_loadu_ps(sums + i * WINO_BLOCK);
+        s[i][1] = _mm512_loadu_ps(sums + i * WINO_BLOCK + CHANNELS);
+    }
+    for (int t = 0; t < count; t++, left += 2 * WINO_BLOCK, right += 2 * WINO_BLOCK) {
+        const __m512bh low = (__m512bh)_mm512_loadu_si512(right);
+        const __m512bh high = (__m512bh)_mm512_loadu_si512(right + WINO_BLOCK);
+        for (int i = 0; i < ROWS; i++) {
+            int32_t pair;
+            memcpy(&pair, left + 2 * i, sizeof pair);
+            const __m512bh x = (__m512bh)_mm512_set1_epi32(pair);
+            s[i][0] = _mm512_dpbf16_ps(s[i][0], x, low);
+            s[i][1] = _mm512_dpbf16_ps(s[i][1], x, high);
+        }
+    }
+    for (int i = 0; i < ROWS; i++) {
+        _mm512_storeu_ps(sums + i * WINO_BLOCK, s[i][0]);
+        _mm512_storeu_ps(sums + i * WINO_BLOCK + CHANNELS, s[i][1]);
+    }
+}
+
+/* Products of a unit, for a place and 32 channels of gradients each. */
+static void add_products(void *arg, size_t first, size_t last)
+{
+    const struct weigh *g = arg;
+    const struct wino_map *m = g->map;
+    const size_t blocks = (size_t)(m->dc / WINO_BLOCK);
+    for (size_t i = first; i < last; i++) {
+        const uint16_t *left = g->left + i / blocks * stride(m, m->sc);
+        const uint16_t *right =
+            g->right + i / blocks * stride(m, m->dc) + i % blocks * block_stride(m);
+        float *sums = g->sums + i * (size_t)m->sc * WINO_BLOCK;
+        for (int s = 0; s < m->sc; s += ROWS, sums += ROWS * WINO_BLOCK)
+            multiply(left + (size_t)(s / WINO_BLOCK) * block_stride(m) +
+                         2 * (s % WINO_BLOCK),
+                     right, (g->end - g->begin + 1) / 2, sums);
+    }
+}
+
+/* One side of G' s G: rows of G' are (1 .5 .5 0), (0 .5 -.5 0), (0 .5 .5 1). */
+INLINE void narrow_side(const vf *s, int step, vf *to, int to_step)
+{
+    const vf sum = 0.5F * (s[step] + s[2 * step]);
+    to[0] = s[0] + sum;
+    to[to_step] = 0.5F * (s[step] - s[2 * step]);
+    to[2 * to_step] = sum + s[3 * step];
+}
+
+/* The sums of one source channel and 16 of the result's, in the weight's order (dc, sc,
+ * 3, 3). */
+static void write_filters(const struct weigh *g, int s, int d)
+{
+    const struct wino_map *m = g->map;
+    const size_t place = (size_t)m->sc * (size_t)m->dc;
+    const float *from =
+        g->sums + ((size_t)(d / WINO_BLOCK) * (size_t)m->sc + (size_t)s) * WINO_BLOCK +
+        d % WINO_BLOCK;
+    vf sum[WINO_PLACES], half[12], filter[TAPS];
+    for (int i = 0; i < WINO_PLACES; i++)
+        sum[i] = (vf)_mm512_loadu_ps(from + (size_t)i * place);
+    for (int i = 0; i < WINO_SIDE; i++)
+        narrow_side(sum + i, WINO_SIDE, half + i, WINO_SIDE);
+    for (int i = 0; i < 3; i++)
+        narrow_side(half + WINO_SIDE * i, 1, filter + 3 * i, 1);
+    for (int i = 0; i < CHANNELS; i++) {
+        float *to = g->dweight + ((size_t)(d + i) * (size_t)m->sc + (size_t)s) * TAPS;
+        for (int k = 0; k < TAPS; k++)
+            to[k] = filter[k][i];
+    }
+}
+
+static void write_all(void *arg, size_t begin, size_t end)
+{
+    const struct weigh *g = arg;
+    for (int d = (int)begin; d < (int)end; d++)
+        for (int s = 0; s < g->map->sc; s++)
+            write_filters(g, s, d * CHANNELS);
+}
+
+void wino_weigh(const struct wino_map *m, struct device *dev, const uint16_t *source,
+                const uint16_t *grads, float *dweight)
+{
+    const size_t c = (size_t)m->sc, k = (size_t)m->dc;
+    struct weigh g = { .map = m, .source = source, .grads = grads, .dweight = dweight };
+    g.sums = cpu_of(dev)->sums;
+    g.left = (uint16_t *)(g.sums + sums_count(m));
+    g.right = g.left + WINO_PLACES * stride(m, m->sc);
+    memset(g.sums, 0, sums_count(m) * sizeof *g.sums);
+    for (int unit = 0; unit < m->units; unit++) {
+        g.begin = wino_first(m, unit);
+        g.end = wino_end(m, unit);
+        const size_t pairs = (size_t)(g.end - g.begin + 1) / 2;
+        threads_for(dev, pairs, 2 * WINO_PLACES * (c + k), transform, &g);
+        threads_for(dev, WINO_PLACES * k / WINO_BLOCK, pairs * c * WINO_BLOCK,
+                    add_products, &g);
+    }
+    threads_for(dev, k / CHANNELS, WINO_PLACES * CHANNELS * c, write_all, &g);
+}

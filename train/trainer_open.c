@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "device_memory.h"
@@ -145,13 +146,30 @@ static int write_config(struct trainer *t, struct sluice_error *err)
     return file_commit(&f, err);
 }
 
+/* The log is locked as long as it is open: two processes that continue one run would
+ * write into each other's records. Where files cannot be locked, nothing is. */
+static int open_log(struct trainer *t, struct sluice_error *err)
+{
+    char path[RUN_PATH];
+    FILE *log = fopen(run_file(path, &t->run, "log.txt"), "ae");
+    if (!log)
+        return sluice_fail(err, SLUICE_EIO, "%.300s: %s", path, strerror(errno));
+    if (flock(fileno(log), LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK) {
+        fclose(log);
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "%.300s: another process is training in this run",
+                           t->run.path);
+    }
+    t->log = log;
+    return 0;
+}
+
 static int open_records(struct trainer *t, struct sluice_error *err)
 {
     char path[RUN_PATH];
-    int rc;
-    t->log = fopen(run_file(path, &t->run, "log.txt"), "ae");
-    if (!t->log)
-        return sluice_fail(err, SLUICE_EIO, "%.300s: %s", path, strerror(errno));
+    int rc = open_log(t, err);
+    if (rc < 0)
+        return rc;
     rc = table_open(&t->epochs, run_file(path, &t->run, "metrics.csv"), TABLE_EPOCHS,
                     t->at.epoch, err);
     if (rc == 0 && t->cfg->run.log_every)

@@ -112,6 +112,7 @@ for signal in INT TERM; do
   # A background job of a script ignores SIGINT, so it is the program's own handler that
   # is tried here.
   kill -$signal $pid
+  [ $signal = HUP ] && kill -HUP $pid # the shell passes on what the kernel told as well
   wait $pid
   status=$?
   [ $status = 130 ] || fail "$signal: exit status $status: $(cat err)"

@@ -239,6 +239,8 @@ int cli_finish(const char *program, int status)
 
 static void on_signal(int number)
 {
+    if (caught && number == SIGHUP)
+        return; /* of a closed terminal kernel and shell both tell */
     if (caught)
         _exit(128 + number);
     caught = number;

@@ -68,8 +68,8 @@ int cli_report(const char *program, const struct sluice_error *err);
 int cli_finish(const char *program, int status);
 
 /* Make SIGINT, SIGTERM and SIGHUP (a terminal that closes; not under nohup) set a flag,
- * a second one end the program at once, and ignore SIGPIPE and SIGXFSZ, so that they
- * are errors of the write. */
+ * a second SIGINT or SIGTERM end the program at once, and ignore SIGPIPE and SIGXFSZ,
+ * so that they are errors of the write. */
 void cli_catch_signals(void);
 int cli_interrupted(void); /* the signal's number, or 0 */
 

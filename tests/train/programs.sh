@@ -101,7 +101,7 @@ sluice bench train.sluice --augment=flip,mixup:per=sample --epochs=2 --threads=5
 [ "$(grep -i hash one)" = "$(grep -i hash five)" ] && grep -qi hash one || fail "hash of mixes"
 
 # Ctrl-C: the step is finished, a checkpoint written, the way to go on told.
-for signal in INT TERM; do
+for signal in INT TERM HUP; do
   sluice train $tiny $data training.epochs=100000 run.name=$signal run.log_every=1 >out 2>err &
   pid=$!
   for _ in $(seq 600); do
@@ -119,6 +119,13 @@ for signal in INT TERM; do
   tail -1 err | grep -q 'continue with: sluice train resume=runs/' || fail "$signal: $(cat err)"
   [ -s runs/latest/checkpoints/last.safetensors ] || fail "$signal: no checkpoint"
 done
+
+# One process at a time in a run.
+before=$(cat runs/latest/log.txt)
+timeout 20 flock runs/latest/log.txt sluice train resume=runs/latest >out 2>err
+[ $? = 2 ] && grep -q 'runs/latest: another process is training in this run' err ||
+  fail "a locked run: $(cat err)"
+[ "$before" = "$(cat runs/latest/log.txt)" ] || fail "a locked run: its log is longer"
 
 # Bad input.
 mv "$first" first

@@ -239,7 +239,9 @@ static int run(struct show *s, struct request *q, struct arguments *a,
     if (rc == 0)
         rc = put_originals(s, err);
     for (int epoch = 0; rc == 0 && epoch < a->variants; epoch++)
-        rc = put_variants(s, epoch, err);
+        rc = cli_interrupted()
+                 ? sluice_fail(err, SLUICE_ESTOPPED, "interrupted; nothing was written")
+                 : put_variants(s, epoch, err);
     if (rc < 0 || (rc = sheet_write(&s->sheet, a->out, err)) < 0)
         return rc;
     printf("%s  %dx%d: samples %" PRIu64 " to %" PRIu64

@@ -53,6 +53,20 @@ sluice augment train.sluice --augment=flip --first=37 --out=s.png >out 2>err ||
   fail "the last samples: $(cat err)"
 grep -q 'samples 37 to 39, 8 variants' out || fail "the last samples: $(cat out)"
 
+# Ctrl-C: sooner or later one comes while it draws.
+$make_set many.sluice 256 64 3 4 0 1
+for i in $(seq 10); do
+  rm -f bad.png
+  sluice augment many.sluice --augment=trivialaugment_wide --samples=256 --variants=64 \
+    --out=bad.png >out 2>err &
+  sleep 0.0$((i % 10))
+  kill -INT $!
+  wait $!
+  status=$?
+  [ $status = 130 ] && break
+done
+[ $status = 130 ] && [ ! -e bad.png ] || fail "interrupted: exit status $status, $(cat err)"
+
 bad 2 "expected --augment=LIST or --recipe=NAME, found neither" sluice augment train.sluice
 bad 2 "found both" sluice augment train.sluice --augment=flip --recipe=mnist_cnn
 bad 2 "no operation 'flop'" sluice augment train.sluice --augment=flop

@@ -7,9 +7,12 @@
 #include "conv_wino_parts.h"
 
 enum {
+    CHANNELS_LEAST = 64,      /* with fewer, transforms cost what products save */
+    TILES_LEAST = 512,        /* likewise, those of weights */
     GATHER_BYTES = 200 << 10, /* of transformed tiles: in level 2 beside the weights */
     GATHER_MOST = 96,         /* tiles */
-    WEIGH_BYTES = 4 << 20,    /* in level 3; sums are walked through once for a unit */
+    WEIGH_LEAST = 1 << 20,    /* in level 3; sums are walked through once for a unit */
+    WEIGH_MUCH = 4 << 20,
     WEIGH_MOST = 512,
     STEP = 12, /* tiles: what gather multiplies at a time */
 };
@@ -56,8 +59,18 @@ bool conv_wino_fits(const struct device *dev, const struct onednn_shape *s)
     const size_t tiles = (size_t)m.n * (size_t)m.tiles_each;
     return s->dtype == SLUICE_BF16 && s->kernel == 3 && s->stride == 1 && s->pad <= 1 &&
            !s->bias && s->c % WINO_BLOCK == 0 && s->k % WINO_BLOCK == 0 &&
+           s->c >= CHANNELS_LEAST && s->k >= CHANNELS_LEAST && tiles >= TILES_LEAST &&
            2 * computed <= 3 * wanted && tiles <= INT_MAX / 64 &&
            cpu_kernels(dev) == &kernels_avx512_bf16 && !amx_usable() && !forbidden();
+}
+
+/* About as many of transformed tiles as of sums. */
+static int weigh_bytes(const struct onednn_shape *s)
+{
+    const size_t sums = sizeof(float) * WINO_PLACES * (size_t)s->c * (size_t)s->k;
+    return sums < WEIGH_LEAST  ? WEIGH_LEAST
+           : sums > WEIGH_MUCH ? WEIGH_MUCH
+                               : (int)sums;
 }
 
 static uint16_t *weights_create(const struct wino_map *m)
@@ -89,9 +102,8 @@ int conv_wino_create(struct conv_wino **out, struct device *dev,
     w->backward = map_of(shape, false);
     cut(&w->forward, gather_cost(&w->forward), GATHER_BYTES, GATHER_MOST);
     cut(&w->backward, gather_cost(&w->backward), GATHER_BYTES, GATHER_MOST);
-    const int sums = WINO_PLACES * shape->c * shape->k * (int)sizeof(float);
     cut(&w->weigh, gather_cost(&w->forward) + gather_cost(&w->backward),
-        2 * sums < WEIGH_BYTES ? 2 * sums : WEIGH_BYTES, WEIGH_MOST);
+        weigh_bytes(shape), WEIGH_MOST);
     w->zeros = calloc((size_t)most, sizeof *w->zeros);
     w->forward.zeros = w->backward.zeros = w->weigh.zeros = w->zeros;
     w->forward_weight = weights_create(&w->forward);

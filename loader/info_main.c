@@ -93,7 +93,10 @@ static void print_fields(const struct sluice_dataset *ds)
         printf("  %-16s %-7s %-5s", f->name, kinds[f->kind],
                sluice_dtype_name((int)f->dtype));
         for (int k = 0; k < axes; k++)
-            printf("%s%u", k ? "x" : " ", f->shape[k]);
+            if (f->shape[k])
+                printf("%s%u", k ? "x" : " ", f->shape[k]);
+            else
+                printf("%s?", k ? "x" : " ");
         putchar('\n');
     }
 }
@@ -106,8 +109,9 @@ static void print_text(const struct sluice_file *f)
     int classes = 0;
     const int labels = sluice_dataset_find_label(ds);
     uint64_t *counts = labels < 0 ? NULL : count_labels(ds, labels, &classes);
-    printf("%s: %s samples, %s, %d segment%s; %s resident once open\n", f->path,
-           text_count(count, sluice_dataset_count(ds)), text_bytes(size, f->size),
+    printf("%s: %s sample%s, %s, %d segment%s; %s resident once open\n", f->path,
+           text_count(count, sluice_dataset_count(ds)),
+           sluice_dataset_count(ds) == 1 ? "" : "s", text_bytes(size, f->size),
            sluice_dataset_segments(ds), sluice_dataset_segments(ds) == 1 ? "" : "s",
            text_bytes(memory, sluice_dataset_memory(ds)));
     printf("fields\n");

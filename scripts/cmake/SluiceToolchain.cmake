@@ -68,7 +68,8 @@ if(SLUICE_DNNL_INCLUDE AND SLUICE_DNNL_LIBRARY)
   set_target_properties(Sluice::dnnl PROPERTIES IMPORTED_LOCATION "${SLUICE_DNNL_LIBRARY}"
     INTERFACE_INCLUDE_DIRECTORIES "${SLUICE_DNNL_INCLUDE}")
 endif()
-sluice_part(ONEDNN "${dnnl_found}" "oneDNN ${dnnl_version}")
+string(STRIP "oneDNN ${dnnl_version}" dnnl_text)
+sluice_part(ONEDNN "${dnnl_found}" "${dnnl_text}")
 
 set(mpi_found FALSE)
 if(NOT SLUICE_MPI STREQUAL "OFF")

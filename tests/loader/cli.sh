@@ -82,6 +82,8 @@ classes = json.load(sys.stdin)["classes"]
 assert len(classes) == 70000 and classes[69999] == {"name": "c69999", "samples": 4}, classes[-1]
 assert sum(c["samples"] for c in classes) == 10' || fail "info --json: classes"
 sluice info named.sluice | grep -q '^classes of label$' || fail "info: classes"
+sluice subset a.sluice one.sluice --range=0:1 --quiet && sluice info one.sluice >out
+grep -q ': 1 sample, ' out && grep -q ' 28x28x1$' out || fail "info of one sample: $(cat out)"
 
 timeout 20 sluice bench a.sluice --epochs=1 --memory-limit=1M >out 2>err
 [ $? = 3 ] && [ "$(wc -l <err)" = 1 ] && grep -q 'at most 1048576 bytes (memory_limit), found a need of' err ||

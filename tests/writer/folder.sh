@@ -21,6 +21,7 @@ for mode in keep raw jpg proportion; do
 done
 
 sluice write folder tree a.sluice --quiet || fail "write"
+sluice info a.sluice | grep -q ' image .* ?x?x?$' || fail "info of images of any size"
 sluice info a.sluice --json | python3 -c '
 import json, sys
 r = json.load(sys.stdin)

@@ -14,6 +14,7 @@ static const struct onednn_shape shapes[] = {
     { .n = 3, .h = 8, .w = 8, .c = 32, .k = 64, .pad = 1 },
     { .n = 2, .h = 7, .w = 9, .c = 64, .k = 32, .pad = 1 },
     { .n = 1, .h = 5, .w = 4, .c = 96, .k = 96, .pad = 1 },
+    { .n = 3, .h = 5, .w = 5, .c = 32, .k = 32, .pad = 1 }, /* 27 tiles: no pairs */
     { .n = 70, .h = 8, .w = 6, .c = 32, .k = 32, .pad = 0 },
     { .n = 129, .h = 4, .w = 4, .c = 160, .k = 32, .pad = 1 },
     { .n = 40, .h = 31, .w = 31, .c = 32, .k = 64, .pad = 1 },

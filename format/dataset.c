@@ -120,6 +120,7 @@ static int read_table(struct sluice_dataset *ds, struct table *t,
                            : s->type == SLUICE_STORE_FIXED ? "checksum table"
                                                            : "index",
                            at);
+    t->in_order = true;
     return s->type == SLUICE_STORE_INDEXED ? sluice_index_check(ds, t, f, samples, err)
                                            : 0;
 }
@@ -348,6 +349,20 @@ int sluice_dataset_locate(const struct sluice_dataset *ds, int field, uint64_t s
         .plain = get_u32(e + ENTRY_PLAIN),
     };
     return 0;
+}
+
+bool sluice_dataset_in_order(const struct sluice_dataset *ds, int field)
+{
+    assert(field >= 0 && field < ds->dir.field_count);
+    uint64_t behind = 0;
+    for (int g = 0; g < ds->dir.segment_count; g++) {
+        const struct table *t =
+            &ds->tables[(size_t)g * (size_t)ds->dir.field_count + (size_t)field];
+        if (!t->in_order || t->store->data_offset < behind)
+            return false;
+        behind = t->store->data_offset + t->store->data_size;
+    }
+    return true;
 }
 
 const uint8_t *sluice_scalar_at(const struct sluice_dataset *ds, int field,

@@ -8,6 +8,7 @@
 struct table {
     const struct sluice_store *store;
     uint8_t *bytes; /* column, checksums or index: what store says */
+    bool in_order;  /* each payload lies behind the one ahead of it */
 };
 
 struct sluice_dataset {
@@ -20,8 +21,8 @@ struct sluice_dataset {
 };
 
 /* index.c: SLUICE_ECORRUPT where an entry of the table `t` of an INDEXED store is one
- * that no payload of the field can have. */
-int sluice_index_check(const struct sluice_dataset *ds, const struct table *t,
+ * that no payload of the field can have; otherwise t->in_order is known. */
+int sluice_index_check(const struct sluice_dataset *ds, struct table *t,
                        const struct sluice_field *f, uint64_t samples,
                        struct sluice_error *err);
 

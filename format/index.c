@@ -33,18 +33,24 @@ static bool entry_sound(const struct sluice_field *f, const uint8_t *e, uint64_t
            (f->kind == SLUICE_KIND_IMAGE ? image_sound(f, e, jpeg, plain) : !jpeg);
 }
 
-int sluice_index_check(const struct sluice_dataset *ds, const struct table *t,
+int sluice_index_check(const struct sluice_dataset *ds, struct table *t,
                        const struct sluice_field *f, uint64_t samples,
                        struct sluice_error *err)
 {
     const struct sluice_store *s = t->store;
     const int codec_max = ds->dir.zstd_level ? SLUICE_CODEC_ZSTD : SLUICE_CODEC_JPEG;
-    for (uint64_t i = 0; i < samples; i++)
-        if (!entry_sound(f, t->bytes + i * SLUICE_INDEX_ENTRY, s->data_offset,
-                         s->data_offset + s->data_size, codec_max))
+    uint64_t behind = 0;
+    t->in_order = true;
+    for (uint64_t i = 0; i < samples; i++) {
+        const uint8_t *e = t->bytes + i * SLUICE_INDEX_ENTRY;
+        if (!entry_sound(f, e, s->data_offset, s->data_offset + s->data_size,
+                         codec_max))
             return sluice_fail(err, SLUICE_ECORRUPT,
                                "%s: field %s: index entry %" PRIu64
                                " of its segment is impossible",
                                ds->name, f->name, i);
+        t->in_order &= get_u64(e + ENTRY_OFFSET) >= behind;
+        behind = get_u64(e + ENTRY_OFFSET) + get_u32(e + ENTRY_SIZE);
+    }
     return 0;
 }

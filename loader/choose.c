@@ -166,6 +166,7 @@ static int choose_auto(struct sluice_loader *ld, uint64_t available,
     char *why = ld->io_reason;
     const size_t room = sizeof(ld->io_reason);
     const bool fits = ld->file.size <= ld->opt.memory_budget;
+    const bool in_order = sluice_dataset_in_order(ld->file.dataset, ld->image_field);
     if (fits && sluice_resident_create(ld, NULL) == 0) {
         ld->opt.io = SLUICE_IO_RESIDENT;
         snprintf(why, room, "the file's %" PRIu64 " MiB fit the budget of %zu MiB",
@@ -180,7 +181,9 @@ static int choose_auto(struct sluice_loader *ld, uint64_t available,
         /* Free memory is not always to be had: address space and commitments have
          * limits of their own. */
         snprintf(why, room, "%s the budget of %zu MiB, and in the page cache%s%s",
-                 fits ? "no address space for" : "larger than",
+                 !fits      ? "larger than"
+                 : in_order ? "no address space for"
+                            : "of samples out of order, within",
                  ld->opt.memory_budget >> 20, refused < 0 ? "; io_uring refused: " : "",
                  refused < 0 ? strerror(-refused) : "");
         if (untold || refused < 0)

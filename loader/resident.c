@@ -1,7 +1,8 @@
 /* resident.c -- the payload in memory. A mapping as large as the file is reserved, and
- * each sample lies in it at the offset that it has in the file. Workers load what they
- * want and do not find; beside them one thread loads everything in the order of the
- * file, in large reads. So opening costs nothing, the first batch waits for its own
+ * each sample lies in it at the offset that it has in the file. Samples that share
+ * bytes are refused: loading one would write where another is in use. Workers load what
+ * they want and do not find; beside them one thread loads everything in the order of
+ * the file, in large reads. So opening costs nothing, the first batch waits for its own
  * samples only, and a cold file still arrives at the speed of sequential reading. */
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -51,6 +52,11 @@ int sluice_resident_create(struct sluice_loader *ld, struct sluice_error *err)
 {
     struct resident *r = &ld->resident;
     const uint64_t samples = sluice_dataset_count(ld->file.dataset);
+    if (!sluice_dataset_in_order(ld->file.dataset, ld->image_field))
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "%s: expected samples in their order that share no bytes, "
+                           "to keep them in memory, found others: use another backend",
+                           ld->file.path);
     r->size = ld->file.size;
     r->state = calloc(samples ? samples : 1, 1);
     r->base = ld->file.sys->map(r->size);

@@ -1,5 +1,5 @@
 /* layouts.c [FILE] -- files that are sound and that sluice's own writer never makes:
- * payloads that lie backwards or share bytes, JPEGs in a field whose size the schema
+ * payloads out of order or with bytes in common, JPEGs in a field whose size the schema
  * gives, tables that many fields share. What is loaded is what the index says, and no
  * buffer is made for less than a file can hold. */
 #include <sluice/crc32c.h>
@@ -19,7 +19,10 @@ static void write_behind(uint8_t file[ROOM], size_t at,
                          const struct sluice_directory *dir)
 {
     size_t size;
+    uint64_t samples = 0;
     uint8_t *directory = sluice_emit_directory(dir, &size);
+    for (int g = 0; g < dir->segment_count; g++)
+        samples += dir->segments[g].samples;
     REQUIRE(directory && at + size <= ROOM, "no room");
     memcpy(file + at, directory, size);
     sluice_emit_superblock(file, false);
@@ -30,7 +33,7 @@ static void write_behind(uint8_t file[ROOM], size_t at,
                                  .directory_size = size,
                                  .directory_crc = sluice_crc32c(0, directory, size),
                                  .file_length = at + size,
-                                 .samples = dir->segments->samples });
+                                 .samples = samples });
     file_write(path, file, at + size);
     free(directory);
 }
@@ -104,26 +107,90 @@ static void load(const uint8_t *data, const struct sluice_extent *x, int samples
     sluice_loader_close(ld);
 }
 
+/* Samples that do not lie in their order are not kept in memory, where loading one
+ * could write what another's user reads, and loaded by every other backend. */
+static void load_unordered(const uint8_t *data, const struct sluice_extent *x,
+                           int samples)
+{
+    struct sluice_loader *ld;
+    struct sluice_loader_stats stats;
+    CHECK(sluice_loader_open(
+              &ld, path, &(struct sluice_loader_options){ .io = SLUICE_IO_RESIDENT },
+              &err) == SLUICE_EINVAL &&
+              strstr(err.message, "order"),
+          "kept in memory, or: %s", err.message);
+    sluice_loader_close(ld);
+    REQUIRE(sluice_loader_open(&ld, path, NULL, &err) == 0, "%s", err.message);
+    sluice_loader_stats(ld, &stats);
+    CHECK(stats.io != SLUICE_IO_RESIDENT, "kept in memory: %s", stats.io_reason);
+    sluice_loader_close(ld);
+    load(data, x, samples, SLUICE_IO_AUTO);
+    for (enum sluice_io io = SLUICE_IO_URING; io <= SLUICE_IO_PREAD; io++)
+        load(data, x, samples, io);
+}
+
 /* Each begins before the one ahead of it, across the blocks of O_DIRECT: once so that
- * they share bytes, once so that they do not. */
-static void backwards(void)
+ * they share bytes, once so that they do not. Or each behind, and they share bytes. */
+static void unordered(void)
 {
     enum { SAMPLES = 40 };
     static uint8_t data[PAYLOAD];
+    const int steps[] = { -(PACK_BYTES - 200), -(PACK_BYTES + 80), PACK_BYTES - 1 };
     fill(data);
-    for (int step = PACK_BYTES - 200; step <= PACK_BYTES + 80; step += 280) {
+    for (size_t s = 0; s < sizeof(steps) / sizeof(*steps); s++) {
         struct sluice_extent x[SAMPLES];
-        for (int i = 0; i < SAMPLES; i++)
-            x[i] = (struct sluice_extent){ .offset =
-                                               (uint64_t)(SAMPLES - i) * (uint64_t)step,
+        for (int i = 0; i < SAMPLES; i++) {
+            const int at = steps[s] < 0 ? i - SAMPLES : i;
+            x[i] = (struct sluice_extent){ .offset = (uint64_t)(at * steps[s]),
                                            .size = PACK_BYTES,
                                            .height = PACK_SIDE,
                                            .width = PACK_SIDE,
                                            .channels = 3 };
+        }
         write_indexed(data, x, SAMPLES, true);
-        for (enum sluice_io io = SLUICE_IO_RESIDENT; io <= SLUICE_IO_PREAD; io++)
-            load(data, x, SAMPLES, io);
+        load_unordered(data, x, SAMPLES);
     }
+}
+
+/* The second segment lies in front of the first. */
+static void swapped(void)
+{
+    enum { EACH = 9, SIZE = EACH * PACK_BYTES };
+    static uint8_t file[ROOM], data[PAYLOAD];
+    struct sluice_field field = {
+        "image", SLUICE_KIND_IMAGE, SLUICE_U8, 0, { PACK_SIDE, PACK_SIDE, 3 }
+    };
+    struct sluice_segment segments[2];
+    struct sluice_extent x[2 * EACH];
+    size_t table = AT + PAYLOAD;
+    fill(data);
+    memset(file, 0, sizeof(file));
+    memcpy(file + AT, data, PAYLOAD);
+    for (int g = 0; g < 2; g++) {
+        const size_t from = g ? 0 : SIZE, checksums = table;
+        for (int i = 0; i < EACH; i++, table += 4) {
+            x[g * EACH + i].offset = AT + from + (size_t)i * PACK_BYTES;
+            const uint32_t crc =
+                sluice_crc32c(0, file + x[g * EACH + i].offset, PACK_BYTES);
+            memcpy(file + table, &crc, 4);
+        }
+        segments[g] = (struct sluice_segment){
+            .samples = EACH,
+            .stores[0] = { .type = SLUICE_STORE_FIXED,
+                           .data_offset = AT + from,
+                           .data_size = SIZE,
+                           .stride = PACK_BYTES,
+                           .table_offset = checksums,
+                           .table_crc =
+                               sluice_crc32c(0, file + checksums, table - checksums) },
+        };
+    }
+    write_behind(file, table,
+                 &(struct sluice_directory){ .fields = &field,
+                                             .field_count = 1,
+                                             .segments = segments,
+                                             .segment_count = 2 });
+    load_unordered(data, x, 2 * EACH);
 }
 
 /* Slow, so that workers find samples that the thread which loads everything is at. */
@@ -287,7 +354,8 @@ int main(int argc, char **argv)
     }
     const char *folder = folder_make();
     snprintf(path, sizeof(path), "%s/a.sluice", folder);
-    backwards();
+    unordered();
+    swapped();
     for (enum sluice_io io = SLUICE_IO_RESIDENT; io <= SLUICE_IO_PREAD; io += 3) {
         encoded(io, SLUICE_CROP_NONE);
         encoded(io, SLUICE_CROP_CENTER);

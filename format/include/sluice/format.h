@@ -111,6 +111,10 @@ int sluice_dataset_find_label(const struct sluice_dataset *ds);
 int sluice_dataset_locate(const struct sluice_dataset *ds, int field, uint64_t sample,
                           struct sluice_extent *out, struct sluice_error *err);
 
+/* Whether the payloads of field `field` lie in the file in the order of the samples and
+ * share no bytes, as the writer leaves them. Other files are sound too. */
+bool sluice_dataset_in_order(const struct sluice_dataset *ds, int field);
+
 /* Scalars. The field must be of kind SCALAR (integer converts from any integer dtype,
  * real from any dtype) and the sample below the count; both are asserted. */
 int64_t sluice_dataset_integer(const struct sluice_dataset *ds, int field,

@@ -11,14 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* What LLVM's OpenMP keeps of teams of other sizes, and in a forked child of its
- * parent's threads, is its own: LeakSanitizer asks here what to leave out. */
-__attribute__((weak)) const char *__lsan_default_suppressions(void);
-__attribute__((weak)) const char *__lsan_default_suppressions(void)
-{
-    return "leak:libomp.so\n";
-}
-
 static int check_failures, check_count;
 
 #define CHECK(cond, ...)                                                               \

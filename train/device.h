@@ -25,6 +25,7 @@ struct device {
     enum sluice_dtype compute; /* of activations: F32, BF16 or F16 */
     const char *precision;     /* what device_open takes for this one */
     int threads;
+    struct workers *workers; /* workers.h; NULL: the caller alone */
     char about[200]; /* one line for the log: library, instruction set, precision,
                         threads */
     void *impl;      /* engine and stream of the library */

@@ -10,6 +10,7 @@
 
 enum {
     FAR_LEAST = 16 << 20,
+    SLICE_LEAST = 2 << 20, /* some ten microseconds */
 };
 
 /* A larger block in place of *block; what was in it is lost. */
@@ -90,8 +91,8 @@ static int cpu_open(struct device *dev, const char *precision, struct sluice_err
         return sluice_fail(err, SLUICE_ENOMEM, "device cpu: no memory");
     cpu->kernels = kernels_choose();
     cpu->far_least = FAR_LEAST;
-    threads_claim(dev);
-    rc = onednn_open(&cpu->onednn, err);
+    cpu->slice_least = SLICE_LEAST;
+    rc = onednn_open(&cpu->onednn, dev->threads, err);
     if (rc < 0) {
         cpu_close(dev);
         return rc;

@@ -10,8 +10,10 @@ struct onednn; /* device_onednn.h */
 struct cpu {
     const struct kernels *kernels;
     struct onednn *onednn;
-    size_t far_least; /* bytes of a tensor that the caches will not keep: results of
-                         this size are written past them */
+    size_t far_least;   /* bytes of a tensor that the caches will not keep: results of
+                           this size are written past them */
+    double slice_least; /* multiplications that make a call of oneDNN worth its while:
+                           the batch is not cut smaller */
     /* Work space that operators share, as they run one by one: some bytes for each
      * thread, and some for sums. */
     char *scratch;

@@ -13,19 +13,26 @@
 #include <sluice/error.h>
 #include <sluice/image.h>
 
+struct device;
 struct onednn;
 struct onednn_layer;
 
-int onednn_open(struct onednn **out, struct sluice_error *err);
+int onednn_open(struct onednn **out, int threads, struct sluice_error *err);
 void onednn_close(struct onednn *dnn); /* NULL is fine */
 const char *onednn_version(char text[32]);
 /* May it use AVX512-BF16? The environment's ONEDNN_MAX_CPU_ISA limits it. */
 bool onednn_has_bf16(void);
 
 /* c (m, n) = alpha op(a) op(b) + beta c, in float, rows without gaps; op may transpose.
- * false: the library refuses. */
-bool onednn_multiply(bool transpose_a, bool transpose_b, int m, int n, int k,
-                     float alpha, const float *a, const float *b, float beta, float *c);
+ */
+struct onednn_product {
+    bool transpose_a, transpose_b;
+    int m, n, k;
+    float alpha, beta;
+};
+/* false: the library refuses. */
+bool onednn_multiply(const struct device *dev, const struct onednn_product *p,
+                     const float *a, const float *b, float *c);
 
 struct onednn_shape {
     bool inner;              /* an inner product; else a convolution */
@@ -37,7 +44,7 @@ struct onednn_shape {
 };
 
 /* Primitives of a direction are made when it is first used. */
-int onednn_layer_create(struct onednn_layer **out, struct onednn *dnn,
+int onednn_layer_create(struct onednn_layer **out, struct device *dev,
                         const struct onednn_shape *shape, struct sluice_error *err);
 void onednn_layer_free(struct onednn_layer *layer); /* NULL is fine */
 /* The weight has changed. */

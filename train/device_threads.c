@@ -1,12 +1,23 @@
-/* device_threads.c -- splitting a range with OpenMP. */
-#include <omp.h>
-
+/* device_threads.c -- splitting a range. */
 #include "device_threads.h"
+#include "workers.h"
 
 enum {
     PARTS_PER_THREAD = 4,     /* so that a delayed thread holds up less */
     ELEMENTS_PER_PART = 8192, /* a few microseconds: what a part should be worth */
 };
+
+struct range {
+    threads_body *body;
+    void *arg;
+    size_t count, parts;
+};
+
+static void run_part(void *arg, size_t part)
+{
+    const struct range *r = arg;
+    r->body(r->arg, r->count * part / r->parts, r->count * (part + 1) / r->parts);
+}
 
 void threads_for(const struct device *dev, size_t count, size_t elements,
                  threads_body *body, void *arg)
@@ -17,22 +28,15 @@ void threads_for(const struct device *dev, size_t count, size_t elements,
         parts = worth;
     if (parts > count)
         parts = count;
-    if (parts < 2 || dev->threads < 2) {
+    if (parts < 2 || !dev->workers) {
         body(arg, 0, count);
         return;
     }
-#pragma omp parallel for schedule(dynamic, 1) num_threads(dev->threads)
-    for (size_t i = 0; i < parts; i++)
-        body(arg, count * i / parts, count * (i + 1) / parts);
+    struct range r = { body, arg, count, parts };
+    workers_run(dev->workers, parts, run_part, &r);
 }
 
 int threads_self(void)
 {
-    return omp_get_thread_num();
-}
-
-void threads_claim(const struct device *dev)
-{
-    if (omp_get_max_threads() != dev->threads)
-        omp_set_num_threads(dev->threads);
+    return workers_self();
 }

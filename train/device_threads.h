@@ -1,5 +1,4 @@
-/* device_threads.h -- device cpu's threads: those of OpenMP, because they are oneDNN's
- * too, and two pools would spin against each other. */
+/* device_threads.h -- work on a range by a device's threads. */
 #ifndef SLUICE_DEVICE_THREADS_H
 #define SLUICE_DEVICE_THREADS_H
 
@@ -17,8 +16,5 @@ void threads_for(const struct device *dev, size_t count, size_t elements,
 
 /* Within body: which of the threads this is, 0 ... dev->threads - 1. */
 int threads_self(void);
-
-/* From now on oneDNN, called from this thread, uses dev->threads. */
-void threads_claim(const struct device *dev);
 
 #endif

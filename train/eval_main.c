@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "calm_openmp.h"
 #include "checkpoint.h"
 #include "evaluate.h"
 #include "models/model.h"
@@ -289,7 +288,6 @@ int main(int argc, char **argv)
             "  sluice eval outputs/best_models/cifar10_resnet_se_best.safetensors\n"
             "  sluice eval runs/latest data.test=other.sluice --out=results\n",
     };
-    calm_openmp(argv);
     int count = cli_parse(&spec, argc, argv, &a, list), rc;
     rc = run(&e, list, count, &a, &err);
     evaluation_free(&e.result);

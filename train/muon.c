@@ -3,11 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "device_onednn.h"
+#include "device_threads.h"
 #include "muon.h"
 
 #ifdef SLUICE_HAVE_ONEDNN
-#include "device_onednn.h"
-#include "device_threads.h"
 #include "ops/newton_schulz.h"
 #endif
 
@@ -82,15 +82,8 @@ void muon_free(struct muon *m)
     free(m);
 }
 
-/* c (m, n) = alpha op(a) op(b) + beta c, where op may transpose; rows without gaps. */
-struct product {
-    bool transpose_a, transpose_b;
-    int m, n, k;
-    float alpha, beta;
-};
-
-static void multiply_plain(const struct product *p, const float *a, const float *b,
-                           float *c)
+static void multiply_plain(const struct onednn_product *p, const float *a,
+                           const float *b, float *c)
 {
     const size_t m = (size_t)p->m, n = (size_t)p->n, k = (size_t)p->k;
     for (size_t i = 0; i < m; i++)
@@ -104,34 +97,15 @@ static void multiply_plain(const struct product *p, const float *a, const float 
         }
 }
 
-static void multiply(const struct device *dev, const struct product *p, const float *a,
-                     const float *b, float *c)
+static void multiply(const struct device *dev, const struct onednn_product *p,
+                     const float *a, const float *b, float *c)
 {
 #ifdef SLUICE_HAVE_ONEDNN
-    if (dev->kind == DEVICE_CPU) {
-        threads_claim(dev);
-        if (onednn_multiply(p->transpose_a, p->transpose_b, p->m, p->n, p->k, p->alpha,
-                            a, b, p->beta, c))
-            return;
-    }
+    if (dev->kind == DEVICE_CPU && onednn_multiply(dev, p, a, b, c))
+        return;
 #endif
     (void)dev;
     multiply_plain(p, a, b, c);
-}
-
-typedef void range_body(void *arg, size_t begin, size_t end);
-
-static void in_parts(const struct device *dev, size_t count, size_t elements,
-                     range_body *body, void *arg)
-{
-#ifdef SLUICE_HAVE_ONEDNN
-    if (dev->kind == DEVICE_CPU) {
-        threads_for(dev, count, elements, body, arg);
-        return;
-    }
-#endif
-    (void)dev, (void)elements;
-    body(arg, 0, count);
 }
 
 struct squares {
@@ -164,7 +138,7 @@ static double norm(const struct device *dev, const float *x, size_t n, float *wo
     const size_t chunks = (n + CHUNK - 1) / CHUNK;
     struct squares s = { x, n, (double *)work };
     double sum = 0;
-    in_parts(dev, chunks, CHUNK, sum_chunks, &s);
+    threads_for(dev, chunks, CHUNK, sum_chunks, &s);
     for (size_t c = 0; c < chunks; c++)
         sum += s.sum[c];
     return sqrt(sum);
@@ -179,11 +153,10 @@ static void iterate(const struct device *dev, float *x, int rows, int cols, floa
     const size_t square = (size_t)small * (size_t)small;
     const size_t all = (size_t)rows * (size_t)cols;
     float *gram = work, *poly = gram + square, *before = poly + square;
-    const struct product to_gram = { tall, !tall, small, small, large, 1, 0 };
-    const struct product to_poly = {
-        false, false, small, small, small, abc[2], abc[1]
-    };
-    const struct product to_x = { false, false, rows, cols, small, 1, abc[0] };
+    const struct onednn_product to_gram = { tall, !tall, small, small, large, 1, 0 };
+    const struct onednn_product to_poly = { false, false,  small, small,
+                                            small, abc[2], abc[1] };
+    const struct onednn_product to_x = { false, false, rows, cols, small, 1, abc[0] };
     memcpy(before, x, all * sizeof *x);
     multiply(dev, &to_gram, x, x, gram);
     memcpy(poly, gram, square * sizeof *gram);
@@ -232,7 +205,7 @@ void muon_orthogonalise(const struct device *dev, float *x, int rows, int cols,
 {
     const size_t all = (size_t)rows * (size_t)cols;
     struct scaling s = { x, (float)(1 / (norm(dev, x, all, work) + 1e-7)) };
-    in_parts(dev, all, 1, scale_part, &s);
+    threads_for(dev, all, 1, scale_part, &s);
 #ifdef SLUICE_HAVE_ONEDNN
     if (newton_schulz_fits(dev)) {
         iterate_by_tiles(dev, x, rows, cols, iterations, work);
@@ -276,10 +249,10 @@ void muon_update(struct muon *m, struct tensor *t, float *moment,
     struct update u = { t->data, moment,           m->update,
                         t->grad, step->grad_scale, step->momentum,
                         1,       step->lr,         step->nesterov };
-    in_parts(dev, all, 1, add_momentum, &u);
+    threads_for(dev, all, 1, add_momentum, &u);
     muon_orthogonalise(dev, m->update, t->shape[0], (int)columns(t), step->iterations,
                        m->work);
     const double size = norm(dev, u.w, all, m->work);
     u.scale = size > 0 ? (float)(sqrt((double)t->shape[0]) / size) : 1;
-    in_parts(dev, all, 1, move, &u);
+    threads_for(dev, all, 1, move, &u);
 }

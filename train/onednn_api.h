@@ -9,6 +9,13 @@
 
 #include "device_onednn.h"
 
+struct onednn {
+    dnnl_engine_t engine;
+    dnnl_primitive_attr_t attr; /* scratchpads are the caller's */
+    dnnl_stream_t *stream;      /* (threads) */
+    int threads;
+};
+
 /* The tensors of a layer, as the library sees them. */
 struct layer_desc {
     dnnl_memory_desc_t x, y, weight, dweight, bias;
@@ -48,8 +55,16 @@ static inline void desc_free(dnnl_memory_desc_t d)
     dnnl_memory_desc_destroy(d);
 }
 
+/* `from` in place of what *d is. */
+static inline dnnl_status_t desc_copy(dnnl_memory_desc_t *d, desc_ref from)
+{
+    desc_free(*d);
+    *d = NULL;
+    return dnnl_memory_desc_clone(d, from);
+}
+
 static inline dnnl_status_t
-layer_primitive_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
+layer_primitive_desc(dnnl_primitive_desc_t *pd, const struct onednn *dnn,
                      enum layer_direction direction, const struct onednn_shape *s,
                      const struct layer_desc *d, const_dnnl_primitive_desc_t hint)
 {
@@ -61,24 +76,26 @@ layer_primitive_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
     const dnnl_alg_kind_t direct = dnnl_convolution_direct;
     switch (direction) {
     case LAYER_FORWARD:
-        return s->inner ? dnnl_inner_product_forward_primitive_desc_create(
-                              pd, engine, dnnl_forward_training, d->x, d->weight, bias,
-                              d->y, NULL)
-                        : dnnl_convolution_forward_primitive_desc_create(
-                              pd, engine, dnnl_forward_training, direct, d->x,
-                              d->weight, bias, d->y, stride, dilate, pad, pad, NULL);
+        return s->inner
+                   ? dnnl_inner_product_forward_primitive_desc_create(
+                         pd, dnn->engine, dnnl_forward_training, d->x, d->weight, bias,
+                         d->y, dnn->attr)
+                   : dnnl_convolution_forward_primitive_desc_create(
+                         pd, dnn->engine, dnnl_forward_training, direct, d->x,
+                         d->weight, bias, d->y, stride, dilate, pad, pad, dnn->attr);
     case LAYER_BACKWARD_DATA:
         return s->inner ? dnnl_inner_product_backward_data_primitive_desc_create(
-                              pd, engine, d->x, d->weight, d->y, hint, NULL)
+                              pd, dnn->engine, d->x, d->weight, d->y, hint, dnn->attr)
                         : dnnl_convolution_backward_data_primitive_desc_create(
-                              pd, engine, direct, d->x, d->weight, d->y, stride, dilate,
-                              pad, pad, hint, NULL);
+                              pd, dnn->engine, direct, d->x, d->weight, d->y, stride,
+                              dilate, pad, pad, hint, dnn->attr);
     case LAYER_BACKWARD_WEIGHT:
-        return s->inner ? dnnl_inner_product_backward_weights_primitive_desc_create(
-                              pd, engine, d->x, d->dweight, NULL, d->y, hint, NULL)
-                        : dnnl_convolution_backward_weights_primitive_desc_create(
-                              pd, engine, direct, d->x, d->dweight, NULL, d->y, stride,
-                              dilate, pad, pad, hint, NULL);
+        return s->inner
+                   ? dnnl_inner_product_backward_weights_primitive_desc_create(
+                         pd, dnn->engine, d->x, d->dweight, NULL, d->y, hint, dnn->attr)
+                   : dnnl_convolution_backward_weights_primitive_desc_create(
+                         pd, dnn->engine, direct, d->x, d->dweight, NULL, d->y, stride,
+                         dilate, pad, pad, hint, dnn->attr);
     }
     return dnnl_invalid_arguments;
 }
@@ -102,6 +119,13 @@ static inline dnnl_status_t desc_init(dnnl_memory_desc_t *d, int rank,
 static inline void desc_free(dnnl_memory_desc_t d)
 {
     (void)d;
+}
+
+/* `from` in place of what *d is. */
+static inline dnnl_status_t desc_copy(dnnl_memory_desc_t *d, desc_ref from)
+{
+    *d = *from;
+    return dnnl_success;
 }
 
 static inline dnnl_status_t inner_desc(dnnl_inner_product_desc_t *op,
@@ -148,7 +172,7 @@ static inline dnnl_status_t conv_desc(dnnl_convolution_desc_t *op,
 }
 
 static inline dnnl_status_t
-layer_primitive_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
+layer_primitive_desc(dnnl_primitive_desc_t *pd, const struct onednn *dnn,
                      enum layer_direction direction, const struct onednn_shape *s,
                      const struct layer_desc *d, const_dnnl_primitive_desc_t hint)
 {
@@ -159,8 +183,8 @@ layer_primitive_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
     if (status != dnnl_success)
         return status;
     return dnnl_primitive_desc_create(
-        pd, s->inner ? (const_dnnl_op_desc_t)&inner : (const_dnnl_op_desc_t)&conv, NULL,
-        engine, hint);
+        pd, s->inner ? (const_dnnl_op_desc_t)&inner : (const_dnnl_op_desc_t)&conv,
+        dnn->attr, dnn->engine, hint);
 }
 
 #endif

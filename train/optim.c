@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "device_memory.h"
+#include "device_threads.h"
 #include "muon.h"
 #include "optim_parts.h"
 
@@ -263,15 +264,21 @@ static double sum_of_squares(const float *g, size_t n)
     return sum;
 }
 
-static double gradient_norm(struct optim *opt)
+static void add_squares(void *arg, size_t begin, size_t end)
 {
-    double sum = 0;
-#pragma omp parallel for schedule(static) num_threads(net_device(opt->net)->threads)
-    for (int i = 0; i < opt->chunk_count; i++) {
+    struct optim *opt = arg;
+    for (size_t i = begin; i < end; i++) {
         const struct chunk *c = &opt->chunk[i];
         const float *g = (const float *)c->param->grad + c->begin;
         opt->partial[i] = c->param->trainable ? sum_of_squares(g, c->count) : 0;
     }
+}
+
+static double gradient_norm(struct optim *opt)
+{
+    double sum = 0;
+    threads_for(net_device(opt->net), (size_t)opt->chunk_count, CHUNK, add_squares,
+                opt);
     for (int i = 0; i < opt->chunk_count; i++)
         sum += opt->partial[i];
     return sqrt(sum);
@@ -292,6 +299,21 @@ static void update_chunk(const struct optim *opt, const struct chunk *c,
 static bool is_apart(const struct optim *opt, const struct tensor *t)
 {
     return opt->muon && muon_takes(t);
+}
+
+struct update {
+    const struct optim *opt;
+    const struct rates *rates;
+};
+
+static void update_chunks(void *arg, size_t begin, size_t end)
+{
+    const struct update *u = arg;
+    for (size_t i = begin; i < end; i++) {
+        const struct chunk *c = &u->opt->chunk[i];
+        if (c->param->trainable && !is_apart(u->opt, c->param))
+            update_chunk(u->opt, c, u->rates);
+    }
 }
 
 /* Whole filters, one after the other: the first stretch of each knows where its moment
@@ -345,10 +367,9 @@ double optim_step(struct optim *opt, double lr, double momentum)
         .step_size = (float)(lr / (1 - pow(beta1, t))),
         .root2 = (float)sqrt(1 - pow(config->beta2, t)),
     };
-#pragma omp parallel for schedule(static) num_threads(net_device(opt->net)->threads)
-    for (int i = 0; i < opt->chunk_count; i++)
-        if (opt->chunk[i].param->trainable && !is_apart(opt, opt->chunk[i].param))
-            update_chunk(opt, &opt->chunk[i], &rates);
+    struct update u = { opt, &rates };
+    threads_for(net_device(opt->net), (size_t)opt->chunk_count, CHUNK, update_chunks,
+                &u);
     if (opt->muon)
         update_filters(opt, lr, scale);
     if (opt->lookahead)

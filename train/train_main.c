@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "calm_openmp.h"
 #include "options.h"
 #include "recipe.h"
 #include "run_config.h"
@@ -86,7 +85,6 @@ int main(int argc, char **argv)
     static const char *list[ARGUMENTS];
     struct arguments a = { 0 };
     struct sluice_error err = { .code = SLUICE_OK };
-    calm_openmp(argv);
     char *epilogue = describe();
     const struct cli_spec spec = {
         .program = "sluice train",

@@ -147,7 +147,6 @@ int main(int argc, char **argv)
                           second = { IMAGES, 16, 3, 4, 0, true, 2 };
     char path[160];
     folder = folder_make();
-    setenv("OMP_WAIT_POLICY", "passive", 1);
     on_host = argc > 1 && strcmp(argv[1], "host") == 0;
     snprintf(path, sizeof path, "%s/train.sluice", folder);
     tiny_set_write(path, &first);

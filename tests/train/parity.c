@@ -1,9 +1,17 @@
 /* parity.c -- device cpu against the reference, forward and backward, for every
  * operator and case: in both precisions, with one thread and several, and with the
- * kernels of every instruction set that this CPU runs. With several threads, also as
- * large tensors are treated. */
+ * kernels of every instruction set that this CPU runs. With several threads, as
+ * large tensors are treated: written past the caches, and cut into slices of the batch,
+ * the last of which may be smaller. */
 #include "device_cpu.h"
 #include "parity_rig.h"
+
+/* As tensors are that no cache keeps, and layers that are worth cutting. */
+static void treat_as_large(struct cpu *cpu)
+{
+    cpu->far_least = 0;
+    cpu->slice_least = 0;
+}
 
 static void check_device(const char *isa, const char *precision, int threads)
 {
@@ -17,7 +25,7 @@ static void check_device(const char *isa, const char *precision, int threads)
     REQUIRE(rc == 0, "%s", err.message);
     printf("%s; kernels %s\n", dev->about, isa);
     if (threads > 1)
-        ((struct cpu *)dev->impl)->far_least = 0;
+        treat_as_large(dev->impl);
     for (int i = 0; op_registry[i]; i++) {
         CHECK(op_registry[i]->on[DEVICE_CPU], "%s is not on device cpu",
               op_registry[i]->name);

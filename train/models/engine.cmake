@@ -1,18 +1,8 @@
 # Networks, optimizers, schedules, checkpoints, models.
 target_sources(sluice_train PRIVATE
-  arena.c checkpoint.c checkpoint_file.c device_memory.c init.c json_cursor.c lookahead.c muon.c net.c net_build.c net_branches.c net_fuse.c net_layout.c net_times.c optim.c
+  arena.c checkpoint.c checkpoint_file.c device_memory.c device_threads.c init.c json_cursor.c lookahead.c muon.c net.c net_build.c net_branches.c net_fuse.c net_layout.c net_times.c optim.c
   profile.c profile_peaks.c run_dir.c
-  safetensors.c schedule.c whole_file.c
+  safetensors.c schedule.c whole_file.c workers.c
   muon_cuda.c optim_cuda.c models/registry.c models/airbench94.c models/cnn_small.c models/mlp.c
   models/mnist_cnn.c models/resnet.c models/resnet9.c models/resnets.c
   models/whitening.c)
-# Several threads in the optimizer. ThreadSanitizer does not understand OpenMP's
-# barriers, so it sees one.
-if(NOT SLUICE_SANITIZE MATCHES "thread")
-  find_package(OpenMP COMPONENTS C)
-endif()
-if(OpenMP_C_FOUND)
-  target_link_libraries(sluice_train PRIVATE OpenMP::OpenMP_C)
-else()
-  set_source_files_properties(optim.c PROPERTIES COMPILE_OPTIONS -Wno-unknown-pragmas)
-endif()

@@ -83,7 +83,7 @@ static int plan_parts(struct op *op, struct device *dev, struct state *s,
         rc = conv_skip_create(&s->skip, &shape, err);
     make_product(&shape);
     if (rc == 0)
-        rc = onednn_layer_create(&s->layer, cpu_of(dev)->onednn, &shape, err);
+        rc = onednn_layer_create(&s->layer, dev, &shape, err);
     return rc < 0 ? rc
                   : onednn_layer_prepare(s->layer, op->in[0]->grad != NULL,
                                          op->param[0]->grad != NULL, err);
@@ -91,7 +91,6 @@ static int plan_parts(struct op *op, struct device *dev, struct state *s,
 
 static int plan(struct op *op, struct device *dev, struct sluice_error *err)
 {
-    threads_claim(dev);
     struct state *s = calloc(1, sizeof *s);
     op->state = s;
     if (!s)
@@ -110,7 +109,6 @@ static int forward(struct op *op, struct device *dev, struct pass *pass,
     const float *bias = op->param[1] ? op->param[1]->data : NULL;
     const void *x = op->in[0]->data;
     void *y = op->out[0]->data;
-    threads_claim(dev);
     if (s->few)
         conv_few_forward(s->few, dev, x, weight, bias, y);
     else if (s->amx)
@@ -148,7 +146,6 @@ static int backward(struct op *op, struct device *dev, struct pass *pass,
     const struct state *s = op->state;
     struct tensor *x = op->in[0], *weight = op->param[0];
     const void *dy = op->out[0]->grad;
-    threads_claim(dev);
     if (s->skip)
         return skip_backward(op, dev, s, err);
     if (s->layer)

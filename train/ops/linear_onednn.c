@@ -21,8 +21,7 @@ static int plan(struct op *op, struct device *dev, struct sluice_error *err)
         .bias = op->param[1] != NULL,
     };
     struct onednn_layer *layer;
-    threads_claim(dev);
-    const int rc = onednn_layer_create(&layer, cpu_of(dev)->onednn, &shape, err);
+    const int rc = onednn_layer_create(&layer, dev, &shape, err);
     op->state = layer;
     return rc < 0 ? rc
                   : onednn_layer_prepare(layer, op->in[0]->grad != NULL,
@@ -32,8 +31,7 @@ static int plan(struct op *op, struct device *dev, struct sluice_error *err)
 static int forward(struct op *op, struct device *dev, struct pass *pass,
                    struct sluice_error *err)
 {
-    (void)pass;
-    threads_claim(dev);
+    (void)dev, (void)pass;
     return onednn_layer_forward(op->state, op->in[0]->data, op->param[0]->data,
                                 op->param[1] ? op->param[1]->data : NULL,
                                 op->out[0]->data, err);
@@ -43,7 +41,6 @@ static int backward(struct op *op, struct device *dev, struct pass *pass,
                     struct sluice_error *err)
 {
     (void)pass;
-    threads_claim(dev);
     return layer_backward(op, dev, op->state, err);
 }
 

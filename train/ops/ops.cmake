@@ -17,10 +17,10 @@ set_source_files_properties(
 set_source_files_properties(ops/conv2d.c PROPERTIES COMPILE_OPTIONS "$<$<CONFIG:Debug>:-O2>")
 
 # Device cpu: oneDNN, and the kernels of kernels.h once for each instruction set. OpenMP
-# is what oneDNN's threads are made of; without it there is one thread for the rest.
+# is what oneDNN's threads are made of.
 if(SLUICE_HAVE_ONEDNN)
   target_sources(sluice_train PRIVATE
-    device_cpu.c device_onednn.c device_threads.c
+    device_cpu.c device_onednn.c onednn_layer.c
     ops/kernels.c ops/kernels_plain.c
     ops/channel_sums.c ops/layer_onednn.c
     ops/batchnorm_cpu.c ops/conv2d_cpu.c ops/conv_few.c ops/conv_skip.c

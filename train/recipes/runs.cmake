@@ -17,9 +17,9 @@ set_source_files_properties(recipe.c PROPERTIES COMPILE_DEFINITIONS
 set_source_files_properties(trainer_record.c PROPERTIES COMPILE_DEFINITIONS
   "SLUICE_VERSION=\"${PROJECT_VERSION}\"")
 
-sluice_program(sluice-train SOURCES train_main.c train_report.c calm_openmp.c
+sluice_program(sluice-train SOURCES train_main.c train_report.c
   LINKS sluice::train sluice_cli)
-sluice_program(sluice-eval SOURCES eval_main.c calm_openmp.c LINKS sluice::train sluice_cli)
+sluice_program(sluice-eval SOURCES eval_main.c LINKS sluice::train sluice_cli)
 sluice_program(sluice-augment SOURCES augment_main.c sheet.c
   LINKS sluice::train sluice_cli PNG::PNG m)
 install(DIRECTORY recipes/ DESTINATION ${CMAKE_INSTALL_DATADIR}/sluice/recipes

@@ -63,6 +63,14 @@ static inline dnnl_status_t desc_copy(dnnl_memory_desc_t *d, desc_ref from)
     return dnnl_memory_desc_clone(d, from);
 }
 
+/* The part of `from` that has these sizes and begins at `at`; the data's address stays
+ * the whole's. */
+static inline dnnl_status_t desc_part(dnnl_memory_desc_t *d, desc_ref from,
+                                      const dnnl_dim_t *dims, const dnnl_dim_t *at)
+{
+    return dnnl_memory_desc_create_submemory(d, from, dims, at);
+}
+
 static inline dnnl_status_t
 layer_primitive_desc(dnnl_primitive_desc_t *pd, const struct onednn *dnn,
                      enum layer_direction direction, const struct onednn_shape *s,
@@ -126,6 +134,14 @@ static inline dnnl_status_t desc_copy(dnnl_memory_desc_t *d, desc_ref from)
 {
     *d = *from;
     return dnnl_success;
+}
+
+/* The part of `from` that has these sizes and begins at `at`; the data's address stays
+ * the whole's. */
+static inline dnnl_status_t desc_part(dnnl_memory_desc_t *d, desc_ref from,
+                                      const dnnl_dim_t *dims, const dnnl_dim_t *at)
+{
+    return dnnl_memory_desc_init_submemory(d, from, dims, at);
 }
 
 static inline dnnl_status_t inner_desc(dnnl_inner_product_desc_t *op,

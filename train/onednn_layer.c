@@ -1,50 +1,19 @@
-/* onednn_layer.c -- convolutions and inner products through oneDNN, a slice of the
- * batch in each call. The device's threads share the slices: see onednn_stay_in_thread.
- */
-#include <stdatomic.h>
+/* onednn_layer.c -- the primitives of a layer that oneDNN computes: how the batch is
+ * cut into slices, one for each call, and all that the calls need. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "device_cpu.h"
 #include "onednn_parts.h"
-#include "workers.h"
 
 enum {
-    DIRECTIONS = 3,
     SLICES_PER_THREAD = 4,
-    SUMS_MOST = 32, /* slices of a weight's gradient: each has sums of its own */
+    SLICE_PIXELS = 64,   /* at least, or the weight would be read again for little */
+    SUMS_MOST = 32,      /* slices of a weight's gradient: each has sums of its own */
+    STRIP_CHANNELS = 64, /* a multiple of what packed orders group */
+    STRIP_BYTES = 1 << 18,
     ALIGN = 64,
-};
-
-/* What a call works on. */
-struct hand {
-    dnnl_memory_t x, y, packed, bias, scratch;
-};
-
-/* The same call for one number of images. */
-struct call {
-    int images;
-    dnnl_primitive_desc_t desc;
-    dnnl_primitive_t primitive;
-    struct hand *hand; /* (hands): one for each thread that may be at it */
-    int hands;
-};
-
-struct direction {
-    struct call call[2]; /* of all slices but the last, if that one differs; of it */
-    int slices;          /* 0: nothing is made yet */
-    dnnl_primitive_t reorder; /* parameter to packed, or packed to gradient */
-    dnnl_memory_t packed;     /* a weight's gradient: of the first slice */
-    dnnl_memory_t plain;      /* the parameter, or its gradient, as it lies */
-    size_t packed_size;
-    bool fresh; /* packed is the parameter's present value */
-};
-
-struct onednn_layer {
-    struct device *dev;
-    struct onednn *dnn;
-    struct onednn_shape shape;
-    struct direction on[DIRECTIONS];
 };
 
 static dnnl_data_type_t dnnl_type(enum sluice_dtype dtype)
@@ -157,55 +126,111 @@ static int make_call(const struct onednn_layer *layer, enum layer_direction whic
     return rc;
 }
 
-/* A reorder between the parameter's order (oihw, float) and the packed one. */
-static int make_reorder(struct onednn_layer *layer, enum layer_direction which,
-                        struct sluice_error *err)
+/* The reorder of output channels [from, from + count), where oneDNN has one for these
+ * channels alone. */
+static dnnl_status_t make_strip(const struct onednn_layer *layer,
+                                enum layer_direction which, desc_ref packed, int from,
+                                int count, struct strip *strip)
 {
     const struct onednn_shape *s = &layer->shape;
     const int kh = s->inner ? s->h : s->kernel, kw = s->inner ? s->w : s->kernel;
-    const dnnl_dims_t dims = { s->k, s->c, kh, kw };
-    struct direction *on = &layer->on[which];
+    const dnnl_dims_t all = { s->k, s->c, kh, kw }, dims = { count, s->c, kh, kw },
+                      at = { from };
     const bool pack = which != LAYER_BACKWARD_WEIGHT;
-    const desc_ref packed = packed_desc(which, &on->call[0]);
     dnnl_engine_t engine = layer->dnn->engine;
-    dnnl_memory_desc_t plain;
+    dnnl_memory_desc_t whole = { 0 }, plain = { 0 }, part = { 0 };
     dnnl_primitive_desc_t pd = NULL;
-    DNNL_TRY(err, dnnl_memory_create(&on->packed, packed, engine,
-                                     pack ? DNNL_MEMORY_ALLOCATE : DNNL_MEMORY_NONE));
-    DNNL_TRY(err, desc_init(&plain, 4, dims, dnnl_f32, dnnl_oihw));
-    dnnl_status_t status =
-        dnnl_memory_create(&on->plain, ref_of(&plain), engine, DNNL_MEMORY_NONE);
+    dnnl_status_t status = desc_init(&whole, 4, all, dnnl_f32, dnnl_oihw);
     if (status == dnnl_success)
-        status = pack ? dnnl_reorder_primitive_desc_create(&pd, ref_of(&plain), engine,
-                                                           packed, engine, NULL)
-                      : dnnl_reorder_primitive_desc_create(
-                            &pd, packed, engine, ref_of(&plain), engine, NULL);
+        status = desc_part(&plain, ref_of(&whole), dims, at);
     if (status == dnnl_success)
-        status = dnnl_primitive_create(&on->reorder, pd);
-    desc_free(plain);
+        status = desc_part(&part, packed, dims, at);
+    const desc_ref from_to[2] = { pack ? ref_of(&plain) : ref_of(&part),
+                                  pack ? ref_of(&part) : ref_of(&plain) };
+    if (status == dnnl_success)
+        status = dnnl_reorder_primitive_desc_create(&pd, from_to[0], engine, from_to[1],
+                                                    engine, NULL);
+    if (status == dnnl_success)
+        status = dnnl_primitive_create(&strip->reorder, pd);
+    if (status == dnnl_success)
+        status =
+            dnnl_memory_create(&strip->plain, ref_of(&plain), engine, DNNL_MEMORY_NONE);
+    if (status == dnnl_success)
+        status =
+            dnnl_memory_create(&strip->packed, ref_of(&part), engine, DNNL_MEMORY_NONE);
     if (pd)
         dnnl_primitive_desc_destroy(pd);
-    DNNL_TRY(err, status);
+    desc_free(whole);
+    desc_free(plain);
+    desc_free(part);
+    return status;
+}
+
+static void drop_strips(struct direction *on)
+{
+    for (int i = 0; i < STRIPS_MOST; i++) {
+        const struct strip *strip = &on->strip[i];
+        if (strip->reorder)
+            dnnl_primitive_destroy(strip->reorder);
+        if (strip->plain)
+            dnnl_memory_destroy(strip->plain);
+        if (strip->packed)
+            dnnl_memory_destroy(strip->packed);
+        on->strip[i] = (struct strip){ .reorder = NULL };
+    }
+}
+
+static dnnl_status_t make_strips(const struct onednn_layer *layer,
+                                 enum layer_direction which, struct direction *on,
+                                 int strips)
+{
+    const desc_ref packed = packed_desc(which, &on->call[0]);
+    const int k = layer->shape.k, groups = k / STRIP_CHANNELS;
+    dnnl_status_t status = dnnl_success;
+    on->strips = strips;
+    for (int i = 0; i < strips && status == dnnl_success; i++) {
+        const int from = groups * i / strips * STRIP_CHANNELS;
+        const int to = i == strips - 1 ? k : groups * (i + 1) / strips * STRIP_CHANNELS;
+        status = make_strip(layer, which, packed, from, to - from, &on->strip[i]);
+    }
+    if (status != dnnl_success)
+        drop_strips(on);
+    return status;
+}
+
+static int make_reorder(struct onednn_layer *layer, enum layer_direction which,
+                        struct sluice_error *err)
+{
+    struct direction *on = &layer->on[which];
+    const desc_ref packed = packed_desc(which, &on->call[0]);
+    int strips = layer->dev->threads < STRIPS_MOST ? layer->dev->threads : STRIPS_MOST;
+    on->packed_size = dnnl_memory_desc_get_size(packed);
+    if (strips > layer->shape.k / STRIP_CHANNELS)
+        strips = layer->shape.k / STRIP_CHANNELS;
+    if (which != LAYER_BACKWARD_WEIGHT)
+        DNNL_TRY(err, dnnl_memory_create(&on->packed, packed, layer->dnn->engine,
+                                         DNNL_MEMORY_ALLOCATE));
+    if (strips > 1 && on->packed_size >= STRIP_BYTES &&
+        make_strips(layer, which, on, strips) == dnnl_success)
+        return 0;
+    DNNL_TRY(err, make_strips(layer, which, on, 1));
     return 0;
 }
 
-/* Into how many slices: as a thread that is held up should hold up little, or, where
- * each slice has sums of its own, one for each thread. */
+/* Into how many slices: several for each thread, as one that is held up should hold up
+ * little; or one for each, where slices have sums of their own. */
 static int count_slices(const struct onednn_layer *layer, enum layer_direction which)
 {
     const struct onednn_shape *s = &layer->shape;
     const int threads = layer->dev->threads;
+    const bool sums = which == LAYER_BACKWARD_WEIGHT;
     const double area = s->inner ? (double)s->h * s->w : (double)s->kernel * s->kernel;
-    const double worth =
-        area * s->c * s->k * s->oh * s->ow * s->n / cpu_of(layer->dev)->slice_least;
-    int slices = which != LAYER_BACKWARD_WEIGHT ? threads * SLICES_PER_THREAD
-                 : threads < SUMS_MOST          ? threads
-                                                : SUMS_MOST;
-    if (threads == 1)
-        slices = 1;
-    if (slices > worth)
-        slices = worth < 1 ? 1 : (int)worth;
-    return slices < s->n ? slices : s->n;
+    const double pixels = (double)s->oh * s->ow * s->n;
+    const double worth = area * s->c * s->k * pixels / cpu_of(layer->dev)->slice_least;
+    double slices = threads == 1 ? 1 : sums ? threads : threads * SLICES_PER_THREAD;
+    slices = fmin(slices, sums ? SUMS_MOST : s->n);
+    slices = fmin(slices, fmax(pixels / SLICE_PIXELS, sums ? 1 : threads));
+    return (int)fmax(1, fmin(s->n, fmin(slices, worth)));
 }
 
 static int reserve(struct onednn_layer *layer, enum layer_direction which,
@@ -218,7 +243,6 @@ static int reserve(struct onednn_layer *layer, enum layer_direction which,
             const size_t size = dnnl_memory_desc_get_size(scratch_desc(&on->call[i]));
             scratch = size > scratch ? size : scratch;
         }
-    on->packed_size = dnnl_memory_desc_get_size(packed_desc(which, &on->call[0]));
     on->packed_size = (on->packed_size + ALIGN - 1) / ALIGN * ALIGN;
     return cpu_reserve(
         layer->dev, scratch,
@@ -246,18 +270,14 @@ static void drop(struct direction *on)
         if (call->desc)
             dnnl_primitive_desc_destroy(call->desc);
     }
-    if (on->reorder)
-        dnnl_primitive_destroy(on->reorder);
+    drop_strips(on);
     if (on->packed)
         dnnl_memory_destroy(on->packed);
-    if (on->plain)
-        dnnl_memory_destroy(on->plain);
     *on = (struct direction){ .slices = 0 };
 }
 
-/* Make a direction, unless it has been made. */
-static int need(struct onednn_layer *layer, enum layer_direction which,
-                struct sluice_error *err)
+int onednn_layer_need(struct onednn_layer *layer, enum layer_direction which,
+                      struct sluice_error *err)
 {
     struct direction *on = &layer->on[which];
     struct call *all = &on->call[0], *last = &on->call[1];
@@ -292,7 +312,7 @@ int onednn_layer_create(struct onednn_layer **out, struct device *dev,
     layer->dev = dev;
     layer->dnn = cpu_of(dev)->onednn;
     layer->shape = *shape;
-    const int rc = need(layer, LAYER_FORWARD, err);
+    const int rc = onednn_layer_need(layer, LAYER_FORWARD, err);
     if (rc < 0) {
         onednn_layer_free(layer);
         return rc;
@@ -317,174 +337,7 @@ void onednn_layer_stale(struct onednn_layer *layer)
 int onednn_layer_prepare(struct onednn_layer *layer, bool data, bool weight,
                          struct sluice_error *err)
 {
-    int rc = data ? need(layer, LAYER_BACKWARD_DATA, err) : 0;
-    return rc == 0 && weight ? need(layer, LAYER_BACKWARD_WEIGHT, err) : rc;
-}
-
-/* The library's handles are not const, though it only reads through these. */
-static dnnl_status_t point(dnnl_memory_t memory, const void *at)
-{
-    return dnnl_memory_set_data_handle(memory, (void *)(uintptr_t)at);
-}
-
-static int reorder(struct onednn_layer *layer, const struct direction *on,
-                   const float *plain, bool pack, struct sluice_error *err)
-{
-    const dnnl_exec_arg_t args[2] = {
-        { DNNL_ARG_FROM, pack ? on->plain : on->packed },
-        { DNNL_ARG_TO, pack ? on->packed : on->plain },
-    };
-    onednn_stay_in_thread();
-    DNNL_TRY(err, point(on->plain, plain));
-    DNNL_TRY(err, dnnl_primitive_execute(on->reorder, layer->dnn->stream[0], 2, args));
-    return 0;
-}
-
-static int renew(struct onednn_layer *layer, struct direction *on, const float *weight,
-                 struct sluice_error *err)
-{
-    if (on->fresh)
-        return 0;
-    const int rc = reorder(layer, on, weight, true, err);
-    on->fresh = rc == 0;
-    return rc;
-}
-
-/* A direction over the whole batch. */
-struct job {
-    const struct onednn_layer *layer;
-    enum layer_direction which;
-    const char *x, *y;
-    const float *bias;
-    char *packed; /* of a weight's gradient: of each slice */
-    atomic_int status;
-};
-
-/* Slice `slice` is `hand`'s work from now on. */
-static dnnl_status_t aim(const struct job *job, size_t slice, const struct hand *hand)
-{
-    const struct onednn_shape *s = &job->layer->shape;
-    const struct direction *on = &job->layer->on[job->which];
-    const size_t first = slice * (size_t)on->call[0].images;
-    const size_t one = sluice_dtype_size(s->dtype);
-    const size_t x = (size_t)s->h * (size_t)s->w * (size_t)s->c * one;
-    const size_t y = (size_t)s->oh * (size_t)s->ow * (size_t)s->k * one;
-    void *packed = job->packed + slice * on->packed_size;
-    dnnl_status_t status = dnnl_success;
-    if (job->which != LAYER_BACKWARD_WEIGHT)
-        status = dnnl_memory_get_data_handle(on->packed, &packed);
-    if (status == dnnl_success)
-        status = point(hand->packed, packed);
-    if (status == dnnl_success)
-        status = point(hand->x, job->x + first * x);
-    if (status == dnnl_success)
-        status = point(hand->y, job->y + first * y);
-    if (status == dnnl_success)
-        status = point(hand->scratch, cpu_scratch(job->layer->dev, workers_self()));
-    if (status == dnnl_success && job->bias)
-        status = point(hand->bias, job->bias);
-    return status;
-}
-
-static dnnl_status_t execute(const struct job *job, const struct call *call,
-                             const struct hand *hand)
-{
-    const bool forward = job->which == LAYER_FORWARD;
-    const dnnl_exec_arg_t args[] = {
-        { job->which == LAYER_BACKWARD_DATA ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC,
-          hand->x },
-        { forward ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST, hand->y },
-        { job->which == LAYER_BACKWARD_WEIGHT ? DNNL_ARG_DIFF_WEIGHTS
-                                              : DNNL_ARG_WEIGHTS,
-          hand->packed },
-        { DNNL_ARG_SCRATCHPAD, hand->scratch },
-        { DNNL_ARG_BIAS, hand->bias },
-    };
-    dnnl_stream_t stream = job->layer->dnn->stream[workers_self()];
-    const dnnl_status_t status =
-        dnnl_primitive_execute(call->primitive, stream, job->bias ? 5 : 4, args);
-    return status == dnnl_success ? dnnl_stream_wait(stream) : status;
-}
-
-static void run_slice(void *arg, size_t slice)
-{
-    struct job *job = arg;
-    const struct direction *on = &job->layer->on[job->which];
-    const bool rest = on->call[1].primitive && (int)slice == on->slices - 1;
-    const struct call *call = &on->call[rest];
-    const struct hand *hand = &call->hand[rest ? 0 : workers_self()];
-    onednn_stay_in_thread();
-    dnnl_status_t status = aim(job, slice, hand);
-    if (status == dnnl_success)
-        status = execute(job, call, hand);
-    if (status != dnnl_success)
-        job->status = status;
-}
-
-static int run(struct job *job, struct sluice_error *err)
-{
-    const struct direction *on = &job->layer->on[job->which];
-    job->status = dnnl_success;
-    workers_run(job->layer->dev->workers, (size_t)on->slices, run_slice, job);
-    DNNL_TRY(err, (dnnl_status_t)job->status);
-    return 0;
-}
-
-int onednn_layer_forward(struct onednn_layer *layer, const void *x, const float *weight,
-                         const float *bias, void *y, struct sluice_error *err)
-{
-    struct job job = { .layer = layer,
-                       .which = LAYER_FORWARD,
-                       .x = x,
-                       .y = y,
-                       .bias = layer->shape.bias ? bias : NULL };
-    const int rc = renew(layer, &layer->on[LAYER_FORWARD], weight, err);
-    return rc < 0 ? rc : run(&job, err);
-}
-
-int onednn_layer_backward_data(struct onednn_layer *layer, const void *dy,
-                               const float *weight, void *dx, struct sluice_error *err)
-{
-    struct job job = { .layer = layer, .which = LAYER_BACKWARD_DATA, .x = dx, .y = dy };
-    int rc = need(layer, LAYER_BACKWARD_DATA, err);
-    if (rc == 0)
-        rc = renew(layer, &layer->on[LAYER_BACKWARD_DATA], weight, err);
-    return rc < 0 ? rc : run(&job, err);
-}
-
-struct sums {
-    float *first;
-    size_t apart; /* of each slice's sums */
-    int slices;
-};
-
-static void add_slices(void *arg, size_t begin, size_t end)
-{
-    const struct sums *s = arg;
-    for (int k = 1; k < s->slices; k++)
-        for (size_t i = begin; i < end; i++)
-            s->first[i] += s->first[(size_t)k * s->apart + i];
-}
-
-int onednn_layer_backward_weight(struct onednn_layer *layer, const void *x,
-                                 const void *dy, float *dweight,
-                                 struct sluice_error *err)
-{
-    const struct direction *on = &layer->on[LAYER_BACKWARD_WEIGHT];
-    struct job job = {
-        .layer = layer, .which = LAYER_BACKWARD_WEIGHT, .x = x, .y = dy
-    };
-    int rc = need(layer, LAYER_BACKWARD_WEIGHT, err);
-    if (rc < 0)
-        return rc;
-    float *all = cpu_of(layer->dev)->sums;
-    job.packed = (char *)all;
-    rc = run(&job, err);
-    if (rc < 0)
-        return rc;
-    struct sums sums = { all, on->packed_size / sizeof *all, on->slices };
-    if (on->slices > 1)
-        threads_for(layer->dev, sums.apart, (size_t)on->slices, add_slices, &sums);
-    DNNL_TRY(err, point(on->packed, all));
-    return reorder(layer, on, dweight, false, err);
+    int rc = data ? onednn_layer_need(layer, LAYER_BACKWARD_DATA, err) : 0;
+    return rc == 0 && weight ? onednn_layer_need(layer, LAYER_BACKWARD_WEIGHT, err)
+                             : rc;
 }

@@ -1,4 +1,4 @@
-/* onednn_parts.h -- what device_onednn.c and onednn_layer.c share. */
+/* onednn_parts.h -- what device_onednn.c, onednn_layer.c and onednn_run.c share. */
 #ifndef SLUICE_ONEDNN_PARTS_H
 #define SLUICE_ONEDNN_PARTS_H
 
@@ -14,6 +14,53 @@
     } while (0)
 
 const char *onednn_status_text(dnnl_status_t status);
+
+enum {
+    DIRECTIONS = 3,
+    STRIPS_MOST = 8,
+};
+
+/* What a call works on. */
+struct hand {
+    dnnl_memory_t x, y, packed, bias, scratch;
+};
+
+/* The same call for one number of images. */
+struct call {
+    int images;
+    dnnl_primitive_desc_t desc;
+    dnnl_primitive_t primitive;
+    struct hand *hand; /* (hands): one for each thread that may be at it */
+    int hands;
+};
+
+/* A reorder of some output channels: of a parameter to what is packed, or of what is
+ * packed to a gradient. */
+struct strip {
+    dnnl_primitive_t reorder;
+    dnnl_memory_t plain, packed;
+};
+
+struct direction {
+    struct call call[2];  /* of all slices but the last, if that one differs; of it */
+    int slices;           /* 0: nothing is made yet */
+    dnnl_memory_t packed; /* the weight; NULL: its gradient */
+    size_t packed_size;
+    bool fresh; /* packed is the parameter's present value */
+    struct strip strip[STRIPS_MOST];
+    int strips;
+};
+
+struct onednn_layer {
+    struct device *dev;
+    struct onednn *dnn;
+    struct onednn_shape shape;
+    struct direction on[DIRECTIONS];
+};
+
+/* Make a direction, unless it has been made. */
+int onednn_layer_need(struct onednn_layer *layer, enum layer_direction which,
+                      struct sluice_error *err);
 
 /* Before any call that computes: from now on the library does in the calling thread all
  * that this thread asks of it. Several threads of its own, OpenMP's, would wait for the

@@ -20,7 +20,7 @@ set_source_files_properties(ops/conv2d.c PROPERTIES COMPILE_OPTIONS "$<$<CONFIG:
 # is what oneDNN's threads are made of.
 if(SLUICE_HAVE_ONEDNN)
   target_sources(sluice_train PRIVATE
-    device_cpu.c device_onednn.c onednn_layer.c
+    device_cpu.c device_onednn.c onednn_layer.c onednn_run.c onednn_run.c
     ops/kernels.c ops/kernels_plain.c
     ops/channel_sums.c ops/layer_onednn.c
     ops/batchnorm_cpu.c ops/conv2d_cpu.c ops/conv_few.c ops/conv_skip.c

@@ -169,6 +169,7 @@ static const struct op_case cases[] = {
     { "flat",          3,  1,  6, 32, { .out_channels = 33, .kernel = 3, .stride = 1, .pad = 1 } },
     { "one pixel",     2,  1,  1, 32, { .out_channels = 32, .kernel = 1, .stride = 1, .pad = 0 } },
     { "stride skips",  2,  8,  7, 32, { .out_channels = 32, .kernel = 3, .stride = 2, .pad = 1 } },
+    { "many weights",  3,  5,  5,112, { .out_channels =136, .kernel = 3, .stride = 1, .pad = 1, .bias = true } },
     { "batch",        33,  6,  5, 24, { .out_channels = 40, .kernel = 3, .stride = 1, .pad = 1 } },
     { "batch, slabs", 17, 12, 11, 16, { .out_channels = 16, .kernel = 3, .stride = 1, .pad = 1, .bias = true } },
     { "batch 5x5 s2", 40,  9,  8, 32, { .out_channels = 33, .kernel = 5, .stride = 2, .pad = 2 } },

@@ -123,6 +123,7 @@ static const struct op_case cases[] = {
     { "head bias",  5, 1, 1,  64, { .out_channels = 10, .bias = true } },
     { "image",      2, 4, 3,   5, { .out_channels = 17, .bias = true } },
     { "wide",       4, 1, 1,  33, { .out_channels = 96, .bias = true } },
+    { "many weights", 5, 2, 2, 150, { .out_channels = 136, .bias = true } },
     { "map",        3, 3, 3,  32, { .out_channels = 40 } },
     { "one image",  1, 2, 2,   8, { .out_channels = 16, .bias = true } },
     { "one output", 3, 1, 1,  48, { .out_channels =  1, .bias = true } },

@@ -90,6 +90,18 @@ sluice write folder tree s.sluice --on-error=skip >out 2>err
 [ $? = 1 ] && grep -q '2 samples skipped' out && grep -q 'skipped: tree/b class/empty.png' err || fail "skip: $(cat out err)"
 sluice verify s.sluice >out && grep -q '91 samples good' out || fail "after skipping: $(cat out)"
 
+# A link to nothing is a picture that cannot be read; one that is called otherwise, no picture.
+ln -s nothing.jpg "tree/b class/gone.jpg"
+ln -s nothing.txt "tree/b class/gone.txt"
+rm "tree/b class/cut.jpg" "tree/b class/empty.png"
+sluice write folder tree l.sluice 2>err
+[ $? = 3 ] && [ "$(wc -l <err)" = 1 ] && grep -q 'gone.jpg: No such file' err || fail "dangling link: $(cat err)"
+sluice write folder tree l.sluice --on-error=skip >out 2>err
+[ $? = 1 ] && grep -q '1 samples skipped' out && grep -q 'skipped: tree/b class/gone.jpg' err || fail "dangling link skipped: $(cat out err)"
+rm "tree/b class/gone.jpg" "tree/b class/gone.txt"
+head -c 900 "tree/c class/deep/56.jpg" >"tree/b class/cut.jpg"
+: >"tree/b class/empty.png"
+
 # Trusted when it was written, a cut picture is found by verify.
 sluice write folder tree t.sluice --trust --on-error=skip --quiet 2>/dev/null
 sluice verify t.sluice >out

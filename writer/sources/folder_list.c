@@ -96,8 +96,9 @@ static int visit(struct folder_list *list, const char *path, const char *name,
                  int label, const struct trail *here, bool top,
                  struct sluice_error *err)
 {
-    struct stat st;
-    if (stat(path, &st) < 0)
+    struct stat st = { .st_mode = S_IFREG };
+    /* A link to nothing is a file that cannot be read: the sample's own fault. */
+    if (stat(path, &st) < 0 && errno != ENOENT && errno != ELOOP)
         return sluice_fail(err, SLUICE_EIO, "%s: %s", path, strerror(errno));
     if (S_ISDIR(st.st_mode)) {
         if (in_trail(here, &st))

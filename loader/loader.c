@@ -20,14 +20,6 @@ uint64_t sluice_batches_of(const struct sluice_loader *ld, uint32_t epoch)
     return s.shift ? sluice_share_batches(&s) : ld->epoch_batches;
 }
 
-static int lent(const struct sluice_loader *ld)
-{
-    int n = 0;
-    for (int i = 0; i < ld->opt.batches; i++)
-        n += ld->slots[i].state == SLOT_LENT;
-    return n;
-}
-
 static int has_failed(const struct sluice_loader *ld, struct sluice_error *err)
 {
     return sluice_fail(err, SLUICE_EINVAL, "%s: the loader has failed; close it",
@@ -124,7 +116,8 @@ void sluice_loader_release(struct sluice_loader *ld, const struct sluice_batch *
     pthread_mutex_unlock(&ld->lock);
 }
 
-/* Drop all work under way and begin at (epoch, batch). With the lock held. */
+/* Drop all work under way and begin at (epoch, batch). What is lent stays the
+ * consumer's. With the lock held. */
 static void restart(struct sluice_loader *ld, uint32_t epoch, uint64_t batch)
 {
     __atomic_store_n(&ld->cancel, true, __ATOMIC_RELAXED);
@@ -132,6 +125,8 @@ static void restart(struct sluice_loader *ld, uint32_t epoch, uint64_t batch)
     while (ld->busy)
         pthread_cond_wait(&ld->ready, &ld->lock);
     for (int i = 0; i < ld->opt.batches; i++) {
+        if (ld->slots[i].state == SLOT_LENT)
+            continue;
         sluice_damage_drop(&ld->slots[i]);
         ld->slots[i].state = SLOT_FREE;
     }
@@ -142,7 +137,7 @@ static void restart(struct sluice_loader *ld, uint32_t epoch, uint64_t batch)
     __atomic_store_n(&ld->cancel, false, __ATOMIC_RELAXED);
 }
 
-/* With the lock held, and nothing lent. */
+/* With the lock held. */
 static void go(struct sluice_loader *ld, uint32_t epoch, uint64_t batch, uint64_t shift)
 {
     /* The workers are already there if this is where the consumer stands, or the
@@ -182,9 +177,6 @@ int sluice_loader_go(struct sluice_loader *ld, uint32_t epoch, uint64_t batch,
     else if (batch > ld->epoch_batches)
         rc = sluice_fail(err, SLUICE_EINVAL, "%s: batch %" PRIu64 " of %" PRIu64,
                          ld->file.path, batch, ld->epoch_batches);
-    else if (lent(ld))
-        rc = sluice_fail(err, SLUICE_EINVAL, "%s: %d batches are not released",
-                         ld->file.path, lent(ld));
     else
         go(ld, epoch, batch, shift);
     pthread_mutex_unlock(&ld->lock);

@@ -66,8 +66,8 @@ int sluice_loader_try_next(struct sluice_loader *ld, const struct sluice_batch *
 int sluice_loader_fd(struct sluice_loader *ld, struct sluice_error *err);
 
 /* Continue with batch `batch` of epoch `epoch`, in time that does not depend on either.
- * May be called mid-epoch; every batch must have been released. A fresh loader stands
- * at (0, 0); after the end of an epoch, seek to (epoch + 1, 0). */
+ * May be called mid-epoch; batches that are held stay as they are until released. A
+ * fresh loader stands at (0, 0); after the end of an epoch, seek to (epoch + 1, 0). */
 int sluice_loader_seek(struct sluice_loader *ld, uint32_t epoch, uint64_t batch,
                        struct sluice_error *err);
 
@@ -78,7 +78,7 @@ int sluice_loader_seek(struct sluice_loader *ld, uint32_t epoch, uint64_t batch,
  * world and batch size that it was taken with get the very batches of an unbroken
  * epoch.) The batches' numbers then go on from the one that this place has in their own
  * epoch. Seed, file, order and samples in use must be the same; SLUICE_EINVAL says what
- * is not. Both take well under a millisecond; set needs every batch released. */
+ * is not. Both take well under a millisecond. */
 struct sluice_loader_state {
     uint64_t seed;
     uint32_t epoch;

@@ -1,0 +1,483 @@
+"""Batches of images from a .sluice file, as arrays without a copy.
+
+    import sluice
+
+    loader = sluice.Loader("train.sluice", batch_size=512, seed=1, layout="nchw",
+                           augment="flip,translate:pad=4,normalize")
+    for epoch in range(24):
+        for images, labels in loader:      # numpy arrays; memoryviews without numpy
+            ...
+        # or: for batch in loader: images, labels = batch.torch()
+
+Each `for` is the next epoch. Options: help(sluice.Loader), sluice.options().
+"""
+
+import ctypes
+import gc
+import json
+import os
+import select
+import threading
+import time
+import weakref
+
+try:
+    import numpy
+except ImportError:
+    numpy = None
+
+__all__ = ["Batch", "Error", "Loader", "options"]
+
+_MESSAGE, _FACTS, _STATE, _REASON = 480, 32, 192, 160  # sizes in sluice_python.h
+
+
+def _load():
+    lib = ctypes.CDLL(os.path.join(os.path.dirname(__file__), "libsluice-python.so"))
+    handle, text, number = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int
+    texts, numbers = ctypes.POINTER(text), ctypes.POINTER(ctypes.c_double)
+    for name, result, *arguments in (
+        ("open", number, ctypes.POINTER(handle), text, texts, texts, number, text),
+        ("close", None, handle),
+        ("next", number, handle, ctypes.POINTER(ctypes.c_uint64), text),
+        ("release", None, handle, ctypes.c_uint64),
+        ("fds", number, handle, ctypes.POINTER(number), text),
+        ("stop", None, handle),
+        ("seek", number, handle, ctypes.c_uint32, ctypes.c_uint64, text),
+        ("state", number, handle, text, text),
+        ("restore", number, handle, text, text),
+        ("facts", number, handle, texts, numbers),
+        ("stats", number, handle, texts, numbers),
+        ("io", None, handle, text, text),
+        ("damage", ctypes.c_int64, handle, number, text),
+        ("dtype", text, handle),
+        ("pipeline", text, handle),
+        ("column", text, handle, number),
+        ("class_name", text, handle, number),
+        ("mean", numbers, handle),
+        ("std", numbers, handle),
+        ("option", text, number, texts),
+        ("code", text, number),
+    ):
+        function = getattr(lib, "sluice_python_" + name)
+        function.restype, function.argtypes = result, arguments
+        setattr(lib, name, function)
+    return lib
+
+
+_lib = _load()
+
+
+class Error(Exception):
+    """One line: which file, which sample, expected, found. `code` says what kind:
+    "invalid", "no_memory", "io", "corrupt", "version", "unbuilt", ..."""
+
+    def __init__(self, message, code):
+        super().__init__(message)
+        self.code = code
+
+    def __reduce__(self):
+        return Error, (str(self), self.code)
+
+
+def _code(rc):
+    return _lib.code(rc).decode()
+
+
+def _check(rc, message):
+    if rc < 0:
+        raise Error(message.value.decode(errors="replace"), _code(rc))
+    return rc
+
+
+def options():
+    """The options of Loader: their names, and a line about each with its default."""
+    found, text = {}, ctypes.c_char_p()
+    while (name := _lib.option(len(found), text)) is not None:
+        found[name.decode()] = text.value.decode()
+    return found
+
+
+def _text(value):
+    """An option's value as the library reads it."""
+    if isinstance(value, bool):
+        return b"1" if value else b"0"
+    if isinstance(value, (str, bytes, os.PathLike)):
+        return os.fsencode(value)
+    if hasattr(value, "__iter__"):
+        return ",".join(map(str, value)).encode()
+    return str(value).encode()
+
+
+# ---- memory ----
+#
+# Arrays point into the loader's memory: array -> ctypes array -> lease -> handle. The
+# batch goes back when its lease is collected, the loader's memory when its handle is.
+
+
+class _Handle:
+    """What the library opened, until the loader is closed and no array is left."""
+
+    def __init__(self, path, given):
+        names = [name.encode() for name in given]
+        values = [_text(value) for value in given.values()]
+        for value in values:
+            if b"\0" in value:
+                raise ValueError("embedded null byte")
+        pointer, message = ctypes.c_void_p(), ctypes.create_string_buffer(_MESSAGE)
+        array = ctypes.c_char_p * len(names)
+        _check(_lib.open(pointer, os.fsencode(path), array(*names), array(*values),
+                         len(names), message), message)
+        self.pointer = pointer
+        self.pid = os.getpid()
+        self.lock = threading.Lock()  # of next, and of where the loader stands
+        self.holders = {}  # lease: the thread that took it
+        self.waiting = set()  # threads
+        # At the end of the process arrays may still be read: nothing is freed then.
+        weakref.finalize(self, _lib.close, pointer).atexit = False
+        fds = (ctypes.c_int * 2)()
+        _check(_lib.fds(pointer, fds, message), message)
+        self.ready, self.stopped = fds
+
+    def release(self, out):
+        if out[0]:
+            self.holders.pop(out[0], None)
+            _lib.release(self.pointer, out[0])
+
+    def all_wait(self):
+        return all(t in self.waiting for t in self.holders.copy().values())
+
+
+class _Lease:
+    """Gives back the batch that `out` comes to name; made before, so that no exception,
+    such as Ctrl-C, comes between."""
+
+    def __init__(self, handle, out):
+        weakref.finalize(self, handle.release, out).atexit = False
+
+
+def _memory(address, size, lease):
+    memory = (ctypes.c_ubyte * size).from_address(address)
+    memory.lease = lease
+    return memory
+
+
+_FORMATS = {"u8": "B", "f16": "H", "bf16": "H", "f32": "f", "i64": "q"}  # memoryview's
+_NUMPY = {"u8": "u1", "f16": "f2", "bf16": "u2", "f32": "f4", "i64": "i8"}
+_TORCH = {"u8": "uint8", "f16": "float16", "bf16": "bfloat16", "f32": "float32",
+          "i64": "int64"}
+_SIZES = {"u8": 1, "f16": 2, "bf16": 2, "f32": 4, "i64": 8}
+
+
+class _Array:
+    """Memory of a batch, as whatever the user wants to see."""
+
+    def __init__(self, address, dtype, shape, lease):
+        size = _SIZES[dtype]
+        for n in shape:
+            size *= n
+        self.memory, self.dtype, self.shape = _memory(address, size, lease), dtype, shape
+
+    def view(self):
+        if numpy is not None:
+            return numpy.frombuffer(self.memory, _NUMPY[self.dtype]).reshape(self.shape)
+        return memoryview(self.memory).cast("B").cast(_FORMATS[self.dtype], self.shape)
+
+    def torch(self, torch):
+        dtype = getattr(torch, _TORCH[self.dtype])
+        return torch.frombuffer(self.memory, dtype=dtype).view(self.shape)
+
+
+class Batch:
+    """Images and what belongs to them. Unpacks into (images, labels), and where the
+    pipeline mixes (cutmix, mixup) into (images, labels, partners, shares): the loss of
+    image i is shares[i] * loss(labels[i]) + (1 - shares[i]) * loss(labels[partners[i]]).
+
+    images    (n, height, width, channels), or (n, channels, height, width); bf16, which
+              numpy lacks, is uint16 (torch() gives bfloat16)
+    labels    (n) int64: the column of the loader's `label`; None: the file has none
+    columns   (n, len(loader.labels)) int64: all integer fields
+    ids       (n) int64: sample numbers in the file
+    partners  (n) int64, shares (n) float32: None where nothing mixes
+    epoch, number
+    """
+
+    def __init__(self, facts, lease, n, out):
+        self.epoch, self.number, self._n = out[1], out[2], n
+        self._label = facts["label"]
+        self._images = _Array(out[3], facts["dtype"], (n, *facts["shape"]), lease)
+        self._columns = None
+        if self._label >= 0:
+            self._columns = _Array(out[4], "i64", (n, facts["columns"]), lease)
+        self._ids = _Array(out[5], "i64", (n,), lease)
+        self._partners = _Array(out[6], "i64", (n,), lease) if out[6] else None
+        self._shares = _Array(out[7], "f32", (n,), lease) if out[7] else None
+
+    def __len__(self):
+        return self._n
+
+    def __iter__(self):
+        yield self.images
+        yield self.labels
+        if self._partners:
+            yield self.partners
+            yield self.shares
+
+    @property
+    def images(self):
+        return self._images.view()
+
+    @property
+    def columns(self):
+        return self._columns and self._columns.view()
+
+    @property
+    def labels(self):
+        if self._columns is None:
+            return None
+        if numpy is not None:
+            return self._columns.view()[:, self._label]
+        flat = memoryview(self._columns.memory).cast("B").cast("q")
+        return flat[self._label :: self._columns.shape[1]]
+
+    @property
+    def ids(self):
+        return self._ids.view()
+
+    @property
+    def partners(self):
+        return self._partners and self._partners.view()
+
+    @property
+    def shares(self):
+        return self._shares and self._shares.view()
+
+    def torch(self):
+        """The same, in the same order, as tensors that share the memory."""
+        import torch
+
+        labels = self._columns and self._columns.torch(torch)[:, self._label]
+        mixes = (self._partners, self._shares) if self._partners else ()
+        return (self._images.torch(torch), labels, *(m.torch(torch) for m in mixes))
+
+
+# ---- the loader ----
+
+
+class _Epoch:
+    """One pass over the loader: any number of threads may take batches of it."""
+
+    def __init__(self, loader, turn):
+        self._loader, self._turn, self._done = loader, turn, False
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        batch = self._loader._next(self)
+        if batch is None:
+            raise StopIteration
+        return batch
+
+
+class Loader:
+    """Batches of a .sluice file, read ahead of need by threads that hold no GIL.
+
+    Every `for` over the loader is the next epoch; after seek and restore it begins
+    there. A batch is a function of (file, options, seed, epoch, number) alone. Options
+    have the names that `sluice bench` has; sluice.options() lists them.
+
+    A batch's arrays point into the loader's memory. They keep their batch, which goes
+    back to the loader when the last of them is collected, so at most `batches` (4) are
+    held at a time: keep copies, not arrays. Arrays outlive close().
+
+    samples   of an epoch (of this rank); len(loader): batches
+    shape     of an image; dtype: "f32", "f16", "bf16" or "u8"; layout: "nhwc", "nchw"
+    label     name of the class's column (None: there is none) of those in `labels`
+    classes   names of the classes, [] if the file has none
+    mean, std of each channel, on the scale 0..255; None if the file has none
+    pipeline  the augmentation with every value spelled out; None: there is none
+    epoch     that the next batch is of
+    """
+
+    def __init__(self, path, **options):
+        given = {name: value for name, value in options.items() if value is not None}
+        self.path = os.fspath(path)
+        self._handle = handle = _Handle(path, given)
+        self._turn = None  # that of the _Epoch which may take batches
+        self._fresh = True  # no batch of this epoch was taken by a `for`
+        self._epoch, self._waited = 0, 0.0
+        self._describe(handle.pointer)
+
+    def _describe(self, pointer):
+        facts = self._facts(_lib.facts)
+        height, width, channels = facts["height"], facts["width"], facts["channels"]
+        self.shape = (height, width, channels)
+        if facts["nchw"]:
+            self.shape = (channels, height, width)
+        self.layout = "nchw" if facts["nchw"] else "nhwc"
+        self.dtype = _lib.dtype(pointer).decode()
+        self.samples, self._length = facts["samples"], facts["length"]
+        pipeline = _lib.pipeline(pointer)
+        self.pipeline = None if pipeline is None else pipeline.decode()
+        self.labels = [_lib.column(pointer, i).decode() for i in range(facts["columns"])]
+        self.label = self.labels[facts["label"]] if facts["label"] >= 0 else None
+        self.classes = [_lib.class_name(pointer, i).decode(errors="replace")
+                        for i in range(facts["classes"])]
+        stored = facts["stored_channels"]
+        mean, std = _lib.mean(pointer), _lib.std(pointer)
+        self.mean = tuple(mean[:stored]) if mean else None
+        self.std = tuple(std[:stored]) if std else None
+        self._batches = facts["batches"]
+        self._batch_facts = {"shape": self.shape, "dtype": self.dtype,
+                             "label": facts["label"], "columns": facts["columns"]}
+
+    def _facts(self, call):
+        names, values = (ctypes.c_char_p * _FACTS)(), (ctypes.c_double * _FACTS)()
+        n = call(self._open().pointer, names, values)
+        return {names[i].decode(): int(v) if (v := values[i]).is_integer() else v
+                for i in range(n)}
+
+    def _open(self):
+        handle = self._handle
+        if handle is None:
+            raise Error(f"{self.path}: the loader is closed", "invalid")
+        if handle.pid != os.getpid():
+            raise Error(f"{self.path}: this process was forked after the loader was "
+                        "opened; open it again here", "invalid")
+        return handle
+
+    def __len__(self):
+        return self._length
+
+    def __enter__(self):
+        self._open()
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        """Stop; threads that wait for a batch get an Error. Arrays stay valid, and the
+        loader's threads and memory go when the last of them does."""
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            _lib.stop(handle.pointer)
+
+    # ---- batches ----
+
+    def __iter__(self):
+        handle = self._open()
+        with handle.lock:
+            if not self._fresh:
+                self._go(handle, self._epoch + 1)
+            self._turn = object()
+            return _Epoch(self, self._turn)
+
+    def _go(self, handle, epoch, batch=0):
+        """With the lock held."""
+        message = ctypes.create_string_buffer(_MESSAGE)
+        _check(_lib.seek(handle.pointer, epoch, batch, message), message)
+        self._epoch, self._fresh, self._turn = epoch, True, None
+
+    def _take(self, handle, epoch):
+        """A batch, None at the end, or False: not yet. With the lock held."""
+        if epoch._done:
+            return None
+        if epoch._turn is not self._turn:
+            raise Error(f"{self.path}: this pass has ended: a later one, seek or restore "
+                        "has begun", "invalid")
+        out, message = (ctypes.c_uint64 * 8)(), ctypes.create_string_buffer(_MESSAGE)
+        lease = _Lease(handle, out)
+        n = _lib.next(handle.pointer, out, message)
+        if n < 0 and _code(n) == "again":
+            return False
+        if _check(n, message) == 0:
+            self._go(handle, self._epoch + 1)
+            epoch._done = True
+            return None
+        handle.holders[out[0]] = threading.get_ident()
+        self._fresh = False
+        return Batch(self._batch_facts, lease, n, out)
+
+    def _next(self, epoch):
+        while True:
+            handle = self._open()
+            with handle.lock:
+                batch = self._take(handle, epoch)
+            if batch is not False:
+                return batch
+            self._wait(handle)
+
+    def _wait(self, handle):
+        """Until a batch may be there; Ctrl-C ends it."""
+        me, before = threading.get_ident(), time.monotonic()
+        handle.waiting.add(me)
+        try:
+            if len(handle.holders) == self._batches and handle.all_wait():
+                gc.collect()
+                if len(handle.holders) == self._batches and handle.all_wait():
+                    raise Error(
+                        f"{self.path}: all {self._batches} batches are held: copy what "
+                        "is kept, drop the arrays, or ask for more with batches=",
+                        "invalid")
+            poll = select.poll()
+            poll.register(handle.ready, select.POLLIN)
+            poll.register(handle.stopped, select.POLLIN)
+            poll.poll()
+        finally:
+            handle.waiting.discard(me)
+            self._waited += time.monotonic() - before
+
+    # ---- where it stands ----
+
+    @property
+    def epoch(self):
+        return self._epoch
+
+    def seek(self, epoch, batch=0):
+        """The next `for` begins with batch `batch` of epoch `epoch`."""
+        handle = self._open()
+        if not (0 <= epoch < 1 << 32 and 0 <= batch < 1 << 63):
+            raise Error(f"{self.path}: batch {batch} of epoch {epoch}", "invalid")
+        with handle.lock:
+            self._go(handle, epoch, batch)
+
+    def state(self):
+        """Where the loader stands, as JSON for checkpoints: behind the batches that it
+        handed out."""
+        handle = self._open()
+        text = ctypes.create_string_buffer(_STATE)
+        message = ctypes.create_string_buffer(_MESSAGE)
+        _check(_lib.state(handle.pointer, text, message), message)
+        return text.value.decode()
+
+    def restore(self, state):
+        """The next `for` goes on where state() was taken, with any batch size and
+        world; file, seed, order and samples in use must be the same."""
+        handle = self._open()
+        message = ctypes.create_string_buffer(_MESSAGE)
+        with handle.lock:
+            _check(_lib.restore(handle.pointer, state.encode(), message), message)
+            self._epoch = json.loads(self.state())["epoch"]
+            self._fresh, self._turn = True, None
+
+    # ---- how it went ----
+
+    def stats(self):
+        """What was chosen and how it went, since opening; times are summed over the
+        threads, wait_seconds is how long `for` waited."""
+        stats = self._facts(_lib.stats)
+        name, reason = (ctypes.create_string_buffer(_REASON) for _ in range(2))
+        _lib.io(self._open().pointer, name, reason)
+        stats.update(io=name.value.decode(), io_reason=reason.value.decode(),
+                     wait_seconds=self._waited)
+        return stats
+
+    def damage(self):
+        """The damaged samples that were skipped or replaced: {number: why}."""
+        found, message = {}, ctypes.create_string_buffer(_MESSAGE)
+        pointer, i = self._open().pointer, 0
+        while (sample := _lib.damage(pointer, i, message)) >= 0:
+            found[sample] = message.value.decode(errors="replace")
+            i += 1
+        return found

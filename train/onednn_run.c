@@ -82,9 +82,11 @@ static dnnl_status_t aim(const struct job *job, size_t slice, const struct hand 
     const size_t one = sluice_dtype_size(s->dtype);
     const size_t x = (size_t)s->h * (size_t)s->w * (size_t)s->c * one;
     const size_t y = (size_t)s->oh * (size_t)s->ow * (size_t)s->k * one;
-    void *packed = job->packed + slice * on->packed_size;
+    void *packed = NULL;
     dnnl_status_t status = dnnl_success;
-    if (job->which != LAYER_BACKWARD_WEIGHT)
+    if (job->which == LAYER_BACKWARD_WEIGHT)
+        packed = job->packed + slice * on->packed_size;
+    else
         status = dnnl_memory_get_data_handle(on->packed, &packed);
     if (status == dnnl_success)
         status = point(hand->packed, packed);

@@ -69,7 +69,7 @@ _lib = _load()
 
 class Error(Exception):
     """One line: which file, which sample, expected, found. `code` says what kind:
-    "invalid", "no_memory", "io", "corrupt", "version", "unbuilt", ..."""
+    "invalid", "memory", "io", "corrupt", "version", ..."""
 
     def __init__(self, message, code):
         super().__init__(message)

@@ -54,7 +54,7 @@ EXPORT const char *sluice_python_dtype(struct sluice_python *p);
 EXPORT const char *sluice_python_pipeline(struct sluice_python *p);
 EXPORT const char *sluice_python_column(struct sluice_python *p, int column);
 EXPORT const char *sluice_python_class_name(struct sluice_python *p, int i);
-/* (stored_channels) or NULL */
+/* (source_channels) on the scale 0..255, or NULL */
 EXPORT const double *sluice_python_mean(struct sluice_python *p);
 EXPORT const double *sluice_python_std(struct sluice_python *p);
 

@@ -7,6 +7,7 @@ import os
 import random
 import re
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -30,7 +31,7 @@ except ImportError:
 SAMPLES, SIDE, BATCH = 500, 32, 64
 CHAIN = "flip,translate:pad=2,cutout:size=4,normalize"
 work = tempfile.TemporaryDirectory()
-FILE = os.path.join(work.name, "train.sluice")
+FILE, GREY = (os.path.join(work.name, name) for name in ("train.sluice", "grey.sluice"))
 
 
 def make_file():
@@ -46,7 +47,17 @@ def make_file():
     return samples
 
 
+def make_grey_file():
+    """One image of MNIST's form: 1, 2, 3 and 4."""
+    with open(os.path.join(work.name, "train-images-idx3-ubyte"), "wb") as f:
+        f.write(struct.pack(">4I", 2051, 1, 2, 2) + bytes([1, 2, 3, 4]))
+    with open(os.path.join(work.name, "train-labels-idx1-ubyte"), "wb") as f:
+        f.write(struct.pack(">2I", 2049, 1) + bytes([5]))
+    subprocess.run([BIN + "/sluice", "write", "mnist", work.name, GREY, "--quiet"], check=True)
+
+
 known = make_file()
+make_grey_file()
 
 
 def crc32c_table():
@@ -163,6 +174,8 @@ class Contents(unittest.TestCase):
         self.assertEqual((len(loader.mean), len(loader.std)), (3, 3))
         self.assertTrue(all(120 < m < 135 for m in loader.mean))
         self.assertIn("normalize:mean=", loader.pipeline)
+        grey = sluice.Loader(GREY, channels=3, augment="normalize")
+        self.assertEqual((grey.shape, grey.mean, grey.std), ((2, 2, 3), (2.5,) * 3, (1.25 ** 0.5,) * 3))
         self.assertIsNone(sluice.Loader(FILE).pipeline)
         self.assertEqual(sluice.Loader(FILE, class_field="coarse_label").label, "coarse_label")
         self.assertEqual(loader.classes, [f"class {i}" for i in range(100)])

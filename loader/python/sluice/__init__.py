@@ -294,7 +294,7 @@ class Loader:
     shape     of an image; dtype: "f32", "f16", "bf16" or "u8"; layout: "nhwc", "nchw"
     label     name of the class's column (None: there is none) of those in `labels`
     classes   names of the classes, [] if the file has none
-    mean, std of each channel, on the scale 0..255; None if the file has none
+    mean, std of each channel on the scale 0..255; None if the file has none
     pipeline  the augmentation with every value spelled out; None: there is none
     epoch     that the next batch is of
     """
@@ -323,10 +323,10 @@ class Loader:
         self.label = self.labels[facts["label"]] if facts["label"] >= 0 else None
         self.classes = [_lib.class_name(pointer, i).decode(errors="replace")
                         for i in range(facts["classes"])]
-        stored = facts["stored_channels"]
+        channels = facts["source_channels"]
         mean, std = _lib.mean(pointer), _lib.std(pointer)
-        self.mean = tuple(mean[:stored]) if mean else None
-        self.std = tuple(std[:stored]) if std else None
+        self.mean = tuple(mean[:channels]) if mean else None
+        self.std = tuple(std[:channels]) if std else None
         self._batches = facts["batches"]
         self._batch_facts = {"shape": self.shape, "dtype": self.dtype,
                              "label": facts["label"], "columns": facts["columns"]}

@@ -267,6 +267,7 @@ static void refused_states(void)
     struct sluice_loader_options o = options(SLUICE_QUASI_RANDOM);
     const uint64_t subset[2] = { 5, 6 };
     struct sluice_loader_state state, s;
+    const struct sluice_batch *held, *again;
     struct sluice_loader *ld = open_with(&o), *elsewhere;
     REQUIRE(sluice_loader_get_state(ld, &state, &err) == 0, "%s", err.message);
     s = state;
@@ -281,6 +282,16 @@ static void refused_states(void)
     s = state;
     s.view ^= 1;
     refuse(ld, &s, "another file");
+    REQUIRE(sluice_loader_get_state(ld, &s, &err) == 0, "%s", err.message);
+    REQUIRE(sluice_loader_next(ld, &held, &err) > 0, "%s", err.message);
+    CHECK(sluice_loader_set_state(ld, &s, &err) == 0, "%s", err.message);
+    REQUIRE(sluice_loader_next(ld, &again, &err) == held->count, "%s", err.message);
+    CHECK(again != held && again->number == held->number &&
+              memcmp(again->ids, held->ids, sizeof(*held->ids) * (size_t)held->count) ==
+                  0,
+          "a batch is held, and comes again");
+    sluice_loader_release(ld, held);
+    sluice_loader_release(ld, again);
     sluice_loader_close(ld);
 
     o.open_blocks++;

@@ -23,7 +23,7 @@ enum sluice_order {
 };
 
 enum sluice_io {
-    SLUICE_IO_AUTO = 0,     /* probe, choose, and say why: sluice_loader_io_reason */
+    SLUICE_IO_AUTO = 0,     /* probe, choose, and say why: io_reason of the stats */
     SLUICE_IO_RESIDENT = 1, /* the payload is kept in memory; it lies in order */
     SLUICE_IO_URING = 2,    /* io_uring, through the page cache */
     SLUICE_IO_DIRECT = 3,   /* io_uring with O_DIRECT, past the page cache */

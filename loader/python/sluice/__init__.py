@@ -26,87 +26,10 @@ try:
 except ImportError:
     numpy = None
 
+from ._library import (FACTS, MESSAGE, REASON, STATE, Error, check, code, lib,
+                       option_text, options)
+
 __all__ = ["Batch", "Error", "Loader", "options"]
-
-_MESSAGE, _FACTS, _STATE, _REASON = 480, 32, 192, 160  # sizes in sluice_python.h
-
-
-def _load():
-    lib = ctypes.CDLL(os.path.join(os.path.dirname(__file__), "libsluice-python.so"))
-    handle, text, number = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int
-    texts, numbers = ctypes.POINTER(text), ctypes.POINTER(ctypes.c_double)
-    for name, result, *arguments in (
-        ("open", number, ctypes.POINTER(handle), text, texts, texts, number, text),
-        ("close", None, handle),
-        ("next", number, handle, ctypes.POINTER(ctypes.c_uint64), text),
-        ("release", None, handle, ctypes.c_uint64),
-        ("fds", number, handle, ctypes.POINTER(number), text),
-        ("stop", None, handle),
-        ("seek", number, handle, ctypes.c_uint32, ctypes.c_uint64, text),
-        ("state", number, handle, text, text),
-        ("restore", number, handle, text, text),
-        ("facts", number, handle, texts, numbers),
-        ("stats", number, handle, texts, numbers),
-        ("io", None, handle, text, text),
-        ("damage", ctypes.c_int64, handle, number, text),
-        ("dtype", text, handle),
-        ("pipeline", text, handle),
-        ("column", text, handle, number),
-        ("class_name", text, handle, number),
-        ("mean", numbers, handle),
-        ("std", numbers, handle),
-        ("option", text, number, texts),
-        ("code", text, number),
-    ):
-        function = getattr(lib, "sluice_python_" + name)
-        function.restype, function.argtypes = result, arguments
-        setattr(lib, name, function)
-    return lib
-
-
-_lib = _load()
-
-
-class Error(Exception):
-    """One line: which file, which sample, expected, found. `code` says what kind:
-    "invalid", "memory", "io", "corrupt", "version", ..."""
-
-    def __init__(self, message, code):
-        super().__init__(message)
-        self.code = code
-
-    def __reduce__(self):
-        return Error, (str(self), self.code)
-
-
-def _code(rc):
-    return _lib.code(rc).decode()
-
-
-def _check(rc, message):
-    if rc < 0:
-        raise Error(message.value.decode(errors="replace"), _code(rc))
-    return rc
-
-
-def options():
-    """The options of Loader: their names, and a line about each with its default."""
-    found, text = {}, ctypes.c_char_p()
-    while (name := _lib.option(len(found), text)) is not None:
-        found[name.decode()] = text.value.decode()
-    return found
-
-
-def _text(value):
-    """An option's value as the library reads it."""
-    if isinstance(value, bool):
-        return b"1" if value else b"0"
-    if isinstance(value, (str, bytes, os.PathLike)):
-        return os.fsencode(value)
-    if hasattr(value, "__iter__"):
-        return ",".join(map(str, value)).encode()
-    return str(value).encode()
-
 
 # ---- memory ----
 #
@@ -119,29 +42,29 @@ class _Handle:
 
     def __init__(self, path, given):
         names = [name.encode() for name in given]
-        values = [_text(value) for value in given.values()]
+        values = [option_text(value) for value in given.values()]
         for value in values:
             if b"\0" in value:
                 raise ValueError("embedded null byte")
-        pointer, message = ctypes.c_void_p(), ctypes.create_string_buffer(_MESSAGE)
+        pointer, message = ctypes.c_void_p(), ctypes.create_string_buffer(MESSAGE)
         array = ctypes.c_char_p * len(names)
-        _check(_lib.open(pointer, os.fsencode(path), array(*names), array(*values),
-                         len(names), message), message)
+        check(lib.open(pointer, os.fsencode(path), array(*names), array(*values),
+                       len(names), message), message)
         self.pointer = pointer
         self.pid = os.getpid()
         self.lock = threading.Lock()  # of next, and of where the loader stands
         self.holders = {}  # lease: the thread that took it
         self.waiting = set()  # threads
         # At the end of the process arrays may still be read: nothing is freed then.
-        weakref.finalize(self, _lib.close, pointer).atexit = False
+        weakref.finalize(self, lib.close, pointer).atexit = False
         fds = (ctypes.c_int * 2)()
-        _check(_lib.fds(pointer, fds, message), message)
+        check(lib.fds(pointer, fds, message), message)
         self.ready, self.stopped = fds
 
     def release(self, out):
         if out[0]:
             self.holders.pop(out[0], None)
-            _lib.release(self.pointer, out[0])
+            lib.release(self.pointer, out[0])
 
     def all_wait(self):
         return all(t in self.waiting for t in self.holders.copy().values())
@@ -309,22 +232,22 @@ class Loader:
         self._describe(handle.pointer)
 
     def _describe(self, pointer):
-        facts = self._facts(_lib.facts)
+        facts = self._facts(lib.facts)
         height, width, channels = facts["height"], facts["width"], facts["channels"]
         self.shape = (height, width, channels)
         if facts["nchw"]:
             self.shape = (channels, height, width)
         self.layout = "nchw" if facts["nchw"] else "nhwc"
-        self.dtype = _lib.dtype(pointer).decode()
+        self.dtype = lib.dtype(pointer).decode()
         self.samples, self._length = facts["samples"], facts["length"]
-        pipeline = _lib.pipeline(pointer)
+        pipeline = lib.pipeline(pointer)
         self.pipeline = None if pipeline is None else pipeline.decode()
-        self.labels = [_lib.column(pointer, i).decode() for i in range(facts["columns"])]
+        self.labels = [lib.column(pointer, i).decode() for i in range(facts["columns"])]
         self.label = self.labels[facts["label"]] if facts["label"] >= 0 else None
-        self.classes = [_lib.class_name(pointer, i).decode(errors="replace")
+        self.classes = [lib.class_name(pointer, i).decode(errors="replace")
                         for i in range(facts["classes"])]
         channels = facts["source_channels"]
-        mean, std = _lib.mean(pointer), _lib.std(pointer)
+        mean, std = lib.mean(pointer), lib.std(pointer)
         self.mean = tuple(mean[:channels]) if mean else None
         self.std = tuple(std[:channels]) if std else None
         self._batches = facts["batches"]
@@ -332,7 +255,7 @@ class Loader:
                              "label": facts["label"], "columns": facts["columns"]}
 
     def _facts(self, call):
-        names, values = (ctypes.c_char_p * _FACTS)(), (ctypes.c_double * _FACTS)()
+        names, values = (ctypes.c_char_p * FACTS)(), (ctypes.c_double * FACTS)()
         n = call(self._open().pointer, names, values)
         return {names[i].decode(): int(v) if (v := values[i]).is_integer() else v
                 for i in range(n)}
@@ -361,7 +284,7 @@ class Loader:
         loader's threads and memory go when the last of them does."""
         handle, self._handle = self._handle, None
         if handle is not None:
-            _lib.stop(handle.pointer)
+            lib.stop(handle.pointer)
 
     # ---- batches ----
 
@@ -375,8 +298,8 @@ class Loader:
 
     def _go(self, handle, epoch, batch=0):
         """With the lock held."""
-        message = ctypes.create_string_buffer(_MESSAGE)
-        _check(_lib.seek(handle.pointer, epoch, batch, message), message)
+        message = ctypes.create_string_buffer(MESSAGE)
+        check(lib.seek(handle.pointer, epoch, batch, message), message)
         self._epoch, self._fresh, self._turn = epoch, True, None
 
     def _take(self, handle, epoch):
@@ -386,12 +309,12 @@ class Loader:
         if epoch._turn is not self._turn:
             raise Error(f"{self.path}: this pass has ended: a later one, seek or restore "
                         "has begun", "invalid")
-        out, message = (ctypes.c_uint64 * 8)(), ctypes.create_string_buffer(_MESSAGE)
+        out, message = (ctypes.c_uint64 * 8)(), ctypes.create_string_buffer(MESSAGE)
         lease = _Lease(handle, out)
-        n = _lib.next(handle.pointer, out, message)
-        if n < 0 and _code(n) == "again":
+        n = lib.next(handle.pointer, out, message)
+        if n < 0 and code(n) == "again":
             return False
-        if _check(n, message) == 0:
+        if check(n, message) == 0:
             self._go(handle, self._epoch + 1)
             epoch._done = True
             return None
@@ -446,18 +369,18 @@ class Loader:
         """Where the loader stands, as JSON for checkpoints: behind the batches that it
         handed out."""
         handle = self._open()
-        text = ctypes.create_string_buffer(_STATE)
-        message = ctypes.create_string_buffer(_MESSAGE)
-        _check(_lib.state(handle.pointer, text, message), message)
+        text = ctypes.create_string_buffer(STATE)
+        message = ctypes.create_string_buffer(MESSAGE)
+        check(lib.state(handle.pointer, text, message), message)
         return text.value.decode()
 
     def restore(self, state):
         """The next `for` goes on where state() was taken, with any batch size and
         world; file, seed, order and samples in use must be the same."""
         handle = self._open()
-        message = ctypes.create_string_buffer(_MESSAGE)
+        message = ctypes.create_string_buffer(MESSAGE)
         with handle.lock:
-            _check(_lib.restore(handle.pointer, state.encode(), message), message)
+            check(lib.restore(handle.pointer, state.encode(), message), message)
             self._epoch = json.loads(self.state())["epoch"]
             self._fresh, self._turn = True, None
 
@@ -466,18 +389,18 @@ class Loader:
     def stats(self):
         """What was chosen and how it went, since opening; times are summed over the
         threads, wait_seconds is how long `for` waited."""
-        stats = self._facts(_lib.stats)
-        name, reason = (ctypes.create_string_buffer(_REASON) for _ in range(2))
-        _lib.io(self._open().pointer, name, reason)
+        stats = self._facts(lib.stats)
+        name, reason = (ctypes.create_string_buffer(REASON) for _ in range(2))
+        lib.io(self._open().pointer, name, reason)
         stats.update(io=name.value.decode(), io_reason=reason.value.decode(),
                      wait_seconds=self._waited)
         return stats
 
     def damage(self):
         """The damaged samples that were skipped or replaced: {number: why}."""
-        found, message = {}, ctypes.create_string_buffer(_MESSAGE)
+        found, message = {}, ctypes.create_string_buffer(MESSAGE)
         pointer, i = self._open().pointer, 0
-        while (sample := _lib.damage(pointer, i, message)) >= 0:
+        while (sample := lib.damage(pointer, i, message)) >= 0:
             found[sample] = message.value.decode(errors="replace")
             i += 1
         return found

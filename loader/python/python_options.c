@@ -229,9 +229,8 @@ static int unknown(const char *name, struct sluice_error *err)
 {
     char all[440] = "";
     size_t n = 0;
-    for (const struct option *o = option_table; o->name; o++)
-        n += (size_t)snprintf(all + n, n < sizeof(all) ? sizeof(all) - n : 0, " %s",
-                              o->name);
+    for (const struct option *o = option_table; o->name && n < sizeof(all); o++)
+        n += (size_t)snprintf(all + n, sizeof(all) - n, " %s", o->name);
     return sluice_fail(err, SLUICE_EINVAL, "%.30s: no such option; there are%s", name,
                        all);
 }

@@ -90,21 +90,19 @@ static int make_desc(const struct onednn_layer *layer, enum layer_direction whic
     return 0;
 }
 
-static int make_hand(const struct onednn_layer *layer, enum layer_direction which,
-                     const struct call *call, const struct layer_desc *d,
-                     struct hand *hand, struct sluice_error *err)
+static int make_operands(const struct onednn_layer *layer, enum layer_direction which,
+                         const struct call *call, const struct layer_desc *d,
+                         struct operands *o, struct sluice_error *err)
 {
     dnnl_engine_t engine = layer->dnn->engine;
-    DNNL_TRY(err,
-             dnnl_memory_create(&hand->x, ref_of(&d->x), engine, DNNL_MEMORY_NONE));
-    DNNL_TRY(err,
-             dnnl_memory_create(&hand->y, ref_of(&d->y), engine, DNNL_MEMORY_NONE));
-    DNNL_TRY(err, dnnl_memory_create(&hand->packed, packed_desc(which, call), engine,
+    DNNL_TRY(err, dnnl_memory_create(&o->x, ref_of(&d->x), engine, DNNL_MEMORY_NONE));
+    DNNL_TRY(err, dnnl_memory_create(&o->y, ref_of(&d->y), engine, DNNL_MEMORY_NONE));
+    DNNL_TRY(err, dnnl_memory_create(&o->packed, packed_desc(which, call), engine,
                                      DNNL_MEMORY_NONE));
-    DNNL_TRY(err, dnnl_memory_create(&hand->scratch, scratch_desc(call), engine,
+    DNNL_TRY(err, dnnl_memory_create(&o->scratch, scratch_desc(call), engine,
                                      DNNL_MEMORY_NONE));
     if (layer->shape.bias)
-        DNNL_TRY(err, dnnl_memory_create(&hand->bias, ref_of(&d->bias), engine,
+        DNNL_TRY(err, dnnl_memory_create(&o->bias, ref_of(&d->bias), engine,
                                          DNNL_MEMORY_NONE));
     return 0;
 }
@@ -115,11 +113,11 @@ static int make_call(const struct onednn_layer *layer, enum layer_direction whic
 {
     struct layer_desc d;
     int rc = make_desc(layer, which, call, like, &d, err);
-    call->hand = calloc((size_t)call->hands, sizeof *call->hand);
-    if (!call->hand && rc == 0)
+    call->operands = calloc((size_t)call->sets, sizeof *call->operands);
+    if (!call->operands && rc == 0)
         rc = sluice_fail(err, SLUICE_ENOMEM, "oneDNN: no memory");
-    for (int i = 0; i < call->hands && rc == 0; i++)
-        rc = make_hand(layer, which, call, &d, &call->hand[i], err);
+    for (int i = 0; i < call->sets && rc == 0; i++)
+        rc = make_operands(layer, which, call, &d, &call->operands[i], err);
     undescribe(&d);
     if (rc == 0)
         DNNL_TRY(err, dnnl_primitive_create(&call->primitive, call->desc));
@@ -249,10 +247,9 @@ static int reserve(struct onednn_layer *layer, enum layer_direction which,
         which == LAYER_BACKWARD_WEIGHT ? on->packed_size * (size_t)on->slices : 0, err);
 }
 
-static void drop_hand(const struct hand *hand)
+static void drop_operands(const struct operands *o)
 {
-    const dnnl_memory_t memories[] = { hand->x, hand->y, hand->packed, hand->bias,
-                                       hand->scratch };
+    const dnnl_memory_t memories[] = { o->x, o->y, o->packed, o->bias, o->scratch };
     for (size_t k = 0; k < sizeof memories / sizeof *memories; k++)
         if (memories[k])
             dnnl_memory_destroy(memories[k]);
@@ -262,9 +259,9 @@ static void drop(struct direction *on)
 {
     for (int i = 0; i < 2; i++) {
         const struct call *call = &on->call[i];
-        for (int k = 0; call->hand && k < call->hands; k++)
-            drop_hand(&call->hand[k]);
-        free(call->hand);
+        for (int k = 0; call->operands && k < call->sets; k++)
+            drop_operands(&call->operands[k]);
+        free(call->operands);
         if (call->primitive)
             dnnl_primitive_destroy(call->primitive);
         if (call->desc)
@@ -286,10 +283,10 @@ int onednn_layer_need(struct onednn_layer *layer, enum layer_direction which,
     onednn_stay_in_thread();
     const int n = layer->shape.n, slices = count_slices(layer, which);
     all->images = (n + slices - 1) / slices;
-    all->hands = layer->dev->threads;
+    all->sets = layer->dev->threads;
     on->slices = (n + all->images - 1) / all->images;
     last->images = n - all->images * (on->slices - 1);
-    last->hands = 1;
+    last->sets = 1;
     int rc = make_call(layer, which, all, NULL, err);
     if (rc == 0 && last->images != all->images)
         rc = make_call(layer, which, last, all, err);

@@ -20,8 +20,8 @@ enum {
     STRIPS_MOST = 8,
 };
 
-/* What a call works on. */
-struct hand {
+/* The arguments of a call. */
+struct operands {
     dnnl_memory_t x, y, packed, bias, scratch;
 };
 
@@ -30,8 +30,8 @@ struct call {
     int images;
     dnnl_primitive_desc_t desc;
     dnnl_primitive_t primitive;
-    struct hand *hand; /* (hands): one for each thread that may be at it */
-    int hands;
+    struct operands *operands; /* (sets): one for each thread that may be at it */
+    int sets;
 };
 
 /* A reorder of some output channels: of a parameter to what is packed, or of what is

@@ -73,8 +73,8 @@ struct job {
     atomic_int status;
 };
 
-/* Slice `slice` is `hand`'s work from now on. */
-static dnnl_status_t aim(const struct job *job, size_t slice, const struct hand *hand)
+/* Slice `slice` is the work of `o` from now on. */
+static dnnl_status_t aim(const struct job *job, size_t slice, const struct operands *o)
 {
     const struct onednn_shape *s = &job->layer->shape;
     const struct direction *on = &job->layer->on[job->which];
@@ -89,31 +89,30 @@ static dnnl_status_t aim(const struct job *job, size_t slice, const struct hand 
     else
         status = dnnl_memory_get_data_handle(on->packed, &packed);
     if (status == dnnl_success)
-        status = point(hand->packed, packed);
+        status = point(o->packed, packed);
     if (status == dnnl_success)
-        status = point(hand->x, job->x + first * x);
+        status = point(o->x, job->x + first * x);
     if (status == dnnl_success)
-        status = point(hand->y, job->y + first * y);
+        status = point(o->y, job->y + first * y);
     if (status == dnnl_success)
-        status = point(hand->scratch, cpu_scratch(job->layer->dev, workers_self()));
+        status = point(o->scratch, cpu_scratch(job->layer->dev, workers_self()));
     if (status == dnnl_success && job->bias)
-        status = point(hand->bias, job->bias);
+        status = point(o->bias, job->bias);
     return status;
 }
 
 static dnnl_status_t execute(const struct job *job, const struct call *call,
-                             const struct hand *hand)
+                             const struct operands *o)
 {
     const bool forward = job->which == LAYER_FORWARD;
     const dnnl_exec_arg_t args[] = {
-        { job->which == LAYER_BACKWARD_DATA ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC,
-          hand->x },
-        { forward ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST, hand->y },
+        { job->which == LAYER_BACKWARD_DATA ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, o->x },
+        { forward ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST, o->y },
         { job->which == LAYER_BACKWARD_WEIGHT ? DNNL_ARG_DIFF_WEIGHTS
                                               : DNNL_ARG_WEIGHTS,
-          hand->packed },
-        { DNNL_ARG_SCRATCHPAD, hand->scratch },
-        { DNNL_ARG_BIAS, hand->bias },
+          o->packed },
+        { DNNL_ARG_SCRATCHPAD, o->scratch },
+        { DNNL_ARG_BIAS, o->bias },
     };
     dnnl_stream_t stream = job->layer->dnn->stream[workers_self()];
     const dnnl_status_t status =
@@ -127,11 +126,11 @@ static void run_slice(void *arg, size_t slice)
     const struct direction *on = &job->layer->on[job->which];
     const bool rest = on->call[1].primitive && (int)slice == on->slices - 1;
     const struct call *call = &on->call[rest];
-    const struct hand *hand = &call->hand[rest ? 0 : workers_self()];
+    const struct operands *o = &call->operands[rest ? 0 : workers_self()];
     onednn_stay_in_thread();
-    dnnl_status_t status = aim(job, slice, hand);
+    dnnl_status_t status = aim(job, slice, o);
     if (status == dnnl_success)
-        status = execute(job, call, hand);
+        status = execute(job, call, o);
     if (status != dnnl_success)
         job->status = status;
 }

@@ -7,7 +7,6 @@
 #include <sluice/loader.h>
 
 #include "device_kinds.h"
-#include "workers.h"
 
 static int ref_open(struct device *dev, const char *precision, struct sluice_error *err)
 {
@@ -94,11 +93,9 @@ int device_open(struct device **out, const char *kind, const char *precision,
         return sluice_fail(err, SLUICE_ENOMEM, "device %s: no memory", kind);
     dev->kind = (enum device_kind)found;
     dev->threads = threads ? threads : sluice_cpus();
-    int rc = kinds[found].def->open(dev, precision, err);
-    if (rc == 0 && dev->threads > 1 && dev->kind == DEVICE_CPU)
-        rc = workers_open(&dev->workers, dev->threads, err);
+    const int rc = kinds[found].def->open(dev, precision, err);
     if (rc < 0) {
-        device_close(dev);
+        free(dev);
         return rc;
     }
     *out = dev;
@@ -111,6 +108,5 @@ void device_close(struct device *dev)
         return;
     if (kinds[dev->kind].def->close)
         kinds[dev->kind].def->close(dev);
-    workers_close(dev->workers);
     free(dev);
 }

@@ -7,6 +7,7 @@
 #include "device_kinds.h"
 #include "device_onednn.h"
 #include "ops/conv_amx.h"
+#include "workers.h"
 
 enum {
     FAR_LEAST = 16 << 20,
@@ -52,6 +53,7 @@ static void cpu_close(struct device *dev)
     struct cpu *cpu = dev->impl;
     if (!cpu)
         return;
+    workers_close(dev->workers);
     onednn_close(cpu->onednn);
     free(cpu->scratch);
     free(cpu->sums);
@@ -93,6 +95,8 @@ static int cpu_open(struct device *dev, const char *precision, struct sluice_err
     cpu->far_least = FAR_LEAST;
     cpu->slice_least = SLICE_LEAST;
     rc = onednn_open(&cpu->onednn, dev->threads, err);
+    if (rc == 0 && dev->threads > 1)
+        rc = workers_open(&dev->workers, dev->threads, err);
     if (rc < 0) {
         cpu_close(dev);
         return rc;

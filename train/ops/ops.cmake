@@ -17,7 +17,7 @@ set_source_files_properties(
 set_source_files_properties(ops/conv2d.c PROPERTIES COMPILE_OPTIONS "$<$<CONFIG:Debug>:-O2>")
 
 # Device cpu: oneDNN, and the kernels of kernels.h once for each instruction set. OpenMP
-# is what oneDNN's threads are made of.
+# is what oneDNN's threads are made of: through it the library is told to start none.
 if(SLUICE_HAVE_ONEDNN)
   target_sources(sluice_train PRIVATE
     device_cpu.c device_onednn.c onednn_layer.c onednn_run.c onednn_run.c

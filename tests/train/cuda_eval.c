@@ -73,8 +73,7 @@ static int eval(const char *name, const char *device, const char *precision,
         if (on_host)
             gpu_on_host(true);
         status = eval_main((int)(sizeof args / sizeof *args) - 1, args);
-        fflush(NULL);
-        _exit(status); /* LLVM's OpenMP keeps memory for the threads that were */
+        exit(status);
     }
     REQUIRE(waitpid(pid, &status, 0) == pid, "waitpid");
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);

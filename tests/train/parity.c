@@ -2,9 +2,12 @@
  * operator and case: in both precisions, with one thread and several, and with the
  * kernels of every instruction set that this CPU runs. With several threads, as
  * large tensors are treated: written past the caches, and cut into slices of the batch,
- * the last of which may be smaller. */
+ * the last of which may be smaller. argv[1] is the only operator, in bf16 and with the
+ * best kernels, as where tiles are played. */
 #include "device_cpu.h"
 #include "parity_rig.h"
+
+static const char *only; /* NULL: all */
 
 /* As tensors are that no cache keeps, and layers that are worth cutting. */
 static void treat_as_large(struct cpu *cpu)
@@ -27,6 +30,8 @@ static void check_device(const char *isa, const char *precision, int threads)
     if (threads > 1)
         treat_as_large(dev->impl);
     for (int i = 0; op_registry[i]; i++) {
+        if (only && strcmp(only, op_registry[i]->name) != 0)
+            continue;
         CHECK(op_registry[i]->on[DEVICE_CPU], "%s is not on device cpu",
               op_registry[i]->name);
         for (const struct op_case *c = op_registry[i]->cases; c->name; c++)
@@ -35,20 +40,23 @@ static void check_device(const char *isa, const char *precision, int threads)
     device_close(dev);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     struct sluice_error err = { 0 };
     struct device *dev;
+    only = argc > 1 ? argv[1] : NULL;
     if (device_open(&dev, "cpu", "auto", 0, &err) == SLUICE_EUNBUILT)
         SKIP("%s", err.message);
     device_close(dev);
     REQUIRE(device_open(&ref, "ref", "auto", 0, &err) == 0, "%s", err.message);
     setenv("SLUICE_WINOGRAD", "off", 1); /* rounds more: see conv_wino.c */
     static const char *const isas[] = { "avx512_bf16", "avx512", "avx2", "plain" };
-    for (int i = 0; i < 4; i++) {
-        setenv("SLUICE_CPU_ISA", isas[i], 1);
-        check_device(isas[i], "f32", i % 2 ? 1 : 3);
-        check_device(isas[i], "bf16", i % 2 ? 3 : 1);
+    for (int i = 0; i < (only ? 2 : 4); i++) {
+        const char *isa = isas[only ? 0 : i];
+        setenv("SLUICE_CPU_ISA", isa, 1);
+        if (!only)
+            check_device(isa, "f32", i % 2 ? 1 : 3);
+        check_device(isa, "bf16", i % 2 ? 3 : 1);
     }
     device_close(ref);
     return check_done();

@@ -3,8 +3,6 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "backends.h"
 #include "conv_amx.h"
@@ -168,13 +166,6 @@ static void walk_free(struct walk *w)
 {
     free(w->row);
     free(w->col);
-}
-
-/* Linux lends tiles on request: ARCH_REQ_XCOMP_PERM for XTILEDATA. */
-bool amx_usable(void)
-{
-    return cpu_has_amx_bf16() && cpu_has_avx512_bf16() &&
-           syscall(SYS_arch_prctl, 0x1023, 18) == 0;
 }
 
 bool conv_amx_fits(const struct onednn_shape *s)

@@ -38,8 +38,8 @@ if(SLUICE_HAVE_ONEDNN)
   if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
     target_sources(sluice_train PRIVATE
       ops/kernels_avx2.c ops/kernels_avx512.c ops/kernels_avx512_bf16.c
-      ops/amx_peak.c ops/conv_amx.c ops/conv_amx_gather.c ops/conv_amx_pack.c
-      ops/conv_amx_weigh.c ops/conv_wino.c ops/conv_wino_gather.c
+      ops/amx_peak.c ops/amx_usable.c ops/conv_amx.c ops/conv_amx_gather.c
+      ops/conv_amx_pack.c ops/conv_amx_weigh.c ops/conv_wino.c ops/conv_wino_gather.c
       ops/conv_wino_weigh.c ops/newton_schulz.c)
     set_source_files_properties(ops/conv_wino_gather.c ops/conv_wino_weigh.c PROPERTIES
       COMPILE_OPTIONS "-O3;${avx512_flags};-mavx512bf16;-Wno-psabi")

@@ -37,7 +37,7 @@ static const struct op_fusion *pair_of(const struct net *net, const struct op *f
         return NULL;
     for (int i = 0; table && table[i]; i++)
         if (table[i]->first == first->def && table[i]->second == second->def &&
-            (!table[i]->fits || table[i]->fits(first, second)))
+            (!table[i]->fits || table[i]->fits(net->dev, first, second)))
             return table[i];
     return NULL;
 }

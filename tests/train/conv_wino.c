@@ -132,7 +132,7 @@ static void run(struct rig *r, int threads)
     struct conv_wino *conv;
     struct sluice_error err = { 0 };
     REQUIRE(device_open(&dev, "cpu", "bf16", threads, &err) == 0, "%s", err.message);
-    REQUIRE(conv_wino_create(&conv, dev, &r->s, &err) == 0, "%s", err.message);
+    REQUIRE(conv_wino_create(&conv, dev, &r->s, false, &err) == 0, "%s", err.message);
     memset(r->y, 0xff, r->ny * sizeof *r->y);
     memset(r->dx, 0xff, r->nx * sizeof *r->dx);
     memset(r->dw, 0xff, r->nw * sizeof *r->dw);

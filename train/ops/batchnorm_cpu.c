@@ -278,9 +278,9 @@ static int backward(struct op *op, struct device *dev, struct pass *pass,
 }
 
 /* With the shortcut and ReLU behind it, as at the end of a residual block. */
-static bool joins(const struct op *op, const struct op *sum)
+static bool joins(const struct device *dev, const struct op *op, const struct op *sum)
 {
-    (void)sum;
+    (void)dev, (void)sum;
     return op->attr.act == ACT_NONE;
 }
 

@@ -1,5 +1,6 @@
 /* conv2d_cpu.c -- convolution on device cpu: by the tiles' own kernels, by Winograd's
- * or by oneDNN, whichever is the fastest. The tiles also do a max pool behind it. */
+ * or by oneDNN, whichever is the fastest. The first two also do a max pool behind it.
+ */
 #include <limits.h>
 #include <stdlib.h>
 
@@ -74,10 +75,10 @@ static int plan_parts(struct op *op, struct device *dev, struct state *s,
 {
     struct onednn_shape shape = shape_of(op);
     const bool pooled = op->within && op->within->fusion == &op_conv2d_maxpool;
-    if (pooled || conv_amx_fits(&shape))
+    if (pooled ? amx_usable() : conv_amx_fits(&shape))
         return conv_amx_create(&s->amx, dev, &shape, pooled, op->measures, err);
-    if (conv_wino_fits(dev, &shape))
-        return conv_wino_create(&s->wino, dev, &shape, err);
+    if (pooled || conv_wino_fits(dev, &shape, false))
+        return conv_wino_create(&s->wino, dev, &shape, pooled, err);
     int rc = conv_few_fits(&shape) ? conv_few_create(&s->few, &shape, err) : 0;
     if (rc == 0 && conv_skip_fits(&shape))
         rc = conv_skip_create(&s->skip, &shape, err);
@@ -139,17 +140,11 @@ static int skip_backward(struct op *op, struct device *dev, const struct state *
     return rc < 0 ? rc : layer_backward_bias(op, dev, err);
 }
 
-static int backward(struct op *op, struct device *dev, struct pass *pass,
-                    struct sluice_error *err)
+/* By own kernels; dy is the result's gradient or, behind a pool, the windows'. */
+static void own_backward(const struct op *op, struct device *dev, const void *dy)
 {
-    (void)pass;
     const struct state *s = op->state;
-    struct tensor *x = op->in[0], *weight = op->param[0];
-    const void *dy = op->out[0]->grad;
-    if (s->skip)
-        return skip_backward(op, dev, s, err);
-    if (s->layer)
-        return layer_backward(op, dev, s->layer, err);
+    const struct tensor *x = op->in[0], *weight = op->param[0];
     if (x->grad && s->wino)
         conv_wino_backward_data(s->wino, dev, dy, weight->data, x->grad);
     else if (x->grad)
@@ -158,6 +153,19 @@ static int backward(struct op *op, struct device *dev, struct pass *pass,
         conv_wino_backward_weight(s->wino, dev, x->data, dy, weight->grad);
     else if (weight->grad)
         conv_amx_backward_weight(s->amx, dev, x->data, dy, weight->grad);
+}
+
+static int backward(struct op *op, struct device *dev, struct pass *pass,
+                    struct sluice_error *err)
+{
+    (void)pass;
+    const struct state *s = op->state;
+    const void *dy = op->out[0]->grad;
+    if (s->skip)
+        return skip_backward(op, dev, s, err);
+    if (s->layer)
+        return layer_backward(op, dev, s->layer, err);
+    own_backward(op, dev, dy);
     return layer_backward_bias(op, dev, err);
 }
 
@@ -189,13 +197,15 @@ const struct op_backend op_conv2d_cpu = {
     .params_changed = params_changed,
 };
 
-/* Other pools, and convolutions that are not the tiles', run one by one. Batches that
+/* Other pools, and convolutions that are oneDNN's, run one by one. Batches that
  * are too small for these to be worth it are theirs, too, where the largest is not. */
-static bool pools(const struct op *conv, const struct op *pool)
+static bool pools(const struct device *dev, const struct op *conv,
+                  const struct op *pool)
 {
     const struct op_attr *a = &pool->attr;
     const struct onednn_shape shape = shape_of(conv);
-    return a->kernel == 2 && a->stride == 2 && a->pad == 0 && conv_amx_fits(&shape);
+    return a->kernel == 2 && a->stride == 2 && a->pad == 0 &&
+           (conv_amx_fits(&shape) || conv_wino_fits(dev, &shape, true));
 }
 
 static int pool_forward(struct op *conv, struct op *pool, struct device *dev,
@@ -203,9 +213,14 @@ static int pool_forward(struct op *conv, struct op *pool, struct device *dev,
 {
     (void)err;
     const struct state *s = conv->state;
-    conv_amx_forward(s->amx, dev, conv->in[0]->data, conv->param[0]->data,
-                     conv->param[1] ? conv->param[1]->data : NULL, pass->training,
-                     pool->out[0]->data);
+    const void *x = conv->in[0]->data;
+    const float *weight = conv->param[0]->data;
+    if (s->wino)
+        conv_wino_forward(s->wino, dev, x, weight, pool->out[0]->data);
+    else
+        conv_amx_forward(s->amx, dev, x, weight,
+                         conv->param[1] ? conv->param[1]->data : NULL, pass->training,
+                         pool->out[0]->data);
     return 0;
 }
 
@@ -214,13 +229,8 @@ static int pool_backward(struct op *conv, struct op *pool, struct device *dev,
                          struct pass *pass, struct sluice_error *err)
 {
     (void)pass;
-    const struct state *s = conv->state;
-    const struct tensor *x = conv->in[0], *y = pool->out[0];
-    struct tensor *weight = conv->param[0], *bias = conv->param[1];
-    if (x->grad)
-        conv_amx_backward_data(s->amx, dev, y->grad, weight->data, x->grad);
-    if (weight->grad)
-        conv_amx_backward_weight(s->amx, dev, x->data, y->grad, weight->grad);
+    const struct tensor *y = pool->out[0], *bias = conv->param[1];
+    own_backward(conv, dev, y->grad);
     return bias && bias->grad ? channel_sum(dev, y, y->grad, bias->grad, err) : 0;
 }
 

@@ -64,16 +64,18 @@ void conv_amx_backward_weight(struct conv_amx *conv, struct device *dev, const v
     abort();
 }
 
-bool conv_wino_fits(const struct device *dev, const struct onednn_shape *shape)
+bool conv_wino_fits(const struct device *dev, const struct onednn_shape *shape,
+                    bool pooled)
 {
-    (void)dev, (void)shape;
+    (void)dev, (void)shape, (void)pooled;
     return false;
 }
 
 int conv_wino_create(struct conv_wino **out, struct device *dev,
-                     const struct onednn_shape *shape, struct sluice_error *err)
+                     const struct onednn_shape *shape, bool pooled,
+                     struct sluice_error *err)
 {
-    (void)dev, (void)shape;
+    (void)dev, (void)shape, (void)pooled;
     *out = NULL;
     return sluice_fail(err, SLUICE_EUNBUILT, "this CPU has no AVX512-BF16");
 }

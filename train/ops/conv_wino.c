@@ -52,15 +52,32 @@ static bool forbidden(void)
     return wanted && strcmp(wanted, "off") == 0;
 }
 
-bool conv_wino_fits(const struct device *dev, const struct onednn_shape *s)
+/* The pixels of the windows are all that a pool looks at. */
+static struct onednn_shape pooled_shape(const struct onednn_shape *s)
 {
-    const struct wino_map m = map_of(s, true);
-    const int computed = 4 * m.tiles_each, wanted = m.dh * m.dw;
+    struct onednn_shape pooled = *s;
+    pooled.oh = s->oh / 2 * 2;
+    pooled.ow = s->ow / 2 * 2;
+    return pooled;
+}
+
+/* Of what tiles compute, at most a third lies beside the map. */
+static bool few_beside(const struct wino_map *m)
+{
+    return m->dh > 0 && m->dw > 0 && 8 * m->tiles_each <= 3 * m->dh * m->dw;
+}
+
+bool conv_wino_fits(const struct device *dev, const struct onednn_shape *shape,
+                    bool pooled)
+{
+    const struct onednn_shape whole = pooled ? pooled_shape(shape) : *shape,
+                              *s = &whole;
+    const struct wino_map m = map_of(s, true), back = map_of(s, false);
     const size_t tiles = (size_t)m.n * (size_t)m.tiles_each;
     return s->dtype == SLUICE_BF16 && s->kernel == 3 && s->stride == 1 && s->pad <= 1 &&
            !s->bias && s->c % WINO_BLOCK == 0 && s->k % WINO_BLOCK == 0 &&
            s->c >= CHANNELS_LEAST && s->k >= CHANNELS_LEAST && tiles >= TILES_LEAST &&
-           2 * computed <= 3 * wanted && tiles <= INT_MAX / 64 &&
+           few_beside(&m) && (!pooled || few_beside(&back)) && tiles <= INT_MAX / 64 &&
            cpu_kernels(dev) == &kernels_avx512_bf16 && !amx_usable() && !forbidden();
 }
 
@@ -88,8 +105,21 @@ static int reserve(const struct conv_wino *w, struct device *dev,
                        wino_weigh_bytes(&w->weigh), err);
 }
 
+static bool windows_create(struct conv_wino *w)
+{
+    struct wino_windows *p = &w->windows;
+    w->shape = pooled_shape(&w->shape);
+    p->h = w->shape.oh / 2;
+    p->w = w->shape.ow / 2;
+    p->blocks = w->shape.k / WINO_BLOCK;
+    p->places = calloc((size_t)w->shape.n * (size_t)p->h * (size_t)p->w,
+                       (size_t)p->blocks * 2 * sizeof *p->places);
+    return p->places != NULL;
+}
+
 int conv_wino_create(struct conv_wino **out, struct device *dev,
-                     const struct onednn_shape *shape, struct sluice_error *err)
+                     const struct onednn_shape *shape, bool pooled,
+                     struct sluice_error *err)
 {
     const int most = shape->c > shape->k ? shape->c : shape->k;
     struct conv_wino *w = calloc(1, sizeof *w);
@@ -98,8 +128,11 @@ int conv_wino_create(struct conv_wino **out, struct device *dev,
     if (!w)
         return sluice_fail(err, SLUICE_ENOMEM, "no memory for a convolution");
     w->shape = *shape;
-    w->forward = w->weigh = map_of(shape, true);
-    w->backward = map_of(shape, false);
+    const bool windows = !pooled || windows_create(w);
+    w->forward = w->weigh = map_of(&w->shape, true);
+    w->backward = map_of(&w->shape, false);
+    if (pooled)
+        w->forward.pools = w->backward.unpools = w->weigh.unpools = &w->windows;
     cut(&w->forward, gather_cost(&w->forward), GATHER_BYTES, GATHER_MOST);
     cut(&w->backward, gather_cost(&w->backward), GATHER_BYTES, GATHER_MOST);
     cut(&w->weigh, gather_cost(&w->forward) + gather_cost(&w->backward),
@@ -108,7 +141,7 @@ int conv_wino_create(struct conv_wino **out, struct device *dev,
     w->forward.zeros = w->backward.zeros = w->weigh.zeros = w->zeros;
     w->forward_weight = weights_create(&w->forward);
     w->backward_weight = weights_create(&w->backward);
-    rc = w->zeros && w->forward_weight && w->backward_weight
+    rc = windows && w->zeros && w->forward_weight && w->backward_weight
              ? reserve(w, dev, err)
              : sluice_fail(err, SLUICE_ENOMEM, "no memory for a convolution");
     if (rc < 0) {
@@ -123,6 +156,7 @@ void conv_wino_free(struct conv_wino *w)
 {
     if (!w)
         return;
+    free(w->windows.places);
     free(w->zeros);
     free(w->forward_weight);
     free(w->backward_weight);

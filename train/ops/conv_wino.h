@@ -28,11 +28,16 @@
 struct conv_wino;
 
 /* Can this shape be done so on this CPU, and is it worth it? The environment's
- * SLUICE_WINOGRAD=off says no. */
-bool conv_wino_fits(const struct device *dev, const struct onednn_shape *shape);
+ * SLUICE_WINOGRAD=off says no. `pooled`: y and dy are those of a max pool with kernel
+ * and stride 2 behind the convolution, whose result is then never in memory. Tiles are
+ * its windows, so what is in none of them is not even computed; backward belongs to the
+ * last forward. */
+bool conv_wino_fits(const struct device *dev, const struct onednn_shape *shape,
+                    bool pooled);
 
 int conv_wino_create(struct conv_wino **out, struct device *dev,
-                     const struct onednn_shape *shape, struct sluice_error *err);
+                     const struct onednn_shape *shape, bool pooled,
+                     struct sluice_error *err);
 void conv_wino_free(struct conv_wino *conv); /* NULL is fine */
 void conv_wino_stale(struct conv_wino *conv);
 

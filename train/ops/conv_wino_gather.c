@@ -40,21 +40,34 @@ size_t wino_gather_scratch(const struct wino_map *m)
 }
 
 /* (place, tile, channel) */
-static void transform_unit(const struct gather *g, int begin, int end, uint16_t *left)
+INLINE void transform_tiles(const struct gather *g, int begin, int end,
+                            const struct wino_windows *unpools, uint16_t *left)
 {
     const struct wino_map *m = g->map;
     const size_t place = left_stride(m);
     for (int t = begin; t < end; t++, left += m->sc) {
-        const uint16_t *pixel[WINO_PLACES];
-        wino_pixels(m, g->source, t, pixel);
+        struct wino_pixel pixel[WINO_PLACES];
+        uint32_t owners[WINO_PLACES];
+        wino_pixels(m, g->source, t, unpools, pixel);
         for (int c = 0; c < m->sc; c += CHANNELS) {
             vf v[WINO_PLACES];
-            wino_transform(pixel, c, v);
+            if (unpools && c % WINO_BLOCK == 0)
+                for (int i = 0; i < WINO_PLACES; i++)
+                    owners[i] = wino_owners(&pixel[i], c / WINO_BLOCK);
+            wino_transform(pixel, c, unpools ? owners : NULL, v);
             for (int i = 0; i < WINO_PLACES; i++)
                 _mm256_storeu_si256((__m256i *)(left + (size_t)i * place + c),
                                     wino_narrow(v[i]));
         }
     }
+}
+
+static void transform_unit(const struct gather *g, int begin, int end, uint16_t *left)
+{
+    if (g->map->unpools)
+        transform_tiles(g, begin, end, g->map->unpools, left);
+    else
+        transform_tiles(g, begin, end, NULL, left);
 }
 
 INLINE __m512bh pairs(const uint16_t *p)
@@ -123,6 +136,34 @@ INLINE void transform_back(const float *sums, size_t place, vf y[4])
     }
 }
 
+/* 32 channels of a tile's results, rounded. */
+INLINE void round_tile(const struct wino_map *m, const float *sums, __m512i v[4])
+{
+    vf low[4], high[4];
+    transform_back(sums, sums_stride(m), low);
+    transform_back(sums + CHANNELS, sums_stride(m), high);
+    for (int i = 0; i < 4; i++)
+        v[i] = (__m512i)_mm512_cvtne2ps_pbh((__m512)high[i], (__m512)low[i]);
+}
+
+/* 32 channels of the windows' maxima. */
+static void pool_block(const struct gather *g, int begin, int end, int block,
+                       const float *sums)
+{
+    const struct wino_map *m = g->map;
+    for (int t = begin; t < end; t++, sums += WINO_BLOCK) {
+        const size_t at = (size_t)t * (size_t)m->pools->blocks + (size_t)block;
+        __m512i v[4];
+        round_tile(m, sums, v);
+        struct window_best best = { v[0], order_of(v[0]), 0, 0 };
+        for (int i = 1; i < 4; i++)
+            window_consider(&best, v[i], i);
+        m->pools->places[2 * at] = best.right;
+        m->pools->places[2 * at + 1] = best.lower;
+        _mm512_storeu_si512(g->dest + at * WINO_BLOCK, best.value);
+    }
+}
+
 /* 32 channels of the results of the unit's tiles; the last row or column of tiles may
  * reach beyond the map. */
 static void write_block(const struct gather *g, int begin, int end, int block,
@@ -131,18 +172,16 @@ static void write_block(const struct gather *g, int begin, int end, int block,
     const struct wino_map *m = g->map;
     for (int t = begin; t < end; t++, sums += WINO_BLOCK) {
         const struct wino_tile at = wino_tile(m, t);
-        vf low[4], high[4];
-        transform_back(sums, sums_stride(m), low);
-        transform_back(sums + CHANNELS, sums_stride(m), high);
+        __m512i v[4];
+        round_tile(m, sums, v);
         for (int i = 0; i < 4; i++) {
             const int y = at.y + i / 2, x = at.x + i % 2;
             if (y >= m->dh || x >= m->dw)
                 continue;
             const size_t pixel =
                 ((size_t)at.n * (size_t)m->dh + (size_t)y) * (size_t)m->dw + (size_t)x;
-            uint16_t *to = g->dest + pixel * (size_t)m->dc + block * WINO_BLOCK;
-            _mm512_storeu_si512(
-                to, (__m512i)_mm512_cvtne2ps_pbh((__m512)high[i], (__m512)low[i]));
+            _mm512_storeu_si512(g->dest + pixel * (size_t)m->dc + block * WINO_BLOCK,
+                                v[i]);
         }
     }
 }
@@ -164,7 +203,10 @@ static void units(void *arg, size_t first, size_t last)
                              g->weight +
                                  ((size_t)block * WINO_PLACES + (size_t)i) * right,
                              m->sc, sums + (size_t)i * sums_stride(m) + t * WINO_BLOCK);
-            write_block(g, begin, end, block, sums);
+            if (m->pools)
+                pool_block(g, begin, end, block, sums);
+            else
+                write_block(g, begin, end, block, sums);
         }
     }
 }

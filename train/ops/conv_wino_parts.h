@@ -10,6 +10,12 @@ enum {
     WINO_BLOCK = 32, /* channels of the result at a time */
 };
 
+/* Of a max pool by windows of 2 x 2 behind the convolution, which are its tiles. */
+struct wino_windows {
+    int h, w, blocks; /* a map of windows, of 32 channels each */
+    uint32_t *places; /* (n, h, w, blocks, 2): see pool_window.h */
+};
+
 /* Tiles of a map, and the source that they are cut from. */
 struct wino_map {
     int n, sh, sw, sc; /* source */
@@ -18,10 +24,14 @@ struct wino_map {
     int across, tiles_each; /* tiles of a row; of an image */
     int tiles, unit, units; /* unit: tiles at a time, but for the last */
     const uint16_t *zeros;  /* (sc): pixels beside the source */
+    /* NULL, or gather's results are pooled, its sources or weigh's gradients unpooled.
+     * The map is that of the windows' pixels. */
+    const struct wino_windows *pools, *unpools;
 };
 
 struct conv_wino {
     struct onednn_shape shape;
+    struct wino_windows windows; /* places is NULL: not pooled */
     struct wino_map forward, backward, weigh;
     /* (dc / 32, place, sc / 2, 32, 2) */
     uint16_t *forward_weight, *backward_weight, *zeros;

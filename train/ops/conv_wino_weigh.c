@@ -61,14 +61,14 @@ static void transform_source(const struct weigh *g, int pair)
 {
     const struct wino_map *m = g->map;
     const int t = g->begin + 2 * pair;
-    const uint16_t *even[WINO_PLACES], *odd[WINO_PLACES];
-    wino_pixels(m, g->source, t, even);
-    wino_pixels(m, g->source, t + 1 < g->end ? t + 1 : t, odd);
+    struct wino_pixel even[WINO_PLACES], odd[WINO_PLACES];
+    wino_pixels(m, g->source, t, NULL, even);
+    wino_pixels(m, g->source, t + 1 < g->end ? t + 1 : t, NULL, odd);
     for (int c = 0; c < m->sc; c += CHANNELS) {
         uint16_t *to = pair_at(m, g->left, pair, c);
         vf a[WINO_PLACES], b[WINO_PLACES];
-        wino_transform(even, c, a);
-        wino_transform(odd, c, b);
+        wino_transform(even, c, NULL, a);
+        wino_transform(odd, c, NULL, b);
         for (int i = 0; i < WINO_PLACES; i++, to += stride(m, m->sc))
             store_pairs(to, a[i], b[i]);
     }
@@ -76,17 +76,15 @@ static void transform_source(const struct weigh *g, int pair)
 
 /* Gradients of a tile's results; beside the map, and of the tile that fills up a pair,
  * they are zero. */
-INLINE void grad_pixels(const struct weigh *g, int tile, const uint16_t *pixel[4])
+INLINE void grad_pixels(const struct weigh *g, int tile,
+                        const struct wino_windows *unpools, struct wino_pixel pixel[4])
 {
     const struct wino_map *m = g->map;
     const struct wino_tile t = wino_tile(m, tile);
-    for (int i = 0; i < 4; i++) {
-        const int y = t.y + i / 2, x = t.x + i % 2;
-        const size_t at = ((size_t)t.n * (size_t)m->dh + (size_t)y) * (size_t)m->dw;
-        pixel[i] = tile >= g->end || y >= m->dh || x >= m->dw
-                       ? m->zeros
-                       : g->grads + (at + (size_t)x) * (size_t)m->dc;
-    }
+    const int rows = tile < g->end ? m->dh : 0;
+    for (int i = 0; i < 4; i++)
+        pixel[i] = wino_pixel(g->grads, t.n, t.y + i / 2, t.x + i % 2, rows, m->dw,
+                              m->dc, unpools, m->zeros);
 }
 
 /* One side of A dy A': rows of A are (1 0), (1 1), (1 -1), (0 -1). */
@@ -98,27 +96,33 @@ INLINE void unfold(vf a, vf b, vf *to, int step)
     to[3 * step] = -b;
 }
 
-INLINE void transform_grads(const uint16_t *const pixel[4], int c, vf w[WINO_PLACES])
+INLINE void transform_grads(const struct wino_pixel pixel[4], int c, bool owned,
+                            vf w[WINO_PLACES])
 {
-    vf half[2 * WINO_SIDE];
+    vf v[4], half[2 * WINO_SIDE];
+    for (int i = 0; i < 4; i++) {
+        const uint32_t owners = owned ? wino_owners(&pixel[i], c / WINO_BLOCK) : 0;
+        v[i] = wino_load(&pixel[i], c, owned ? &owners : NULL);
+    }
     for (int i = 0; i < 2; i++)
-        unfold(wino_load(pixel[i] + c), wino_load(pixel[2 + i] + c), half + i, 2);
+        unfold(v[i], v[2 + i], half + i, 2);
     for (int i = 0; i < WINO_SIDE; i++)
         unfold(half[2 * i], half[2 * i + 1], w + 4 * i, 1);
 }
 
-static void transform_dest(const struct weigh *g, int pair)
+INLINE void transform_dest(const struct weigh *g, int pair,
+                           const struct wino_windows *unpools)
 {
     const struct wino_map *m = g->map;
     const int t = g->begin + 2 * pair;
-    const uint16_t *even[4], *odd[4];
-    grad_pixels(g, t, even);
-    grad_pixels(g, t + 1, odd);
+    struct wino_pixel even[4], odd[4];
+    grad_pixels(g, t, unpools, even);
+    grad_pixels(g, t + 1, unpools, odd);
     for (int c = 0; c < m->dc; c += CHANNELS) {
         uint16_t *to = pair_at(m, g->right, pair, c);
         vf a[WINO_PLACES], b[WINO_PLACES];
-        transform_grads(even, c, a);
-        transform_grads(odd, c, b);
+        transform_grads(even, c, unpools, a);
+        transform_grads(odd, c, unpools, b);
         for (int i = 0; i < WINO_PLACES; i++, to += stride(m, m->dc))
             store_pairs(to, a[i], b[i]);
     }
@@ -126,9 +130,13 @@ static void transform_dest(const struct weigh *g, int pair)
 
 static void transform(void *arg, size_t begin, size_t end)
 {
+    const struct weigh *g = arg;
     for (int pair = (int)begin; pair < (int)end; pair++) {
-        transform_source(arg, pair);
-        transform_dest(arg, pair);
+        transform_source(g, pair);
+        if (g->map->unpools)
+            transform_dest(g, pair, g->map->unpools);
+        else
+            transform_dest(g, pair, NULL);
     }
 }
 

@@ -12,7 +12,8 @@
 struct op_fusion {
     const struct op_def *first, *second;
     bool reads_two_gradients;
-    bool (*fits)(const struct op *first, const struct op *second); /* NULL: always */
+    bool (*fits)(const struct device *dev, const struct op *first,
+                 const struct op *second); /* NULL: always */
     int (*forward)(struct op *first, struct op *second, struct device *dev,
                    struct pass *pass, struct sluice_error *err);
     int (*backward)(struct op *first, struct op *second, struct device *dev,

@@ -1,0 +1,211 @@
+"""python_errors.py BIN_DIR MODULE_DIR README -- `import sluice` when something is wrong
+or comes to its end: what is said, and that no thread, file or memory stays behind or goes too early."""
+
+import gc
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import unittest
+
+from python_rig import (
+    BATCH, CHAIN, FILE, MODULE, README, SAMPLES, known, message, run, seen, settles_at, tasks,
+    work)
+import sluice
+
+
+class Errors(unittest.TestCase):
+    def test_options(self):
+        refuse = lambda **o: message("invalid", sluice.Loader, FILE, **o)
+        for name in sluice.options():
+            self.assertIn(name, refuse(batchsize=5).split())
+        self.assertEqual(refuse(order="shuffled"),
+                         "order: expected one of random|sequential|quasi_random, found shuffled")
+        self.assertIn("batch_size: expected a whole number, 1 to 1000000, found 0", refuse(batch_size=0))
+        self.assertIn("found 2.5", refuse(threads=2.5))
+        self.assertIn("drop_last: expected True or False", refuse(drop_last="yes"))
+        self.assertIn("subset: expected sample numbers", refuse(subset=[]))
+        self.assertIn("subset: expected sample numbers", refuse(subset=[1, -1]))
+        self.assertIn("subset: expected sample numbers", refuse(subset="1;2"))
+        self.assertIn("class_weights: expected numbers", refuse(class_weights=["1", "2x"]))
+        self.assertIn("sample 500 of 500", refuse(subset=[500]))
+        self.assertIn("scale: expected two numbers", refuse(scale=(0.1, 0.5, 0.7)))
+        self.assertIn("memory_budget: expected a number of bytes", refuse(memory_budget="2T"))
+        self.assertIn("no operation 'flop'", refuse(augment="flop"))
+        self.assertIn("no integer field", refuse(class_field="image"))
+        self.assertIn("no image field", refuse(image_field="label"))
+        sluice.Loader(FILE, memory_budget="2M", scale=(0.1, 0.5), ratio=None, crop="random", size=8)
+
+    def test_table_in_readme(self):
+        with open(README) as f:
+            text = f.read()
+        listed = [name for row in re.findall(r"^\| (`[^|]*) \|", text, re.M)
+                  for name in re.findall(r"`(\w+)`", row)]
+        self.assertEqual(sorted(listed), sorted(sluice.options()))
+
+    def test_files(self):
+        missing = os.path.join(work.name, "no.sluice")
+        self.assertIn("No such file", message("io", sluice.Loader, missing))
+        self.assertIn("not a .sluice file", message("corrupt", sluice.Loader, __file__))
+
+    def test_damage(self):
+        with open(FILE, "rb") as f:
+            data = bytearray(f.read())
+        planes = known[321][2]
+        pixels = bytes(planes[c * 1024 + i] for i in range(1024) for c in range(3))
+        data[data.index(pixels) + 100] ^= 1
+        damaged = os.path.join(work.name, "damaged.sluice")
+        with open(damaged, "wb") as f:
+            f.write(data)
+        loader = sluice.Loader(damaged, batch_size=BATCH)
+        self.assertIn("sample 321", message("corrupt", list, map(len, loader)))
+        self.assertIn("has failed", message("invalid", iter, loader))
+        loader = sluice.Loader(damaged, batch_size=BATCH, on_error="skip")
+        self.assertEqual(sum(map(len, loader)), SAMPLES - 1)
+        self.assertEqual(list(loader.damage()), [321])
+        self.assertEqual(loader.stats()["damaged"], 1)
+
+    def test_too_many_held(self):
+        loader, held = sluice.Loader(FILE, batch_size=50, batches=3), []
+        it = iter(loader)
+        with self.assertRaisesRegex(sluice.Error, "all 3 batches are held"):
+            for images, labels in it:
+                held.append(labels)
+        self.assertEqual(len(held), 3)
+        del held[:], images, labels
+        self.assertEqual(len(list(map(len, it))), 7)
+
+    def test_held_by_cycles(self):
+        for batch in sluice.Loader(FILE, batch_size=10, batches=3):
+            cycle = [batch]
+            cycle.append(cycle)
+
+    def test_closed(self):
+        with sluice.Loader(FILE) as loader:
+            it = iter(loader)
+            next(it)
+        for call in (lambda: next(it), lambda: iter(loader), lambda: loader.seek(1),
+                     loader.state, loader.stats, loader.damage, loader.__enter__):
+            self.assertIn("the loader is closed", message("invalid", call))
+        loader.close()
+        self.assertEqual(loader.samples, SAMPLES)
+
+    def test_forked(self):
+        loader = sluice.Loader(FILE, batch_size=BATCH)
+        held = next(iter(loader))
+        child = os.fork()
+        if child == 0:
+            try:
+                good = "forked" in message("invalid", lambda: next(iter(loader)))
+                good = good and len(held.images.tobytes()) == BATCH * 3072
+                del held
+                loader.close()
+                del loader
+                os._exit(0 if good else 1)
+            finally:
+                os._exit(2)
+        self.assertEqual(os.waitpid(child, 0)[1], 0)
+        self.assertEqual(len(seen(loader)), 8)
+
+
+class Lifetime(unittest.TestCase):
+    def test_views_outlive_the_loader(self):
+        gc.collect()
+        alone = tasks()
+        loader = sluice.Loader(FILE, batch_size=BATCH, augment="flip,normalize,cutmix")
+        it = iter(loader)
+        first, second = next(it), next(it)
+        images, shares = first.images, second.shares
+        want = images.tobytes(), shares.tobytes()
+        loader.close()
+        del first, second, loader, it
+        gc.collect()
+        for _ in range(3):
+            seen(sluice.Loader(FILE, batch_size=BATCH, augment="normalize:mean=0:std=1"))
+        self.assertEqual((images.tobytes(), shares.tobytes()), want)
+        self.assertGreater(tasks(), alone)
+        del images, shares
+        self.assertTrue(settles_at(alone))
+
+    def test_batches_go_back(self):
+        """Slices and casts of arrays keep the batch, copies do not."""
+        loader = sluice.Loader(FILE, batch_size=10, batches=2)
+        parts, last = [], None
+        for batch in loader:
+            part = memoryview(batch.images)[:1]
+            parts.append(bytes(memoryview(part).cast("B")[:10]))
+            del batch, part
+        self.assertEqual(len(parts), 50)
+
+    def test_no_leaks(self):
+        """Dropped in the middle of an epoch, closed or not, with no help of gc."""
+        seen(sluice.Loader(FILE))
+        gc.collect()
+        files, alone = len(os.listdir("/proc/self/fd")), tasks()
+        gc.disable()
+        try:
+            for i in range(40):
+                loader = sluice.Loader(FILE, batch_size=BATCH, threads=2, augment=CHAIN)
+                for batch in loader:
+                    if batch.number == i % 8:
+                        break
+                if i % 2:
+                    loader.close()
+                message("invalid", sluice.Loader, FILE, batches=4, subset=[SAMPLES + 1])
+            del loader, batch
+            self.assertTrue(settles_at(alone), (tasks(), alone))
+            self.assertEqual(len(os.listdir("/proc/self/fd")), files)
+        finally:
+            gc.enable()
+
+    def waits_until(self, action):
+        """Wait for a batch while another thread holds all of them, and does `action`."""
+        loader = sluice.Loader(FILE, batch_size=10, batches=2)
+        it, taken, end = iter(loader), threading.Event(), threading.Event()
+        handle = loader._handle
+
+        def hold():
+            held = [next(it), next(it)]
+            taken.set()
+            while not handle.waiting:
+                time.sleep(0.001)
+            action(loader)
+            end.wait(60)
+            del held
+
+        thread = threading.Thread(target=hold)
+        thread.start()
+        taken.wait()
+        try:
+            next(it)
+        finally:
+            end.set()
+            thread.join()
+
+    def test_interrupted(self):
+        with self.assertRaises(KeyboardInterrupt):
+            self.waits_until(lambda loader: os.kill(os.getpid(), signal.SIGINT))
+
+    def test_closed_while_waiting(self):
+        with self.assertRaisesRegex(sluice.Error, "the loader is closed"):
+            self.waits_until(lambda loader: loader.close())
+
+    def test_end_of_the_process(self):
+        """With loaders open, arrays alive and a batch awaited by a daemon."""
+        code = ("import atexit, sys, threading; sys.path.insert(0, sys.argv[1]); import sluice\n"
+                "atexit.register(lambda: print(sum(images.tobytes())))\n"
+                "loader = sluice.Loader(sys.argv[2], batch_size=10, batches=3, order='sequential')\n"
+                "images = next(iter(loader)).images\n"
+                "it = iter(loader)\n"
+                "held = [next(it)]\n"
+                "threading.Thread(target=lambda: list(it), daemon=True).start()\n")
+        done = subprocess.run([sys.executable, "-c", code, MODULE, FILE], capture_output=True, timeout=120)
+        want = sum(sum(planes) for _, _, planes in known[:10])
+        self.assertEqual((done.returncode, int(done.stdout)), (0, want), done.stderr)
+
+
+if __name__ == "__main__":
+    run()

@@ -66,4 +66,38 @@ static inline void pack_write(const char *path, int samples)
     pack_write_from(path, samples, 0);
 }
 
+/* Change one byte of a sample's pixels; once more changes it back. */
+static inline void pack_flip_byte(const char *path, uint64_t sample)
+{
+    struct sluice_error err;
+    struct memory_file f;
+    struct sluice_dataset *ds;
+    struct sluice_extent x;
+    f.bytes = file_read(path, &f.size);
+    REQUIRE(sluice_dataset_open(&ds, path, f.size, memory_read, &f, &err) == 0, "%s",
+            err.message);
+    REQUIRE(sluice_dataset_locate(ds, 0, sample, &x, &err) == 0, "%s", err.message);
+    ((uint8_t *)f.bytes)[x.offset + x.size / 2] ^= 4;
+    file_write(path, f.bytes, f.size);
+    sluice_dataset_free(ds);
+    free((void *)f.bytes);
+}
+
+static const enum sluice_io pack_backends[] = { SLUICE_IO_RESIDENT, SLUICE_IO_URING,
+                                                SLUICE_IO_DIRECT, SLUICE_IO_PREAD };
+
+/* Is there this backend here? If not, the reason is printed. */
+static inline bool pack_readable(const char *path, enum sluice_io io)
+{
+    struct sluice_loader *ld;
+    struct sluice_error err;
+    int rc = sluice_loader_open(&ld, path, &(struct sluice_loader_options){ .io = io },
+                                &err);
+    sluice_loader_close(ld);
+    CHECK(rc == 0 || rc == SLUICE_EUNBUILT, "%s", err.message);
+    if (rc < 0)
+        printf("skipped: %s\n", err.message);
+    return rc == 0;
+}
+
 #endif

@@ -7,7 +7,7 @@
  * the core idle. */
 #include "amx.h"
 #include "conv_amx_ahead.h"
-#include "conv_amx_pool.h"
+#include "conv_amx_drain.h"
 
 enum {
     STAY_BLOCKS = 2, /* times 3 rows of 5 tiles are 30 KB */
@@ -19,30 +19,13 @@ struct gather {
     struct device *dev;
     const uint16_t *source, *weight;
     const float *bias;
-    struct moments *moments; /* of dest, or NULL */
-    uint16_t *dest;
-    size_t image; /* elements of dest from one image to the next */
-    bool stream;  /* whole lines: write them past the caches */
+    struct moments *moments; /* of the results, or NULL */
+    struct outlet out;
 };
 
 /* Up to three pixels of the result, one after the other. */
 struct trio {
     int y[AMX_LEFT], x[AMX_LEFT], count;
-};
-
-/* Sums on their way to where they belong. */
-struct pending {
-    float sums[AMX_SUMS] __attribute__((aligned(64)));
-    float bias[AMX_BLOCK] __attribute__((aligned(64)));
-    uint16_t *to[AMX_LEFT]; /* the group's first image */
-    int corner[AMX_LEFT];   /* of their windows, where results are pooled: 0 to 3 */
-    uint32_t *places[AMX_LEFT];
-    uint16_t *kept;          /* (3, AMX_TILE): pixels of a window before its last */
-    struct moments *moments; /* of the unit and block, or NULL */
-    __mmask32 mask;
-    int images, pixels;
-    int i, pixel; /* those whose turn it is */
-    int at_once;  /* to write during each product */
 };
 
 /* One thread's place in its unit. */
@@ -122,132 +105,6 @@ static void unpool_row(const struct gather *g, const struct place *at, int y)
     }
 }
 
-static inline void write_out(const struct gather *g, const struct pending *p,
-                             uint16_t *to, __m512i v)
-{
-    if (g->stream)
-        _mm512_stream_si512((void *)to, v);
-    else
-        _mm512_mask_storeu_epi16(to, p->mask, v);
-}
-
-/* Moments on their way: 16 channels and 16 more. */
-struct measuring {
-    __m512 first[2], sum[2], square[2];
-};
-
-static inline __m512 half_of(__m512i v, int half)
-{
-    const __m256i h =
-        half ? _mm512_extracti64x4_epi64(v, 1) : _mm512_castsi512_si256(v);
-    return (__m512)_mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16);
-}
-
-/* `v` will be measured first, if nothing was. */
-static inline struct measuring measure_begin(const struct moments *m, __m512i v)
-{
-    struct measuring s;
-    for (int h = 0; h < 2; h++) {
-        const bool none = m->count == 0;
-        s.first[h] = none ? half_of(v, h) : _mm512_load_ps(m->first + 16 * h);
-        s.sum[h] = none ? _mm512_setzero_ps() : _mm512_load_ps(m->sum + 16 * h);
-        s.square[h] = none ? _mm512_setzero_ps() : _mm512_load_ps(m->square + 16 * h);
-    }
-    return s;
-}
-
-/* The values as they are written. */
-static inline void measure(struct measuring *s, __m512i v)
-{
-    for (int h = 0; h < 2; h++) {
-        const __m512 d = _mm512_sub_ps(half_of(v, h), s->first[h]);
-        s->sum[h] = _mm512_add_ps(s->sum[h], d);
-        s->square[h] = _mm512_fmadd_ps(d, d, s->square[h]);
-    }
-}
-
-static inline void measure_end(struct moments *m, const struct measuring *s, int count)
-{
-    for (int h = 0; h < 2; h++) {
-        _mm512_store_ps(m->first + 16 * h, s->first[h]);
-        _mm512_store_ps(m->sum + 16 * h, s->sum[h]);
-        _mm512_store_ps(m->square + 16 * h, s->square[h]);
-    }
-    m->count += count;
-}
-
-/* Image i's 32 channels of a pixel, rounded. */
-static inline __m512i rounded(const struct pending *p, int i)
-{
-    const float *sums = p->sums + (size_t)p->pixel * 512 + (size_t)i * AMX_SIDE;
-    const __m512 low = _mm512_load_ps(p->bias), high = _mm512_load_ps(p->bias + 16);
-    return (__m512i)_mm512_cvtne2ps_pbh(_mm512_add_ps(_mm512_load_ps(sums + 256), high),
-                                        _mm512_add_ps(_mm512_load_ps(sums), low));
-}
-
-/* Images p->i ... end - 1 of the pixel whose turn it is. */
-static inline void write_pixel(const struct gather *g, const struct pending *p, int end)
-{
-    uint16_t *to = p->to[p->pixel] + (size_t)p->i * g->image;
-    if (!p->moments) {
-        for (int i = p->i; i < end; i++, to += g->image)
-            write_out(g, p, to, rounded(p, i));
-        return;
-    }
-    struct measuring s = measure_begin(p->moments, rounded(p, p->i));
-    for (int i = p->i; i < end; i++, to += g->image) {
-        const __m512i v = rounded(p, i);
-        write_out(g, p, to, v);
-        measure(&s, v);
-    }
-    measure_end(p->moments, &s, end - p->i);
-}
-
-static inline void keep_pixel(const struct pending *p, int end)
-{
-    uint16_t *to = p->kept + (size_t)p->corner[p->pixel] * AMX_TILE;
-    for (int i = p->i; i < end; i++)
-        _mm512_store_si512(to + (size_t)i * AMX_BLOCK, rounded(p, i));
-}
-
-static inline void pool_pixel(const struct gather *g, const struct pending *p, int end)
-{
-    uint16_t *to = p->to[p->pixel] + (size_t)p->i * g->image;
-    uint32_t *places = p->places[p->pixel];
-    struct measuring s = { 0 };
-    for (int i = p->i; i < end; i++, to += g->image) {
-        const __m512i v = window_largest(p->kept + (size_t)i * AMX_BLOCK, rounded(p, i),
-                                         places + 2 * (size_t)i);
-        write_out(g, p, to, v);
-        if (p->moments && i == p->i)
-            s = measure_begin(p->moments, v);
-        if (p->moments)
-            measure(&s, v);
-    }
-    if (p->moments)
-        measure_end(p->moments, &s, end - p->i);
-}
-
-/* Some more of them. */
-static inline void drain(const struct gather *g, struct pending *p, int most)
-{
-    while (most > 0 && p->pixel < p->pixels) {
-        const int left = p->images - p->i, count = left < most ? left : most;
-        if (!g->walk->pools)
-            write_pixel(g, p, p->i + count);
-        else if (p->corner[p->pixel] < 3)
-            keep_pixel(p, p->i + count);
-        else
-            pool_pixel(g, p, p->i + count);
-        most -= count;
-        p->i += count;
-        if (p->i == p->images) {
-            p->i = 0;
-            p->pixel++;
-        }
-    }
-}
-
 /* Where a row of taps finds its left operands; NULL in the padding. */
 struct meeting {
     const uint16_t *left[AMX_KERNEL_MOST][AMX_LEFT];
@@ -286,7 +143,7 @@ static inline void multiply_taps(const struct gather *g, const struct meeting *m
         else if (m->pixels[kx])
             amx_multiply_some(m->left[kx], offset, right);
         if (p->pixel < p->pixels)
-            drain(g, p, p->at_once);
+            drain(&g->out, p, p->at_once);
     }
 }
 
@@ -339,7 +196,7 @@ static void address(const struct gather *g, struct place *at, const struct trio 
         width = w->pools->w;
         p->places[i] = window_places(w->pools, at->slab.group, y, x, block);
     }
-    p->to[i] = g->dest + (size_t)(at->slab.group * w->images) * g->image +
+    p->to[i] = g->out.dest + (size_t)(at->slab.group * w->images) * g->out.image +
                ((size_t)y * (size_t)width + (size_t)x) * (size_t)w->dc +
                (size_t)block * AMX_BLOCK;
 }
@@ -350,7 +207,7 @@ static void put_aside(const struct gather *g, struct place *at, const struct tri
 {
     const struct walk *w = g->walk;
     struct pending *p = &at->pending;
-    drain(g, p, AMX_LEFT * AMX_SIDE);
+    drain(&g->out, p, AMX_LEFT * AMX_SIDE);
     amx_store(p->sums);
     for (int i = 0; i < t->count; i++)
         address(g, at, t, i, block);
@@ -392,7 +249,7 @@ static void multiply_slab(const struct gather *g, struct place *at)
                       g->weight + (size_t)block * (size_t)walk_pairs(w) * AMX_RIGHT);
         put_aside(g, at, &t, block);
     }
-    drain(g, &at->pending, AMX_LEFT * AMX_SIDE);
+    drain(&g->out, &at->pending, AMX_LEFT * AMX_SIDE);
 }
 
 /* What the next slab packs, and how much of it to ask for during each row of products.
@@ -448,8 +305,14 @@ void gather(const struct walk *w, struct device *dev, const uint16_t *source,
     const bool stream = w->dc % AMX_BLOCK == 0 && (uintptr_t)dest % 64 == 0;
     const size_t pixels = w->pools ? (size_t)w->pools->h * (size_t)w->pools->w
                                    : (size_t)w->dh * (size_t)w->dw;
-    struct gather g = { w,     dev,     source, weight,
-                        bias,  moments, dest,   pixels * (size_t)w->dc,
-                        stream };
+    struct gather g = {
+        .walk = w,
+        .dev = dev,
+        .source = source,
+        .weight = weight,
+        .bias = bias,
+        .moments = moments,
+        .out = { dest, pixels * (size_t)w->dc, stream, w->pools != NULL },
+    };
     threads_for(dev, (size_t)walk_units(w), AMX_UNIT_ELEMENTS, units, &g);
 }

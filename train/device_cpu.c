@@ -80,6 +80,16 @@ static int choose_precision(struct device *dev, const char *precision,
     return 0;
 }
 
+static int choose_winograd(struct cpu *cpu, struct sluice_error *err)
+{
+    const char *wanted = getenv("SLUICE_WINOGRAD");
+    cpu->winograd = !wanted || strcmp(wanted, "off") != 0;
+    if (wanted && cpu->winograd && strcmp(wanted, "on") != 0)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "SLUICE_WINOGRAD=%.30s: expected on or off", wanted);
+    return 0;
+}
+
 static int cpu_open(struct device *dev, const char *precision, struct sluice_error *err)
 {
     char version[32];
@@ -91,10 +101,13 @@ static int cpu_open(struct device *dev, const char *precision, struct sluice_err
     dev->impl = cpu;
     if (!cpu)
         return sluice_fail(err, SLUICE_ENOMEM, "device cpu: no memory");
-    cpu->kernels = kernels_choose();
     cpu->far_least = FAR_LEAST;
     cpu->slice_least = SLICE_LEAST;
-    rc = onednn_open(&cpu->onednn, dev->threads, err);
+    rc = kernels_choose(&cpu->kernels, err);
+    if (rc == 0)
+        rc = choose_winograd(cpu, err);
+    if (rc == 0)
+        rc = onednn_open(&cpu->onednn, dev->threads, err);
     if (rc == 0 && dev->threads > 1)
         rc = workers_open(&dev->workers, dev->threads, err);
     if (rc < 0) {

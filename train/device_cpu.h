@@ -9,6 +9,7 @@ struct onednn; /* device_onednn.h */
 
 struct cpu {
     const struct kernels *kernels;
+    bool winograd; /* may be used: SLUICE_WINOGRAD is not "off" */
     struct onednn *onednn;
     size_t far_least;   /* bytes of a tensor that the caches will not keep: results of
                            this size are written past them */

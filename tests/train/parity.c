@@ -40,6 +40,22 @@ static void check_device(const char *isa, const char *precision, int threads)
     device_close(dev);
 }
 
+/* What the environment may not ask for, in words that say what it may. */
+static void check_environment(void)
+{
+    static const char *const names[] = { "SLUICE_CPU_ISA", "SLUICE_WINOGRAD" };
+    for (int i = 0; i < 2; i++) {
+        struct device *dev = NULL;
+        struct sluice_error err = { 0 };
+        setenv(names[i], "avx-512", 1);
+        const int rc = device_open(&dev, "cpu", "auto", 1, &err);
+        CHECK(rc == SLUICE_EINVAL && strstr(err.message, names[i]) &&
+                  strstr(err.message, "expected") && !dev,
+              "%s=avx-512 gives %d: %s", names[i], rc, err.message);
+        unsetenv(names[i]);
+    }
+}
+
 int main(int argc, char **argv)
 {
     struct sluice_error err = { 0 };
@@ -48,6 +64,7 @@ int main(int argc, char **argv)
     if (device_open(&dev, "cpu", "auto", 0, &err) == SLUICE_EUNBUILT)
         SKIP("%s", err.message);
     device_close(dev);
+    check_environment();
     REQUIRE(device_open(&ref, "ref", "auto", 0, &err) == 0, "%s", err.message);
     setenv("SLUICE_WINOGRAD", "off", 1); /* rounds more: see conv_wino.c */
     static const char *const isas[] = { "avx512_bf16", "avx512", "avx2", "plain" };

@@ -1,7 +1,6 @@
 /* conv_wino.c -- plans of Winograd convolutions; see conv_wino.h. */
 #include <limits.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "conv_amx.h"
 #include "conv_wino_parts.h"
@@ -46,12 +45,6 @@ static int gather_cost(const struct wino_map *m)
     return WINO_PLACES * m->sc * (int)sizeof(uint16_t);
 }
 
-static bool forbidden(void)
-{
-    const char *wanted = getenv("SLUICE_WINOGRAD");
-    return wanted && strcmp(wanted, "off") == 0;
-}
-
 /* The pixels of the windows are all that a pool looks at. */
 static struct onednn_shape pooled_shape(const struct onednn_shape *s)
 {
@@ -78,7 +71,8 @@ bool conv_wino_fits(const struct device *dev, const struct onednn_shape *shape,
            !s->bias && s->c % WINO_BLOCK == 0 && s->k % WINO_BLOCK == 0 &&
            s->c >= CHANNELS_LEAST && s->k >= CHANNELS_LEAST && tiles >= TILES_LEAST &&
            few_beside(&m) && (!pooled || few_beside(&back)) && tiles <= INT_MAX / 64 &&
-           cpu_kernels(dev) == &kernels_avx512_bf16 && !amx_usable() && !forbidden();
+           cpu_kernels(dev) == &kernels_avx512_bf16 && !amx_usable() &&
+           cpu_of(dev)->winograd;
 }
 
 /* About as many of transformed tiles as of sums. */

@@ -1,4 +1,5 @@
 /* kernels.c -- what this CPU can do, and which table of kernels follows. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,6 +7,8 @@
 
 #ifdef __x86_64__
 #include <cpuid.h>
+
+#define X86(kernels) (kernels)
 
 bool cpu_has_avx512_bf16(void)
 {
@@ -32,12 +35,24 @@ static bool has_avx2(void)
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 }
 #else
+#define X86(kernels) NULL
+
 bool cpu_has_avx512_bf16(void)
 {
     return false;
 }
 
 bool cpu_has_amx_bf16(void)
+{
+    return false;
+}
+
+static bool has_avx512(void)
+{
+    return false;
+}
+
+static bool has_avx2(void)
 {
     return false;
 }
@@ -54,23 +69,34 @@ static const struct {
     bool (*supported)(void);
     const struct kernels *kernels;
 } choices[] = {
-#ifdef __x86_64__
-    { "avx512_bf16", cpu_has_avx512_bf16, &kernels_avx512_bf16 },
-    { "avx512", has_avx512, &kernels_avx512 },
-    { "avx2", has_avx2, &kernels_avx2 },
-#endif
+    { "avx512_bf16", cpu_has_avx512_bf16, X86(&kernels_avx512_bf16) },
+    { "avx512", has_avx512, X86(&kernels_avx512) },
+    { "avx2", has_avx2, X86(&kernels_avx2) },
     { "plain", always, &kernels_plain },
 };
 
-const struct kernels *kernels_choose(void)
+enum { COUNT = sizeof choices / sizeof *choices };
+
+static int unknown(const char *isa, struct sluice_error *err)
+{
+    char known[80] = "";
+    size_t n = 0;
+    for (size_t i = 0; i < COUNT && n < sizeof known; i++)
+        n += (size_t)snprintf(known + n, sizeof known - n, " %s", choices[i].isa);
+    return sluice_fail(err, SLUICE_EINVAL, "SLUICE_CPU_ISA=%.30s: expected one of%s",
+                       isa, known);
+}
+
+int kernels_choose(const struct kernels **out, struct sluice_error *err)
 {
     const char *most = getenv("SLUICE_CPU_ISA");
     size_t i = 0;
-    const size_t last = sizeof choices / sizeof *choices - 1;
-    for (size_t k = 0; most && k <= last; k++)
-        if (strcmp(most, choices[k].isa) == 0)
-            i = k;
-    while (i < last && !choices[i].supported())
+    while (most && i < COUNT && strcmp(most, choices[i].isa) != 0)
         i++;
-    return choices[i].kernels;
+    if (i == COUNT)
+        return unknown(most, err);
+    while (!choices[i].supported())
+        i++;
+    *out = choices[i].kernels;
+    return 0;
 }

@@ -146,9 +146,10 @@ struct kernels {
 extern const struct kernels kernels_plain, kernels_avx2, kernels_avx512,
     kernels_avx512_bf16;
 
-/* The fastest that this CPU runs. The environment's SLUICE_CPU_ISA ("avx512", "avx2",
- * "plain") asks for less, as tests do. */
-const struct kernels *kernels_choose(void);
+/* The fastest that this CPU runs. The environment's SLUICE_CPU_ISA ("avx512_bf16",
+ * "avx512", "avx2", "plain") asks for no more than this, as tests do; other words are
+ * SLUICE_EINVAL. */
+int kernels_choose(const struct kernels **out, struct sluice_error *err);
 /* What the CPU says it has. Tiles may be used where amx_usable() (conv_amx.h). */
 bool cpu_has_avx512_bf16(void);
 bool cpu_has_amx_bf16(void);

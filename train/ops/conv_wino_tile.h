@@ -9,36 +9,34 @@
 #include "pool_window.h"
 #include "vector.h"
 
-/* A pixel of a map; where the map is unpooled, one of its window's. */
-struct wino_pixel {
+/* Maps of some images. If `unpools` is not NULL, what lies in memory are the windows'
+ * values, each of which belongs to one of its window's pixels. */
+struct wino_maps {
     const uint16_t *values;
+    int h, w, channels; /* pixels */
+    const struct wino_windows *unpools;
+    const uint16_t *zeros; /* what pixels beside a map are */
+};
+
+struct wino_pixel {
+    const uint16_t *values; /* its own or its window's */
     const uint32_t *places; /* its window's */
     int y, x;               /* odd: in the window's lower row, right column */
 };
 
-/* Pixel y, x of image n of a map of h x w pixels, which lies unpooled in `from` if
- * `unpools` is not NULL. Beside the map it is zero. */
-INLINE struct wino_pixel wino_pixel(const uint16_t *from, int n, int y, int x, int h,
-                                    int w, int channels,
-                                    const struct wino_windows *unpools,
-                                    const uint16_t *zeros)
+INLINE struct wino_pixel wino_pixel(const struct wino_maps *m, int n, int y, int x)
 {
-    const bool beside = y < 0 || x < 0 || y >= h || x >= w;
-    struct wino_pixel p = { zeros, unpools ? unpools->places : NULL, y, x };
-    if (beside)
-        return p;
-    if (unpools) {
-        const size_t at =
-            ((size_t)n * (size_t)unpools->h + (size_t)(y / 2)) * (size_t)unpools->w +
-            (size_t)(x / 2);
-        p.values = from + at * (size_t)channels;
-        p.places += at * (size_t)unpools->blocks * 2;
-    } else {
-        p.values =
-            from + (((size_t)n * (size_t)h + (size_t)y) * (size_t)w + (size_t)x) *
-                       (size_t)channels;
-    }
-    return p;
+    const struct wino_windows *p = m->unpools;
+    struct wino_pixel pixel = { m->zeros, p ? p->places : NULL, y, x };
+    if (y < 0 || x < 0 || y >= m->h || x >= m->w)
+        return pixel;
+    const size_t h = (size_t)(p ? p->h : m->h), w = (size_t)(p ? p->w : m->w);
+    const size_t row = (size_t)(p ? y / 2 : y), column = (size_t)(p ? x / 2 : x);
+    const size_t at = ((size_t)n * h + row) * w + column;
+    pixel.values = m->values + at * (size_t)m->channels;
+    if (p)
+        pixel.places += at * (size_t)p->blocks * 2;
+    return pixel;
 }
 
 /* Of a block's 32 channels those whose maximum the pixel was. */
@@ -67,11 +65,11 @@ INLINE void wino_pixels(const struct wino_map *m, const uint16_t *source, int ti
                         const struct wino_windows *unpools,
                         struct wino_pixel pixel[WINO_PLACES])
 {
+    const struct wino_maps maps = { source, m->sh, m->sw, m->sc, unpools, m->zeros };
     const struct wino_tile t = wino_tile(m, tile);
     for (int i = 0; i < WINO_PLACES; i++)
-        pixel[i] = wino_pixel(source, t.n, t.y - m->pad + i / WINO_SIDE,
-                              t.x - m->pad + i % WINO_SIDE, m->sh, m->sw, m->sc,
-                              unpools, m->zeros);
+        pixel[i] = wino_pixel(&maps, t.n, t.y - m->pad + i / WINO_SIDE,
+                              t.x - m->pad + i % WINO_SIDE);
 }
 
 /* One side of B' x B: rows of B' are (1 0 -1 0), (0 1 1 0), (0 -1 1 0), (0 1 0 -1). */

@@ -80,11 +80,11 @@ INLINE void grad_pixels(const struct weigh *g, int tile,
                         const struct wino_windows *unpools, struct wino_pixel pixel[4])
 {
     const struct wino_map *m = g->map;
-    const struct wino_tile t = wino_tile(m, tile);
     const int rows = tile < g->end ? m->dh : 0;
+    const struct wino_maps maps = { g->grads, rows, m->dw, m->dc, unpools, m->zeros };
+    const struct wino_tile t = wino_tile(m, tile);
     for (int i = 0; i < 4; i++)
-        pixel[i] = wino_pixel(g->grads, t.n, t.y + i / 2, t.x + i % 2, rows, m->dw,
-                              m->dc, unpools, m->zeros);
+        pixel[i] = wino_pixel(&maps, t.n, t.y + i / 2, t.x + i % 2);
 }
 
 /* One side of A dy A': rows of A are (1 0), (1 1), (1 -1), (0 -1). */

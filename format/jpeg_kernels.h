@@ -12,7 +12,6 @@ enum {
     JPEG_LOOK = 12,    /* bits that are looked up at once: AC */
     JPEG_LOOK_DC = 10, /* DC */
     JPEG_PAD = 320,    /* bytes: more than a block takes, 64 times 31 bits, and 16 */
-    JPEG_LANES = 4,    /* at most, of any set of kernels */
     JPEG_LONGEST = 16, /* bits of a code */
 };
 

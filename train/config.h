@@ -127,8 +127,6 @@ const char *config_choice(char buf[64], const char *name, int value);
 struct optim_config config_optim(const struct config *cfg, uint64_t steps_per_epoch);
 struct schedule_config config_schedule(const struct config *cfg,
                                        uint64_t steps_per_epoch);
-/* Optimizer steps of the whole run. */
-uint64_t config_steps(const struct config *cfg, uint64_t steps_per_epoch);
 
 /* Position of `text` in "a|b|c", or -1. */
 int choice_index(const char *choices, const char *text);

@@ -3,7 +3,8 @@
 
 #include "config.h"
 
-uint64_t config_steps(const struct config *cfg, uint64_t steps_per_epoch)
+/* Optimizer steps of the whole run. */
+static uint64_t run_steps(const struct config *cfg, uint64_t steps_per_epoch)
 {
     uint64_t all = (uint64_t)cfg->training.epochs * steps_per_epoch;
     return cfg->training.steps && cfg->training.steps < all ? cfg->training.steps : all;
@@ -31,7 +32,7 @@ struct optim_config config_optim(const struct config *cfg, uint64_t steps_per_ep
         .weight_decay = cfg->optimizer.weight_decay,
         .clip = cfg->optimizer.clip,
         .lookahead = { cfg->optimizer.lookahead_every, cfg->optimizer.lookahead_decay,
-                       config_steps(cfg, steps_per_epoch) },
+                       run_steps(cfg, steps_per_epoch) },
     };
 }
 
@@ -43,7 +44,7 @@ struct schedule_config config_schedule(const struct config *cfg,
     return (struct schedule_config){
         .name = schedules[cfg->schedule.name],
         .lr = cfg->optimizer.lr,
-        .steps = config_steps(cfg, steps_per_epoch),
+        .steps = run_steps(cfg, steps_per_epoch),
         .steps_per_epoch = steps_per_epoch,
         .max_lr = cfg->schedule.max_lr,
         .pct_start = cfg->schedule.pct_start,

@@ -43,7 +43,7 @@ static double fan_out(const struct tensor *t)
     return area(t) * t->shape[0];
 }
 
-void init_uniform(struct tensor *t, uint64_t seed, uint64_t number, double bound)
+static void uniform(struct tensor *t, uint64_t seed, uint64_t number, double bound)
 {
     struct sluice_rng rng = sluice_rng_at(seed, number, 0);
     float *w = t->data;
@@ -130,7 +130,7 @@ void init_weight(struct tensor *t, uint64_t seed, uint64_t number, enum init_kin
         init_normal(t, seed, number, sqrt(2 / out));
         return;
     case INIT_XAVIER_UNIFORM:
-        init_uniform(t, seed, number, sqrt(6 / (in + out)));
+        uniform(t, seed, number, sqrt(6 / (in + out)));
         return;
     case INIT_XAVIER_NORMAL:
         init_normal(t, seed, number, sqrt(2 / (in + out)));
@@ -142,7 +142,7 @@ void init_weight(struct tensor *t, uint64_t seed, uint64_t number, enum init_kin
     case INIT_KINDS:
         break;
     }
-    init_uniform(t, seed, number, 1 / sqrt(in));
+    uniform(t, seed, number, 1 / sqrt(in));
 }
 
 void init_dirac(struct tensor *t)
@@ -174,7 +174,7 @@ static void init_op(const struct op *op, uint64_t seed, uint64_t number,
     else if (weight)
         init_constant(weight, 1);
     if (bias && matrix)
-        init_uniform(bias, seed, number + 1, 1 / sqrt(fan_in(weight)));
+        uniform(bias, seed, number + 1, 1 / sqrt(fan_in(weight)));
     else if (bias)
         init_constant(bias, 0);
     for (int i = 0; i < OP_BUFFERS; i++)
@@ -194,11 +194,6 @@ static void init_all(struct net *net, uint64_t seed, enum init_kind conv,
     net_params_changed(net);
 }
 
-void init_net(struct net *net, uint64_t seed, enum init_kind kind)
-{
-    init_all(net, seed, kind, kind);
-}
-
 void init_fan_out(struct net *net, uint64_t seed)
 {
     init_all(net, seed, INIT_KAIMING_OUT, INIT_DEFAULT);
@@ -206,5 +201,5 @@ void init_fan_out(struct net *net, uint64_t seed)
 
 void init_default(struct net *net, uint64_t seed)
 {
-    init_net(net, seed, INIT_DEFAULT);
+    init_all(net, seed, INIT_DEFAULT, INIT_DEFAULT);
 }

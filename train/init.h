@@ -24,17 +24,15 @@ extern const char *const init_names[INIT_KINDS];
 /* The kind, or -1. */
 int init_find(const char *name);
 
-/* All parameters and buffers: weights of two dimensions and more by `kind`, biases next
- * to them U(+-1 / sqrt(fan_in)), normalisations weight 1 and bias 0, running mean 0 and
- * variance 1. The same function with INIT_DEFAULT is a model's usual init(). */
-void init_net(struct net *net, uint64_t seed, enum init_kind kind);
+/* A model's usual init(), for all parameters and buffers: weights of two dimensions and
+ * more INIT_DEFAULT, biases next to them U(+-1 / sqrt(fan_in)), normalisations weight 1
+ * and bias 0, running mean 0 and variance 1. */
 void init_default(struct net *net, uint64_t seed);
-/* Convolutions INIT_KAIMING_OUT, linear layers INIT_DEFAULT: torchvision's ResNets. */
+/* The same, but for convolutions, which are INIT_KAIMING_OUT: torchvision's ResNets. */
 void init_fan_out(struct net *net, uint64_t seed);
 
 /* One tensor; `number` is the stream. */
 void init_weight(struct tensor *t, uint64_t seed, uint64_t number, enum init_kind kind);
-void init_uniform(struct tensor *t, uint64_t seed, uint64_t number, double bound);
 void init_normal(struct tensor *t, uint64_t seed, uint64_t number, double deviation);
 void init_constant(struct tensor *t, float value);
 /* A filter { out, in, kh, kw }: its first `in` outputs hand their input through; the

@@ -10,18 +10,18 @@
 enum {
     CHANNELS_LEAST = 16, /* with fewer, most of a block would be zeros */
     IMAGES_LEAST = 16,
-    RING_MOST = 1200 << 10, /* bytes: a ring and a slab live in 2 MB of level 2 */
-    PIXELS_MOST = 64,       /* of a slab */
-    STRETCH_LEAST = 8,      /* pixels: see cut_into_stretches */
-    STRETCH_VALUES =
-        24576, /* of a stretch's source and result; 32 are packed at once */
+    RING_MOST = 1200 << 10,    /* bytes: a ring and a slab live in 2 MB of level 2 */
+    PIXELS_MOST = 64,          /* of a slab */
+    STRETCH_LEAST = 8,         /* pixels: see cut_into_stretches */
+    STRETCH_VALUES = 24 << 10, /* source and result; 32 stretches are packed at once */
     GATHER_IMAGES = 16,
     WEIGH_IMAGES = 32,
     RIGHT = 1024, /* bf16 elements of a right operand, see amx.h */
     SLOTS = 8,
 };
 
-void walk_source_rows(const struct walk *w, int y0, int y1, int *first, int *end)
+/* First and one past the last source row that dest rows y0 ... y1 - 1 need. */
+static void source_rows(const struct walk *w, int y0, int y1, int *first, int *end)
 {
     *first = w->sh;
     *end = 0;
@@ -47,7 +47,7 @@ bool slab_next(const struct walk *w, struct slab *s, int end)
     }
     s->y0 = s->y1;
     s->y1 = s->y0 + w->slab < s->stop ? s->y0 + w->slab : s->stop;
-    walk_source_rows(w, s->y0, s->y1, &s->first, &s->last);
+    source_rows(w, s->y0, s->y1, &s->first, &s->last);
     s->first = s->first > s->packed ? s->first : s->packed;
     s->packed = s->packed > s->last ? s->packed : s->last;
     return true;
@@ -70,7 +70,7 @@ static int rows_spanned(const struct walk *w)
     int most = 1;
     for (int y = 0; y < w->dh; y++) { /* a slab of a part may begin anywhere */
         int first, end;
-        walk_source_rows(w, y, y + w->slab < w->dh ? y + w->slab : w->dh, &first, &end);
+        source_rows(w, y, y + w->slab < w->dh ? y + w->slab : w->dh, &first, &end);
         most = end - first > most ? end - first : most;
     }
     return most;

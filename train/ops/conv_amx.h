@@ -120,9 +120,6 @@ static inline int stack_row(const struct walk *w, const struct slab *s, int h, i
     return group;
 }
 
-/* First and one past the last source row that dest rows y0 ... y1 - 1 need. */
-void walk_source_rows(const struct walk *w, int y0, int y1, int *first, int *end);
-
 /* Has the CPU tiles, and may this process use them? */
 bool amx_usable(void);
 

@@ -8,7 +8,7 @@
 
 #include "pool.h"
 
-int pool_shape(struct op *op, struct sluice_error *err)
+static int shape(struct op *op, struct sluice_error *err)
 {
     struct op_attr *a = &op->attr;
     int rc = op_check_input(op, err);
@@ -178,7 +178,7 @@ const struct op_def op_maxpool = {
     .help = "largest value of each window",
     .inputs = 1,
     .outputs = 1,
-    .shape = pool_shape,
+    .shape = shape,
     .on = { [DEVICE_REF] = &maxpool_ref,
             [DEVICE_CPU] = IF_ONEDNN(&op_maxpool_cpu),
             [DEVICE_CUDA] = &op_maxpool_cuda },
@@ -190,7 +190,7 @@ const struct op_def op_avgpool = {
     .help = "mean of each window",
     .inputs = 1,
     .outputs = 1,
-    .shape = pool_shape,
+    .shape = shape,
     .on = { [DEVICE_REF] = &avgpool_ref,
             [DEVICE_CPU] = IF_ONEDNN(&op_avgpool_cpu),
             [DEVICE_CUDA] = &op_avgpool_cuda },

@@ -17,8 +17,6 @@ struct pool {
     bool large; /* the input and its gradient: written past the cache */
 };
 
-int pool_shape(struct op *op, struct sluice_error *err);
-
 static inline struct pool pool_of(const struct op *op)
 {
     const int *in = op->in[0]->shape, *out = op->out[0]->shape;

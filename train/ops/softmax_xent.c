@@ -35,8 +35,9 @@ static int shape(struct op *op, struct sluice_error *err)
     return 0;
 }
 
-int xent_label(const struct op *op, const struct pass *pass, int n,
-               struct sluice_error *err)
+/* The class of image n, or SLUICE_EINVAL. */
+static int label_of(const struct op *op, const struct pass *pass, int n,
+                    struct sluice_error *err)
 {
     const int64_t label = pass->labels[(size_t)n * (size_t)pass->label_stride];
     const int classes = op_channels(op->in[0]);
@@ -51,7 +52,7 @@ int xent_label(const struct op *op, const struct pass *pass, int n,
 int xent_labels(struct xent_labels *out, const struct op *op, const struct pass *pass,
                 int n, struct sluice_error *err)
 {
-    out->own = out->other = xent_label(op, pass, n, err);
+    out->own = out->other = label_of(op, pass, n, err);
     out->share = 1;
     if (out->own < 0 || !pass->mixes)
         return out->own < 0 ? out->own : 0;
@@ -60,7 +61,7 @@ int xent_labels(struct xent_labels *out, const struct op *op, const struct pass 
         return sluice_fail(err, SLUICE_EINVAL,
                            "image %d of the batch: mixed with image %d of %d", n,
                            partner, op_batch(op));
-    out->other = xent_label(op, pass, partner, err);
+    out->other = label_of(op, pass, partner, err);
     out->share = (double)pass->mixes[n].share;
     return out->other < 0 ? out->other : 0;
 }

@@ -5,10 +5,6 @@
 
 #include "backends.h"
 
-/* The class of image n, or SLUICE_EINVAL. */
-int xent_label(const struct op *op, const struct pass *pass, int n,
-               struct sluice_error *err);
-
 /* The class of an image; of a mixed one, both, and the share of the first. */
 struct xent_labels {
     int own, other;

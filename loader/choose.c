@@ -1,4 +1,5 @@
-/* choose.c -- which backend: probed with a real read, and told with its reason. */
+/* choose.c -- which backend reads the file, tried with a real read, and why it is that
+ * one. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -69,8 +70,8 @@ static int probe_direct(struct sluice_loader *ld)
     return rc < 0 ? rc : probe(ld, ld->file.direct_fd);
 }
 
-/* Is this byte in the page cache? Where the file system cannot say (*untold), the time
- * of a read does. */
+/* Is this byte in the page cache? If the file system cannot say (*untold), a read that
+ * takes no longer than a copy tells that it is. */
 static bool is_cached(const struct sluice_file *f, uint64_t offset, bool *untold)
 {
     uint8_t byte;
@@ -160,63 +161,77 @@ static int choose_forced(struct sluice_loader *ld, struct sluice_error *err)
     }
 }
 
-static int choose_auto(struct sluice_loader *ld, uint64_t available,
+/* The file is in the page cache but not to be kept in memory. */
+static int choose_hot(struct sluice_loader *ld, bool fits, bool untold,
+                      struct sluice_error *err)
+{
+    const bool in_order = sluice_dataset_in_order(ld->file.dataset, ld->image_field);
+    /* One submission copies many samples, but on the file systems that cannot tell what
+     * is cached the kernel hands each read of io_uring to a thread of its own. */
+    const int refused = untold ? 0 : probe(ld, ld->file.fd);
+    /* A file that fits may still find no room: address space and commitments have
+     * limits of their own. */
+    snprintf(ld->io_reason, sizeof(ld->io_reason),
+             "%s the budget of %zu MiB, and in the page cache%s%s",
+             !fits      ? "larger than"
+             : in_order ? "no address space for"
+                        : "of samples out of order, within",
+             ld->opt.memory_budget >> 20, refused < 0 ? "; io_uring refused: " : "",
+             refused < 0 ? strerror(-refused) : "");
+    if (untold || refused < 0)
+        return use_pread(ld, err);
+    use_uring(ld, SLUICE_IO_URING);
+    return 0;
+}
+
+/* The file, or most of it, must come from the disk. */
+static int choose_cold(struct sluice_loader *ld, uint64_t available,
                        struct sluice_error *err)
 {
     char *why = ld->io_reason;
     const size_t room = sizeof(ld->io_reason);
-    const bool fits = ld->file.size <= ld->opt.memory_budget;
-    const bool in_order = sluice_dataset_in_order(ld->file.dataset, ld->image_field);
-    if (fits && sluice_resident_create(ld, NULL) == 0) {
-        ld->opt.io = SLUICE_IO_RESIDENT;
-        snprintf(why, room, "the file's %" PRIu64 " MiB fit the budget of %zu MiB",
-                 ld->file.size >> 20, ld->opt.memory_budget >> 20);
-        return 0;
-    }
-    bool untold;
-    if (is_hot(ld, &untold)) {
-        /* One submission copies many samples, but the file systems that cannot tell
-         * what is cached let io_uring hand each to a thread of the kernel. */
-        const int refused = untold ? 0 : probe(ld, ld->file.fd);
-        /* Free memory is not always to be had: address space and commitments have
-         * limits of their own. */
-        snprintf(why, room, "%s the budget of %zu MiB, and in the page cache%s%s",
-                 !fits      ? "larger than"
-                 : in_order ? "no address space for"
-                            : "of samples out of order, within",
-                 ld->opt.memory_budget >> 20, refused < 0 ? "; io_uring refused: " : "",
-                 refused < 0 ? strerror(-refused) : "");
-        if (untold || refused < 0)
-            return use_pread(ld, err);
-        use_uring(ld, SLUICE_IO_URING);
-        return 0;
-    }
-    /* What the page cache can keep is best brought there: later epochs find it, and
-     * O_DIRECT reads every small sample's neighbours again. QUASI_RANDOM leaves it to
-     * the page cache to read whole blocks. */
+    /* What the page cache can keep is best read through it: later epochs find it there,
+     * and O_DIRECT reads a small sample's neighbours along with it each time.
+     * QUASI_RANDOM has the page cache read whole blocks. */
     const bool blocks = ld->opt.order == SLUICE_QUASI_RANDOM && !ld->subset;
     const bool kept = ld->file.size <= available / 4 * 3;
-    int direct = blocks || kept ? -EOPNOTSUPP : probe_direct(ld);
+    const int direct = blocks || kept ? -EOPNOTSUPP : probe_direct(ld);
     if (direct == 0) {
         use_uring(ld, SLUICE_IO_DIRECT);
         snprintf(why, room, "not in the page cache, and too large for it");
         return 0;
     }
-    int buffered = probe(ld, ld->file.fd);
-    if (buffered == 0) {
-        use_uring(ld, SLUICE_IO_URING);
-        if (blocks)
-            snprintf(why, room, "not in the page cache, which reads open blocks ahead");
-        else if (kept)
-            snprintf(why, room, "not in the page cache, which can keep it");
-        else
-            snprintf(why, room, "not in the page cache; O_DIRECT refused: %s",
-                     strerror(-direct));
+    const int buffered = probe(ld, ld->file.fd);
+    if (buffered < 0) {
+        snprintf(why, room, "not in the page cache; io_uring refused: %s",
+                 strerror(-buffered));
+        return use_pread(ld, err);
+    }
+    use_uring(ld, SLUICE_IO_URING);
+    if (blocks)
+        snprintf(why, room, "not in the page cache, which reads open blocks ahead");
+    else if (kept)
+        snprintf(why, room, "not in the page cache, which can keep it");
+    else
+        snprintf(why, room, "not in the page cache; O_DIRECT refused: %s",
+                 strerror(-direct));
+    return 0;
+}
+
+static int choose_auto(struct sluice_loader *ld, uint64_t available,
+                       struct sluice_error *err)
+{
+    const bool fits = ld->file.size <= ld->opt.memory_budget;
+    bool untold;
+    if (fits && sluice_resident_create(ld, NULL) == 0) {
+        ld->opt.io = SLUICE_IO_RESIDENT;
+        snprintf(ld->io_reason, sizeof(ld->io_reason),
+                 "the file's %" PRIu64 " MiB fit the budget of %zu MiB",
+                 ld->file.size >> 20, ld->opt.memory_budget >> 20);
         return 0;
     }
-    snprintf(why, room, "not in the page cache; io_uring refused: %s",
-             strerror(-buffered));
-    return use_pread(ld, err);
+    return is_hot(ld, &untold) ? choose_hot(ld, fits, untold, err)
+                               : choose_cold(ld, available, err);
 }
 
 int sluice_choose_io(struct sluice_loader *ld, struct sluice_error *err)

@@ -99,7 +99,7 @@ struct resident {
 
 struct deck; /* deck.c */
 
-/* What a worker brings along. */
+/* A worker thread and what is its alone. */
 struct worker {
     struct sluice_loader *ld;
     pthread_t thread;
@@ -110,10 +110,12 @@ struct worker {
     int broken;                   /* why the engine is of no use, a negative errno */
     uint8_t *scratch;             /* resident: room for one stored image */
     struct sluice_decoder decoder;
-    /* Not handed in yet, like all below. Decoding is part of transform_seconds here. */
+    /* Measured since the last chunk was handed in, and then added to the loader's
+     * stats. Here transform_seconds includes decode_seconds. */
     double read_seconds, transform_seconds, decode_seconds;
     uint64_t bytes_read, reads;
-    uint64_t waits, waited_for; /* for reads; sum of those under way then */
+    uint64_t waits;      /* times it waited for reads to complete */
+    uint64_t waited_for; /* reads in flight at those times, summed up */
 };
 
 struct sluice_loader {
@@ -123,8 +125,8 @@ struct sluice_loader {
     int image_field;
     int label_fields[LABELS_MAX], label_columns;
     struct sluice_shape source;
-    bool encoded;                      /* samples are not pixels of that shape */
-    size_t in_bytes;                   /* of the largest stored image */
+    bool encoded;    /* some samples must be decoded to become pixels of that shape */
+    size_t in_bytes; /* of the largest stored image */
     size_t pixel_bytes;                /* of one image of shape `source` */
     uint64_t most_pixels;              /* height * width of the largest image */
     uint32_t most_height, most_width;  /* of the tallest, of the widest */
@@ -156,29 +158,30 @@ struct sluice_loader {
     pthread_cond_t work;  /* a slot became free, or stop, or a seek ended */
     pthread_cond_t ready; /* a slot became ready; a worker started or came to rest */
     bool stop;            /* close: workers end */
-    /* Open, seek, close: take nothing, drop what is at hand (also read unlocked). What
-     * is dropped is handed in like the rest: its slots must be freed. */
+    /* Open, seek or close is under way: workers take no chunk and drop the ones they
+     * have, but hand them in, so that the slots can be freed. Also read unlocked. */
     bool cancel;
     bool failed; /* an error was delivered */
     struct waiter *waiters;
-    int event_fd;   /* -1: nobody asked for it */
-    bool event_set; /* it is readable */
-    int started;    /* workers whose engine is settled, and the worst of them */
-    int start_error;
+    int event_fd;           /* -1: nobody asked for it */
+    bool event_set;         /* it is readable */
+    int started;            /* workers that have opened their engine, or failed to */
+    int start_error;        /* a negative errno of one that failed; 0: none has */
     int busy;               /* chunks taken and not handed in */
     uint32_t epoch;         /* the consumer's */
-    uint64_t delivered;     /* batches of it */
-    uint32_t ahead_epoch;   /* the workers': `epoch` or the one behind it */
-    uint64_t assigned;      /* batches of that one */
+    uint64_t delivered;     /* its batches that the consumer got */
+    uint32_t ahead_epoch;   /* the workers': `epoch` or the one after it */
+    uint64_t assigned;      /* its batches that were given a slot */
     uint32_t shifted_epoch; /* the epoch that sluice_loader_set_state came to ... */
     uint64_t shift;         /* ... and sluice_share's shift in it */
-    /* Of an even and of an odd epoch. Workers read them unlocked: an entry changes only
-     * when no batch of its old epoch is left. */
+    /* The orders of an even and of an odd epoch. Workers read them unlocked: an entry
+     * changes only when no batch of the epoch it was for is left. */
     struct sluice_epoch_order order[2];
     uint64_t told_ahead; /* ahead.c (atomic) */
     struct sluice_loader_stats stats;
-    uint64_t waits, waited_for;    /* as a worker's */
-    uint64_t asked, ready_then;    /* calls of next; sum of batches READY then */
+    uint64_t waits, waited_for; /* all workers', see struct worker */
+    uint64_t asked;             /* calls of sluice_loader_next */
+    uint64_t ready_then;        /* batches that were READY at those calls, summed up */
     struct sluice_damage *damaged; /* (stats.damaged_samples) */
     int damaged_room;
 };
@@ -194,8 +197,8 @@ int sluice_shape_settle(struct sluice_loader *ld, struct sluice_error *err);
 
 /* choose.c: settle opt.io, engine_kind, resident and io_reason. */
 int sluice_choose_io(struct sluice_loader *ld, struct sluice_error *err);
-/* After a worker could not open its engine, `rc`: settle for threads that wait, where
- * no backend was asked for by name; else an error. */
+/* A worker could not open its engine, for `rc`. Choose pread, or fail if the options
+ * name the backend (`forced`). */
 int sluice_choose_again(struct sluice_loader *ld, bool forced, int rc,
                         struct sluice_error *err);
 /* An engine of the chosen kind for the calling worker: 0 or a negative errno. */
@@ -217,41 +220,52 @@ int sluice_resident_get(struct sluice_loader *ld, uint64_t sample,
 /* Fill the chunk from memory. */
 void sluice_resident_run(struct worker *w, struct chunk *c);
 
-/* sample.c: the samples in use, counted from 0, and which of them stands at a position
- * of the epoch's order; the sample numbers and labels of a chunk; where a sample's
- * image lies, with the file's word on it checked; its bytes into the batch (*damaged:
- * that they are to blame for a failure). */
+/* sample.c */
+/* The number in the file of sample `index` of those in use. */
 uint64_t sluice_view_sample(const struct sluice_loader *ld, uint64_t index);
+/* Which of those in use comes at this position of the epoch's order. */
 uint64_t sluice_view_index(const struct sluice_loader *ld, uint32_t epoch,
                            uint64_t position);
-/* Make ready the order of an epoch. With the lock held. */
+/* Prepare the order of an epoch. With the lock held. */
 void sluice_order_begin(struct sluice_loader *ld, uint32_t epoch);
+/* Write a sample's number and labels at its position of a batch, */
 void sluice_slot_name(const struct sluice_loader *ld, struct slot *slot, int position,
                       uint64_t sample);
+/* or those of a whole chunk. */
 void sluice_chunk_ids(const struct sluice_loader *ld, struct chunk *c);
+/* Can what the index says of an image be true: sizes that are neither 0 nor beyond what
+ * `int` counts, and, but for JPEG, as many bytes as pixels? */
 int sluice_extent_check(const struct sluice_loader *ld, uint64_t sample,
                         const struct sluice_extent *x, struct sluice_error *err);
+/* Where a sample's image lies, checked. */
 int sluice_sample_locate(const struct sluice_loader *ld, uint64_t sample,
                          struct sluice_extent *out, struct sluice_error *err);
+/* Check, decode and transform an image's bytes into the batch. On failure *damaged
+ * tells whether the bytes are to blame. */
 int sluice_sample_show(struct worker *w, struct slot *slot, int position,
                        const struct sluice_extent *x, const uint8_t *bytes,
                        bool *damaged, struct sluice_error *err);
-/* Keep the failure of the lowest position: which of several comes first is chance. */
+/* Note that position `at` failed. Of several the lowest is kept, so that the error does
+ * not depend on which happened first. */
 void sluice_chunk_fail(struct chunk *c, int at, int rc, const struct sluice_error *err);
 
-/* damage.c: sluice_sample_show, and if the bytes are to blame for its failure,
- * sluice_sample_damaged: by opt.on_error, 0 (seen to) or `rc` (to be raised). */
+/* damage.c */
+/* sluice_sample_show; if it fails because of the bytes, sluice_sample_damaged. */
 int sluice_sample_put(struct worker *w, struct chunk *c, int position,
                       const struct sluice_extent *x, const uint8_t *bytes,
                       struct sluice_error *err);
+/* Skip or replace a sample that failed with `rc`, or return `rc`: as opt.on_error says.
+ */
 int sluice_sample_damaged(struct worker *w, struct chunk *c, int position, int rc,
                           struct sluice_error *err);
-/* With the lock held: a chunk's records go to its slot, in the order of positions; a
- * delivered slot's to the loader's account; nobody's are dropped. */
+/* The records of damaged samples, with the lock held: move a chunk's to its slot, in
+ * the order of positions; count a slot's when it is delivered; free those of one that
+ * is not. */
 void sluice_damage_collect(struct chunk *c);
 void sluice_damage_count(struct sluice_loader *ld, struct slot *slot);
 void sluice_damage_drop(struct slot *slot);
-/* SKIP, once all chunks are in: close the gaps. Called without the lock. */
+/* Move the samples of a batch together where some were skipped, once all its chunks are
+ * in. Called without the lock. */
 void sluice_damage_close_gaps(const struct sluice_loader *ld, struct slot *slot);
 
 /* ahead.c: tell the kernel which blocks come next. */
@@ -261,33 +275,38 @@ void sluice_ahead(struct sluice_loader *ld, const struct chunk *c);
 int sluice_decks_create(struct worker *w); /* 0 or a negative errno */
 void sluice_decks_free(struct worker *w);
 uint64_t sluice_decks_bound(const struct sluice_loader *ld); /* bytes of a worker's */
-/* Has everything taken been started, and is there room for another chunk? */
+/* Are all reads of the chunks taken so far started, and is there room for one more? */
 bool sluice_decks_hungry(const struct worker *w);
 void sluice_decks_take(struct worker *w, const struct chunk *c);
 /* Start reads, wait for some, process them. Returns chunks that are complete (up to
  * DECKS), for the caller to hand in. */
 int sluice_decks_run(struct worker *w, struct chunk *out);
 
-/* loader.c: the share that this rank has of an epoch, and its batches. With the lock
- * held. */
+/* loader.c, with the lock held */
+/* The share that this rank has of an epoch, and how many batches that is. */
 struct sluice_share sluice_share_of(const struct sluice_loader *ld, uint32_t epoch);
 uint64_t sluice_batches_of(const struct sluice_loader *ld, uint32_t epoch);
-/* To batch `batch` (UINT64_MAX: the end) of an epoch whose shares are shifted. */
+/* Go to batch `batch` (UINT64_MAX: the end) of an epoch, whose shares are shifted by
+ * `shift`: see sluice_share. */
 int sluice_loader_go(struct sluice_loader *ld, uint32_t epoch, uint64_t batch,
                      uint64_t shift, struct sluice_error *err);
 int sluice_loader_forked(const struct sluice_loader *ld, struct sluice_error *err);
 
-/* poll.c, with the lock held: the slot of the batch that the consumer gets next (NULL:
- * not begun); make the descriptor say whether there is something to get, whenever that
- * may have changed; is every batch held by this thread or one that waits? wait. */
+/* poll.c, with the lock held */
+/* The slot of the batch that the consumer gets next; NULL: it is not begun. */
 struct slot *sluice_next_slot(struct sluice_loader *ld);
+/* Make the descriptor readable or not; called whenever the answer may have changed. */
 void sluice_tell_ready(struct sluice_loader *ld);
+/* Is every batch held by this thread or by one that waits, so that waiting would never
+ * end? */
 bool sluice_all_wait(const struct sluice_loader *ld);
 void sluice_wait_ready(struct sluice_loader *ld);
 
-/* budget.c: hold the need against opt.memory_limit, and lower opt.memory_budget to what
- * that leaves; once the backend is chosen, tell memory_bound. */
+/* budget.c */
+/* Fail if the loader would need more than opt.memory_limit; else lower
+ * opt.memory_budget to what is left of it. */
 int sluice_budget_settle(struct sluice_loader *ld, struct sluice_error *err);
+/* Set memory_bound, once the backend is chosen. */
 void sluice_budget_update(struct sluice_loader *ld);
 
 /* state.c */

@@ -1,20 +1,12 @@
 /* net_times.c -- how long each operator takes. On a device that runs behind the host
  * the stream itself is stamped, and its times are fetched at the end of each pass. */
-#include <time.h>
-
+#include "clock.h"
 #include "device_memory.h"
 #include "net_internal.h"
 
 void net_measure(struct net *net, struct op_time *times)
 {
     net->times = times;
-}
-
-static double seconds_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 static int run(struct net *net, struct op *op, bool forward, struct pass *pass,
@@ -54,9 +46,9 @@ int net_timed(struct net *net, struct op *op, bool forward, struct pass *pass,
         return run(net, op, forward, pass, err);
     if (device_has_memory(net->dev))
         return run_stamped(net, op, forward, pass, err);
-    const double start = seconds_now();
+    const double start = clock_seconds();
     const int rc = run(net, op, forward, pass, err);
-    add(net, op, forward, seconds_now() - start);
+    add(net, op, forward, clock_seconds() - start);
     return rc;
 }
 

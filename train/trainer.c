@@ -15,7 +15,7 @@ bool trainer_stopped(const struct trainer *t)
 int trainer_save_last(struct trainer *t, struct sluice_error *err)
 {
     int rc = trainer_save(t, "last", err);
-    t->saved_at = trainer_clock();
+    t->saved_at = clock_seconds();
     return rc;
 }
 
@@ -75,9 +75,9 @@ static int step(struct trainer *t, const struct sluice_batch *b, struct pass *pa
     if ((rc = trainer_check_loss(t, pass->loss, now.lr, err)) < 0 ||
         (rc = net_backward(t->net, pass, err)) < 0)
         return rc;
-    const double before = trainer_clock();
+    const double before = clock_seconds();
     optim_step(t->opt, now.lr, now.momentum);
-    t->profile.optimizer += trainer_clock() - before;
+    t->profile.optimizer += clock_seconds() - before;
     return 0;
 }
 
@@ -134,7 +134,7 @@ bool trainer_epoch_done(const struct trainer *t)
 bool trainer_time_to_save(const struct trainer *t)
 {
     const double every = t->cfg->run.checkpoint_every_seconds;
-    return every > 0 && trainer_clock() - t->saved_at >= every;
+    return every > 0 && clock_seconds() - t->saved_at >= every;
 }
 
 /* The rest of the present epoch, batch by batch. */
@@ -148,9 +148,9 @@ static int train_steps(struct trainer *t, struct sluice_error *err)
     while (rc == 0 && !trainer_epoch_done(t)) {
         if (trainer_stopped(t))
             return trainer_stop_here(t, err);
-        const double asked = trainer_clock();
+        const double asked = clock_seconds();
         const int n = sluice_loader_next(t->train.loader, &b, err);
-        const double got = trainer_clock();
+        const double got = clock_seconds();
         if (n <= 0)
             return n < 0 ? n
                          : sluice_fail(err, SLUICE_ECORRUPT,
@@ -162,7 +162,7 @@ static int train_steps(struct trainer *t, struct sluice_error *err)
         rc = step(t, b, &pass, now, err);
         sluice_loader_release(t->train.loader, b);
         if (rc == 0)
-            rc = trainer_advance(t, &pass, n, got - asked, trainer_clock() - asked, now,
+            rc = trainer_advance(t, &pass, n, got - asked, clock_seconds() - asked, now,
                                  err);
         if (rc == 0 && !trainer_epoch_done(t) && trainer_time_to_save(t))
             rc = trainer_save_last(t, err);
@@ -358,10 +358,10 @@ static int run(struct config *cfg, const char *folder,
 {
     struct trainer t = { .cfg = cfg,
                          .watch = watch,
-                         .began = trainer_clock(),
+                         .began = clock_seconds(),
                          .load = machine_load_read("/proc/stat") };
     int rc = trainer_open(&t, folder, err);
-    t.saved_at = trainer_clock();
+    t.saved_at = clock_seconds();
     while (rc == 0 && t.at.step < t.total_steps) {
         rc = t.ahead ? trainer_train_ahead(&t, err) : train_steps(&t, err);
         if (rc == 0)

@@ -34,9 +34,9 @@ static int push(struct trainer *t, struct sluice_error *err)
                             .number = t->at.batch + more };
     s.now = schedule_at(&t->schedule, s.step);
     if (!ahead_is_resident(t->ahead)) {
-        const double asked = trainer_clock();
+        const double asked = clock_seconds();
         const int n = sluice_loader_next(t->train.loader, &s.batch, err);
-        s.wait = trainer_clock() - asked;
+        s.wait = clock_seconds() - asked;
         if (n <= 0)
             return n < 0
                        ? n
@@ -65,7 +65,7 @@ static int pull(struct trainer *t, bool block, double *since, struct sluice_erro
     const struct pass pass = { .loss = done.loss, .correct = done.correct };
     if ((rc = trainer_check_loss(t, done.loss, done.now.lr, err)) < 0)
         return rc;
-    const double now = trainer_clock();
+    const double now = clock_seconds();
     t->profile.optimizer += done.optimizer;
     rc = trainer_advance(t, &pass, done.images, done.wait, now - *since, done.now, err);
     *since = now;
@@ -74,7 +74,7 @@ static int pull(struct trainer *t, bool block, double *since, struct sluice_erro
 
 int trainer_train_ahead(struct trainer *t, struct sluice_error *err)
 {
-    double since = trainer_clock();
+    double since = clock_seconds();
     bool moved = false; /* since the last checkpoint */
     int rc = 0;
     if (!ahead_is_resident(t->ahead))

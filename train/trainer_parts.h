@@ -4,6 +4,7 @@
 #define SLUICE_TRAINER_PARTS_H
 
 #include "checkpoint.h"
+#include "clock.h"
 #include "cuda/ahead.h"
 #include "evaluate.h"
 #include "machine_load.h"
@@ -63,7 +64,6 @@ struct trainer {
     int damage_told;              /* damaged samples named so far */
 };
 
-double trainer_clock(void);
 double trainer_resident_mib(void); /* of this process, now; NaN: not known */
 /* To log.txt and to the watcher. */
 __attribute__((format(printf, 2, 3))) void trainer_say(struct trainer *t,

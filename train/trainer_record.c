@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "plot.h"
@@ -15,13 +14,6 @@
 #ifndef SLUICE_VERSION
 #define SLUICE_VERSION "0"
 #endif
-
-double trainer_clock(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 double trainer_resident_mib(void)
 {
@@ -268,7 +260,7 @@ static int write_summary(struct trainer *t, const struct trainer_result *r,
     put_json_number(f.to, "images_per_second", t->last.images_per_second);
     put_json_number(f.to, "planned_memory_mib", (double)net_memory(t->net) / 1048576);
     put_json_number(f.to, "peak_memory_mib", peak_mib());
-    put_json_number(f.to, "run_seconds", trainer_clock() - t->began);
+    put_json_number(f.to, "run_seconds", clock_seconds() - t->began);
     put_json_number(f.to, "other_load", machine_load_others(&t->load, &now));
     fprintf(f.to, "  \"train_seconds\": %.3f\n}\n", r->seconds);
     return file_commit(&f, err);

@@ -2,8 +2,7 @@
  * of random values, since zeros draw less power and run faster on some machines. */
 #include "amx_peak.h"
 
-#include <time.h>
-
+#include "../clock.h"
 #include "../device_cpu.h"
 #include "amx.h"
 #include "conv_amx.h"
@@ -32,13 +31,6 @@ static void multiply(void *arg, size_t begin, size_t end)
     amx_end();
 }
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 double amx_peak(const struct device *dev)
 {
     uint16_t operands[2 * AMX_TILE] __attribute__((aligned(64)));
@@ -52,10 +44,10 @@ double amx_peak(const struct device *dev)
         operands[i] = (uint16_t)((random >> 16 & 0x80ff) | 0x3f00); /* +-0.5 ... 2 */
     }
     for (int i = 0; i < TRIES; i++) {
-        const double began = now();
+        const double began = clock_seconds();
         threads_for(dev, items, 1 << 20, multiply, operands);
         const double rate =
-            (double)items * ROUNDS * 6 * 2 * 16 * 16 * 32 / (now() - began);
+            (double)items * ROUNDS * 6 * 2 * 16 * 16 * 32 / (clock_seconds() - began);
         best = rate > best ? rate : best;
     }
     return best;

@@ -313,16 +313,19 @@ size_t net_memory(const struct net *net)
     return net->arena.size;
 }
 
+/* Each weight of a matrix or filter meets every output pixel once. */
+double op_flops(const struct op *op)
+{
+    const struct tensor *weight = op->param[0], *out = op->out[0];
+    if (!weight || weight->rank < 2)
+        return 0;
+    return 2.0 * (double)tensor_elements(weight) * out->shape[1] * out->shape[2];
+}
+
 double net_flops(const struct net *net)
 {
     double sum = 0;
-    for (int i = 0; i < net->ops.count; i++) {
-        const struct op *op = net_op_of(net, i);
-        const struct tensor *weight = op->param[0], *out = op->out[0];
-        /* Each weight of a matrix or filter meets every output pixel once. */
-        if (weight && weight->rank > 1)
-            sum +=
-                2.0 * (double)tensor_elements(weight) * out->shape[1] * out->shape[2];
-    }
+    for (int i = 0; i < net->ops.count; i++)
+        sum += op_flops(net_op_of(net, i));
     return sum;
 }

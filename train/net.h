@@ -99,7 +99,9 @@ struct net_bytes {
     size_t parameters, gradients, buffers, activations;
 };
 struct net_bytes net_memory_parts(const struct net *net);
-/* Multiply-adds of one image's forward pass, times two. */
+/* Floating-point operations of one image's forward pass: two for each multiply-add of
+ * an operator with a weight, of this one or of all. */
+double op_flops(const struct op *op);
 double net_flops(const struct net *net);
 
 #endif

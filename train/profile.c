@@ -34,8 +34,8 @@ static const struct op *weighted(const struct op *op)
     return op->fusion ? op->first : op;
 }
 
-/* Input k; in place of what is between a pair's two, and never in memory, what the
- * first one reads. */
+/* Input k. The tensor between the two operators of a joined pair is never in memory:
+ * in its place stands what the first one reads. */
 static const struct tensor *read_by(const struct op *op, int k)
 {
     const struct tensor *in = op->in[k];
@@ -49,15 +49,6 @@ static double parameter_bytes(const struct op *op)
         if (op->param[i])
             sum += (double)tensor_bytes(op->param[i]);
     return sum;
-}
-
-/* Each weight of a matrix or filter meets every output pixel once. */
-static double flops_per_image(const struct op *op)
-{
-    const struct tensor *weight = op->param[0], *out = op->out[0];
-    if (!weight || weight->rank < 2)
-        return 0;
-    return 2.0 * (double)tensor_elements(weight) * out->shape[1] * out->shape[2];
 }
 
 static double images_per_step(const struct profile *p)
@@ -76,7 +67,7 @@ struct profile_rate profile_forward(const struct profile *p, int i)
         bytes += per_image(read_by(op, k)) + per_image(op->out[k]);
     return (struct profile_rate){
         .seconds = p->steps ? p->times[i].forward / (double)p->steps : 0,
-        .flops = images * flops_per_image(weighted(op)),
+        .flops = images * op_flops(weighted(op)),
         .bytes = images * bytes + parameter_bytes(weighted(op)),
     };
 }
@@ -109,7 +100,7 @@ struct profile_rate profile_backward(const struct profile *p, int i)
     products += of->param[0] && of->param[0]->grad && of->param[0]->trainable;
     return (struct profile_rate){
         .seconds = p->steps ? p->times[i].backward / (double)p->steps : 0,
-        .flops = images * flops_per_image(of) * products,
+        .flops = images * op_flops(of) * products,
         .bytes = written + parameters > 0 ? images * (bytes + written) + parameters : 0,
     };
 }
@@ -119,7 +110,8 @@ static double rate(double work, double seconds)
     return seconds > 0 ? work / seconds : 0;
 }
 
-/* Of arithmetic where there is some, else of the memory's speed. */
+/* Share of the best arithmetic speed; for operators without a weight, of the memory's.
+ */
 static double share(const struct profile_rate *r, const struct profile_peaks *peaks)
 {
     return r->flops > 0 ? rate(r->flops, r->seconds) / peaks->flops

@@ -55,7 +55,8 @@ static int shared_most(size_t *bytes, struct sluice_error *err)
     return 0;
 }
 
-/* Without a device, as if it had what all have: then it is enough for each. */
+/* Without a device the answer is that for the least shared memory that any device has:
+ * as much scratch as any of them needs. */
 extern "C" size_t sluice_augment_cuda_scratch(const struct sluice_augment *aug,
                                               int count)
 {

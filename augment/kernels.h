@@ -8,10 +8,9 @@
 
 #include "plan.h"
 
-enum {
-    PATTERN = 48
-}; /* elements after which vectors and 1, 2, 3 or 4 channels both
-      begin anew, for vectors of 16 */
+/* Elements after which a vector of 16 begins with channel 0 again, whether there are 1,
+ * 2, 3 or 4 channels. */
+enum { PATTERN = 48 };
 
 /* How bytes become numbers, prepared for every kind of loop. */
 struct conversion {

@@ -146,7 +146,8 @@ SLUICE_HD static inline void step_settle(const struct draw *d, const struct plan
     }
 }
 
-/* Whether an IMAGE step makes pixels of others; else it changes them in their place. */
+/* Whether an IMAGE step computes a pixel from other places of its input (it "nears");
+ * if not, only from the same place. */
 SLUICE_HD static inline int step_nears(const struct draw *d, const struct plan *p,
                                        int step)
 {
@@ -185,7 +186,7 @@ SLUICE_HD static inline void step_near(const struct draw *d, const struct plan *
     }
 }
 
-/* A pixel of another IMAGE step's output, from its own place. */
+/* A pixel of the output of an IMAGE step that does not near. */
 SLUICE_HD static inline void step_pixel(const struct draw *d, const struct plan *p,
                                         int step, const struct counts *n,
                                         const uint8_t *from, uint8_t *v)

@@ -230,7 +230,8 @@ static int match(const struct checkpoint_file *l, const char *path,
     return 0;
 }
 
-/* Something of the file that nobody asked for; moments may be left aside. */
+/* Does the file hold tensors that nobody asked for? The optimizer's moments do not
+ * count if they are not wanted (`with_moments` is false). */
 static int check_rest(const struct checkpoint_file *l, const char *path,
                       const struct inventory *inv, bool with_moments,
                       struct sluice_error *err)
@@ -263,7 +264,8 @@ int checkpoint_load(const char *path, struct net *net, struct optim *opt,
     int rc = take_inventory(&inv, net, opt, err);
     if (rc < 0)
         return rc;
-    /* Whatever optimizer it was: at most a few times the network. */
+    /* No optimizer keeps more than a few times the network: a larger file is refused
+     * before it is read. */
     const uint64_t limit = (uint64_t)inv.bytes * 8 + SAFETENSORS_HEADER_MAX;
     if ((rc = checkpoint_file_open(&l, path, limit, err)) < 0)
         goto out;

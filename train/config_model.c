@@ -104,7 +104,7 @@ static const struct model_def *alike(const struct model_def *model)
     return NULL;
 }
 
-/* What is other when nothing is said. */
+/* The defaults in which two models with the same options differ. */
 static void help_differences(FILE *to, const struct model_def *model,
                              const struct model_def *like)
 {

@@ -57,7 +57,8 @@ static bool is_precision(const char *name)
     return false;
 }
 
-/* A GPU where there is one; what else it fails of is said. */
+/* The GPU; without one the CPU. If there is a GPU and it cannot be opened, that is an
+ * error. */
 static int open_fastest(struct device **out, const char *precision, int threads,
                         struct sluice_error *err)
 {

@@ -11,19 +11,21 @@ struct cpu {
     const struct kernels *kernels;
     bool winograd; /* may be used: SLUICE_WINOGRAD is not "off" */
     struct onednn *onednn;
-    size_t far_least;   /* bytes of a tensor that the caches will not keep: results of
-                           this size are written past them */
-    double slice_least; /* multiplications that make a call of oneDNN worth its while:
-                           the batch is not cut smaller */
-    /* Work space that operators share, as they run one by one: some bytes for each
-     * thread, and some for sums. */
+    /* Bytes: results at least this large would not stay in the caches, so they are
+     * written past them. */
+    size_t far_least;
+    /* Multiplications that make a call of oneDNN worth its cost: a batch is not cut
+     * into smaller slices. */
+    double slice_least;
+    /* Work space, which operators can share because they run one by one: scratch_each
+     * bytes for each thread, and sums for all. */
     char *scratch;
     size_t scratch_each;
     float *sums;
     size_t sums_bytes;
 };
 
-/* While planning: operators will want this much at once. */
+/* For an operator's plan: make the work space at least this large. */
 int cpu_reserve(struct device *dev, size_t scratch_each, size_t sums_bytes,
                 struct sluice_error *err);
 

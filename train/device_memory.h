@@ -24,8 +24,9 @@ int device_read(struct device *dev, void *to, const void *from, size_t bytes,
 int device_write(struct device *dev, void *to, const void *from, size_t bytes,
                  struct sluice_error *err);
 
-/* Of a device that has memory, whose operators run behind the host's clock: a point in
- * time, by number, and when all work is done the seconds between two points. */
+/* Durations on a device with memory, whose operators run later than the calls that
+ * enqueue them: device_stamp enqueues point `number`, device_wait waits for all work,
+ * and then device_between gives the seconds from one point to another. */
 int device_stamp(struct device *dev, int number, struct sluice_error *err);
 int device_wait(struct device *dev, struct sluice_error *err);
 int device_between(struct device *dev, int from, int to, double *seconds,

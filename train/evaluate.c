@@ -45,8 +45,8 @@ static int view_count(const struct tta *tta)
     return tta->kind == TTA_CROPS ? tta->views : tta_views[tta->kind].count;
 }
 
-/* A shift of at most `most`, edges of images of that many pixels more being reflected
- * once. */
+/* View k of TTA_CROPS: the image, its mirror image, then random shifts, which are
+ * smaller where the image has too few pixels to be reflected at its edges. */
 static struct view crop_view(const struct tta *tta, int k, uint64_t sample, int side)
 {
     const int most = side > SHIFT_MOST ? SHIFT_MOST : side - 1;

@@ -31,8 +31,8 @@ struct plan_slot {
 };
 
 enum {
-    PLAN_SLOTS = 4,      /* the full batch and the last one, in training and testing, */
-    PLAN_SLOTS_HOST = 2, /* or in one of them: where a plan costs little */
+    PLAN_SLOTS = 4,      /* a full and a short last batch, in training and in testing */
+    PLAN_SLOTS_HOST = 2, /* the two alone: on the host a plan costs little */
 };
 
 struct net {
@@ -47,10 +47,11 @@ struct net {
     int batch;   /* of the present slot */
     uint64_t clock;
     struct op_time *times; /* the caller's; NULL: nothing is measured */
-    /* By operator: the droppath that may leave it out for a whole batch, or NULL */
+    /* (ops.count): the droppath that may leave the operator out for a whole batch, or
+     * NULL. */
     struct op **branch;
     bool separate;    /* join no operators: to test that joining changes little */
-    bool compute_all; /* what is left out, too: to test that this changes nothing */
+    bool compute_all; /* leave out no branch: to test that doing so changes nothing */
 };
 
 static inline struct op *net_op_of(const struct net *net, int i)
@@ -73,26 +74,28 @@ static inline const struct op_backend *net_backend(const struct net *net,
 void net_settle_wants(struct net *net);
 /* Fill in net->branch. */
 int net_find_branches(struct net *net, struct sluice_error *err);
-/* Is it left out of this step? */
+/* Does the operator rest in this step, as its branch is left out? See net_branches.c.
+ */
 bool net_rests(const struct net *net, const struct op *op, const struct pass *pass);
 bool net_rests_backward(const struct net *net, const struct op *op,
                         const struct pass *pass);
-/* In place of the backward of an operator that is: zeros where others look. */
+/* Instead of the backward of an operator that rests: zeros where others will read. */
 void net_rest_backward(const struct net *net, struct op *op, const struct pass *pass);
-/* Join operators, as far as the device can; before the layout. Afterwards operators run
- * by the next two alone: those that are within others do nothing. */
+/* Join operators, as far as the device can; before the layout. From then on they must
+ * be run by the next two functions: an operator that runs within another does nothing
+ * by itself. */
 void net_fuse(struct net *net);
 int net_op_forward(struct net *net, struct op *op, struct pass *pass,
                    struct sluice_error *err);
 int net_op_backward(struct net *net, struct op *op, struct pass *pass,
                     struct sluice_error *err);
-/* One direction of one operator, with its time where that is asked for; then, at the
- * end of the pass, the times that the device knows. */
+/* Run an operator in one direction, and measure it if net->times is set. Where only the
+ * device knows how long it took, net_fetch_times adds that at the end of the pass. */
 int net_timed(struct net *net, struct op *op, bool forward, struct pass *pass,
               struct sluice_error *err);
 int net_fetch_times(struct net *net, bool forward, const struct pass *pass,
                     struct sluice_error *err);
-/* The number of the operator in whose turn it runs. */
+/* When an operator runs: of a joined pair both run in the second one's turn. */
 static inline int net_turn(const struct op *op)
 {
     return op->within ? op->within->number : op->number;

@@ -20,17 +20,17 @@ enum {
     STRIPS_MOST = 8,
 };
 
-/* The arguments of a call. */
+/* The memory that a primitive works on. */
 struct operands {
     dnnl_memory_t x, y, packed, bias, scratch;
 };
 
-/* The same call for one number of images. */
+/* A primitive for one number of images. */
 struct call {
     int images;
     dnnl_primitive_desc_t desc;
     dnnl_primitive_t primitive;
-    struct operands *operands; /* (sets): one for each thread that may be at it */
+    struct operands *operands; /* (sets): one for each thread that may run it */
     int sets;
 };
 
@@ -42,11 +42,11 @@ struct strip {
 };
 
 struct direction {
-    struct call call[2];  /* of all slices but the last, if that one differs; of it */
+    struct call call[2];  /* [1]: of the last slice, where that one is smaller */
     int slices;           /* 0: nothing is made yet */
     dnnl_memory_t packed; /* the weight; NULL: its gradient */
     size_t packed_size;
-    bool fresh; /* packed is the parameter's present value */
+    bool fresh; /* `packed` is up to date with the parameter */
     struct strip strip[STRIPS_MOST];
     int strips;
 };

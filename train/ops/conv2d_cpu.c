@@ -13,8 +13,9 @@
 #include "fusion.h"
 #include "layer_onednn.h"
 
-/* The tiles, Winograd's or oneDNN; before this `few` may do the forward pass, and
- * `skip` copy the pixels that it reads. */
+/* One of amx, wino and layer does the work, the others are NULL. In front of `layer`,
+ * `few` may do the forward pass in its place, or `skip` copy the pixels that it reads.
+ */
 struct state {
     struct conv_amx *amx;
     struct conv_wino *wino;
@@ -197,8 +198,8 @@ const struct op_backend op_conv2d_cpu = {
     .params_changed = params_changed,
 };
 
-/* Other pools, and convolutions that are oneDNN's, run one by one. Batches that
- * are too small for these to be worth it are theirs, too, where the largest is not. */
+/* Can the tiles or Winograd's kernels do both? The largest batch decides: where it is
+ * worth it for that one, the smaller ones go the same way. */
 static bool pools(const struct device *dev, const struct op *conv,
                   const struct op *pool)
 {

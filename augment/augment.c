@@ -1,7 +1,6 @@
 /* augment.c -- the public calls: plan a pipeline, run it on an image. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "arrange.h"
 #include "narrow.h"

@@ -1,6 +1,5 @@
 /* info_main.c -- `sluice info`: what a .sluice file holds. */
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 

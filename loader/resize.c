@@ -1,7 +1,6 @@
 /* resize.c -- weights, and the order of the passes; see resize.h. */
 #include <errno.h>
 #include <math.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -3,7 +3,6 @@
  * a sum over four positions takes three instructions; each digit's sum times 256 is
  * where the next one begins. */
 #include <immintrin.h>
-#include <string.h>
 
 #include "resize.h"
 

@@ -1,6 +1,5 @@
 /* net_build.c -- appending operators to a network. Shapes are known at each step, so a
  * mistake is reported where it is made. */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,6 @@
  * parameters, and before it, where gradients are clipped or may overflow, two for their
  * norm. The host waits for nothing. */
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

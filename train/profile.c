@@ -1,7 +1,6 @@
 /* profile.c -- work and time of operators; see profile.h. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "profile.h"
 

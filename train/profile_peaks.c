@@ -1,7 +1,6 @@
 /* profile_peaks.c -- what the device does at its best, measured by operators of shapes
  * that suit it. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "device_memory.h"
 #include "init.h"

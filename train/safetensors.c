@@ -1,5 +1,4 @@
 /* safetensors.c -- parse the header of a safetensors file that anyone may have made. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

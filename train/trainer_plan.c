@@ -1,7 +1,5 @@
 /* trainer_plan.c -- what a run would be: data, device, layers, memory; nothing trained,
  * nothing written. */
-#include <inttypes.h>
-
 #include "trainer_parts.h"
 
 static void say_layer(struct trainer *t, const struct op *op)

@@ -1,8 +1,6 @@
 /* golden.c -- the meaning of each operation, pinned: checksums of results of a small
  * fixed image. oracle.py makes the same ones with Pillow and numpy and none of this
  * code; a change here is a change of what recipes mean. */
-#include <string.h>
-
 #include <sluice/augment.h>
 #include <sluice/crc32c.h>
 

@@ -1,5 +1,4 @@
 /* pipeline.c -- texts in, descriptions out, and one clear line for what is refused. */
-#include <stdbool.h>
 #include <string.h>
 
 #include <sluice/augment.h>

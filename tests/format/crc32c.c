@@ -1,7 +1,6 @@
 /* crc32c.c -- the checksum against its definition, bit by bit: every length around the
  * stripes of the fast path, every alignment, in one piece and in two. */
 #include <stdint.h>
-#include <stdlib.h>
 
 #include <sluice/crc32c.h>
 #include <sluice/rng.h>

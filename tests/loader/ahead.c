@@ -1,8 +1,6 @@
 /* ahead.c -- QUASI_RANDOM through the page cache: nothing is read before the kernel was
  * told of its block, each block is told of once an epoch, and not sooner than a window
  * before it is wanted. */
-#include <string.h>
-
 #include "core.h"
 #include "pack.h"
 

@@ -1,8 +1,6 @@
 /* grid.c -- one stream of samples for every number of threads, backend, world and place
  * to resume: the ranks' batches, put together round by round, are those of a single
  * rank, byte for byte. */
-#include <stdlib.h>
-
 #include <sluice/crc32c.h>
 
 #include "pack.h"

@@ -1,8 +1,6 @@
 /* cuda_run.c -- whole runs on device cuda: they end where device ref's end, whether
  * images are kept on the GPU or streamed to it, their steps are replayed graphs, and
  * what goes wrong is said. With "host" on the CPU. */
-#include <unistd.h>
-
 #include "check.h"
 #include "gpu_on_host.h"
 #include "run_config.h"

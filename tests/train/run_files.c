@@ -3,7 +3,6 @@
  * XML parser. argv[1]: the folder of the tests. */
 #include <dirent.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "check.h"

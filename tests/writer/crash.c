@@ -1,7 +1,6 @@
 /* crash.c -- a writer, and an append, killed at every system call and at 200 random
  * moments each, and stopped by a full disk at 50 places each: the file is the old one
  * or the new one, whole, never a third thing. */
-#include <errno.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>

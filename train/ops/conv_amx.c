@@ -2,7 +2,6 @@
  * much of a map is worked on at a time, and the weights in the tiles' order. */
 #include <limits.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "backends.h"
 #include "conv_amx.h"

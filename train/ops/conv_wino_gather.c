@@ -1,6 +1,4 @@
 /* conv_wino_gather.c -- results of 3x3 convolutions; see conv_wino.h. */
-#include <stdlib.h>
-
 #include "conv_wino_tile.h"
 
 enum {

@@ -1,6 +1,4 @@
 /* conv_wino_weigh.c -- gradients of 3x3 weights; see conv_wino.h. */
-#include <stdlib.h>
-
 #include "conv_wino_tile.h"
 
 enum {

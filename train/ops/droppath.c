@@ -11,10 +11,8 @@
  *
  * Huang, Sun, Liu, Sedra, Weinberger: "Deep networks with stochastic depth" (2016) draw
  * for the batch and scale in evaluation: DROP_EXPECTED. */
-#include <string.h>
-
-#include "backends.h"
 #include "droppath.h"
+#include "backends.h"
 
 static int shape(struct op *op, struct sluice_error *err)
 {

@@ -1,8 +1,6 @@
 /* join_cpu.c -- the end of a residual block on device cpu as one operator: a branch
  * times its channels' factors, or an image's branch times its own, and ReLU of that and
  * the shortcut. */
-#include <string.h>
-
 #include "../device_cpu.h"
 #include "backends.h"
 #include "droppath.h"

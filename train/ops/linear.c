@@ -4,7 +4,6 @@
  * flatten(), while activations lie as (h, w, c): the reference walks the input in the
  * weight's order. */
 #include <stdio.h>
-#include <string.h>
 
 #include "backends.h"
 

@@ -6,6 +6,8 @@
 #include "cuda/layer_own.h"
 #include "gpu_host.h"
 
+enum { WARP = 32 };
+
 struct gpu_on_host_count gpu_host_count;
 
 static bool guarded, own;
@@ -51,7 +53,7 @@ static int host_launch(struct gpu *gpu, enum gpu_kernel kernel, int blocks, int 
     struct task t = {
         .what = LAUNCH, .kernel = kernel, .blocks = blocks, .threads = threads
     };
-    if (blocks < 1 || threads < 1 || threads > 1024 ||
+    if (blocks < 1 || threads < 1 || threads > BLOCK || threads % WARP ||
         task_args_size(kernel) > ARGS_MOST)
         return sluice_fail(err, SLUICE_EDEVICE, "kernel %d: %d blocks of %d",
                            (int)kernel, blocks, threads);
@@ -105,6 +107,8 @@ static int host_layer_forward(struct gpu *gpu, struct gpu_layer *layer, const vo
 static int host_layer_data(struct gpu *gpu, struct gpu_layer *layer, const void *dy,
                            const void *weight, void *dx, struct sluice_error *err)
 {
+    if (!layer->s.wants_data)
+        return sluice_fail(err, SLUICE_EDEVICE, "a gradient that was not asked for");
     if (own && !layer->s.inner)
         return own_data(gpu, &layer->s, dy, weight, dx, err);
     return lanes_enqueue(
@@ -115,6 +119,8 @@ static int host_layer_data(struct gpu *gpu, struct gpu_layer *layer, const void 
 static int host_layer_weight(struct gpu *gpu, struct gpu_layer *layer, const void *x,
                              const void *dy, void *dweight, struct sluice_error *err)
 {
+    if (!layer->s.wants_weight)
+        return sluice_fail(err, SLUICE_EDEVICE, "a gradient that was not asked for");
     if (own && !layer->s.inner)
         return own_weight(gpu, &layer->s, x, dy, dweight, err);
     return lanes_enqueue(

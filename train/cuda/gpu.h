@@ -41,7 +41,8 @@ struct gpu_layer_shape {
     int oh, ow, k;
     int kernel, stride, pad;
     enum sluice_dtype dtype;
-    bool tf32; /* f32 may be multiplied in TF32 */
+    bool tf32;                     /* f32 may be multiplied in TF32 */
+    bool wants_data, wants_weight; /* directions beside forward that are asked for */
 };
 
 /* c (m, n) = alpha op(a) op(b) + beta c in float, where op may transpose; rows without

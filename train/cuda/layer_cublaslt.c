@@ -128,9 +128,11 @@ static int make_all(struct lt_layer *l, struct cuda *cuda,
     const struct matrix w_across = { t, in, s->k, true },
                         y_across = { t, s->k, s->n, true };
     int rc = make(&l->forward, cuda, w_across, x, y, s->tf32, err);
-    if (rc == 0)
+    if (rc == 0 && s->wants_data)
         rc = make(&l->data, cuda, w, y, x, s->tf32, err);
-    return rc < 0 ? rc : make(&l->weight, cuda, x, y_across, dw, s->tf32, err);
+    if (rc == 0 && s->wants_weight)
+        rc = make(&l->weight, cuda, x, y_across, dw, s->tf32, err);
+    return rc;
 }
 
 int lt_layer_open(struct lt_layer **out, struct cuda *cuda,

@@ -1,9 +1,9 @@
 /* layer_cudnn.c -- convolutions through cuDNN.
  *
  * The algorithm of each direction is the first of cuDNN's own ranking that is
- * deterministic and fits the workspace: it depends on shape, GPU and library alone, not
- * on timing, so that a run gives the same bits again. It is chosen when the layer is
- * planned, never in a step. */
+ * deterministic, fits the workspace and is not refused when it is first run: it depends
+ * on shape, GPU and library alone, not on timing, so that a run gives the same bits
+ * again. A layer first runs outside of a graph, so none is refused within one. */
 #include <stdlib.h>
 
 /* The calls of cuDNN 7's shape are marked as deprecated beside the graph API, whose
@@ -14,14 +14,17 @@
 
 enum { RANKED = 16 };
 
+/* Algorithms, of one of cuDNN's three enums: those before `at` were refused. */
+struct ranking {
+    int algo[RANKED];
+    int count, at;
+};
+
 struct cudnn_layer {
     cudnnTensorDescriptor_t x, y;
     cudnnFilterDescriptor_t w;
     cudnnConvolutionDescriptor_t conv;
-    cudnnConvolutionFwdAlgo_t forward;
-    cudnnConvolutionBwdDataAlgo_t data;
-    cudnnConvolutionBwdFilterAlgo_t weight;
-    struct cudnn_has has;
+    struct ranking forward, data, weight;
 };
 
 static cudnnDataType_t type_of(enum sluice_dtype dtype)
@@ -83,10 +86,15 @@ static bool weight_runs(const struct cudnn_layer *l, cudnnHandle_t dnn,
            bytes <= WORKSPACE;
 }
 
+static bool is_refusal(cudnnStatus_t status)
+{
+    return status / 1000 == CUDNN_STATUS_NOT_SUPPORTED / 1000;
+}
+
 /* A refusal is no failure: then there is no algorithm. */
 static int asked(cudnnStatus_t status, int *count, struct sluice_error *err)
 {
-    if (status / 1000 == CUDNN_STATUS_NOT_SUPPORTED / 1000)
+    if (is_refusal(status))
         *count = 0;
     else
         CUDNN_TRY(err, status);
@@ -98,51 +106,44 @@ static bool good(cudnnStatus_t status, cudnnDeterminism_t determinism)
     return status == CUDNN_STATUS_SUCCESS && determinism == CUDNN_DETERMINISTIC;
 }
 
-static int choose_forward(struct cudnn_layer *l, cudnnHandle_t dnn,
-                          struct sluice_error *err)
+static int rank_forward(struct cudnn_layer *l, cudnnHandle_t dnn,
+                        struct sluice_error *err)
 {
-    cudnnConvolutionFwdAlgoPerf_t ranked[RANKED];
+    cudnnConvolutionFwdAlgoPerf_t p[RANKED];
     int count = 0;
     const int rc = asked(cudnnGetConvolutionForwardAlgorithm_v7(
-                             dnn, l->x, l->w, l->conv, l->y, RANKED, &count, ranked),
+                             dnn, l->x, l->w, l->conv, l->y, RANKED, &count, p),
                          &count, err);
-    for (int i = 0; i < count && rc == 0 && !l->has.forward; i++) {
-        l->forward = ranked[i].algo;
-        l->has.forward = good(ranked[i].status, ranked[i].determinism) &&
-                         forward_runs(l, dnn, l->forward);
-    }
+    for (int i = 0; i < count && rc == 0; i++)
+        if (good(p[i].status, p[i].determinism) && forward_runs(l, dnn, p[i].algo))
+            l->forward.algo[l->forward.count++] = p[i].algo;
     return rc;
 }
 
-static int choose_data(struct cudnn_layer *l, cudnnHandle_t dnn,
-                       struct sluice_error *err)
+static int rank_data(struct cudnn_layer *l, cudnnHandle_t dnn, struct sluice_error *err)
 {
-    cudnnConvolutionBwdDataAlgoPerf_t ranked[RANKED];
+    cudnnConvolutionBwdDataAlgoPerf_t p[RANKED];
     int count = 0;
     const int rc = asked(cudnnGetConvolutionBackwardDataAlgorithm_v7(
-                             dnn, l->w, l->y, l->conv, l->x, RANKED, &count, ranked),
+                             dnn, l->w, l->y, l->conv, l->x, RANKED, &count, p),
                          &count, err);
-    for (int i = 0; i < count && rc == 0 && !l->has.data; i++) {
-        l->data = ranked[i].algo;
-        l->has.data =
-            good(ranked[i].status, ranked[i].determinism) && data_runs(l, dnn, l->data);
-    }
+    for (int i = 0; i < count && rc == 0; i++)
+        if (good(p[i].status, p[i].determinism) && data_runs(l, dnn, p[i].algo))
+            l->data.algo[l->data.count++] = p[i].algo;
     return rc;
 }
 
-static int choose_weight(struct cudnn_layer *l, cudnnHandle_t dnn,
-                         struct sluice_error *err)
+static int rank_weight(struct cudnn_layer *l, cudnnHandle_t dnn,
+                       struct sluice_error *err)
 {
-    cudnnConvolutionBwdFilterAlgoPerf_t ranked[RANKED];
+    cudnnConvolutionBwdFilterAlgoPerf_t p[RANKED];
     int count = 0;
     const int rc = asked(cudnnGetConvolutionBackwardFilterAlgorithm_v7(
-                             dnn, l->x, l->y, l->conv, l->w, RANKED, &count, ranked),
+                             dnn, l->x, l->y, l->conv, l->w, RANKED, &count, p),
                          &count, err);
-    for (int i = 0; i < count && rc == 0 && !l->has.weight; i++) {
-        l->weight = ranked[i].algo;
-        l->has.weight = good(ranked[i].status, ranked[i].determinism) &&
-                        weight_runs(l, dnn, l->weight);
-    }
+    for (int i = 0; i < count && rc == 0; i++)
+        if (good(p[i].status, p[i].determinism) && weight_runs(l, dnn, p[i].algo))
+            l->weight.algo[l->weight.count++] = p[i].algo;
     return rc;
 }
 
@@ -155,11 +156,11 @@ int cudnn_layer_open(struct cudnn_layer **out, struct cuda *cuda,
         return sluice_fail(err, SLUICE_ENOMEM, "cuDNN: no memory for a layer");
     int rc = describe(l, shape, err);
     if (rc == 0)
-        rc = choose_forward(l, cuda->cudnn, err);
-    if (rc == 0)
-        rc = choose_data(l, cuda->cudnn, err);
-    if (rc == 0)
-        rc = choose_weight(l, cuda->cudnn, err);
+        rc = rank_forward(l, cuda->cudnn, err);
+    if (rc == 0 && shape->wants_data)
+        rc = rank_data(l, cuda->cudnn, err);
+    if (rc == 0 && shape->wants_weight)
+        rc = rank_weight(l, cuda->cudnn, err);
     if (rc < 0) {
         cudnn_layer_free(l);
         return rc;
@@ -168,9 +169,14 @@ int cudnn_layer_open(struct cudnn_layer **out, struct cuda *cuda,
     return 0;
 }
 
+static bool has(const struct ranking *r)
+{
+    return r->at < r->count;
+}
+
 struct cudnn_has cudnn_layer_has(const struct cudnn_layer *l)
 {
-    return l->has;
+    return (struct cudnn_has){ has(&l->forward), has(&l->data), has(&l->weight) };
 }
 
 void cudnn_layer_free(struct cudnn_layer *l)
@@ -188,31 +194,57 @@ void cudnn_layer_free(struct cudnn_layer *l)
     free(l);
 }
 
+static int ran(cudnnStatus_t status, struct sluice_error *err)
+{
+    return status == CUDNN_STATUS_SUCCESS
+               ? 1
+               : sluice_fail(err, SLUICE_EDEVICE, "cuDNN: a convolution: %s",
+                             cudnnGetErrorString(status));
+}
+
 static const float one = 1, zero = 0;
 
 int cudnn_layer_forward(struct cudnn_layer *l, struct cuda *cuda, const void *x,
                         const void *w, void *y, struct sluice_error *err)
 {
-    CUDNN_TRY(err, cudnnConvolutionForward(cuda->cudnn, &one, l->x, x, l->w, w, l->conv,
-                                           l->forward, cuda->workspace, WORKSPACE,
-                                           &zero, l->y, y));
+    for (struct ranking *r = &l->forward; has(r); r->at++) {
+        const cudnnConvolutionFwdAlgo_t algo = r->algo[r->at];
+        const cudnnStatus_t status =
+            cudnnConvolutionForward(cuda->cudnn, &one, l->x, x, l->w, w, l->conv, algo,
+                                    cuda->workspace, WORKSPACE, &zero, l->y, y);
+        if (is_refusal(status))
+            continue;
+        return ran(status, err);
+    }
     return 0;
 }
 
 int cudnn_layer_data(struct cudnn_layer *l, struct cuda *cuda, const void *dy,
                      const void *w, void *dx, struct sluice_error *err)
 {
-    CUDNN_TRY(err, cudnnConvolutionBackwardData(cuda->cudnn, &one, l->w, w, l->y, dy,
-                                                l->conv, l->data, cuda->workspace,
-                                                WORKSPACE, &zero, l->x, dx));
+    for (struct ranking *r = &l->data; has(r); r->at++) {
+        const cudnnConvolutionBwdDataAlgo_t algo = r->algo[r->at];
+        const cudnnStatus_t status = cudnnConvolutionBackwardData(
+            cuda->cudnn, &one, l->w, w, l->y, dy, l->conv, algo, cuda->workspace,
+            WORKSPACE, &zero, l->x, dx);
+        if (is_refusal(status))
+            continue;
+        return ran(status, err);
+    }
     return 0;
 }
 
 int cudnn_layer_weight(struct cudnn_layer *l, struct cuda *cuda, const void *x,
                        const void *dy, void *dw, struct sluice_error *err)
 {
-    CUDNN_TRY(err, cudnnConvolutionBackwardFilter(cuda->cudnn, &one, l->x, x, l->y, dy,
-                                                  l->conv, l->weight, cuda->workspace,
-                                                  WORKSPACE, &zero, l->w, dw));
+    for (struct ranking *r = &l->weight; has(r); r->at++) {
+        const cudnnConvolutionBwdFilterAlgo_t algo = r->algo[r->at];
+        const cudnnStatus_t status = cudnnConvolutionBackwardFilter(
+            cuda->cudnn, &one, l->x, x, l->y, dy, l->conv, algo, cuda->workspace,
+            WORKSPACE, &zero, l->w, dw);
+        if (is_refusal(status))
+            continue;
+        return ran(status, err);
+    }
     return 0;
 }

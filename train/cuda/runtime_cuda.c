@@ -271,7 +271,6 @@ struct gpu_layer {
     struct gpu_layer_shape shape;
     struct cudnn_layer *conv;
     struct lt_layer *inner;
-    struct cudnn_has has;
 };
 
 static void layer_free(struct gpu *gpu, struct gpu_layer *layer)
@@ -304,9 +303,9 @@ static int layer_open(struct gpu *gpu, struct gpu_layer **out,
     }
     layer->shape = *shape;
     if (layer->conv) {
-        layer->has = cudnn_layer_has(layer->conv);
-        gpu->own_directions +=
-            !layer->has.forward + !layer->has.data + !layer->has.weight;
+        const struct cudnn_has has = cudnn_layer_has(layer->conv);
+        gpu->own_directions += !has.forward + (shape->wants_data && !has.data) +
+                               (shape->wants_weight && !has.weight);
     }
     *out = layer;
     return 0;
@@ -318,8 +317,8 @@ static int layer_forward(struct gpu *gpu, struct gpu_layer *layer, const void *x
     struct cuda *c = cuda_of(gpu);
     if (layer->inner)
         return lt_layer_forward(layer->inner, c, x, w, y, err);
-    return layer->has.forward ? cudnn_layer_forward(layer->conv, c, x, w, y, err)
-                              : own_forward(gpu, &layer->shape, x, w, y, err);
+    const int rc = cudnn_layer_forward(layer->conv, c, x, w, y, err);
+    return rc < 0 ? rc : rc > 0 ? 0 : own_forward(gpu, &layer->shape, x, w, y, err);
 }
 
 static int layer_data(struct gpu *gpu, struct gpu_layer *layer, const void *dy,
@@ -328,8 +327,8 @@ static int layer_data(struct gpu *gpu, struct gpu_layer *layer, const void *dy,
     struct cuda *c = cuda_of(gpu);
     if (layer->inner)
         return lt_layer_data(layer->inner, c, dy, w, dx, err);
-    return layer->has.data ? cudnn_layer_data(layer->conv, c, dy, w, dx, err)
-                           : own_data(gpu, &layer->shape, dy, w, dx, err);
+    const int rc = cudnn_layer_data(layer->conv, c, dy, w, dx, err);
+    return rc < 0 ? rc : rc > 0 ? 0 : own_data(gpu, &layer->shape, dy, w, dx, err);
 }
 
 static int layer_weight(struct gpu *gpu, struct gpu_layer *layer, const void *x,
@@ -338,8 +337,8 @@ static int layer_weight(struct gpu *gpu, struct gpu_layer *layer, const void *x,
     struct cuda *c = cuda_of(gpu);
     if (layer->inner)
         return lt_layer_weight(layer->inner, c, x, dy, dw, err);
-    return layer->has.weight ? cudnn_layer_weight(layer->conv, c, x, dy, dw, err)
-                             : own_weight(gpu, &layer->shape, x, dy, dw, err);
+    const int rc = cudnn_layer_weight(layer->conv, c, x, dy, dw, err);
+    return rc < 0 ? rc : rc > 0 ? 0 : own_weight(gpu, &layer->shape, x, dy, dw, err);
 }
 
 static int multiply(struct gpu *gpu, const struct gpu_product *product, const float *a,

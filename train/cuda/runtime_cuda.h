@@ -65,12 +65,13 @@ int cuda_launch(enum gpu_kernel kernel, int blocks, int threads, const void *arg
 struct cudnn_layer;
 int cudnn_layer_open(struct cudnn_layer **out, struct cuda *cuda,
                      const struct gpu_layer_shape *shape, struct sluice_error *err);
-/* Directions that cuDNN has a deterministic algorithm for. */
+/* Directions that cuDNN has a deterministic algorithm for, and that are wanted. */
 struct cudnn_has {
     bool forward, data, weight;
 };
 struct cudnn_has cudnn_layer_has(const struct cudnn_layer *layer);
 void cudnn_layer_free(struct cudnn_layer *layer); /* NULL is fine */
+/* 1, or 0 and nothing done: cuDNN has no algorithm for it (any more). */
 int cudnn_layer_forward(struct cudnn_layer *layer, struct cuda *cuda, const void *x,
                         const void *w, void *y, struct sluice_error *err);
 int cudnn_layer_data(struct cudnn_layer *layer, struct cuda *cuda, const void *dy,

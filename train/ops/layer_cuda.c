@@ -28,7 +28,9 @@ static struct gpu_layer_shape shape_of(const struct op *op, const struct gpu *gp
                                      .stride = op->attr.stride,
                                      .pad = op->attr.pad,
                                      .dtype = op->in[0]->dtype,
-                                     .tf32 = gpu->tf32 };
+                                     .tf32 = gpu->tf32,
+                                     .wants_data = op->in[0]->grad,
+                                     .wants_weight = op->param[0]->grad };
 }
 
 static struct pack_args pack_of(const struct op *op, void *plain, void *packed,

@@ -1,0 +1,298 @@
+/* cudnn_ranking.c -- what a convolution asks of cuDNN, played by functions of cuDNN's
+ * names: activations and filters are described as nhwc, and of a ranking the first
+ * algorithm runs that is deterministic, fits the workspace and is not refused when it
+ * is run; if there is none, that is said and no failure. */
+#define CUDNN_DISABLE_DEPRECATED_WARNINGS
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+#include "check.h"
+#include "cuda/runtime_cuda.h"
+
+enum {
+    LARGE = CUDNN_CONVOLUTION_FWD_ALGO_GEMM,
+    REFUSED = CUDNN_CONVOLUTION_FWD_ALGO_DIRECT,
+    UNSTEADY = CUDNN_CONVOLUTION_FWD_ALGO_FFT,
+    UNKNOWN = CUDNN_CONVOLUTION_FWD_ALGO_WINOGRAD,
+    RUNS = CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM,
+};
+
+static const int ranked[] = { UNSTEADY, LARGE, UNKNOWN, REFUSED, RUNS };
+static int rankable; /* of these */
+static int tries, ran, asked;
+static int tensor[2][4], filter[4]; /* as described: nchw */
+static int tensors;
+
+/* Each of the three directions' questions has the same answer. */
+#define RANK(direction)                                                                \
+    {                                                                                  \
+        (void)count;                                                                   \
+        asked++;                                                                       \
+        for (*found = 0; *found < rankable; ++*found)                                  \
+            perf[*found] = (cudnnConvolution##direction##AlgoPerf_t){                  \
+                .algo = ranked[*found],                                                \
+                .status = ranked[*found] == UNKNOWN ? CUDNN_STATUS_NOT_SUPPORTED       \
+                                                    : CUDNN_STATUS_SUCCESS,            \
+                .determinism = ranked[*found] == UNSTEADY ? CUDNN_NON_DETERMINISTIC    \
+                                                          : CUDNN_DETERMINISTIC,       \
+            };                                                                         \
+        return CUDNN_STATUS_SUCCESS;                                                   \
+    }
+
+static cudnnStatus_t size_of(int algo, size_t *bytes)
+{
+    *bytes = algo == LARGE ? (size_t)WORKSPACE + 1 : WORKSPACE;
+    return CUDNN_STATUS_SUCCESS;
+}
+
+static cudnnStatus_t run(int algo)
+{
+    tries++;
+    if (algo == REFUSED)
+        return CUDNN_STATUS_NOT_SUPPORTED_ARCH_MISMATCH;
+    ran = algo;
+    return CUDNN_STATUS_SUCCESS;
+}
+
+/* The library, as far as it is called. */
+#define H cudnnHandle_t h
+#define T const cudnnTensorDescriptor_t
+#define F const cudnnFilterDescriptor_t
+#define C const cudnnConvolutionDescriptor_t
+#define UNUSED4(a, b, c, d) (void)(a), (void)(b), (void)(c), (void)(d)
+
+cudnnStatus_t
+cudnnGetConvolutionForwardAlgorithm_v7(H, T x, F w, C c, T y, const int count,
+                                       int *found, cudnnConvolutionFwdAlgoPerf_t *perf)
+{
+    (void)h, UNUSED4(x, w, c, y);
+    RANK(Fwd)
+}
+
+cudnnStatus_t
+cudnnGetConvolutionBackwardDataAlgorithm_v7(H, F w, T y, C c, T x, const int count,
+                                            int *found,
+                                            cudnnConvolutionBwdDataAlgoPerf_t *perf)
+{
+    (void)h, UNUSED4(x, w, c, y);
+    RANK(BwdData)
+}
+
+cudnnStatus_t
+cudnnGetConvolutionBackwardFilterAlgorithm_v7(H, T x, T y, C c, F w, const int count,
+                                              int *found,
+                                              cudnnConvolutionBwdFilterAlgoPerf_t *perf)
+{
+    (void)h, UNUSED4(x, w, c, y);
+    RANK(BwdFilter)
+}
+
+cudnnStatus_t cudnnGetConvolutionForwardWorkspaceSize(H, T x, F w, C c, T y,
+                                                      cudnnConvolutionFwdAlgo_t algo,
+                                                      size_t *bytes)
+{
+    (void)h, UNUSED4(x, w, c, y);
+    return size_of((int)algo, bytes);
+}
+
+cudnnStatus_t cudnnGetConvolutionBackwardDataWorkspaceSize(
+    H, F w, T y, C c, T x, cudnnConvolutionBwdDataAlgo_t algo, size_t *bytes)
+{
+    (void)h, UNUSED4(x, w, c, y);
+    return size_of((int)algo, bytes);
+}
+
+cudnnStatus_t cudnnGetConvolutionBackwardFilterWorkspaceSize(
+    H, T x, T y, C c, F w, cudnnConvolutionBwdFilterAlgo_t algo, size_t *bytes)
+{
+    (void)h, UNUSED4(x, w, c, y);
+    return size_of((int)algo, bytes);
+}
+
+#define DATA const void *
+#define SCALED const void *alpha
+#define RUN_ALGO(type)                                                                 \
+    C c, cudnnConvolution##type##Algo_t algo, void *room, size_t bytes, const void *beta
+#define RAN(a, b)                                                                      \
+    (void)h, UNUSED4(a, b, c, room), (void)bytes;                                      \
+    CHECK(*(const float *)alpha == 1 && *(const float *)beta == 0,                     \
+          "a result that is scaled or added to");                                      \
+    return run((int)algo);
+
+cudnnStatus_t cudnnConvolutionForward(H, SCALED, T dx, DATA x, F dw, DATA w,
+                                      RUN_ALGO(Fwd), T dy, void *y)
+{
+    UNUSED4(dx, dw, dy, y);
+    RAN(x, w)
+}
+
+cudnnStatus_t cudnnConvolutionBackwardData(H, SCALED, F dw, DATA w, T dy, DATA y,
+                                           RUN_ALGO(BwdData), T dx, void *x)
+{
+    UNUSED4(dx, dw, dy, y);
+    RAN(x, w)
+}
+
+cudnnStatus_t cudnnConvolutionBackwardFilter(H, SCALED, T dx, DATA x, T dy, DATA y,
+                                             RUN_ALGO(BwdFilter), F dw, void *w)
+{
+    UNUSED4(dx, dw, dy, y);
+    RAN(x, w)
+}
+
+/* Descriptors are what they describe. */
+cudnnStatus_t cudnnCreateTensorDescriptor(cudnnTensorDescriptor_t *out)
+{
+    *out = (cudnnTensorDescriptor_t)&tensor[tensors++];
+    return CUDNN_STATUS_SUCCESS;
+}
+
+cudnnStatus_t cudnnCreateFilterDescriptor(cudnnFilterDescriptor_t *out)
+{
+    *out = (cudnnFilterDescriptor_t)&filter;
+    return CUDNN_STATUS_SUCCESS;
+}
+
+cudnnStatus_t cudnnCreateConvolutionDescriptor(cudnnConvolutionDescriptor_t *out)
+{
+    *out = (cudnnConvolutionDescriptor_t)&tries;
+    return CUDNN_STATUS_SUCCESS;
+}
+
+static cudnnStatus_t describe(int *to, cudnnTensorFormat_t format, cudnnDataType_t type,
+                              const int *size)
+{
+    CHECK(format == CUDNN_TENSOR_NHWC && type == CUDNN_DATA_BFLOAT16, "not nhwc bf16");
+    memcpy(to, size, 4 * sizeof *to);
+    return CUDNN_STATUS_SUCCESS;
+}
+
+cudnnStatus_t cudnnSetTensor4dDescriptor(cudnnTensorDescriptor_t to,
+                                         cudnnTensorFormat_t format,
+                                         cudnnDataType_t type, int n, int c, int h,
+                                         int w)
+{
+    return describe((int *)to, format, type, (int[]){ n, c, h, w });
+}
+
+cudnnStatus_t cudnnSetFilter4dDescriptor(cudnnFilterDescriptor_t to,
+                                         cudnnDataType_t type,
+                                         cudnnTensorFormat_t format, int k, int c,
+                                         int h, int w)
+{
+    return describe((int *)to, format, type, (int[]){ k, c, h, w });
+}
+
+cudnnStatus_t cudnnSetConvolution2dDescriptor(cudnnConvolutionDescriptor_t to, int py,
+                                              int px, int sy, int sx, int dy, int dx,
+                                              cudnnConvolutionMode_t mode,
+                                              cudnnDataType_t compute)
+{
+    (void)to;
+    CHECK(py == 1 && px == 1 && sy == 2 && sx == 2 && dy == 1 && dx == 1 &&
+              mode == CUDNN_CROSS_CORRELATION && compute == CUDNN_DATA_FLOAT,
+          "another convolution");
+    return CUDNN_STATUS_SUCCESS;
+}
+
+cudnnStatus_t cudnnSetConvolutionMathType(cudnnConvolutionDescriptor_t to,
+                                          cudnnMathType_t math)
+{
+    (void)to;
+    CHECK(math == CUDNN_TENSOR_OP_MATH, "math %d", (int)math);
+    return CUDNN_STATUS_SUCCESS;
+}
+
+cudnnStatus_t cudnnDestroyTensorDescriptor(cudnnTensorDescriptor_t d)
+{
+    (void)d;
+    tensors--;
+    return CUDNN_STATUS_SUCCESS;
+}
+
+cudnnStatus_t cudnnDestroyFilterDescriptor(cudnnFilterDescriptor_t d)
+{
+    (void)d;
+    return CUDNN_STATUS_SUCCESS;
+}
+
+cudnnStatus_t cudnnDestroyConvolutionDescriptor(cudnnConvolutionDescriptor_t d)
+{
+    (void)d;
+    return CUDNN_STATUS_SUCCESS;
+}
+
+const char *cudnnGetErrorString(cudnnStatus_t status)
+{
+    (void)status;
+    return "an error";
+}
+
+static const struct gpu_layer_shape shape = {
+    .n = 6,
+    .h = 9,
+    .w = 8,
+    .c = 24,
+    .oh = 5,
+    .ow = 4,
+    .k = 40,
+    .kernel = 3,
+    .stride = 2,
+    .pad = 1,
+    .dtype = SLUICE_BF16,
+    .wants_data = true,
+    .wants_weight = true,
+};
+
+static int go(struct cudnn_layer *l, int direction, struct sluice_error *err)
+{
+    struct cuda cuda = { 0 };
+    return direction == 0   ? cudnn_layer_forward(l, &cuda, NULL, NULL, NULL, err)
+           : direction == 1 ? cudnn_layer_data(l, &cuda, NULL, NULL, NULL, err)
+                            : cudnn_layer_weight(l, &cuda, NULL, NULL, NULL, err);
+}
+
+static void check_ranking(int count, bool runs)
+{
+    struct cuda cuda = { 0 };
+    struct cudnn_layer *l;
+    struct sluice_error err = { 0 };
+    rankable = count;
+    REQUIRE(cudnn_layer_open(&l, &cuda, &shape, &err) == 0, "%s", err.message);
+    CHECK(memcmp(tensor[0], (int[]){ 6, 24, 9, 8 }, sizeof *tensor) == 0 &&
+              memcmp(tensor[1], (int[]){ 6, 40, 5, 4 }, sizeof *tensor) == 0 &&
+              memcmp(filter, (int[]){ 40, 24, 3, 3 }, sizeof filter) == 0,
+          "sizes in another order");
+    for (int direction = 0; direction < 3; direction++)
+        for (int again = 0; again < 2; again++) {
+            tries = 0;
+            ran = -1;
+            const int rc = go(l, direction, &err);
+            CHECK(rc == runs && ran == (runs ? RUNS : -1), "direction %d: %d, ran %d",
+                  direction, rc, ran);
+            /* What was refused is not tried again. */
+            CHECK(tries == runs + (again == 0), "%d tries", tries);
+        }
+    cudnn_layer_free(l);
+}
+
+static void check_unwanted(void)
+{
+    struct cuda cuda = { 0 };
+    struct gpu_layer_shape s = shape;
+    struct cudnn_layer *l;
+    struct sluice_error err = { 0 };
+    s.wants_data = s.wants_weight = false;
+    asked = 0;
+    REQUIRE(cudnn_layer_open(&l, &cuda, &s, &err) == 0, "%s", err.message);
+    CHECK(asked == 1, "%d directions were asked for", asked);
+    const struct cudnn_has has = cudnn_layer_has(l);
+    CHECK(has.forward && !has.data && !has.weight, "not forward alone");
+    cudnn_layer_free(l);
+}
+
+int main(void)
+{
+    check_ranking(5, true);
+    check_ranking(4, false);
+    check_unwanted();
+    return check_done();
+}

@@ -2,6 +2,9 @@
 #include <math.h>
 #include <string.h>
 
+#include <sluice/loader.h>
+
+#include "../workers.h"
 #include "whitening.h"
 
 typedef double matrix[WHITENING_MAX][WHITENING_MAX];
@@ -98,17 +101,48 @@ static void take_patch(const float *image, int w, int c, int size, int y, int x,
                 *patch++ = (double)image[((y + dy) * w + x + dx) * c + k];
 }
 
-static void add_image(const float *image, int h, int w, int c, int size, matrix sum)
+/* Sums of products of a patch's values, over all patches. */
+struct moments {
+    const float *images;
+    int n, h, w, c, size;
+    int d, parts;
+    matrix *sum; /* rows: of part p, every parts-th from p on */
+};
+
+static void add_patch(const struct moments *m, size_t part, const double *patch)
 {
-    const int d = c * size * size;
+    double(*sum)[WHITENING_MAX] = *m->sum;
+    for (int i = (int)part; i < m->d; i += m->parts)
+        for (int j = 0; j <= i; j++)
+            sum[i][j] += patch[i] * patch[j];
+}
+
+/* Each part goes through all patches, in order: the sums are the same however many
+ * there are. */
+static void add_rows(void *arg, size_t part)
+{
+    const struct moments *m = arg;
     double patch[WHITENING_MAX] = { 0 };
-    for (int y = 0; y + size <= h; y++)
-        for (int x = 0; x + size <= w; x++) {
-            take_patch(image, w, c, size, y, x, patch);
-            for (int i = 0; i < d; i++)
-                for (int j = 0; j <= i; j++)
-                    sum[i][j] += patch[i] * patch[j];
-        }
+    for (int n = 0; n < m->n; n++)
+        for (int y = 0; y + m->size <= m->h; y++)
+            for (int x = 0; x + m->size <= m->w; x++) {
+                take_patch(m->images + (size_t)n * (size_t)(m->h * m->w * m->c), m->w,
+                           m->c, m->size, y, x, patch);
+                add_patch(m, part, patch);
+            }
+}
+
+static int add_up(struct moments *m, struct sluice_error *err)
+{
+    const int cpus = sluice_cpus();
+    struct workers *pool;
+    m->parts = cpus < m->d ? cpus : m->d;
+    const int rc = workers_open(&pool, m->parts, err);
+    if (rc < 0)
+        return rc;
+    workers_run(pool, (size_t)m->parts, add_rows, m);
+    workers_close(pool);
+    return 0;
 }
 
 int whitening_filters(const float *images, int n, int h, int w, int c, int size,
@@ -123,8 +157,10 @@ int whitening_filters(const float *images, int n, int h, int w, int c, int size,
                            "whitening of %d images of %dx%dx%d with %dx%d patches: "
                            "expected at least one, and at most %d values a patch",
                            n, h, w, c, size, size, WHITENING_MAX);
-    for (int i = 0; i < n; i++)
-        add_image(images + (size_t)i * (size_t)(h * w * c), h, w, c, size, moments);
+    struct moments m = { images, n, h, w, c, size, .d = d, .sum = &moments };
+    const int rc = add_up(&m, err);
+    if (rc < 0)
+        return rc;
     for (int i = 0; i < d; i++)
         for (int j = 0; j <= i; j++)
             moments[j][i] = moments[i][j] /= patches;

@@ -8,14 +8,14 @@
 struct muon_cuda {
     struct gpu *gpu;
     bool tf32;
-    void *update, *before, *gram, *poly; /* floats */
-    void *squares;                       /* (2, MUON_BLOCKS) */
+    void *update, *next, *gram, *poly; /* floats */
+    void *squares;                     /* (2, MUON_BLOCKS) */
 };
 
 static int allocate(struct muon_cuda *m, size_t most, size_t square,
                     struct sluice_error *err)
 {
-    void **const to[] = { &m->update, &m->before, &m->gram, &m->poly, &m->squares };
+    void **const to[] = { &m->update, &m->next, &m->gram, &m->poly, &m->squares };
     const size_t bytes[] = { most * sizeof(float), most * sizeof(float),
                              square * sizeof(float), square * sizeof(float),
                              2 * MUON_BLOCKS * sizeof(double) };
@@ -59,20 +59,19 @@ void muon_cuda_free(struct muon_cuda *m)
         return;
     const struct gpu_runtime *run = m->gpu->run;
     run->release(m->gpu, m->update);
-    run->release(m->gpu, m->before);
+    run->release(m->gpu, m->next);
     run->release(m->gpu, m->gram);
     run->release(m->gpu, m->poly);
     run->release(m->gpu, m->squares);
     free(m);
 }
 
-/* One Newton-Schulz iteration, as muon.c's. */
-static int iterate(struct muon_cuda *m, int rows, int cols, struct sluice_error *err)
+/* One Newton-Schulz iteration, as muon.c's: from x to `next`. */
+static int iterate(struct muon_cuda *m, int rows, int cols, const float *x, float *next,
+                   struct sluice_error *err)
 {
     const bool tall = rows > cols;
     const int small = tall ? cols : rows, large = tall ? rows : cols;
-    const size_t square = (size_t)small * (size_t)small * sizeof(float);
-    const size_t all = (size_t)rows * (size_t)cols * sizeof(float);
     const struct gpu_product to_gram = {
         tall, !tall, small, small, large, 1, 0, m->tf32
     };
@@ -81,22 +80,20 @@ static int iterate(struct muon_cuda *m, int rows, int cols, struct sluice_error 
     const struct gpu_product to_x = { false, false, rows,    cols,
                                       small, 1,     3.4445F, m->tf32 };
     const struct gpu_runtime *run = m->gpu->run;
-    int rc = run->copy(m->gpu, m->before, m->update, all, COPY_ON_GPU, err);
+    const float *gram = m->gram, *poly = m->poly;
+    int rc = run->multiply(m->gpu, &to_gram, x, x, NULL, m->gram, err);
     if (rc == 0)
-        rc = run->multiply(m->gpu, &to_gram, m->before, m->before, m->gram, err);
-    if (rc == 0)
-        rc = run->copy(m->gpu, m->poly, m->gram, square, COPY_ON_GPU, err);
-    if (rc == 0)
-        rc = run->multiply(m->gpu, &to_poly, m->gram, m->gram, m->poly, err);
+        rc = run->multiply(m->gpu, &to_poly, gram, gram, gram, m->poly, err);
     return rc < 0 ? rc
-                  : run->multiply(m->gpu, &to_x, tall ? m->before : m->poly,
-                                  tall ? m->poly : m->before, m->update, err);
+                  : run->multiply(m->gpu, &to_x, tall ? x : poly, tall ? poly : x, x,
+                                  next, err);
 }
 
 int muon_cuda_update(struct muon_cuda *m, const struct tensor *t, float *moment,
                      const struct muon_cuda_step *step, struct sluice_error *err)
 {
-    const struct muon_args a = {
+    float *next = m->next;
+    struct muon_args a = {
         .w = t->data,
         .m = moment,
         .x = m->update,
@@ -115,7 +112,11 @@ int muon_cuda_update(struct muon_cuda *m, const struct tensor *t, float *moment,
         rc = launch_muon_squares(m->gpu, MUON_BLOCKS, BLOCK, &a, err);
     if (rc == 0)
         rc = each_muon_scale(m->gpu, a.count, &a, err);
-    for (int i = 0; i < step->iterations && rc == 0; i++)
-        rc = iterate(m, a.rows, (int)(a.count / (size_t)a.rows), err);
+    for (int i = 0; i < step->iterations && rc == 0; i++) {
+        float *x = a.x;
+        rc = iterate(m, a.rows, (int)(a.count / (size_t)a.rows), x, next, err);
+        a.x = next;
+        next = x;
+    }
     return rc < 0 ? rc : each_muon_apply(m->gpu, a.count, &a, err);
 }

@@ -129,13 +129,16 @@ static int host_layer_weight(struct gpu *gpu, struct gpu_layer *layer, const voi
 }
 
 static int host_multiply(struct gpu *gpu, const struct gpu_product *product,
-                         const float *a, const float *b, float *c,
+                         const float *a, const float *b, const float *from, float *c,
                          struct sluice_error *err)
 {
     (void)err;
-    return lanes_enqueue(
-        gpu, &(struct task){
-                 .what = PRODUCT, .product = *product, .a = a, .b = b, .to = c });
+    return lanes_enqueue(gpu, &(struct task){ .what = PRODUCT,
+                                              .product = *product,
+                                              .a = a,
+                                              .b = b,
+                                              .from = from,
+                                              .to = c });
 }
 
 static const struct gpu_runtime host_runtime = {

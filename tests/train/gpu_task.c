@@ -149,8 +149,10 @@ static void run_product(const struct task *t)
             for (int l = 0; l < k; l++)
                 sum += (double)a[p->transpose_a ? l * m + i : i * k + l] *
                        (double)b[p->transpose_b ? j * k + l : l * n + j];
-            float *to = (float *)t->to + (size_t)i * (size_t)n + (size_t)j;
-            *to = p->alpha * (float)sum + (p->beta != 0 ? p->beta * *to : 0);
+            const size_t at = (size_t)i * (size_t)n + (size_t)j;
+            ((float *)t->to)[at] =
+                p->alpha * (float)sum +
+                (p->beta != 0 ? p->beta * ((const float *)t->from)[at] : 0);
         }
 }
 

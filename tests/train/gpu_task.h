@@ -27,7 +27,7 @@ struct task {
         FOLLOW
     } what;
     void *to;
-    const void *a, *b;
+    const void *a, *b, *from;
     size_t bytes;
     enum gpu_kernel kernel;
     int blocks, threads;

@@ -45,8 +45,8 @@ struct gpu_layer_shape {
     bool wants_data, wants_weight; /* directions beside forward that are asked for */
 };
 
-/* c (m, n) = alpha op(a) op(b) + beta c in float, where op may transpose; rows without
- * gaps. */
+/* c (m, n) = alpha op(a) op(b) + beta from in float, where op may transpose; rows
+ * without gaps; from may be c, and with beta 0 is not read. */
 struct gpu_product {
     bool transpose_a, transpose_b;
     int m, n, k;
@@ -106,7 +106,8 @@ struct gpu_runtime {
     int (*layer_weight)(struct gpu *gpu, struct gpu_layer *layer, const void *x,
                         const void *dy, void *dweight, struct sluice_error *err);
     int (*multiply)(struct gpu *gpu, const struct gpu_product *product, const float *a,
-                    const float *b, float *c, struct sluice_error *err);
+                    const float *b, const float *from, float *c,
+                    struct sluice_error *err);
 };
 
 extern const struct gpu_runtime gpu_runtime_cuda; /* in a build with CUDA */

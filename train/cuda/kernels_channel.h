@@ -13,8 +13,8 @@
 enum {
     TILE_RUNS = 8,
     CHUNKS_MOST = 512,
-    CHUNK_LEAST = 64, /* rows */
-    SETTLE_CHANNELS = 32,
+    CHUNK_LEAST = 64,    /* rows */
+    SETTLE_CHANNELS = 8, /* 32 bytes: what memory gives at once */
     SETTLE_LANES = BLOCK / SETTLE_CHANNELS,
 };
 
@@ -86,7 +86,8 @@ SLUICE_HD static inline void load_norms(const struct channel_args *g,
 }
 
 SLUICE_HD static inline void sum_lane(const struct channel_args *g,
-                                      const struct lane *l, float sum[2][RUN])
+                                      const struct lane *l, enum channel_sums sums,
+                                      float sum[2][RUN])
 {
     struct norms s;
     float x[RUN], d[RUN], base[RUN];
@@ -94,20 +95,20 @@ SLUICE_HD static inline void sum_lane(const struct channel_args *g,
         sum[0][k] = sum[1][k] = 0;
     if (!l->count)
         return;
-    if (g->sums == SUMS_BACKWARD)
+    if (sums == SUMS_BACKWARD)
         load_norms(g, l, &s);
-    if (g->sums == SUMS_MOMENTS)
+    if (sums == SUMS_MOMENTS)
         run_load(g->dtype, g->x, (size_t)l->first, l->count, base);
     for (size_t row = l->row; row < l->end; row += (size_t)l->lanes) {
         const size_t place = row * (size_t)g->c + (size_t)l->first;
-        if (g->sums != SUMS_PLAIN)
+        if (sums != SUMS_PLAIN)
             run_load(g->dtype, g->x, place, l->count, x);
-        if (g->sums != SUMS_MOMENTS)
+        if (sums != SUMS_MOMENTS)
             run_load(g->dtype, g->dy, place, l->count, d);
         for (int k = 0; k < RUN; k++)
-            if (g->sums == SUMS_PLAIN) {
+            if (sums == SUMS_PLAIN) {
                 sum[0][k] += d[k];
-            } else if (g->sums == SUMS_MOMENTS) {
+            } else if (sums == SUMS_MOMENTS) {
                 const float v = x[k] - base[k];
                 sum[0][k] += v;
                 sum[1][k] += v * v;
@@ -122,15 +123,15 @@ SLUICE_HD static inline void sum_lane(const struct channel_args *g,
 }
 
 /* Phase 0: each lane's sums; phase 1: their sum over the lanes of the block. */
-SLUICE_HD static inline void channel_partial(const struct channel_args *g,
-                                             const struct spot *at)
+SLUICE_HD static inline void channel_sums(const struct channel_args *g,
+                                          const struct spot *at, enum channel_sums sums)
 {
     float *shared = (float *)at->shared; /* (2, lanes, channels of the tile) */
     const struct lane l = lane_at(g, at);
     const int width = g->tile_runs * RUN, tile = at->block % g->tiles;
     if (at->phase == 0) {
         float sum[2][RUN];
-        sum_lane(g, &l, sum);
+        sum_lane(g, &l, sums, sum);
         for (int v = 0; v < 2; v++)
             for (int k = 0; k < RUN; k++)
                 shared[(v * l.lanes + l.lane) * width +
@@ -146,6 +147,25 @@ SLUICE_HD static inline void channel_partial(const struct channel_args *g,
             g->partial[((size_t)(at->block / g->tiles) * 2 + (size_t)v) * (size_t)g->c +
                        (size_t)c] = sum;
     }
+}
+
+/* A kernel for each of the sums, as what one needs in registers, others do not. */
+SLUICE_HD static inline void channel_plain(const struct channel_args *g,
+                                           const struct spot *at)
+{
+    channel_sums(g, at, SUMS_PLAIN);
+}
+
+SLUICE_HD static inline void channel_moments(const struct channel_args *g,
+                                             const struct spot *at)
+{
+    channel_sums(g, at, SUMS_MOMENTS);
+}
+
+SLUICE_HD static inline void channel_backward(const struct channel_args *g,
+                                              const struct spot *at)
+{
+    channel_sums(g, at, SUMS_BACKWARD);
 }
 
 SLUICE_HD static inline void settle_moments(const struct channel_args *g, int c,
@@ -191,14 +211,16 @@ SLUICE_HD static inline void channel_settle(const struct channel_args *g,
     double *shared = (double *)at->shared; /* (2, lanes, channels) */
     const int k = at->thread % SETTLE_CHANNELS, lane = at->thread / SETTLE_CHANNELS;
     const int c = at->block * SETTLE_CHANNELS + k;
-    for (int v = 0; v < 2 && at->phase == 0; v++) {
-        double sum = 0;
-        for (int i = lane; i < g->chunks && c < g->c && g->sums != SUMS_NONE;
-             i += SETTLE_LANES)
-            sum +=
-                (double)
-                    g->partial[((size_t)i * 2 + (size_t)v) * (size_t)g->c + (size_t)c];
-        shared[(v * SETTLE_LANES + lane) * SETTLE_CHANNELS + k] = sum;
+    if (at->phase == 0) {
+        const int chunks = c < g->c && g->sums != SUMS_NONE ? g->chunks : 0;
+        double sum[2] = { 0, 0 };
+        for (int i = lane; i < chunks; i += SETTLE_LANES) {
+            const float *part = g->partial + (size_t)i * 2 * (size_t)g->c + c;
+            sum[0] += (double)part[0];
+            sum[1] += (double)part[g->c];
+        }
+        for (int v = 0; v < 2; v++)
+            shared[(v * SETTLE_LANES + lane) * SETTLE_CHANNELS + k] = sum[v];
     }
     if (at->phase == 1 && lane == 0 && c < g->c) {
         double sum[2] = { 0, 0 };

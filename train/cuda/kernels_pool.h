@@ -34,7 +34,7 @@ SLUICE_HD static inline struct pool_place pool_place(const struct pool_args *g,
     return p;
 }
 
-static inline size_t pool_places(const struct pool_args *g, int h, int w)
+SLUICE_HD static inline size_t pool_places(const struct pool_args *g, int h, int w)
 {
     return (size_t)g->n * (size_t)h * (size_t)w * (((size_t)g->c + RUN - 1) / RUN);
 }
@@ -160,6 +160,43 @@ SLUICE_HD static inline void maxpool_backward(const struct pool_args *g,
                                               const struct spot *at)
 {
     pool_backward(g, at, 1);
+}
+
+/* Windows side by side, as wide as their stride and without padding, share no pixel: a
+ * thread reads one and writes its gradient. Cells are windows, and what is left of the
+ * map behind the last of them, whose gradient is 0. */
+SLUICE_HD static inline int pool_cells(const struct pool_args *g, int size)
+{
+    return (size + g->stride - 1) / g->stride;
+}
+
+SLUICE_HD static inline void maxpool_apart(const struct pool_args *g,
+                                           const struct spot *at)
+{
+    const int rows = pool_cells(g, g->h), columns = pool_cells(g, g->w);
+    EACH(i, pool_places(g, rows, columns), at)
+    {
+        const struct pool_place p = pool_place(g, i, rows, columns);
+        const int y0 = p.y * g->stride, x0 = p.x * g->stride;
+        const int y1 = y0 + g->stride < g->h ? y0 + g->stride : g->h;
+        const int x1 = x0 + g->stride < g->w ? x0 + g->stride : g->w;
+        float best[RUN], d[RUN] = { 0 }, v[RUN];
+        int where[RUN] = { 0 };
+        if (p.y < g->oh && p.x < g->ow) {
+            window_max(g, &p, p.y, p.x, best, where);
+            run_load(g->dtype, g->dy,
+                     map_at(g, p.n, g->oh, g->ow, p.y, p.x) + (size_t)p.first, p.count,
+                     d);
+        }
+        for (int y = y0; y < y1; y++)
+            for (int x = x0; x < x1; x++) {
+                for (int k = 0; k < RUN; k++)
+                    v[k] = where[k] == y * g->w + x ? d[k] : 0;
+                run_store(g->dtype, g->out,
+                          map_at(g, p.n, g->h, g->w, y, x) + (size_t)p.first, p.count,
+                          v);
+            }
+    }
 }
 
 SLUICE_HD static inline void avgpool_backward(const struct pool_args *g,

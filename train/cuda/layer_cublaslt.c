@@ -174,10 +174,10 @@ void lt_layer_free(struct lt_layer *l)
 }
 
 static int multiply_add(const struct product *p, struct cuda *cuda, float alpha,
-                        const void *a, const void *b, float beta, void *d,
-                        struct sluice_error *err)
+                        const void *a, const void *b, float beta, const void *from,
+                        void *d, struct sluice_error *err)
 {
-    LT_TRY(err, cublasLtMatmul(cuda->lt, p->desc, &alpha, a, p->a, b, p->b, &beta, d,
+    LT_TRY(err, cublasLtMatmul(cuda->lt, p->desc, &alpha, a, p->a, b, p->b, &beta, from,
                                p->d, d, p->d, &p->algo, cuda->workspace, WORKSPACE,
                                cuda->stream[LANE_STEP]));
     return 0;
@@ -186,13 +186,13 @@ static int multiply_add(const struct product *p, struct cuda *cuda, float alpha,
 static int multiply(const struct product *p, struct cuda *cuda, const void *a,
                     const void *b, void *d, struct sluice_error *err)
 {
-    return multiply_add(p, cuda, 1, a, b, 0, d, err);
+    return multiply_add(p, cuda, 1, a, b, 0, d, d, err);
 }
 
 /* Ours by rows are its by columns, transposed: c' = op(b)' op(a)'. What it needs is
  * made anew each time, which a recorded step does once. */
 int lt_multiply(struct cuda *cuda, const struct gpu_product *p, const float *a,
-                const float *b, float *c, struct sluice_error *err)
+                const float *b, const float *from, float *c, struct sluice_error *err)
 {
     const cudaDataType_t f32 = CUDA_R_32F;
     const struct matrix left = { f32, p->transpose_b ? p->k : p->n,
@@ -203,7 +203,8 @@ int lt_multiply(struct cuda *cuda, const struct gpu_product *p, const float *a,
     int rc = make(&product, cuda, left, right,
                   (struct matrix){ f32, p->n, p->m, false }, p->tf32, err);
     if (rc == 0)
-        rc = multiply_add(&product, cuda, p->alpha, b, a, p->beta, c, err);
+        rc = multiply_add(&product, cuda, p->alpha, b, a, p->beta,
+                          p->beta != 0 ? from : c, c, err);
     unmake(&product);
     return rc;
 }

@@ -342,9 +342,10 @@ static int layer_weight(struct gpu *gpu, struct gpu_layer *layer, const void *x,
 }
 
 static int multiply(struct gpu *gpu, const struct gpu_product *product, const float *a,
-                    const float *b, float *c, struct sluice_error *err)
+                    const float *b, const float *from, float *c,
+                    struct sluice_error *err)
 {
-    return lt_multiply(cuda_of(gpu), product, a, b, c, err);
+    return lt_multiply(cuda_of(gpu), product, a, b, from, c, err);
 }
 
 const struct gpu_runtime gpu_runtime_cuda = {

@@ -91,6 +91,6 @@ int lt_layer_data(struct lt_layer *layer, struct cuda *cuda, const void *dy,
 int lt_layer_weight(struct lt_layer *layer, struct cuda *cuda, const void *x,
                     const void *dy, void *dw, struct sluice_error *err);
 int lt_multiply(struct cuda *cuda, const struct gpu_product *product, const float *a,
-                const float *b, float *c, struct sluice_error *err);
+                const float *b, const float *from, float *c, struct sluice_error *err);
 
 #endif

@@ -23,13 +23,28 @@ size_t channel_partial_bytes(const struct channel_args *a)
     return (size_t)a->chunks * 2 * (size_t)a->c * sizeof(float);
 }
 
+static int partial_sums(struct gpu *gpu, const struct channel_args *a,
+                        struct sluice_error *err)
+{
+    const int blocks = a->chunks * a->tiles;
+    switch (a->sums) {
+    case SUMS_PLAIN:
+        return launch_channel_plain(gpu, blocks, BLOCK, a, err);
+    case SUMS_MOMENTS:
+        return launch_channel_moments(gpu, blocks, BLOCK, a, err);
+    case SUMS_BACKWARD:
+        return launch_channel_backward(gpu, blocks, BLOCK, a, err);
+    case SUMS_NONE:
+        break;
+    }
+    return 0;
+}
+
 int channel_sum_up(struct gpu *gpu, const struct channel_args *a,
                    struct sluice_error *err)
 {
     const int blocks = (a->c + SETTLE_CHANNELS - 1) / SETTLE_CHANNELS;
-    int rc = 0;
-    if (a->sums != SUMS_NONE)
-        rc = launch_channel_partial(gpu, a->chunks * a->tiles, BLOCK, a, err);
+    const int rc = partial_sums(gpu, a, err);
     return rc < 0 ? rc : launch_channel_settle(gpu, blocks, BLOCK, a, err);
 }
 

@@ -47,7 +47,25 @@ static struct pool_args arguments(const struct op *op)
                                                  .backward = name##_back };
 
 FORWARD(maxpool)
-BACKWARD(maxpool, a.h, a.w)
+
+static int maxpool_back(struct op *op, struct device *dev, struct pass *pass,
+                        struct sluice_error *err)
+{
+    (void)pass;
+    struct pool_args a = arguments(op);
+    a.out = op->in[0]->grad;
+    if (!a.out)
+        return 0;
+    if (a.kernel == a.stride && a.pad == 0)
+        return each_maxpool_apart(
+            gpu_of(dev), pool_places(&a, pool_cells(&a, a.h), pool_cells(&a, a.w)), &a,
+            err);
+    return each_maxpool_backward(gpu_of(dev), pool_places(&a, a.h, a.w), &a, err);
+}
+
+const struct op_backend op_maxpool_cuda = { .forward = maxpool_pass,
+                                            .backward = maxpool_back };
+
 FORWARD(avgpool)
 BACKWARD(avgpool, a.h, a.w)
 FORWARD(globalmax)

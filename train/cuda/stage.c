@@ -2,32 +2,82 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../workers.h"
 #include "stage.h"
+
+enum {
+    READERS = 16,   /* threads at most that read the set */
+    STRETCH = 4096, /* images that they read before they are copied */
+};
 
 /* Between the lanes: the stage is full; the step has taken what was on it. */
 enum { STAGED, TAKEN };
 _Static_assert((int)TAKEN < (int)GPU_SIGNALS, "a signal each way");
 
+/* A stretch of the set, read by several threads. */
+struct reading {
+    const struct stage *s;
+    unsigned char *to;
+    uint64_t first, count;
+    int failed[READERS]; /* 0, or the code of what is in error */
+    struct sluice_error error[READERS];
+};
+
+static void read_part(void *arg, size_t part)
+{
+    struct reading *r = arg;
+    const size_t each = sluice_shape_bytes(&r->s->source);
+    const uint64_t end = r->count * (part + 1) / READERS;
+    for (uint64_t i = r->count * part / READERS; i < end && !r->failed[part]; i++)
+        r->failed[part] =
+            sluice_loader_read(r->s->feed->loader, r->first + i, r->to + i * each, each,
+                               NULL, &r->error[part]);
+}
+
+/* The first error is that of the first image. */
+static int read_stretch(struct workers *pool, struct reading *r,
+                        struct sluice_error *err)
+{
+    memset(r->failed, 0, sizeof r->failed);
+    workers_run(pool, READERS, read_part, r);
+    for (int i = 0; i < READERS; i++)
+        if (r->failed[i] < 0)
+            return sluice_fail(err, r->error[i].code, "%s", r->error[i].message);
+    return 0;
+}
+
 /* Every image of the set, in the order of their numbers. */
-static int send_set(struct stage *s, struct sluice_error *err)
+static int send_parts(struct stage *s, struct workers *pool, struct reading *r,
+                      struct sluice_error *err)
 {
     const size_t each = sluice_shape_bytes(&s->source);
-    const uint64_t first = s->info->first, count = s->info->count;
-    const uint64_t most = 4096;
-    unsigned char *part = malloc(most * each);
-    int rc = part ? 0 : sluice_fail(err, SLUICE_ENOMEM, "no memory for images");
-    for (uint64_t at = 0; at < count && rc == 0;) {
-        const uint64_t n = count - at < most ? count - at : most;
-        for (uint64_t i = 0; i < n && rc == 0; i++)
-            rc = sluice_loader_read(s->feed->loader, first + at + i, part + i * each,
-                                    each, NULL, err);
-        if (rc >= 0)
-            rc = gpu_write(s->gpu, (unsigned char *)s->pixels + at * each, part,
-                           n * each, err);
-        at += n;
+    const uint64_t count = s->info->count;
+    int rc = 0;
+    for (uint64_t at = 0; at < count && rc == 0; at += r->count) {
+        r->first = s->info->first + at;
+        r->count = count - at < STRETCH ? count - at : STRETCH;
+        rc = read_stretch(pool, r, err);
+        if (rc == 0)
+            rc = gpu_write(s->gpu, (unsigned char *)s->pixels + at * each, r->to,
+                           r->count * each, err);
     }
-    free(part);
-    return rc < 0 ? rc : 0;
+    return rc;
+}
+
+static int send_set(struct stage *s, struct sluice_error *err)
+{
+    const int cpus = sluice_cpus();
+    struct reading r = { .s = s };
+    struct workers *pool;
+    int rc = workers_open(&pool, cpus < READERS ? cpus : READERS, err);
+    if (rc < 0)
+        return rc;
+    r.to = malloc(STRETCH * sluice_shape_bytes(&s->source));
+    rc = r.to ? send_parts(s, pool, &r, err)
+              : sluice_fail(err, SLUICE_ENOMEM, "no memory for images");
+    free(r.to);
+    workers_close(pool);
+    return rc;
 }
 
 /* Images and labels as the network wants them. */

@@ -159,7 +159,7 @@ int sluice_cpus(void);
 
 /* One whole image by its sample's number, decoded to u8 HWC at its own size into
  * `pixels` (`capacity` bytes, checked): map-style access, beside the batches. No crop,
- * no transform. `out` may be NULL. */
+ * no transform. `out` may be NULL. From any thread. */
 int sluice_loader_read(struct sluice_loader *ld, uint64_t sample, void *pixels,
                        size_t capacity, struct sluice_image *out,
                        struct sluice_error *err);

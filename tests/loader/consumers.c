@@ -259,6 +259,25 @@ static void own_memory(void)
 
 /* ---- single samples, nonsense ---- */
 
+struct reader {
+    struct sluice_loader *ld;
+    int bad; /* samples that are not what was written */
+};
+
+static void *read_all(void *arg)
+{
+    struct reader *r = arg;
+    uint8_t got[PACK_BYTES], want[PACK_BYTES];
+    struct sluice_image image;
+    struct sluice_error err;
+    for (uint64_t i = 0; i < SAMPLES; i++) {
+        const int rc = sluice_loader_read(r->ld, i, got, sizeof(got), &image, &err);
+        pack_pixels(i, want);
+        r->bad += rc < 0 || memcmp(got, want, PACK_BYTES) != 0 || image.id != i;
+    }
+    return NULL;
+}
+
 static void single(enum sluice_io io)
 {
     struct sluice_loader *ld =
@@ -273,6 +292,17 @@ static void single(enum sluice_io io)
         CHECK(memcmp(got, want, PACK_BYTES) == 0, "sample %d", (int)i);
         CHECK(image.pixels == got && image.id == i && image.width == PACK_SIDE,
               "image");
+    }
+    sluice_loader_close(ld);
+    ld = open_with(&(struct sluice_loader_options){ .batch_size = BATCH, .io = io });
+    struct reader readers[3] = { { ld, 0 }, { ld, 0 }, { ld, 0 } };
+    pthread_t threads[3];
+    for (int i = 0; i < 3; i++)
+        REQUIRE(pthread_create(&threads[i], NULL, read_all, &readers[i]) == 0,
+                "thread");
+    for (int i = 0; i < 3; i++) {
+        pthread_join(threads[i], NULL);
+        CHECK(readers[i].bad == 0, "%d samples differ", readers[i].bad);
     }
     CHECK(sluice_loader_read(ld, 0, got, sizeof(got) - 1, NULL, &err) == SLUICE_EINVAL,
           "too little room");

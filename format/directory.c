@@ -194,6 +194,10 @@ static int parse_stats(struct sluice_directory *dir, const char *name, const uin
             return sluice_fail(err, SLUICE_ECORRUPT, "%s: statistics are not numbers",
                                name);
     }
+    for (int c = 1; channels == 1 && c < SLUICE_STATS_MAX; c++) {
+        dir->mean[c] = dir->mean[0];
+        dir->std[c] = dir->std[0];
+    }
     return 0;
 }
 

@@ -8,12 +8,11 @@
 #include <unistd.h>
 
 #include <sluice/augment.h>
+#include <sluice/format_emit.h>
 #include <sluice/loader.h>
 
 #include "python_options.h"
 #include "sluice_python.h"
-
-enum { CHANNELS = 4 };
 
 /* A batch in Python's hands. Where the pipeline mixes, the images are the lease's. */
 struct lease {
@@ -31,7 +30,6 @@ struct sluice_python {
     struct lease *leases;           /* (batches) */
     struct sluice_mix *mixes;       /* (batch_size) NULL: the pipeline does not mix */
     int batches, batch_size;
-    double mean[CHANNELS], std[CHANNELS];
     int label; /* column that is the class; -1: no columns */
     int stop;  /* a descriptor: readable once Python has closed the loader */
 };
@@ -45,20 +43,13 @@ static int told(int rc, const struct sluice_error *err, char *message)
 
 /* ---- opening ---- */
 
-/* The file's statistics for the channels that images are loaded with: grey ones count
- * for each of three, those of colours are none of grey. `out` or NULL. */
-static const double *stats_of(const struct sluice_loader *ld, const double *stored,
-                              double out[CHANNELS])
+/* The file's statistics, which are NULL or `stored`, if they are of the channels that
+ * images are loaded with: those of colours are none of grey. */
+static const double *stats_of(const struct sluice_loader *ld, const double *stored)
 {
     const struct sluice_dataset *ds = sluice_loader_dataset(ld);
-    const int field = sluice_dataset_find_kind(ds, SLUICE_KIND_IMAGE);
-    const int has = (int)sluice_dataset_field(ds, field)->shape[2];
-    const int channels = sluice_loader_source(ld).channels;
-    if (!stored || (has > 1 && has != channels))
-        return NULL;
-    for (int c = 0; c < channels && c < CHANNELS; c++)
-        out[c] = stored[has == 1 ? 0 : c];
-    return out;
+    const int has = sluice_dataset_directory(ds)->stats_channels;
+    return has == 1 || has == sluice_loader_source(ld).channels ? stored : NULL;
 }
 
 /* The pipeline needs the file's shape and statistics: a short look at it. */
@@ -78,14 +69,13 @@ static int make_pipeline(struct sluice_augment **out, const char *path,
     if (rc < 0)
         return rc;
     const struct sluice_dataset *ds = sluice_loader_dataset(ld);
-    double mean[CHANNELS], std[CHANNELS];
     const struct sluice_augment_options options = {
         .source = sluice_loader_source(ld),
         .seed = o->loader.seed,
         .dtype = python_options_dtype(o),
         .layout = python_options_layout(o),
-        .mean = stats_of(ld, sluice_dataset_mean(ds), mean),
-        .std = stats_of(ld, sluice_dataset_std(ds), std),
+        .mean = stats_of(ld, sluice_dataset_mean(ds)),
+        .std = stats_of(ld, sluice_dataset_std(ds)),
         .mixes = 1,
     };
     rc = sluice_augment_create(out, o->augment ? o->augment : "", &options, err);
@@ -417,13 +407,13 @@ const char *sluice_python_class_name(struct sluice_python *p, int i)
 const double *sluice_python_mean(struct sluice_python *p)
 {
     const double *stored = sluice_dataset_mean(sluice_loader_dataset(p->loader));
-    return stats_of(p->loader, stored, p->mean);
+    return stats_of(p->loader, stored);
 }
 
 const double *sluice_python_std(struct sluice_python *p)
 {
     const double *stored = sluice_dataset_std(sluice_loader_dataset(p->loader));
-    return stats_of(p->loader, stored, p->std);
+    return stats_of(p->loader, stored);
 }
 
 const char *sluice_python_option(int i, const char **help)

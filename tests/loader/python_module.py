@@ -81,6 +81,12 @@ class Contents(unittest.TestCase):
         self.assertIn("normalize:mean=", loader.pipeline)
         grey = sluice.Loader(GREY, channels=3, augment="normalize")
         self.assertEqual((grey.shape, grey.mean, grey.std), ((2, 2, 3), (2.5,) * 3, (1.25 ** 0.5,) * 3))
+        pictures, jpegs = GREY + ".pictures", GREY + ".jpegs"
+        for arguments in (["export", GREY, pictures],
+                          ["write", "folder", pictures, jpegs, "--mode=jpg", "--quality=100"]):
+            subprocess.run([BIN + "/sluice", *arguments, "--quiet"], check=True)
+        grey = sluice.Loader(jpegs, augment="normalize")
+        self.assertEqual((grey.shape, grey.mean, grey.std), ((2, 2, 3), (2.5,) * 3, (1.25 ** 0.5,) * 3))
         self.assertIsNone(sluice.Loader(FILE).pipeline)
         self.assertEqual(sluice.Loader(FILE, class_field="coarse_label").label, "coarse_label")
         self.assertEqual(loader.classes, [f"class {i}" for i in range(100)])

@@ -128,7 +128,8 @@ int sluice_dataset_classes(const struct sluice_dataset *ds,
 const char *sluice_dataset_class_name(const struct sluice_dataset *ds, int field,
                                       int label);
 /* Mean and standard deviation of each channel over all pixels, on the 0..255 scale;
- * NULL if not stored. `channels` of the image field entries each. */
+ * NULL if not stored. Those of grey images stand there for each of three channels, as
+ * they may be loaded with colours. */
 const double *sluice_dataset_mean(const struct sluice_dataset *ds);
 const double *sluice_dataset_std(const struct sluice_dataset *ds);
 /* Where the data came from: JSON text, "{}" if not stored. */

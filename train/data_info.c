@@ -124,10 +124,44 @@ static int parse_range(struct data_info *info, const char *key, const char *rang
     return 0;
 }
 
-int data_info_open(struct data_info *info, const char *key, const char *path,
-                   const char *range, const char *label, struct sluice_error *err)
+/* A file that leaves the size of images open may still have but one: the loader knows.
+ */
+static int find_shape(struct data_info *info, const struct config *cfg,
+                      const struct sluice_field *image, struct sluice_error *err)
 {
-    const struct sluice_field *image;
+    const struct sluice_loader_options look = {
+        .threads = 1,
+        .batches = 1,
+        .batch_size = 1,
+        .io = SLUICE_IO_PREAD,
+        .on_error = (enum sluice_on_error)cfg->data.on_error,
+    };
+    struct sluice_loader *ld;
+    if (cfg->data.crop != SLUICE_CROP_NONE)
+        info->source = (struct sluice_shape){ cfg->data.size, cfg->data.size, 3,
+                                              SLUICE_U8, SLUICE_NHWC };
+    else
+        info->source =
+            (struct sluice_shape){ (int)image->shape[0], (int)image->shape[1],
+                                   (int)image->shape[2], SLUICE_U8, SLUICE_NHWC };
+    if (info->source.height && info->source.width && info->source.channels)
+        return 0;
+    int rc = sluice_loader_open(&ld, info->path, &look, err);
+    if (rc == SLUICE_EINVAL)
+        return sluice_fail(err, rc,
+                           "%.200s: images of varying size: expected data.crop=random "
+                           "or center, found none",
+                           info->path);
+    if (rc == 0)
+        info->source = sluice_loader_source(ld);
+    sluice_loader_close(ld);
+    return rc;
+}
+
+int data_info_open(struct data_info *info, const char *key, const char *path,
+                   const char *range, const struct config *cfg,
+                   struct sluice_error *err)
+{
     int field, rc;
     *info = (struct data_info){ .path = path, .label_field = -1 };
     if ((rc = open_dataset(info, key, err)) < 0)
@@ -137,21 +171,11 @@ int data_info_open(struct data_info *info, const char *key, const char *path,
     if (field < 0 || info->all == 0)
         return sluice_fail(err, SLUICE_EINVAL, "%.300s: %s", path,
                            field < 0 ? "no image field" : "no samples");
-    image = sluice_dataset_field(info->dataset, field);
-    info->source =
-        (struct sluice_shape){ (int)image->shape[0], (int)image->shape[1],
-                               (int)image->shape[2], SLUICE_U8, SLUICE_NHWC };
     if ((rc = parse_range(info, key, range, err)) < 0 ||
-        (rc = find_label(info, label, err)) < 0)
+        (rc = find_label(info, cfg->data.label, err)) < 0 ||
+        (rc = count_classes(info, err)) < 0)
         return rc;
-    return count_classes(info, err);
-}
-
-void data_info_crop(struct data_info *info, const struct config *cfg)
-{
-    if (cfg->data.crop != SLUICE_CROP_NONE)
-        info->source = (struct sluice_shape){ cfg->data.size, cfg->data.size, 3,
-                                              SLUICE_U8, SLUICE_NHWC };
+    return find_shape(info, cfg, sluice_dataset_field(info->dataset, field), err);
 }
 
 enum sluice_crop_kind feed_test_crop(const struct config *cfg)
@@ -262,11 +286,6 @@ int feed_open(struct feed *feed, const struct data_info *info, const struct conf
     const bool own = cfg->data.mean.count > 0;
     int rc;
     *feed = (struct feed){ 0 };
-    if (!info->source.height)
-        return sluice_fail(err, SLUICE_EINVAL,
-                           "%.200s: images of varying size: expected data.crop=random "
-                           "or center, found none",
-                           info->path);
     if (own && cfg->data.mean.count != channels)
         return sluice_fail(err, SLUICE_EINVAL,
                            "data.mean has %d numbers, images of %.200s %d channels",

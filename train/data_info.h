@@ -12,24 +12,23 @@
 struct data_info {
     const char *path; /* borrowed */
     struct sluice_dataset *dataset;
-    uint64_t first, count; /* the samples in use: first ... first + count - 1 */
-    uint64_t all;          /* in the file */
-    struct sluice_shape source;
-    int label_field;  /* -1: the file has no labels */
-    int label_column; /* in a batch's labels */
-    int classes;      /* from the class names, else the largest label; 0: no labels */
+    uint64_t first, count;      /* the samples in use: first ... first + count - 1 */
+    uint64_t all;               /* in the file */
+    struct sluice_shape source; /* of images behind data.crop */
+    int label_field;            /* -1: the file has no labels */
+    int label_column;           /* in a batch's labels */
+    int classes; /* from the class names, else the largest label; 0: no labels */
 };
 
-/* What the network will see of files whose images are cropped. */
-void data_info_crop(struct data_info *info, const struct config *cfg);
 /* A test's crop beside the one of training. */
 enum sluice_crop_kind feed_test_crop(const struct config *cfg);
 
 /* `key` is what named the file, for errors: another may be given by it. `range` is
- * "FIRST-LAST", "" for all samples; `label` the name of the integer field, "" for the
- * first. */
+ * "FIRST-LAST", "" for all samples. Of the configuration count data.label, data.crop,
+ * data.size and data.on_error. */
 int data_info_open(struct data_info *info, const char *key, const char *path,
-                   const char *range, const char *label, struct sluice_error *err);
+                   const char *range, const struct config *cfg,
+                   struct sluice_error *err);
 void data_info_close(struct data_info *info); /* a zeroed one is fine */
 /* Every label of the samples in use lies in [0, classes). */
 int data_info_check_labels(const struct data_info *info, int classes,

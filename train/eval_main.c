@@ -136,15 +136,14 @@ static int open_data(struct evaluator *e, int classes, struct sluice_error *err)
                            "data.test: no file named; say data.test=FILE.sluice");
     rc = data_info_open(&e->info, test ? "data.test" : "data.validation",
                         test ? cfg->data.test : cfg->data.validation,
-                        test ? cfg->data.test_range : cfg->data.validation_range,
-                        cfg->data.label, err);
+                        test ? cfg->data.test_range : cfg->data.validation_range, cfg,
+                        err);
     if (rc < 0)
         return rc;
     /* Whatever operations do to an image, its channels stay. */
     const double channels = extra_number(&e->meta, "channels", e->info.source.channels);
     if (channels != e->info.source.channels)
         return check_shape(e, &e->info.source, err);
-    data_info_crop(&e->info, cfg);
     if (e->info.label_field < 0)
         return 0;
     return data_info_check_labels(&e->info, classes, err);

@@ -12,8 +12,7 @@ static int open_measured(const struct trainer *t, struct data_info *info,
                          const char *key, const char *path, const char *range,
                          struct sluice_error *err)
 {
-    int rc = data_info_open(info, key, path, range, t->cfg->data.label, err);
-    data_info_crop(info, t->cfg);
+    int rc = data_info_open(info, key, path, range, t->cfg, err);
     if (rc < 0 || (rc = data_info_check_match(&t->train_info, info, err)) < 0)
         return rc;
     return data_info_check_labels(info, t->classes, err);
@@ -62,8 +61,7 @@ int trainer_open_data(struct trainer *t, struct sluice_error *err)
         return sluice_fail(err, SLUICE_EINVAL,
                            "data.train: no file named; say data.train=FILE.sluice");
     rc = data_info_open(&t->train_info, "data.train", cfg->data.train,
-                        cfg->data.train_range, cfg->data.label, err);
-    data_info_crop(&t->train_info, cfg);
+                        cfg->data.train_range, cfg, err);
     if (rc < 0 ||
         (rc = data_info_check_labels(&t->train_info, t->train_info.classes, err)) < 0)
         return rc;

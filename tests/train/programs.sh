@@ -78,6 +78,22 @@ sluice train $tiny $data training.epochs=1 run.name=cropped \
   fail "center_crop: $(cat err)"
 sluice eval runs/latest --quiet >out 2>err || fail "eval of cropped images: $(cat err)"
 
+# Pictures in folders: of one size as they are, of any size through a crop, also grey ones.
+for channels in 3 1; do
+  $make_set set.sluice 24 12 $channels 3 0 4
+  rm -rf pictures && sluice export set.sluice pictures --quiet &&
+    sluice write folder pictures png.sluice --quiet &&
+    sluice write folder pictures jpg.sluice --mode=jpg --quiet || fail "pictures"
+  for file in png jpg; do
+    for crop in none center; do
+      sluice train $tiny data.train=$file.sluice data.test=$file.sluice training.epochs=1 \
+        training.batch_size=8 data.crop=$crop data.size=16 run.name=pictures --quiet >out 2>err &&
+        sluice eval runs/latest --quiet >out 2>err ||
+        fail "$file of $channels channels, crop $crop: $(cat err)"
+    done
+  done
+done
+
 # Mixed in training, never in testing; repeated to the bit. Shares are close to 0 or 1:
 # whoever took an image's own label alone would be wrong every other time.
 for name in once twice; do

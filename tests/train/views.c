@@ -131,7 +131,7 @@ int main(void)
                    &(struct tiny_set){ IMAGES, SIDE, CHANNELS, CLASSES, 0, false, 3 });
     rig_device(&r, "ref");
     REQUIRE(config_from_recipe(&cfg, args, 3, &r.err) == 0, "%s", r.err.message);
-    REQUIRE(data_info_open(&info, "data.test", path, "", "", &r.err) == 0, "%s",
+    REQUIRE(data_info_open(&info, "data.test", path, "", &cfg, &r.err) == 0, "%s",
             r.err.message);
     const struct feed_options feed_options = {
         .pipeline = cfg.data.augment,

@@ -8,6 +8,7 @@
 
 #include "config_parts.h"
 #include "models/model.h"
+#include "near.h"
 
 enum { LEFT = 28 }; /* width of the help's left column */
 
@@ -36,30 +37,6 @@ const char *config_choice(char buf[64], const char *name, int value)
     return buf;
 }
 
-/* Edit distance, bounded sizes: keys are short. */
-static int distance(const char *a, const char *b)
-{
-    enum { LONGEST = 63 };
-    int row[LONGEST + 1];
-    int n = (int)strnlen(a, LONGEST), m = (int)strnlen(b, LONGEST);
-    for (int j = 0; j <= m; j++)
-        row[j] = j;
-    for (int i = 1; i <= n; i++) {
-        int corner = row[0];
-        row[0] = i;
-        for (int j = 1; j <= m; j++) {
-            int best = corner + (a[i - 1] != b[j - 1]);
-            corner = row[j];
-            if (row[j] + 1 < best)
-                best = row[j] + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            row[j] = best;
-        }
-    }
-    return row[m];
-}
-
 static const char *last_part(const char *key)
 {
     const char *dot = strrchr(key, '.');
@@ -71,7 +48,7 @@ void names_near(char *buf, size_t size, const char *name, const char *const *all
     size_t at = 0;
     *buf = 0;
     for (int i = 0, shown = 0; all[i]; i++) {
-        bool near = !*name || distance(name, all[i]) <= 3 ||
+        bool near = !*name || text_distance(name, all[i]) <= 3 ||
                     strcmp(last_part(name), last_part(all[i])) == 0;
         if (!near || (*name && shown == 5) || at + strlen(all[i]) + 3 > size)
             continue;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "near.h"
 #include "options.h"
 
 #ifndef SLUICE_VERSION
@@ -26,17 +27,42 @@ static _Noreturn void usage_error(const struct cli_spec *spec, const char *what,
     exit(CLI_USAGE);
 }
 
+/* `name` ends at `equals`, if it is not NULL. */
+static _Noreturn void unknown_option(const struct cli_spec *spec, const char *given,
+                                     const char *name, const char *equals)
+{
+    enum { FAR = 3 };
+    char word[64], near[96] = "";
+    int least = FAR;
+    snprintf(word, sizeof(word), "%.*s",
+             (int)(equals ? equals - name : (ptrdiff_t)strlen(name)), name);
+    for (const struct cli_option *o = spec->options; o->name; o++) {
+        const int far = text_distance(word, o->name);
+        if (far < least && far < (int)strlen(o->name)) {
+            least = far;
+            snprintf(near, sizeof(near), "; near: --%s", o->name);
+        }
+    }
+    if (least == FAR && equals && strstr(spec->arguments, "VALUE"))
+        snprintf(near, sizeof(near), "; keys have no dashes: %s", name);
+    fprintf(stderr, "%s: unknown option %s%s (see %s --help)\n", spec->program, given,
+            near, spec->program);
+    exit(CLI_USAGE);
+}
+
 static _Noreturn void value_error(const struct cli_spec *spec,
                                   const struct cli_option *o, const char *text)
 {
+    const char *number = o->kind == CLI_DOUBLE ? "a number" : "a whole number";
     char wanted[256] = "";
     if (o->kind == CLI_CHOICE)
         snprintf(wanted, sizeof(wanted), "one of %s", o->choices);
     else if (o->min != 0 || o->max != 0)
-        snprintf(wanted, sizeof(wanted), "a number from %.15g to %.15g", o->min,
-                 o->max);
+        snprintf(wanted, sizeof(wanted), "%s from %.15g to %.15g%s", number, o->min,
+                 o->max, o->kind == CLI_SIZE ? ", as in 64K, 2M or 1G" : "");
     else
-        snprintf(wanted, sizeof(wanted), "a number");
+        snprintf(wanted, sizeof(wanted), "%s%s", number,
+                 o->kind == CLI_UINT64 ? " from 0" : "");
     fprintf(stderr, "%s: --%s=%s: expected %s\n", spec->program, o->name, text, wanted);
     exit(CLI_USAGE);
 }
@@ -188,7 +214,7 @@ int cli_parse(const struct cli_spec *spec, int argc, char **argv, void *values,
         const struct cli_option *o =
             find(spec, name, equals ? (size_t)(equals - name) : strlen(name));
         if (!o || a[1] != '-')
-            usage_error(spec, "unknown option", a);
+            unknown_option(spec, a, name, equals);
         if (o->kind == CLI_FLAG && equals)
             usage_error(spec, "takes no value:", a);
         if (o->kind != CLI_FLAG && !equals && i + 1 == argc)

@@ -225,10 +225,23 @@ static int set_value(const struct option *o, struct python_options *options,
 
 /* ---- all of them ---- */
 
+/* What others call it. */
+static const char *const foreign[][2] = {
+    { "num_workers", "threads" },        { "shuffle", "order" },
+    { "sampler", "sample_weights" },     { "indices", "subset" },
+    { "prefetch_factor", "batches" },    { "batches_ahead", "batches" },
+    { "transform", "augment" },          { "pipelines", "augment" },
+    { "distributed", "rank and world" }, { "os_cache", "io" },
+};
+
 static int unknown(const char *name, struct sluice_error *err)
 {
     char all[440] = "";
     size_t n = 0;
+    for (size_t i = 0; i < sizeof(foreign) / sizeof(*foreign); i++)
+        if (strcmp(foreign[i][0], name) == 0)
+            return sluice_fail(err, SLUICE_EINVAL, "%s: no such option; here it is %s",
+                               name, foreign[i][1]);
     for (const struct option *o = option_table; o->name && n < sizeof(all); o++)
         n += (size_t)snprintf(all + n, sizeof(all) - n, " %s", o->name);
     return sluice_fail(err, SLUICE_EINVAL, "%.30s: no such option; there are%s", name,

@@ -20,6 +20,7 @@ import sluice
 class Errors(unittest.TestCase):
     def test_options(self):
         refuse = lambda **o: message("invalid", sluice.Loader, FILE, **o)
+        self.assertIn("here it is threads", refuse(num_workers=2))
         for name in sluice.options():
             self.assertIn(name, refuse(batchsize=5).split())
         self.assertEqual(refuse(order="shuffled"),

@@ -1,11 +1,15 @@
 """python_module.py BIN_DIR MODULE_DIR README -- `import sluice` as its users use it: what
 batches hold, against `sluice bench` and pixels that are known, and in which order they come."""
 
+import copy
+import json
+import pickle
+import subprocess
 import threading
 import unittest
 
 from python_rig import (
-    BATCH, CHAIN, FILE, GREY, SAMPLES, bench_hash, crc32c, known, message, run, seen)
+    BATCH, BIN, CHAIN, FILE, GREY, SAMPLES, bench_hash, crc32c, known, message, run, seen)
 import sluice
 
 numpy = sluice.numpy
@@ -117,6 +121,8 @@ class Contents(unittest.TestCase):
             self.assertEqual(labels.tolist(), batch.labels.tolist())
             self.assertEqual(bytes(images.view(torch.uint8).flatten().tolist()), batch.images.tobytes())
             self.assertTrue(0 <= int(partners.min()) and float(shares.max()) <= 1)
+        few = sluice.Loader(FILE, subset=torch.arange(5), drop_last=torch.tensor(False))
+        self.assertEqual(few.samples, 5)
         want = images.clone()
         del batch, labels, partners, shares
         seen(loader)
@@ -150,6 +156,12 @@ class Epochs(unittest.TestCase):
         self.assertEqual((loader.epoch, seen(loader)[0][:2]), (5, (5, 3)))
         self.assertIn("batch 9 of 8", message("invalid", loader.seek, 0, 9))
         self.assertIn("-1", message("invalid", loader.seek, -1))
+        for what, clear in ((loader, "open the file again"), (held, "copy its arrays")):
+            for call in (pickle.dumps, copy.copy):
+                with self.assertRaisesRegex(TypeError, clear):
+                    call(what)
+        with self.assertRaisesRegex(TypeError, "the text of state()"):
+            loader.restore(json.loads(loader.state()))
 
     def test_resume(self):
         want = sluice.Loader(FILE, batch_size=BATCH, augment=CHAIN, seed=9)

@@ -138,6 +138,10 @@ class Batch:
     def __len__(self):
         return self._n
 
+    def __reduce__(self):
+        raise TypeError("sluice.Batch: is memory of its loader, and cannot be pickled: "
+                        "copy its arrays (images.copy(), images.clone())")
+
     def __iter__(self):
         yield self.images
         yield self.labels
@@ -260,6 +264,10 @@ class Loader:
         return {names[i].decode(): int(v) if (v := values[i]).is_integer() else v
                 for i in range(n)}
 
+    def __reduce__(self):
+        raise TypeError("sluice.Loader: cannot be pickled or copied: open the file again "
+                        "where it is used, with rank= and world= if processes share it")
+
     def _open(self):
         handle = self._handle
         if handle is None:
@@ -361,7 +369,8 @@ class Loader:
         """The next `for` begins with batch `batch` of epoch `epoch`."""
         handle = self._open()
         if not (0 <= epoch < 1 << 32 and 0 <= batch < 1 << 63):
-            raise Error(f"{self.path}: batch {batch} of epoch {epoch}", "invalid")
+            raise Error(f"{self.path}: epoch {epoch}, batch {batch}: expected numbers "
+                        "from 0", "invalid")
         with handle.lock:
             self._go(handle, epoch, batch)
 
@@ -378,6 +387,8 @@ class Loader:
         """The next `for` goes on where state() was taken, with any batch size and
         world; file, seed, order and samples in use must be the same."""
         handle = self._open()
+        if not isinstance(state, str):
+            raise TypeError(f"state: expected the text of state(), found {type(state)}")
         message = ctypes.create_string_buffer(MESSAGE)
         with handle.lock:
             check(lib.restore(handle.pointer, state.encode(), message), message)

@@ -76,6 +76,8 @@ def options():
 
 def option_text(value):
     """An option's value as the library reads it."""
+    if hasattr(value, "tolist"):  # numpy's, PyTorch's
+        value = value.tolist()
     if isinstance(value, bool):
         return b"1" if value else b"0"
     if isinstance(value, (str, bytes, os.PathLike)):

@@ -67,7 +67,7 @@ static const struct cli_option option_table[] = {
       "mean and deviation of each channel: on" },
     { "threads", CLI_INT, offsetof(struct options, threads), 1, 256, NULL, "folder: that prepare pictures: one per CPU" },
     { "on-error", CLI_CHOICE, offsetof(struct options, on_error), 0, 0, "raise|skip",
-      "samples that cannot be converted: raise (then nothing is written)" },
+      "samples that cannot be converted: raise (then nothing is written); skip ends with 1" },
     { "quiet", CLI_FLAG, offsetof(struct options, quiet), 0, 0, NULL, "no progress, no summary" },
     { "json", CLI_FLAG, offsetof(struct options, json), 0, 0, NULL, "the summary as JSON" },
     { NULL, 0, 0, 0, 0, NULL, NULL },
@@ -145,6 +145,23 @@ static bool skippable(int rc)
            rc == SLUICE_EINVAL;
 }
 
+/* A label beyond the names that were given is a mistake in them. */
+static int check_label(const struct sluice_schema *s, const struct sluice_value *values,
+                       uint64_t sample, struct sluice_error *err)
+{
+    int i = 0;
+    while (i < s->field_count &&
+           (s->fields[i].kind != SLUICE_KIND_SCALAR ||
+            s->fields[i].dtype > SLUICE_I64 ||
+            (s->class_field && strcmp(s->class_field, s->fields[i].name) != 0)))
+        i++;
+    if (!s->class_count || i == s->field_count || values[i].integer < s->class_count)
+        return 0;
+    return sluice_fail(err, SLUICE_EINVAL,
+                       "sample %" PRIu64 ": label %" PRId64 ", names for %d classes",
+                       sample, values[i].integer, s->class_count);
+}
+
 /* Samples that --on-error=skip left out are told one by one, and counted. */
 static int copy_samples(struct source *src, struct sluice_writer *w, uint64_t count,
                         bool skip, uint64_t *skipped, struct progress *progress,
@@ -154,6 +171,8 @@ static int copy_samples(struct source *src, struct sluice_writer *w, uint64_t co
     for (uint64_t i = 0; i < count; i++) {
         memset(values, 0, sizeof(*values) * (size_t)src->schema.field_count);
         int rc = src->def->read(src, i, values, err);
+        if (rc == 0)
+            rc = check_label(&src->schema, values, i, err);
         if (rc < 0 && skip && skippable(rc)) {
             progress_end(progress);
             fprintf(stderr, "%s: skipped: %s\n", program, err->message);

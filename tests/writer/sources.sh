@@ -103,6 +103,7 @@ open("tiny/train-labels-idx1-ubyte", "wb").write(struct.pack(">II", 2049, 2) + b
 EOF
 good mnist tiny tiny.sluice --class-names=zero,one
 cmp tiny.sluice "$here/../fuzz/corpus/dataset/tiny.sluice" || fail "the golden file differs"
+bad 2 'sample 0: label 1, names for 1 classes' mnist tiny --class-names=zero
 
 head -c 3000 cifar-10-binary.tar.gz >cut.tar.gz
 bad 5 'runcated' cifar10 cut.tar.gz

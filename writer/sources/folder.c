@@ -196,6 +196,22 @@ static int start(struct state *s, int threads, struct sluice_error *err)
     return 0;
 }
 
+/* Whether the class folders are what lies one above class folders: ImageNet's tree,
+ * say, not its folder train. */
+static bool holds_parts(const struct folder_list *l)
+{
+    static const char *const parts[] = { "train",      "training", "val",     "valid",
+                                         "validation", "test",     "testing", NULL };
+    for (int i = 0; i < l->class_count; i++) {
+        const char *const *part = parts;
+        while (*part && strcmp(*part, l->classes[i]) != 0)
+            part++;
+        if (!*part)
+            return false;
+    }
+    return l->class_count > 0;
+}
+
 static int open_folder(struct source *src, const struct source_options *opt,
                        struct sluice_error *err)
 {
@@ -238,6 +254,12 @@ static int open_folder(struct source *src, const struct source_options *opt,
     if (!s->list.labelled)
         n = snprintf(src->note, sizeof(src->note),
                      "no %s: the samples are images alone%s", lacks,
+                     s->list.ignored ? "; " : "");
+    if (holds_parts(&s->list))
+        n = snprintf(src->note, sizeof(src->note),
+                     "the classes are now called %s%s: if these are parts of a set, "
+                     "write each folder by itself%s",
+                     s->list.classes[0], s->list.class_count > 1 ? ", ..." : "",
                      s->list.ignored ? "; " : "");
     if (s->list.ignored)
         snprintf(src->note + n, sizeof(src->note) - (size_t)n,

@@ -49,7 +49,7 @@ int main(int argc, char **argv)
         .summary = "Check every checksum and all padding of a file, and decode every "
                    "JPEG; each\n"
                    "bad sample is named.\n"
-                   "Exit status: 0 good, 1 damage found, 5 not readable.\n",
+                   "Exit status: 0 good, 1 damage found, 3 or 5 not readable.\n",
         .options = option_table,
         .arguments_min = 1,
         .arguments_max = 1,

@@ -39,21 +39,30 @@ static int check_options(const struct sluice_loader_options *o, const char *path
         o->on_error > SLUICE_SUBSTITUTE)
         return sluice_fail(err, SLUICE_EINVAL, "%s: an option is out of range", path);
     if (o->world < 0 || o->rank < 0 || o->rank >= (o->world ? o->world : 1))
-        return sluice_fail(err, SLUICE_EINVAL, "%s: rank %d of %d", path, o->rank,
-                           o->world);
-    if (o->folds < 0 || o->folds == 1 || o->fold < 0 ||
-        o->fold >= (o->folds ? o->folds : 1) || (o->fold_test && !o->folds))
+        return sluice_fail(
+            err, SLUICE_EINVAL, "%s: rank %d of a world of %d: expected 0 to %d", path,
+            o->rank, o->world ? o->world : 1, o->world > 1 ? o->world - 1 : 0);
+    if (o->folds < 0 || o->folds == 1 || (!o->folds && (o->fold || o->fold_test)))
         return sluice_fail(err, SLUICE_EINVAL,
-                           "%s: fold %d of %d: expected 2 folds or more, from 0", path,
-                           o->fold, o->folds);
+                           "%s: folds: expected 2 or more, found %d", path, o->folds);
+    if (o->fold < 0 || (o->folds && o->fold >= o->folds))
+        return sluice_fail(err, SLUICE_EINVAL, "%s: fold %d of %d: expected 0 to %d",
+                           path, o->fold, o->folds, o->folds - 1);
     const struct sluice_crop *c = &o->crop;
-    if (c->kind < SLUICE_CROP_NONE || c->kind > SLUICE_CROP_CENTER ||
-        (c->kind && (c->size < 1 || c->size > 16384)) ||
-        (o->channels != 0 && o->channels != 1 && o->channels != 3))
+    if (o->channels != 0 && o->channels != 1 && o->channels != 3)
         return sluice_fail(err, SLUICE_EINVAL,
-                           "%s: crop of kind %d to %d pixels and %d channels: expected "
-                           "1 to 16384 pixels, 1 or 3 channels",
-                           path, (int)c->kind, c->size, o->channels);
+                           "%s: channels: expected 1 or 3, found %d", path,
+                           o->channels);
+    if (c->kind < SLUICE_CROP_NONE || c->kind > SLUICE_CROP_CENTER ||
+        (c->kind && (c->size < 1 || c->size > 16384)))
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "%s: crop of kind %d to %d pixels: expected 1 to 16384",
+                           path, (int)c->kind, c->size);
+    if (!c->kind && c->size)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "%s: size %d: expected a crop (random or center), which is "
+                           "brought to it, found none",
+                           path, c->size);
     if (!(c->scale[0] >= 0 && c->scale[0] <= c->scale[1] && c->scale[1] <= 1 &&
           c->ratio[0] <= c->ratio[1] && c->ratio[1] <= 1000 &&
           (c->ratio[0] > 0 || c->ratio[1] == 0) && c->share >= 0 && c->share <= 1))

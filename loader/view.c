@@ -203,11 +203,11 @@ static int weigh_classes(struct sluice_loader *ld, struct sluice_error *err)
     for (uint64_t i = 0; rc == 0 && i < ld->in_use; i++) {
         members[i] = m[i].index;
         if (!o->balanced && (m[i].class < 0 || m[i].class >= o->class_count))
-            rc =
-                sluice_fail(err, SLUICE_EINVAL,
-                            "%s: sample %" PRIu64 ": class %" PRId64 ", weights for %d",
-                            ld->file.path, sluice_view_sample(ld, m[i].index),
-                            m[i].class, o->class_count);
+            rc = sluice_fail(err, SLUICE_EINVAL,
+                             "%s: sample %" PRIu64 " is of class %" PRId64
+                             ": expected class_weights for it, found weights for %d",
+                             ld->file.path, sluice_view_sample(ld, m[i].index),
+                             m[i].class, o->class_count);
         else if (i == 0 || m[i].class != m[i - 1].class) {
             first[classes] = i;
             weights[classes++] = weight_of(ld, m[i].class);

@@ -31,6 +31,7 @@ struct bench_result {
     uint64_t samples, bytes; /* delivered */
     int epochs;
     enum sluice_order order; /* as in the options */
+    bool augmented;
     uint32_t hash;
     struct sluice_damage *damaged; /* (stats.damaged_samples) */
     double gather;                 /* samples/s of a plain copy of the same bytes */

@@ -40,8 +40,8 @@ static const struct cli_option option_table[] = {
     { "size", CLI_INT, offsetof(struct bench_options, size), 1, 16384, NULL, "height and width behind a crop: 224" },
     { "jpeg", CLI_CHOICE, offsetof(struct bench_options, jpeg), 0, 0, "auto|libjpeg|plain|avx2|avx512", "what decodes JPEGs: auto" },
     { "augment", CLI_STRING, offsetof(struct bench_options, augment), 0, 0, NULL, "a pipeline, as in flip,translate:pad=2,cutout:size=4,normalize: none" },
-    { "dtype", CLI_CHOICE, offsetof(struct bench_options, dtype), 0, 0, "f32|bf16|f16|u8", "of augmented images: f32" },
-    { "layout", CLI_CHOICE, offsetof(struct bench_options, layout), 0, 0, "nhwc|nchw", "of augmented images: nhwc" },
+    { "dtype", CLI_CHOICE, offsetof(struct bench_options, dtype), 0, 0, "f32|bf16|f16|u8", "of images: f32 behind a pipeline, else u8" },
+    { "layout", CLI_CHOICE, offsetof(struct bench_options, layout), 0, 0, "nhwc|nchw", "of images: nhwc" },
     { "against", CLI_STRING, offsetof(struct bench_options, against), 0, 0, NULL, "more options, as in '--io=pread --threads=1': compare with them, in turn" },
     { "pairs", CLI_INT, offsetof(struct bench_options, pairs), 1, 1000, NULL, "of runs, with --against: 5" },
     { "cold", CLI_FLAG, offsetof(struct bench_options, cold), 0, 0, NULL, "drop the file from the page cache first" },
@@ -51,6 +51,15 @@ static const struct cli_option option_table[] = {
     { NULL, 0, 0, 0, 0, NULL, NULL },
     /* clang-format on */
 };
+
+/* A type or a layout alone is a pipeline that only converts. */
+static void complete(struct bench_options *opt)
+{
+    if (!opt->augment && (opt->dtype >= 0 || opt->layout >= 0))
+        opt->augment = "";
+    opt->dtype = opt->dtype < 0 ? 0 : opt->dtype;
+    opt->layout = opt->layout < 0 ? 0 : opt->layout;
+}
 
 /* The same options, and those that --against names. */
 static struct bench_options parse_against(const struct cli_spec *spec,
@@ -68,6 +77,7 @@ static struct bench_options parse_against(const struct cli_spec *spec,
         words[n++] = word;
     words[n++] = (char *)path;
     cli_parse(spec, n, words, &other, &file);
+    complete(&other);
     return other;
 }
 
@@ -88,7 +98,8 @@ int main(int argc, char **argv)
                     "  sluice bench train.sluice --seconds=1 --against=\"--io=pread "
                     "--threads=1\"\n",
     };
-    struct bench_options opt = { .size = 224,
+    struct bench_options opt = { .dtype = -1,
+                                 .layout = -1,
                                  .batch_size = 512,
                                  .batches = 4,
                                  .queue_depth = 64,
@@ -105,9 +116,11 @@ int main(int argc, char **argv)
         return bench_shuffle(path, &opt, &err) < 0 ? cli_report(program, &err) : CLI_OK;
     if (opt.against) {
         const struct bench_options other = parse_against(&spec, &opt, path);
+        complete(&opt);
         return bench_pairs(path, &opt, &other, &err) < 0 ? cli_report(program, &err)
                                                          : CLI_OK;
     }
+    complete(&opt);
     int rc = opt.augment ? bench_make_augment(&aug, path, &opt, &err) : 0;
     if (rc == 0 && opt.cold)
         rc = bench_drop_cache(path, &err);

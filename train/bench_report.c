@@ -77,6 +77,10 @@ const char *bench_verdict(const struct bench_result *r)
         return for_cpus(s, "scaling, with CPUs left over: more --threads",
                         "scaling: pictures nearer to --size (sluice write --max-side)");
     default:
+        if (!r->augmented)
+            return for_cpus(s,
+                            "checksums and copies, with CPUs left over: more --threads",
+                            "checksums and copies: nothing to change in the loader");
         return for_cpus(s, "augmentation, with CPUs left over: more --threads",
                         "augmentation: a shorter --augment, or --dtype=bf16");
     }
@@ -124,7 +128,9 @@ void bench_print_text(const char *path, const struct bench_options *opt,
     printf("backend     %s: %s%s\n", sluice_io_name(s->io), s->io_reason,
            opt->cold ? " (dropped from the page cache first)" : "");
     if (aug)
-        printf("augment     %s (%s)\n", sluice_augment_describe(aug),
+        printf("augment     %s (%s)\n",
+               *sluice_augment_describe(aug) ? sluice_augment_describe(aug)
+                                             : "conversion alone",
                sluice_augment_path(aug));
     printf("speed       %s samples/s, %s/s over %d epochs in %.2f s, %d threads\n",
            text_count(a, (uint64_t)((double)r->samples / r->seconds)),

@@ -25,7 +25,7 @@ int bench_drop_cache(const char *path, struct sluice_error *err)
 static struct sluice_crop crop_of(const struct bench_options *opt)
 {
     return (struct sluice_crop){ .kind = (enum sluice_crop_kind)opt->crop,
-                                 .size = opt->crop ? opt->size : 0 };
+                                 .size = opt->crop && !opt->size ? 224 : opt->size };
 }
 
 /* A loader for a short look at the file. */
@@ -196,6 +196,7 @@ int bench_run(const char *path, const struct bench_options *opt,
         return rc;
     r->open_seconds = seconds_now() - start;
     r->order = o.order;
+    r->augmented = aug != NULL;
     rc = make_mixer(&mixer, aug, opt->batch_size, err);
     progress_begin(&progress, "loading", "samples",
                    opt->epochs ? sluice_loader_samples(ld) * (uint64_t)opt->epochs : 0,

@@ -38,6 +38,9 @@ for io in resident pread; do
 done | sort -u | wc -l | grep -qx 1 || fail "quasi_random: backends differ"
 [ "$(hash_of --seed=1)" != "$(hash_of --seed=2)" ] || fail "the seed changes nothing"
 
+sluice bench a.sluice --epochs=1 --quiet --dtype=f16 | grep -q '^augment  *conversion alone' || fail "--dtype alone"
+sluice bench a.sluice --size=64 2>err
+[ $? = 2 ] && grep -q 'size 64: expected a crop' err || fail "--size alone: $(cat err)"
 sluice bench a.sluice --epochs=1 --json --quiet | python3 -c '
 import json, sys
 r = json.load(sys.stdin)

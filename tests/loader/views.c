@@ -253,7 +253,7 @@ static void refused_weights(void)
     o.sample_weight_count = 3;
     refuse(&o, SLUICE_EINVAL, "weights for 3 samples, it has 1000");
     o = (struct sluice_loader_options){ .class_weights = bad, .class_count = 2 };
-    refuse(&o, SLUICE_EINVAL, "class 2, weights for 2");
+    refuse(&o, SLUICE_EINVAL, "found weights for 2");
     bad[0] = bad[1] = 0;
     o.subset = few;
     o.subset_count = 100;
@@ -268,8 +268,16 @@ static void refused_weights(void)
     refuse(&o, SLUICE_EINVAL, "epoch_samples");
     o = (struct sluice_loader_options){ .folds = 3, .fold = 3 };
     refuse(&o, SLUICE_EINVAL, "fold 3 of 3");
+    o = (struct sluice_loader_options){ .fold = 1 };
+    refuse(&o, SLUICE_EINVAL, "folds: expected 2 or more, found 0");
+    o = (struct sluice_loader_options){ .rank = 2, .world = 2 };
+    refuse(&o, SLUICE_EINVAL, "rank 2 of a world of 2: expected 0 to 1");
+    o = (struct sluice_loader_options){ .channels = 2 };
+    refuse(&o, SLUICE_EINVAL, "channels: expected 1 or 3, found 2");
+    o = (struct sluice_loader_options){ .crop = { .size = 8 } };
+    refuse(&o, SLUICE_EINVAL, "size 8: expected a crop");
     o = (struct sluice_loader_options){ .folds = 1 };
-    refuse(&o, SLUICE_EINVAL, "fold 0 of 1");
+    refuse(&o, SLUICE_EINVAL, "folds: expected 2 or more, found 1");
     o = (struct sluice_loader_options){ .folds = 1001 };
     refuse(&o, SLUICE_EINVAL, "1001 folds of 1000 samples");
 }

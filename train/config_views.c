@@ -10,16 +10,11 @@ static uint64_t run_steps(const struct config *cfg, uint64_t steps_per_epoch)
     return cfg->training.steps && cfg->training.steps < all ? cfg->training.steps : all;
 }
 
-/* The optimizer and the schedule want names that outlive the call; these follow the
- * choices of the table. */
-static const char *const optimizers[] = { "sgd", "adam", "adamw", "muon" };
-static const char *const schedules[] = { "constant", "onecycle", "cosine",
-                                         "linear",   "step",     "triangular" };
-
+/* Choices of the table are in the order of the optimizers and schedules there are. */
 struct optim_config config_optim(const struct config *cfg, uint64_t steps_per_epoch)
 {
     return (struct optim_config){
-        .name = optimizers[cfg->optimizer.name],
+        .name = optim_name(cfg->optimizer.name),
         .lr = cfg->optimizer.lr,
         .momentum = cfg->optimizer.momentum,
         .nesterov = cfg->optimizer.nesterov,
@@ -39,10 +34,10 @@ struct optim_config config_optim(const struct config *cfg, uint64_t steps_per_ep
 struct schedule_config config_schedule(const struct config *cfg,
                                        uint64_t steps_per_epoch)
 {
-    const char *name = optimizers[cfg->optimizer.name];
+    const char *name = optim_name(cfg->optimizer.name);
     const bool sgd = strcmp(name, "sgd") == 0 || strcmp(name, "muon") == 0;
     return (struct schedule_config){
-        .name = schedules[cfg->schedule.name],
+        .name = schedule_name(cfg->schedule.name),
         .lr = cfg->optimizer.lr,
         .steps = run_steps(cfg, steps_per_epoch),
         .steps_per_epoch = steps_per_epoch,

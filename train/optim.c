@@ -77,6 +77,11 @@ static const struct optim_def optims[] = {
     { 0 },
 };
 
+const char *optim_name(int i)
+{
+    return optims[i].name;
+}
+
 static const struct optim_def *find(const char *name, struct sluice_error *err)
 {
     char list[200];

@@ -20,6 +20,9 @@ struct optim_config {
     struct lookahead_config lookahead; /* every 0: off */
 };
 
+/* That of the i-th optimizer, as the choices of optimizer.name have it; NULL behind the
+ * last. */
+const char *optim_name(int i);
 /* Moments are allocated here, contiguous. An unknown name lists what exists. */
 int optim_create(struct optim **out, struct net *net, const struct optim_config *config,
                  struct sluice_error *err);

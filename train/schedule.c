@@ -118,6 +118,11 @@ static const struct schedule_def schedules[] = {
     { 0 },
 };
 
+const char *schedule_name(int i)
+{
+    return schedules[i].name;
+}
+
 static const struct schedule_def *find(const char *name)
 {
     for (const struct schedule_def *s = schedules; s->name; s++)

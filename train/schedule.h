@@ -34,6 +34,9 @@ struct schedule_value {
     double lr, momentum;
 };
 
+/* That of the i-th schedule, as the choices of schedule.name have it; NULL behind the
+ * last. */
+const char *schedule_name(int i);
 /* The name exists and the numbers make sense. */
 int schedule_check(const struct schedule_config *config, struct sluice_error *err);
 /* Value used for optimizer step `step`, from 0. */

@@ -340,8 +340,22 @@ static void test_table(void)
     }
 }
 
+/* Names of the table's choices and of what there is, in one order. */
+static void check_choices(const char *option, const char *(*name_of)(int))
+{
+    char buf[64];
+    int i = 0;
+    for (; name_of(i); i++)
+        CHECK(strcmp(config_choice(buf, option, i), name_of(i)) == 0,
+              "%s: choice %d is '%s', expected '%s'", option, i, buf, name_of(i));
+    CHECK(strcmp(config_choice(buf, option, i), name_of(i - 1)) == 0,
+          "%s: '%s' is nothing", option, buf); /* behind the last, the last again */
+}
+
 int main(void)
 {
+    check_choices("optimizer.name", optim_name);
+    check_choices("schedule.name", schedule_name);
     make_files();
     test_table();
     test_layers();

@@ -8,10 +8,10 @@ configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/sluiceConfig.cmake.in
   INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/sluice)
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/sluiceConfigVersion.cmake
   COMPATIBILITY SameMinorVersion)
-set(pc_private -pthread)
-set(pc_requires_private "libjpeg libzstd")
+set(pc_libs -pthread)
+set(pc_requires "libjpeg libzstd")
 if(SLUICE_HAVE_URING)
-  string(APPEND pc_requires_private " liburing")
+  string(APPEND pc_requires " liburing")
 endif()
 # Back from the folder of sluice.pc, which Debian has one level deeper under /usr.
 file(RELATIVE_PATH pc_up /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)

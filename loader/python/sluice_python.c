@@ -425,3 +425,8 @@ const char *sluice_python_code(int rc)
 {
     return sluice_code_name(rc);
 }
+
+const char *sluice_python_version(void)
+{
+    return SLUICE_VERSION;
+}

@@ -60,6 +60,7 @@ EXPORT const double *sluice_python_std(struct sluice_python *p);
 
 /* The i-th option's name and, into *help, a line about it; NULL past the last. */
 EXPORT const char *sluice_python_option(int i, const char **help);
-EXPORT const char *sluice_python_code(int rc); /* "corrupt", ... */
+EXPORT const char *sluice_python_code(int rc);  /* "corrupt", ... */
+EXPORT const char *sluice_python_version(void); /* "0.1.0" */
 
 #endif

@@ -99,6 +99,12 @@ class Contents(unittest.TestCase):
         self.assertEqual((stats["batches"], stats["samples"]), (2, SAMPLES))
         self.assertTrue(stats["io_reason"] and stats["io"] in ("resident", "uring", "pread"))
 
+    def test_version(self):
+        self.assertRegex(sluice.__version__, r"^\d+\.\d+\.\d+$")
+        self.assertEqual(sluice.Loader(FILE, dtype="float32", augment="flip").dtype, "f32")
+        with self.assertRaisesRegex(sluice.Error, "float64"):
+            sluice.Loader(FILE, dtype="float64", augment="flip")
+
     @unittest.skipUnless(numpy, "numpy is not installed")
     def test_numpy(self):
         for dtype in ("u8", "f16", "bf16", "f32"):
@@ -106,6 +112,8 @@ class Contents(unittest.TestCase):
             for images, labels in loader:
                 self.assertEqual(images.dtype, {"u8": "u1", "f16": "f2", "bf16": "u2", "f32": "f4"}[dtype])
                 self.assertEqual((labels.dtype, labels.shape), ("i8", (len(images),)))
+        for dtype in (numpy.float16, numpy.dtype("float16"), "float16"):
+            self.assertEqual(sluice.Loader(FILE, dtype=dtype, augment="flip").dtype, "f16")
         weights = numpy.zeros(SAMPLES)
         weights[7] = 0.1
         subset = numpy.arange(7, 9)
@@ -114,7 +122,7 @@ class Contents(unittest.TestCase):
 
     @unittest.skipUnless(torch, "PyTorch is not installed")
     def test_torch(self):
-        loader = sluice.Loader(FILE, batch_size=BATCH, dtype="bf16", augment="flip,normalize,mixup")
+        loader = sluice.Loader(FILE, batch_size=BATCH, dtype=torch.bfloat16, augment="flip,normalize,mixup")
         for batch in loader:
             images, labels, partners, shares = batch.torch()
             self.assertEqual((images.dtype, images.shape), (torch.bfloat16, (len(batch), 32, 32, 3)))

@@ -30,6 +30,7 @@ from ._library import (FACTS, MESSAGE, REASON, STATE, Error, check, code, lib,
                        option_text, options)
 
 __all__ = ["Batch", "Error", "Loader", "options"]
+__version__ = lib.version().decode()
 
 # ---- memory ----
 #
@@ -42,7 +43,7 @@ class _Handle:
 
     def __init__(self, path, given):
         names = [name.encode() for name in given]
-        values = [option_text(value) for value in given.values()]
+        values = [option_text(*option) for option in given.items()]
         for value in values:
             if b"\0" in value:
                 raise ValueError("embedded null byte")

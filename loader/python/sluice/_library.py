@@ -32,6 +32,7 @@ def _load():
         ("std", numbers, handle),
         ("option", text, number, texts),
         ("code", text, number),
+        ("version", text),
     ):
         function = getattr(lib, "sluice_python_" + name)
         function.restype, function.argtypes = result, arguments
@@ -74,8 +75,14 @@ def options():
     return found
 
 
-def option_text(value):
-    """An option's value as the library reads it."""
+_DTYPES = {"uint8": "u8", "float16": "f16", "bfloat16": "bf16", "float32": "f32"}
+
+
+def option_text(name, value):
+    """An option's value as the library reads it; a dtype may be numpy's or PyTorch's."""
+    if name == "dtype":
+        known = getattr(value, "__name__", str(value)).rpartition(".")[2]
+        value = _DTYPES.get(known, value)
     if hasattr(value, "tolist"):  # numpy's, PyTorch's
         value = value.tolist()
     if isinstance(value, bool):

@@ -147,11 +147,10 @@ static int find_shape(struct data_info *info, const struct config *cfg,
     if (info->source.height && info->source.width && info->source.channels)
         return 0;
     int rc = sluice_loader_open(&ld, info->path, &look, err);
-    if (rc == SLUICE_EINVAL)
-        return sluice_fail(err, rc,
-                           "%.200s: images of varying size: expected data.crop=random "
-                           "or center, found none",
-                           info->path);
+    if (rc == SLUICE_EINVAL) {
+        const struct sluice_error told = *err;
+        sluice_fail(err, rc, "%.400s (data.crop=random or center)", told.message);
+    }
     if (rc == 0)
         info->source = sluice_loader_source(ld);
     sluice_loader_close(ld);

@@ -6,15 +6,16 @@
 #include "stage.h"
 
 enum {
-    READERS = 16,   /* threads at most that read the set */
-    STRETCH = 4096, /* images that they read before they are copied */
+    READERS = 16,    /* threads at most that read the set */
+    PIECE = 4 << 20, /* bytes that they read, */
+    PIECES = 2,      /* while those before are copied */
 };
 
 /* Between the lanes: the stage is full; the step has taken what was on it. */
 enum { STAGED, TAKEN };
 _Static_assert((int)TAKEN < (int)GPU_SIGNALS, "a signal each way");
 
-/* A stretch of the set, read by several threads. */
+/* A piece of the set, read by several threads. */
 struct reading {
     const struct stage *s;
     unsigned char *to;
@@ -35,8 +36,7 @@ static void read_part(void *arg, size_t part)
 }
 
 /* The first error is that of the first image. */
-static int read_stretch(struct workers *pool, struct reading *r,
-                        struct sluice_error *err)
+static int read_piece(struct workers *pool, struct reading *r, struct sluice_error *err)
 {
     memset(r->failed, 0, sizeof r->failed);
     workers_run(pool, READERS, read_part, r);
@@ -46,38 +46,54 @@ static int read_stretch(struct workers *pool, struct reading *r,
     return 0;
 }
 
-/* Every image of the set, in the order of their numbers. */
-static int send_parts(struct stage *s, struct workers *pool, struct reading *r,
-                      struct sluice_error *err)
+/* Every image of the set, in the order of their numbers; `most` in a piece. A mark of
+ * its number says when a piece has been copied. */
+static int send_pieces(struct stage *s, struct workers *pool, unsigned char *pinned,
+                       uint64_t most, struct sluice_error *err)
 {
+    const struct gpu_runtime *run = s->gpu->run;
     const size_t each = sluice_shape_bytes(&s->source);
     const uint64_t count = s->info->count;
+    struct reading r = { .s = s };
     int rc = 0;
-    for (uint64_t at = 0; at < count && rc == 0; at += r->count) {
-        r->first = s->info->first + at;
-        r->count = count - at < STRETCH ? count - at : STRETCH;
-        rc = read_stretch(pool, r, err);
+    for (uint64_t at = 0; at < count && rc >= 0; at += r.count) {
+        const uint64_t piece = at / most % PIECES;
+        r.first = s->info->first + at;
+        r.count = count - at < most ? count - at : most;
+        r.to = pinned + piece * most * each;
+        if (at >= PIECES * most)
+            rc = run->passed(s->gpu, (int)piece, true, err);
+        if (rc >= 0)
+            rc = read_piece(pool, &r, err);
         if (rc == 0)
-            rc = gpu_write(s->gpu, (unsigned char *)s->pixels + at * each, r->to,
-                           r->count * each, err);
+            rc = run->copy(s->gpu, (unsigned char *)s->pixels + at * each, r.to,
+                           r.count * each, COPY_TO_GPU, err);
+        if (rc == 0)
+            rc = run->mark(s->gpu, (int)piece, err);
     }
     return rc;
 }
 
 static int send_set(struct stage *s, struct sluice_error *err)
 {
+    const struct gpu_runtime *run = s->gpu->run;
+    const size_t each = sluice_shape_bytes(&s->source);
+    const uint64_t count = s->info->count;
+    const uint64_t fit = each < PIECE ? PIECE / each : 1;
+    const uint64_t most = fit < count ? fit : count;
     const int cpus = sluice_cpus();
-    struct reading r = { .s = s };
     struct workers *pool;
+    void *pinned = NULL;
     int rc = workers_open(&pool, cpus < READERS ? cpus : READERS, err);
     if (rc < 0)
         return rc;
-    r.to = malloc(STRETCH * sluice_shape_bytes(&s->source));
-    rc = r.to ? send_parts(s, pool, &r, err)
-              : sluice_fail(err, SLUICE_ENOMEM, "no memory for images");
-    free(r.to);
+    rc = run->pin(s->gpu, &pinned, PIECES * most * each, err);
+    if (rc == 0)
+        rc = send_pieces(s, pool, pinned, most, err);
+    const int waited = run->wait(s->gpu, rc < 0 ? NULL : err);
+    run->unpin(s->gpu, pinned);
     workers_close(pool);
-    return rc;
+    return rc < 0 ? rc : waited;
 }
 
 /* Images and labels as the network wants them. */

@@ -6,6 +6,7 @@
 
 #include <sluice/loader.h>
 
+#include "cuda/gpu.h"
 #include "device_kinds.h"
 
 static int ref_open(struct device *dev, const char *precision, struct sluice_error *err)
@@ -57,25 +58,75 @@ static bool is_precision(const char *name)
     return false;
 }
 
-/* The GPU; without one the CPU. If there is a GPU and it cannot be opened, that is an
- * error. */
-static int open_fastest(struct device **out, const char *precision, int threads,
-                        struct sluice_error *err)
+/* The CPU, as there is no GPU: why not, if this build could use one, is said of it. */
+static int open_host(struct device **out, const char *precision, int threads,
+                     const char *why, struct sluice_error *err)
 {
-    struct sluice_error none = { 0 };
-    const int rc = device_open(out, "cuda", precision, threads, &none);
-    if (rc == SLUICE_EUNBUILT)
-        return device_open(out, kinds[DEVICE_CPU].def ? "cpu" : "ref", precision,
-                           threads, err);
-    return rc < 0 ? sluice_fail(err, none.code, "%s", none.message) : rc;
+    const int rc = device_open(out, kinds[DEVICE_CPU].def ? "cpu" : "ref", precision,
+                               threads, err);
+    if (rc < 0 || gpu_runtime->missing)
+        return rc;
+    char *about = (*out)->about;
+    const size_t used = strlen(about);
+    snprintf(about + used, sizeof(*out)->about - used, "; %s", why);
+    return rc;
+}
+
+/* What became of device cuda, of which "auto" needs none. If there is a GPU and it
+ * cannot be opened, that is an error. */
+static int settle(struct device **out, struct device_opening *o,
+                  struct sluice_error *err)
+{
+    *out = o->gpu;
+    if (o->status == SLUICE_EUNBUILT && strcmp(o->kind, "auto") == 0)
+        return open_host(out, o->precision, o->threads, o->error.message, err);
+    return o->status < 0 ? sluice_fail(err, o->error.code, "%s", o->error.message) : 0;
+}
+
+static void *open_gpu(void *opening)
+{
+    struct device_opening *o = opening;
+    o->status = device_open(&o->gpu, "cuda", o->precision, o->threads, &o->error);
+    return NULL;
+}
+
+void device_begin(struct device_opening *o, const char *kind, const char *precision,
+                  int threads)
+{
+    *o = (struct device_opening){ .threads = threads };
+    snprintf(o->kind, sizeof o->kind, "%s", kind);
+    snprintf(o->precision, sizeof o->precision, "%s", precision);
+    if (!gpu_runtime->missing &&
+        (strcmp(kind, "cuda") == 0 || strcmp(kind, "auto") == 0))
+        o->running = pthread_create(&o->thread, NULL, open_gpu, o) == 0;
+}
+
+int device_end(struct device **out, struct device_opening *o, struct sluice_error *err)
+{
+    if (!o->running)
+        return device_open(out, o->kind, o->precision, o->threads, err);
+    pthread_join(o->thread, NULL);
+    return settle(out, o, err);
+}
+
+void device_drop(struct device_opening *o)
+{
+    if (!o->running)
+        return;
+    pthread_join(o->thread, NULL);
+    device_close(o->gpu);
 }
 
 int device_open(struct device **out, const char *kind, const char *precision,
                 int threads, struct sluice_error *err)
 {
     *out = NULL;
-    if (strcmp(kind, "auto") == 0)
-        return open_fastest(out, precision, threads, err);
+    if (strcmp(kind, "auto") == 0) {
+        struct device_opening o = { .kind = "auto", .threads = threads };
+        snprintf(o.precision, sizeof o.precision, "%s", precision);
+        open_gpu(&o);
+        return settle(out, &o, err);
+    }
     const int found = find_kind(kind, err);
     if (found < 0)
         return found;

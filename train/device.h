@@ -10,6 +10,9 @@
 #ifndef SLUICE_DEVICE_H
 #define SLUICE_DEVICE_H
 
+#include <pthread.h>
+#include <stdbool.h>
+
 #include <sluice/error.h>
 #include <sluice/image.h>
 
@@ -37,5 +40,23 @@ struct device {
 int device_open(struct device **out, const char *kind, const char *precision,
                 int threads, struct sluice_error *err);
 void device_close(struct device *dev); /* NULL is fine */
+
+/* The same in two calls. A GPU, whose driver takes long and little of the CPU, is
+ * opened by a thread of its own between them; anything else by the second call. Every
+ * begin is followed by one end, or by a drop, which opens nothing. */
+struct device_opening {
+    char kind[64], precision[64];
+    int threads;
+    bool running; /* the thread, which alone uses what follows */
+    pthread_t thread;
+    struct device *gpu;
+    int status;
+    struct sluice_error error;
+};
+
+void device_begin(struct device_opening *o, const char *kind, const char *precision,
+                  int threads);
+int device_end(struct device **out, struct device_opening *o, struct sluice_error *err);
+void device_drop(struct device_opening *o);
 
 #endif

@@ -18,13 +18,18 @@ static void resolve_device(struct trainer *t)
     t->cfg->threads = t->dev->threads;
 }
 
-static int open_device(struct trainer *t, struct sluice_error *err)
+/* The files are read while a GPU is opened. */
+static int open_data_and_device(struct trainer *t, struct sluice_error *err)
 {
+    struct device_opening opening;
     char kind[64], precision[64];
     config_choice(kind, "device", t->cfg->device);
     config_choice(precision, "precision", t->cfg->precision);
-    int rc = device_open(&t->dev, kind, precision, t->cfg->threads, err);
-    if (rc == 0)
+    device_begin(&opening, kind, precision, t->cfg->threads);
+    int rc = trainer_open_data(t, err);
+    if (rc < 0)
+        device_drop(&opening);
+    else if ((rc = device_end(&t->dev, &opening, err)) == 0)
         resolve_device(t);
     return rc;
 }
@@ -235,12 +240,10 @@ static void resolve_path(char path[CONFIG_TEXT])
 
 int trainer_open_parts(struct trainer *t, struct sluice_error *err)
 {
-    int rc = trainer_open_data(t, err);
-    if (rc < 0 || (rc = open_device(t, err)) < 0 ||
-        (rc = trainer_open_feeds(t, err)) < 0)
+    int rc = open_data_and_device(t, err);
+    if (rc < 0 || (rc = trainer_open_feeds(t, err)) < 0 || (rc = build_net(t, err)) < 0)
         return rc;
-    rc = build_net(t, err);
-    return rc < 0 ? rc : trainer_open_ahead(t, err);
+    return trainer_open_ahead(t, err);
 }
 
 /* Whatever can be refused is refused before the folder of a new run is made. */

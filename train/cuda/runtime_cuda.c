@@ -7,15 +7,32 @@
 
 enum { OLDEST = 80 /* compute capability that the kernels are built for */ };
 
+static int no_gpu(cudaError_t status, struct sluice_error *err)
+{
+    int has = 0, needs = 0; /* CUDA's version, 12020 for 12.2 */
+    const char *why =
+        status == cudaSuccess ? "none is visible" : cudaGetErrorString(status);
+    if (status != cudaErrorInsufficientDriver ||
+        cudaDriverGetVersion(&has) != cudaSuccess ||
+        cudaRuntimeGetVersion(&needs) != cudaSuccess)
+        return sluice_fail(err, SLUICE_EUNBUILT, "device cuda: no GPU: %s", why);
+    if (!has)
+        return sluice_fail(err, SLUICE_EUNBUILT,
+                           "device cuda: no GPU: no driver is installed");
+    return sluice_fail(
+        err, SLUICE_EUNBUILT,
+        "device cuda: no GPU: expected a driver for CUDA %d.%d or later, "
+        "found one for %d.%d",
+        needs / 1000, needs % 1000 / 10, has / 1000, has % 1000 / 10);
+}
+
 static int find_gpu(char about[80], struct sluice_error *err)
 {
     struct cudaDeviceProp prop;
     int count = 0;
     const cudaError_t status = cudaGetDeviceCount(&count);
     if (status != cudaSuccess || !count)
-        return sluice_fail(err, SLUICE_EUNBUILT, "device cuda: no GPU: %s",
-                           status == cudaSuccess ? "none is visible"
-                                                 : cudaGetErrorString(status));
+        return no_gpu(status, err);
     CUDA_TRY(err, cudaGetDeviceProperties(&prop, 0));
     if (prop.major * 10 + prop.minor < OLDEST)
         return sluice_fail(
@@ -192,8 +209,10 @@ static int cuda_passed(struct gpu *gpu, int mark, bool block, struct sluice_erro
         return 1;
     }
     const cudaError_t status = cudaEventQuery(event);
-    if (status == cudaErrorNotReady)
+    if (status == cudaErrorNotReady) {
+        (void)cudaGetLastError(); /* or the next launch might take it for its own */
         return 0;
+    }
     CUDA_TRY(err, status);
     return 1;
 }

@@ -1,7 +1,7 @@
 /* conv_wino.c -- Winograd's convolutions against sums in double: with small whole
  * numbers, which no transform and no order of adding rounds, exactly; with noise, to a
  * few of the roundings to bf16 on the way. Odd maps, no padding, one image, tiles that
- * fill no unit, several numbers of threads, which all give the same bits. */
+ * fill no unit, stride 2, several numbers of threads, which all give the same bits. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +18,12 @@ static const struct onednn_shape shapes[] = {
     { .n = 70, .h = 8, .w = 6, .c = 32, .k = 32, .pad = 0 },
     { .n = 129, .h = 4, .w = 4, .c = 160, .k = 32, .pad = 1 },
     { .n = 40, .h = 31, .w = 31, .c = 32, .k = 64, .pad = 1 },
+    { .n = 3, .h = 8, .w = 8, .c = 32, .k = 64, .stride = 2, .pad = 1 },
+    { .n = 2, .h = 7, .w = 10, .c = 64, .k = 32, .stride = 2, .pad = 1 },
+    { .n = 90, .h = 6, .w = 9, .c = 32, .k = 96, .stride = 2, .pad = 1 },
+    { .n = 3, .h = 12, .w = 12, .c = 32, .k = 64, .kernel = 5, .stride = 2, .pad = 2 },
+    { .n = 2, .h = 9, .w = 14, .c = 64, .k = 32, .kernel = 5, .stride = 2, .pad = 2 },
+    { .n = 50, .h = 15, .w = 7, .c = 96, .k = 32, .kernel = 5, .stride = 2, .pad = 2 },
 };
 
 struct rig {
@@ -70,15 +76,17 @@ static void *take(size_t count, size_t size)
 static void compute(struct rig *r)
 {
     const struct onednn_shape *s = &r->s;
-    for (int i = 0; i < s->n * s->oh * s->ow * 9; i++) {
-        const int tap = i % 9, at = i / 9, x = at % s->ow, y = at / s->ow % s->oh;
-        const int sy = y - s->pad + tap / 3, sx = x - s->pad + tap % 3;
+    const int taps = s->kernel * s->kernel;
+    for (int i = 0; i < s->n * s->oh * s->ow * taps; i++) {
+        const int tap = i % taps, at = i / taps, x = at % s->ow, y = at / s->ow % s->oh;
+        const int sy = y * s->stride - s->pad + tap / s->kernel;
+        const int sx = x * s->stride - s->pad + tap % s->kernel;
         if (sy < 0 || sx < 0 || sy >= s->h || sx >= s->w)
             continue;
         const int from = ((at / s->ow / s->oh * s->h + sy) * s->w + sx) * s->c;
         for (int k = 0; k < s->k; k++)
             for (int c = 0; c < s->c; c++) {
-                const int w = (k * s->c + c) * 9 + tap;
+                const int w = (k * s->c + c) * taps + tap;
                 const double in = from_bf16(r->x[from + c]);
                 const double grad = from_bf16(r->dy[at * s->k + k]);
                 r->want_y[at * s->k + k] += in * (double)r->w[w];
@@ -92,14 +100,14 @@ static void open_rig(struct rig *r, const struct onednn_shape *shape, bool whole
 {
     *r = (struct rig){ .s = *shape };
     struct onednn_shape *s = &r->s;
-    s->kernel = 3;
-    s->stride = 1;
+    s->kernel = s->kernel ? s->kernel : 3;
+    s->stride = s->stride ? s->stride : 1;
     s->dtype = SLUICE_BF16;
-    s->oh = s->h + 2 * s->pad - 2;
-    s->ow = s->w + 2 * s->pad - 2;
+    s->oh = (s->h + 2 * s->pad - s->kernel) / s->stride + 1;
+    s->ow = (s->w + 2 * s->pad - s->kernel) / s->stride + 1;
     r->nx = (size_t)(s->n * s->h * s->w * s->c);
     r->ny = (size_t)(s->n * s->oh * s->ow * s->k);
-    r->nw = (size_t)(s->k * s->c * 9);
+    r->nw = (size_t)(s->k * s->c * s->kernel * s->kernel);
     r->x = take(r->nx, sizeof *r->x);
     r->dx = take(r->nx, sizeof *r->dx);
     r->y = take(r->ny, sizeof *r->y);

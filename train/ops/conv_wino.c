@@ -7,6 +7,7 @@
 
 enum {
     CHANNELS_LEAST = 64,      /* with fewer, transforms cost what products save */
+    STRIDED_LEAST = 256,      /* likewise of 3x3 with stride 2: 25 products for 36 */
     TILES_LEAST = 512,        /* likewise, those of weights */
     GATHER_BYTES = 200 << 10, /* of transformed tiles: in level 2 beside the weights */
     GATHER_MOST = 96,         /* tiles */
@@ -16,19 +17,74 @@ enum {
     STEP = 12, /* tiles: what gather multiplies at a time */
 };
 
+/* Phases lie so that each place's have none between them that it does without. */
+static const struct wino_split splits[] = {
+    { 3, 1, { { 0, 1, 2 } }, { 0 } },
+    { 3, 2, { { -1, 1, -1 }, { 0, 2, -1 } }, { 1, 3, 2, 0 } },
+    { 5, 2, { { 0, 2, 4 }, { 1, 3, -1 } }, { 1, 0, 2, 3 } },
+};
+
+static const struct wino_split *split_of(const struct onednn_shape *s)
+{
+    for (size_t i = 0; i < sizeof splits / sizeof *splits; i++)
+        if (splits[i].kernel == s->kernel && splits[i].stride == s->stride)
+            return &splits[i];
+    return NULL;
+}
+
+/* Has a phase of even or odd rows (columns) products at a place's row (column)? The
+ * first and the last come from the outer taps alone. */
+static bool has_products(const struct wino_map *m, int odd, int at)
+{
+    const bool backward = m->dstep > 1;
+    const int *tap = m->split->tap[odd];
+    if (at == 0)
+        return tap[backward ? 2 : 0] >= 0;
+    return at < WINO_SIDE - 1 || tap[backward ? 0 : 2] >= 0;
+}
+
+static struct wino_span span_of(const struct wino_map *m, int place, int channels)
+{
+    struct wino_span span = { 0 };
+    for (int i = 0; i < WINO_PHASES; i++) {
+        const int phase = m->split->order[i];
+        if (!has_products(m, phase >> 1, place / WINO_SIDE) ||
+            !has_products(m, phase & 1, place % WINO_SIDE))
+            continue;
+        if (span.end == 0)
+            span.begin = i * channels;
+        span.end = (i + 1) * channels;
+    }
+    return span;
+}
+
+/* Rows or columns of one phase. */
+static int each(int size, int step)
+{
+    return (size + step - 1) / step;
+}
+
 static struct wino_map map_of(const struct onednn_shape *s, bool forward)
 {
-    struct wino_map m = { .n = s->n };
+    struct wino_map m = { .n = s->n, .split = split_of(s), .sstep = 1, .dstep = 1 };
+    const int pad = s->stride > 1 ? 1 : s->pad, phases = s->stride * s->stride;
+    *(forward ? &m.sstep : &m.dstep) = s->stride;
     m.sh = forward ? s->h : s->oh;
     m.sw = forward ? s->w : s->ow;
-    m.sc = forward ? s->c : s->k;
+    m.sc = forward ? s->c * phases : s->k;
     m.dh = forward ? s->oh : s->h;
     m.dw = forward ? s->ow : s->w;
-    m.dc = forward ? s->k : s->c;
-    m.pad = forward ? s->pad : 2 - s->pad;
-    m.across = (m.dw + 1) / 2;
-    m.tiles_each = (m.dh + 1) / 2 * m.across;
+    m.dc = forward ? s->k : s->c * phases;
+    m.pad = forward ? pad : 2 - pad;
+    m.across = (each(m.dw, m.dstep) + 1) / 2;
+    m.tiles_each = (each(m.dh, m.dstep) + 1) / 2 * m.across;
     m.tiles = m.n * m.tiles_each;
+    for (int i = 0; i < WINO_PLACES; i++) {
+        m.from[i] = (struct wino_span){ 0, m.sc };
+        m.to[i] = (struct wino_span){ 0, m.dc };
+        if (phases > 1)
+            *(forward ? &m.from[i] : &m.to[i]) = span_of(&m, i, s->c);
+    }
     return m;
 }
 
@@ -57,7 +113,14 @@ static struct onednn_shape pooled_shape(const struct onednn_shape *s)
 /* Of what tiles compute, at most a third lies beside the map. */
 static bool few_beside(const struct wino_map *m)
 {
-    return m->dh > 0 && m->dw > 0 && 8 * m->tiles_each <= 3 * m->dh * m->dw;
+    const int h = each(m->dh, m->dstep), w = each(m->dw, m->dstep);
+    return h > 0 && w > 0 && 8 * m->tiles_each <= 3 * h * w;
+}
+
+/* Padded so that the phases' filters are 3x3 with a pixel of padding. */
+static bool splits_up(const struct onednn_shape *s)
+{
+    return split_of(s) && (s->stride == 1 ? s->pad <= 1 : s->pad == s->kernel / 2);
 }
 
 bool conv_wino_fits(const struct device *dev, const struct onednn_shape *shape,
@@ -65,14 +128,16 @@ bool conv_wino_fits(const struct device *dev, const struct onednn_shape *shape,
 {
     const struct onednn_shape whole = pooled ? pooled_shape(shape) : *shape,
                               *s = &whole;
+    if (s->dtype != SLUICE_BF16 || s->bias || !splits_up(s) ||
+        cpu_kernels(dev) != &kernels_avx512_bf16 || amx_usable() ||
+        !cpu_of(dev)->winograd || (pooled && s->stride > 1))
+        return false;
     const struct wino_map m = map_of(s, true), back = map_of(s, false);
     const size_t tiles = (size_t)m.n * (size_t)m.tiles_each;
-    return s->dtype == SLUICE_BF16 && s->kernel == 3 && s->stride == 1 && s->pad <= 1 &&
-           !s->bias && s->c % WINO_BLOCK == 0 && s->k % WINO_BLOCK == 0 &&
-           s->c >= CHANNELS_LEAST && s->k >= CHANNELS_LEAST && tiles >= TILES_LEAST &&
-           few_beside(&m) && (!pooled || few_beside(&back)) && tiles <= INT_MAX / 64 &&
-           cpu_kernels(dev) == &kernels_avx512_bf16 && !amx_usable() &&
-           cpu_of(dev)->winograd;
+    const int least = s->kernel == 3 && s->stride == 2 ? STRIDED_LEAST : CHANNELS_LEAST;
+    return s->c % WINO_BLOCK == 0 && s->k % WINO_BLOCK == 0 && s->c >= least &&
+           s->k >= least && tiles >= TILES_LEAST && few_beside(&m) &&
+           (!pooled || few_beside(&back)) && tiles <= INT_MAX / 64;
 }
 
 /* About as many of transformed tiles as of sums. */

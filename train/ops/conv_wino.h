@@ -1,7 +1,8 @@
-/* conv_wino.h -- 3x3 convolutions with stride 1 by Winograd's minimal filtering, in
- * bf16: four results of a tile of 4 x 4 pixels with 16 multiplications instead of 36.
- * For CPUs with AVX512-BF16 and without matrix tiles, where oneDNN's direct kernels
- * come to four fifths of what the CPU multiplies: only fewer products are faster.
+/* conv_wino.h -- 3x3 convolutions, and 5x5 ones with stride 2, by Winograd's minimal
+ * filtering, in bf16: four results of a tile of 4 x 4 pixels with 16 multiplications
+ * instead of 36. For CPUs with AVX512-BF16 and without matrix tiles, where oneDNN's
+ * direct kernels come to nine tenths of what the CPU multiplies: only fewer products
+ * are faster.
  *
  *     y = A' [(G w G') . (B' x B)] A         forward, and backward to the input
  *     dw = G' [(A dy A') . (B' x B)] G       backward to the weight
@@ -10,6 +11,11 @@
  * 3x3); "." is a product of matrices (tiles x channels, channels x channels) for each
  * of the 16 places. Images and gradients become bf16 again between transform and
  * product: results are off by 0.4 %, direct ones in bf16 by 0.2 % (root mean square).
+ *
+ * With stride 2, the even and the odd rows and columns of the input are four maps. Each
+ * is convolved with stride 1 by the taps that meet it, which are 3x3 or fewer; a place
+ * to which only missing taps would lead has no products. Four results then take 49
+ * multiplications instead of 100 (5x5), or 25 instead of 36 (3x3).
  *
  *   gather   a thread transforms some tiles, multiplies 32 channels of the result at a
  *            time, and transforms these back: what is in between stays in its level 2.

@@ -37,27 +37,35 @@ size_t wino_gather_scratch(const struct wino_map *m)
            (left_stride(m) * sizeof(uint16_t) + sums_stride(m) * sizeof(float));
 }
 
+/* The channels of a tile's pixels, to each of the places. */
+INLINE void transform_pixels(const struct wino_pixel pixel[WINO_PLACES], int channels,
+                             bool owned, uint16_t *left, size_t place)
+{
+    uint32_t owners[WINO_PLACES];
+    for (int c = 0; c < channels; c += CHANNELS) {
+        vf v[WINO_PLACES];
+        if (owned && c % WINO_BLOCK == 0)
+            for (int i = 0; i < WINO_PLACES; i++)
+                owners[i] = wino_owners(&pixel[i], c / WINO_BLOCK);
+        wino_transform(pixel, c, owned ? owners : NULL, v);
+        for (int i = 0; i < WINO_PLACES; i++)
+            _mm256_storeu_si256((__m256i *)(left + (size_t)i * place + c),
+                                wino_narrow(v[i]));
+    }
+}
+
 /* (place, tile, channel) */
 INLINE void transform_tiles(const struct gather *g, int begin, int end,
                             const struct wino_windows *unpools, uint16_t *left)
 {
     const struct wino_map *m = g->map;
-    const size_t place = left_stride(m);
-    for (int t = begin; t < end; t++, left += m->sc) {
-        struct wino_pixel pixel[WINO_PLACES];
-        uint32_t owners[WINO_PLACES];
-        wino_pixels(m, g->source, t, unpools, pixel);
-        for (int c = 0; c < m->sc; c += CHANNELS) {
-            vf v[WINO_PLACES];
-            if (unpools && c % WINO_BLOCK == 0)
-                for (int i = 0; i < WINO_PLACES; i++)
-                    owners[i] = wino_owners(&pixel[i], c / WINO_BLOCK);
-            wino_transform(pixel, c, unpools ? owners : NULL, v);
-            for (int i = 0; i < WINO_PLACES; i++)
-                _mm256_storeu_si256((__m256i *)(left + (size_t)i * place + c),
-                                    wino_narrow(v[i]));
+    const int channels = wino_channels(m->sc, m->sstep);
+    for (int t = begin; t < end; t++)
+        for (int c = 0; c < m->sc; c += channels, left += channels) {
+            struct wino_pixel pixel[WINO_PLACES];
+            wino_pixels(m, g->source, t, c, unpools, pixel);
+            transform_pixels(pixel, channels, unpools, left, left_stride(m));
         }
-    }
 }
 
 static void transform_unit(const struct gather *g, int begin, int end, uint16_t *left)
@@ -90,17 +98,19 @@ INLINE void add_rows(__m512 s[3][2], const char *p, size_t row, __m512bh low,
     }
 }
 
-/* sums (12, 32) = left (12, sc) times right (sc / 2, 32, 2). The next left rows follow:
- * they are on their way from level 2 meanwhile. */
-static void multiply(const uint16_t *left, const uint16_t *right, int sc, float *sums)
+/* sums (12, 32) = left (12, count) times right (count / 2, 32, 2); left's rows lie
+ * `stride` apart. The next left rows follow: they are on their way from level 2
+ * meanwhile. */
+static void multiply(const uint16_t *left, const uint16_t *right, int count, int stride,
+                     float *sums)
 {
-    const size_t row = (size_t)sc * sizeof *left;
+    const size_t row = (size_t)stride * sizeof *left;
     const char *a = (const char *)left, *b = a + 3 * row, *c = a + 6 * row,
                *d = a + 9 * row, *next = a + ROWS * row;
     __m512 s[ROWS][2];
     for (int i = 0; i < ROWS; i++)
         s[i][0] = s[i][1] = _mm512_setzero_ps();
-    for (int i = 0; i < sc; i += 2, right += 2 * WINO_BLOCK) {
+    for (int i = 0; i < count; i += 2, right += 2 * WINO_BLOCK) {
         const __m512bh low = pairs(right), high = pairs(right + WINO_BLOCK);
         _mm_prefetch(next, _MM_HINT_T0);
         next += ROWS * 2 * sizeof *left;
@@ -168,27 +178,49 @@ static void write_block(const struct gather *g, int begin, int end, int block,
                         const float *sums)
 {
     const struct wino_map *m = g->map;
+    const int c = block * WINO_BLOCK, channels = wino_channels(m->dc, m->dstep);
+    const struct wino_phase phase = wino_phase(m, c, channels, m->dstep);
     for (int t = begin; t < end; t++, sums += WINO_BLOCK) {
         const struct wino_tile at = wino_tile(m, t);
         __m512i v[4];
         round_tile(m, sums, v);
         for (int i = 0; i < 4; i++) {
-            const int y = at.y + i / 2, x = at.x + i % 2;
+            const int y = (at.y + i / 2) * m->dstep + phase.row;
+            const int x = (at.x + i % 2) * m->dstep + phase.column;
             if (y >= m->dh || x >= m->dw)
                 continue;
             const size_t pixel =
                 ((size_t)at.n * (size_t)m->dh + (size_t)y) * (size_t)m->dw + (size_t)x;
-            _mm512_storeu_si512(g->dest + pixel * (size_t)m->dc + block * WINO_BLOCK,
+            _mm512_storeu_si512(g->dest + pixel * (size_t)channels + c % channels,
                                 v[i]);
         }
     }
+}
+
+/* A place's sums of the unit's tiles. */
+static void multiply_unit(const struct gather *g, int tiles, int block, int place,
+                          const uint16_t *left, float *sums)
+{
+    const struct wino_map *m = g->map;
+    const struct wino_span from = m->from[place];
+    const uint16_t *right =
+        g->weight + (((size_t)block * WINO_PLACES + (size_t)place) * (size_t)m->sc +
+                     (size_t)from.begin) *
+                        WINO_BLOCK;
+    left += (size_t)place * left_stride(m) + from.begin;
+    sums += (size_t)place * sums_stride(m);
+    for (int t = 0; t < tiles; t += ROWS)
+        if (wino_within(m->to[place], block * WINO_BLOCK))
+            multiply(left + t * m->sc, right, wino_span(from), m->sc,
+                     sums + t * WINO_BLOCK);
+        else
+            memset(sums + t * WINO_BLOCK, 0, ROWS * WINO_BLOCK * sizeof *sums);
 }
 
 static void units(void *arg, size_t first, size_t last)
 {
     const struct gather *g = arg;
     const struct wino_map *m = g->map;
-    const size_t right = (size_t)m->sc * WINO_BLOCK;
     uint16_t *left = (uint16_t *)cpu_scratch(g->dev, threads_self());
     float *sums = (float *)(left + WINO_PLACES * left_stride(m));
     for (int unit = (int)first; unit < (int)last; unit++) {
@@ -196,11 +228,7 @@ static void units(void *arg, size_t first, size_t last)
         transform_unit(g, begin, end, left);
         for (int block = 0; block < m->dc / WINO_BLOCK; block++) {
             for (int i = 0; i < WINO_PLACES; i++)
-                for (int t = 0; t < end - begin; t += ROWS)
-                    multiply(left + (size_t)i * left_stride(m) + t * m->sc,
-                             g->weight +
-                                 ((size_t)block * WINO_PLACES + (size_t)i) * right,
-                             m->sc, sums + (size_t)i * sums_stride(m) + t * WINO_BLOCK);
+                multiply_unit(g, end - begin, block, i, left, sums);
             if (m->pools)
                 pool_block(g, begin, end, block, sums);
             else
@@ -227,16 +255,22 @@ struct pack {
 };
 
 /* The filters between 16 channels of the source, as vectors, and one of the result. */
-INLINE void load_filters(const struct pack *p, int s, int d, vf g[9])
+INLINE void load_filters(const struct pack *p, int s, int d, vf g[WINO_TAPS])
 {
     const struct wino_map *m = p->map;
-    float lane[9][CHANNELS];
+    const int step = m->split->stride, size = m->split->kernel * m->split->kernel;
+    const int in = wino_channels(p->backward ? m->dc : m->sc, step);
+    int tap[WINO_TAPS];
+    float lane[WINO_TAPS][CHANNELS] = { 0 };
+    wino_taps(m, wino_phase(m, p->backward ? d : s, in, step), tap);
     for (int i = 0; i < CHANNELS; i++) {
-        const size_t at = p->backward ? (size_t)(s + i) * (size_t)m->dc + (size_t)d
-                                      : (size_t)d * (size_t)m->sc + (size_t)(s + i);
-        const float *w = p->weight + at * 9;
-        for (int k = 0; k < 9; k++)
-            lane[k][i] = w[p->backward ? 8 - k : k];
+        const int result = p->backward ? s + i : d;
+        const int source = (p->backward ? d : s + i) % in;
+        const float *w =
+            p->weight + ((size_t)result * (size_t)in + (size_t)source) * (size_t)size;
+        for (int k = 0; k < WINO_TAPS; k++)
+            if (tap[k] >= 0)
+                lane[p->backward ? WINO_TAPS - 1 - k : k][i] = w[tap[k]];
     }
     memcpy(g, lane, sizeof lane);
 }
@@ -256,13 +290,16 @@ static void pack_block(const struct pack *p, int s, int block)
 {
     const struct wino_map *m = p->map;
     for (int d = 0; d < WINO_BLOCK; d++) {
-        vf g[9], half[12], u[WINO_PLACES];
+        vf g[WINO_TAPS], half[12], u[WINO_PLACES];
         load_filters(p, s, block * WINO_BLOCK + d, g);
         for (int i = 0; i < 3; i++)
             widen(g + i, 3, half + i, 3);
         for (int i = 0; i < WINO_SIDE; i++)
             widen(half + 3 * i, 1, u + 4 * i, 1);
         for (int i = 0; i < WINO_PLACES; i++) {
+            if (!wino_within(m->from[i], s) ||
+                !wino_within(m->to[i], block * WINO_BLOCK))
+                continue; /* nothing multiplies these */
             uint32_t pair[CHANNELS / 2];
             const __m256i narrow = wino_narrow(u[i]);
             memcpy(pair, &narrow, sizeof pair);

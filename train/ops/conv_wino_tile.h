@@ -60,16 +60,19 @@ INLINE __m256i wino_narrow(vf v)
     return (__m256i)_mm512_cvtneps_pbh((__m512)v);
 }
 
-/* The pixels of a tile of the source. */
+/* The pixels of a tile of the source, in the phase of channels c and up. */
 INLINE void wino_pixels(const struct wino_map *m, const uint16_t *source, int tile,
-                        const struct wino_windows *unpools,
+                        int c, const struct wino_windows *unpools,
                         struct wino_pixel pixel[WINO_PLACES])
 {
-    const struct wino_maps maps = { source, m->sh, m->sw, m->sc, unpools, m->zeros };
+    const int channels = wino_channels(m->sc, m->sstep);
+    const struct wino_maps maps = { source, m->sh, m->sw, channels, unpools, m->zeros };
     const struct wino_tile t = wino_tile(m, tile);
+    const struct wino_phase phase = wino_phase(m, c, channels, m->sstep);
     for (int i = 0; i < WINO_PLACES; i++)
-        pixel[i] = wino_pixel(&maps, t.n, t.y - m->pad + i / WINO_SIDE,
-                              t.x - m->pad + i % WINO_SIDE);
+        pixel[i] = wino_pixel(&maps, t.n,
+                              (t.y - m->pad + i / WINO_SIDE) * m->sstep + phase.row,
+                              (t.x - m->pad + i % WINO_SIDE) * m->sstep + phase.column);
 }
 
 /* One side of B' x B: rows of B' are (1 0 -1 0), (0 1 1 0), (0 -1 1 0), (0 1 0 -1). */

@@ -5,22 +5,30 @@ enum {
     ROWS = 8,      /* source channels that the product takes at a time */
     CHANNELS = 16, /* of a vector */
     SPARE = 32,    /* elements between places, so that they meet different cache sets */
-    TAPS = 9,
 };
 
-/* Sums are (place, dc / 32, sc, 32); left and right (place, channels / 32, tile pair,
- * 32, 2), of the unit's tiles. */
+/* Sums are (place, dc / 32, channels of the place's span, 32); left and right (place,
+ * channels / 32, tile pair, 32, 2), of the unit's tiles. */
 struct weigh {
     const struct wino_map *map;
     const uint16_t *source, *grads;
-    float *sums, *dweight;
+    float *sums[WINO_PLACES], *dweight;
     uint16_t *left, *right;
     int begin, end; /* tiles of the unit */
 };
 
-static size_t sums_count(const struct wino_map *m)
+/* Of one place. */
+static size_t sums_count(const struct wino_map *m, int place)
 {
-    return (size_t)WINO_PLACES * (size_t)m->sc * (size_t)m->dc;
+    return (size_t)wino_span(m->from[place]) * (size_t)m->dc;
+}
+
+static size_t all_sums(const struct wino_map *m)
+{
+    size_t count = 0;
+    for (int i = 0; i < WINO_PLACES; i++)
+        count += sums_count(m, i);
+    return count;
 }
 
 /* Elements of a block's tiles, and of a place's. */
@@ -36,7 +44,7 @@ static size_t stride(const struct wino_map *m, int channels)
 
 size_t wino_weigh_bytes(const struct wino_map *m)
 {
-    return sums_count(m) * sizeof(float) +
+    return all_sums(m) * sizeof(float) +
            WINO_PLACES * (stride(m, m->sc) + stride(m, m->dc)) * sizeof(uint16_t);
 }
 
@@ -58,17 +66,19 @@ INLINE uint16_t *pair_at(const struct wino_map *m, uint16_t *to, int pair, int c
 static void transform_source(const struct weigh *g, int pair)
 {
     const struct wino_map *m = g->map;
-    const int t = g->begin + 2 * pair;
-    struct wino_pixel even[WINO_PLACES], odd[WINO_PLACES];
-    wino_pixels(m, g->source, t, NULL, even);
-    wino_pixels(m, g->source, t + 1 < g->end ? t + 1 : t, NULL, odd);
-    for (int c = 0; c < m->sc; c += CHANNELS) {
-        uint16_t *to = pair_at(m, g->left, pair, c);
-        vf a[WINO_PLACES], b[WINO_PLACES];
-        wino_transform(even, c, NULL, a);
-        wino_transform(odd, c, NULL, b);
-        for (int i = 0; i < WINO_PLACES; i++, to += stride(m, m->sc))
-            store_pairs(to, a[i], b[i]);
+    const int t = g->begin + 2 * pair, channels = wino_channels(m->sc, m->sstep);
+    for (int phase = 0; phase < m->sc; phase += channels) {
+        struct wino_pixel even[WINO_PLACES], odd[WINO_PLACES];
+        wino_pixels(m, g->source, t, phase, NULL, even);
+        wino_pixels(m, g->source, t + 1 < g->end ? t + 1 : t, phase, NULL, odd);
+        for (int c = 0; c < channels; c += CHANNELS) {
+            uint16_t *to = pair_at(m, g->left, pair, phase + c);
+            vf a[WINO_PLACES], b[WINO_PLACES];
+            wino_transform(even, c, NULL, a);
+            wino_transform(odd, c, NULL, b);
+            for (int i = 0; i < WINO_PLACES; i++, to += stride(m, m->sc))
+                store_pairs(to, a[i], b[i]);
+        }
     }
 }
 
@@ -138,15 +148,16 @@ static void transform(void *arg, size_t begin, size_t end)
     }
 }
 
-/* sums (8, 32) += left (pairs, 32, 2)' times right (pairs, 32, 2), of 8 of the left's
- * channels */
-static void multiply(const uint16_t *left, const uint16_t *right, int count,
+/* sums (8, 32), or zero if they are the first, plus left (pairs, 32, 2)' times right
+ * (pairs, 32, 2), of 8 of the left's channels */
+static void multiply(const uint16_t *left, const uint16_t *right, int count, bool first,
                      float *sums)
 {
     __m512 s[ROWS][2];
     for (int i = 0; i < ROWS; i++) {
-        s[i][0] = _mm512_loadu_ps(sums + i * WINO_BLOCK);
-        s[i][1] = _mm512_loadu_ps(sums + i * WINO_BLOCK + CHANNELS);
+        s[i][0] = first ? _mm512_setzero_ps() : _mm512_loadu_ps(sums + i * WINO_BLOCK);
+        s[i][1] = first ? _mm512_setzero_ps()
+                        : _mm512_loadu_ps(sums + i * WINO_BLOCK + CHANNELS);
     }
     for (int t = 0; t < count; t++, left += 2 * WINO_BLOCK, right += 2 * WINO_BLOCK) {
         const __m512bh low = (__m512bh)_mm512_loadu_si512(right);
@@ -172,14 +183,16 @@ static void add_products(void *arg, size_t first, size_t last)
     const struct wino_map *m = g->map;
     const size_t blocks = (size_t)(m->dc / WINO_BLOCK);
     for (size_t i = first; i < last; i++) {
-        const uint16_t *left = g->left + i / blocks * stride(m, m->sc);
+        const size_t place = i / blocks, block = i % blocks;
+        const struct wino_span from = m->from[place];
+        const uint16_t *left = g->left + place * stride(m, m->sc);
         const uint16_t *right =
-            g->right + i / blocks * stride(m, m->dc) + i % blocks * block_stride(m);
-        float *sums = g->sums + i * (size_t)m->sc * WINO_BLOCK;
-        for (int s = 0; s < m->sc; s += ROWS, sums += ROWS * WINO_BLOCK)
+            g->right + place * stride(m, m->dc) + block * block_stride(m);
+        float *sums = g->sums[place] + block * (size_t)wino_span(from) * WINO_BLOCK;
+        for (int s = from.begin; s < from.end; s += ROWS, sums += ROWS * WINO_BLOCK)
             multiply(left + (size_t)(s / WINO_BLOCK) * block_stride(m) +
                          2 * (s % WINO_BLOCK),
-                     right, (g->end - g->begin + 1) / 2, sums);
+                     right, (g->end - g->begin + 1) / 2, g->begin == 0, sums);
     }
 }
 
@@ -192,35 +205,53 @@ INLINE void narrow_side(const vf *s, int step, vf *to, int to_step)
     to[2 * to_step] = sum + s[3 * step];
 }
 
-/* The sums of one source channel and 16 of the result's, in the weight's order (dc, sc,
- * 3, 3). */
-static void write_filters(const struct weigh *g, int s, int d)
+/* A place's sums of one source channel and 16 of the result's. */
+INLINE vf sums_of(const struct weigh *g, int place, int s, int d)
+{
+    const struct wino_span from = g->map->from[place];
+    if (!wino_within(from, s))
+        return (vf)_mm512_setzero_ps();
+    const size_t at =
+        (size_t)(d / WINO_BLOCK * wino_span(from) + s - from.begin) * WINO_BLOCK;
+    return (vf)_mm512_loadu_ps(g->sums[place] + at + d % WINO_BLOCK);
+}
+
+/* The sums of one source channel and 16 of the result's, in the weight's order (dc,
+ * channels, kernel, kernel). */
+static void write_filters(const struct weigh *g, int s, int d, const int tap[WINO_TAPS])
 {
     const struct wino_map *m = g->map;
-    const size_t place = (size_t)m->sc * (size_t)m->dc;
-    const float *from =
-        g->sums + ((size_t)(d / WINO_BLOCK) * (size_t)m->sc + (size_t)s) * WINO_BLOCK +
-        d % WINO_BLOCK;
-    vf sum[WINO_PLACES], half[12], filter[TAPS];
+    const int channels = wino_channels(m->sc, m->sstep);
+    const size_t size = (size_t)(m->split->kernel * m->split->kernel);
+    vf sum[WINO_PLACES], half[12], filter[WINO_TAPS];
     for (int i = 0; i < WINO_PLACES; i++)
-        sum[i] = (vf)_mm512_loadu_ps(from + (size_t)i * place);
+        sum[i] = sums_of(g, i, s, d);
     for (int i = 0; i < WINO_SIDE; i++)
         narrow_side(sum + i, WINO_SIDE, half + i, WINO_SIDE);
     for (int i = 0; i < 3; i++)
         narrow_side(half + WINO_SIDE * i, 1, filter + 3 * i, 1);
     for (int i = 0; i < CHANNELS; i++) {
-        float *to = g->dweight + ((size_t)(d + i) * (size_t)m->sc + (size_t)s) * TAPS;
-        for (int k = 0; k < TAPS; k++)
-            to[k] = filter[k][i];
+        float *to =
+            g->dweight +
+            ((size_t)(d + i) * (size_t)channels + (size_t)(s % channels)) * size;
+        for (int k = 0; k < WINO_TAPS; k++)
+            if (tap[k] >= 0)
+                to[tap[k]] = filter[k][i];
     }
 }
 
 static void write_all(void *arg, size_t begin, size_t end)
 {
     const struct weigh *g = arg;
+    const struct wino_map *m = g->map;
+    const int channels = wino_channels(m->sc, m->sstep);
+    int tap[WINO_TAPS];
     for (int d = (int)begin; d < (int)end; d++)
-        for (int s = 0; s < g->map->sc; s++)
-            write_filters(g, s, d * CHANNELS);
+        for (int s = 0; s < m->sc; s++) {
+            if (s % channels == 0)
+                wino_taps(m, wino_phase(m, s, channels, m->sstep), tap);
+            write_filters(g, s, d * CHANNELS, tap);
+        }
 }
 
 void wino_weigh(const struct wino_map *m, struct device *dev, const uint16_t *source,
@@ -228,10 +259,11 @@ void wino_weigh(const struct wino_map *m, struct device *dev, const uint16_t *so
 {
     const size_t c = (size_t)m->sc, k = (size_t)m->dc;
     struct weigh g = { .map = m, .source = source, .grads = grads, .dweight = dweight };
-    g.sums = cpu_of(dev)->sums;
-    g.left = (uint16_t *)(g.sums + sums_count(m));
+    float *sums = cpu_of(dev)->sums;
+    for (int i = 0; i < WINO_PLACES; sums += sums_count(m, i++))
+        g.sums[i] = sums;
+    g.left = (uint16_t *)sums;
     g.right = g.left + WINO_PLACES * stride(m, m->sc);
-    memset(g.sums, 0, sums_count(m) * sizeof *g.sums);
     for (int unit = 0; unit < m->units; unit++) {
         g.begin = wino_first(m, unit);
         g.end = wino_end(m, unit);

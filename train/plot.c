@@ -22,9 +22,9 @@ struct axis {
     double low, high, step;
 };
 
-/* Round numbers around [low, high], about six steps of 1, 2 or 5 times a power of 10.
- */
-static struct axis round_axis(double low, double high)
+/* Round numbers around [low, high], about six steps of 1, 2 or 5 times a power of 10,
+ * none of them smaller than `least`. */
+static struct axis round_axis(double low, double high, double least)
 {
     if (!(high > low)) { /* one point, or none */
         const double about = isfinite(low) ? low : 0;
@@ -33,7 +33,10 @@ static struct axis round_axis(double low, double high)
     }
     const double raw = (high - low) / 6, power = pow(10, floor(log10(raw)));
     const double unit = raw / power;
-    const double step = power * (unit <= 1 ? 1 : unit <= 2 ? 2 : unit <= 5 ? 5 : 10);
+    const double step = fmax(least, power * (unit <= 1   ? 1
+                                             : unit <= 2 ? 2
+                                             : unit <= 5 ? 5
+                                                         : 10));
     return (struct axis){ floor(low / step + 1e-9) * step,
                           ceil(high / step - 1e-9) * step, step };
 }
@@ -162,7 +165,7 @@ static void draw(FILE *to, const struct plot *p)
         for (int k = 0; k < p->series_count; k++)
             widen(&y0, &y1, p->series[k].y[i]);
     }
-    const struct axis x = round_axis(x0, x1), y = round_axis(y0, y1);
+    const struct axis x = round_axis(x0, x1, 1), y = round_axis(y0, y1, 0);
     fprintf(to,
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" "

@@ -11,7 +11,7 @@ struct series {
 
 struct plot {
     const char *title, *x_label, *y_label;
-    const double *x; /* (count) */
+    const double *x; /* (count), whole numbers */
     int count;
     const struct series *series;
     int series_count; /* at most 6 */

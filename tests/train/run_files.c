@@ -222,6 +222,7 @@ static void test_plots(void)
                 err.message);
         CHECK(!strstr(text, "nan") && !strstr(text, "inf"), "plot %zu: not a number",
               i);
+        CHECK(i != 0 || !strstr(text, ">1.5<"), "epochs marked by halves");
         free(text);
     }
     unlink(path);

@@ -148,7 +148,9 @@ int sluice_writer_reopen(struct sluice_writer **out, const char *path,
         return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", path);
     }
     int rc = sluice_output_reopen(&w->out, path, err);
-    if (rc == 0 && (rc = packed_open(&old, path, err)) == 0 &&
+    /* What is read is the file that is locked, whatever `path` names by now. */
+    if (rc == 0 &&
+        (rc = packed_open_fd(&old, path, sluice_output_dup(w->out), err)) == 0 &&
         (rc = packed_schema(&old, &schema, err)) == 0 &&
         (rc = copy_schema(w, &schema, err)) == 0 &&
         (rc = take_over(w, old.dataset, err)) == 0)

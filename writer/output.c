@@ -111,6 +111,11 @@ int sluice_output_reopen(struct output **out, const char *path,
     return rc;
 }
 
+int sluice_output_dup(const struct output *o)
+{
+    return fcntl(o->fd, F_DUPFD_CLOEXEC, 0);
+}
+
 int sluice_output_keep(struct output *o, uint64_t length, struct sluice_error *err)
 {
     if (sluice_output_calls.truncate(o->fd, (off_t)length) < 0)

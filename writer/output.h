@@ -33,6 +33,9 @@ int sluice_output_create(struct output **out, const char *path,
  */
 int sluice_output_reopen(struct output **out, const char *path,
                          struct sluice_error *err);
+/* Another descriptor of the same open file, for reading a reopened one; -1 and errno.
+ */
+int sluice_output_dup(const struct output *o);
 /* Of a reopened file keep the first `length` bytes, and append behind them. */
 int sluice_output_keep(struct output *o, uint64_t length, struct sluice_error *err);
 /* Append `size` bytes. */

@@ -30,12 +30,11 @@ static int read_at(void *ctx, void *buf, size_t size, uint64_t offset,
     return 0;
 }
 
-int packed_open(struct packed *p, const char *path, struct sluice_error *err)
+int packed_open_fd(struct packed *p, const char *path, int fd, struct sluice_error *err)
 {
     struct stat st;
     int rc;
-    *p = (struct packed){ .path = path,
-                          .fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) };
+    *p = (struct packed){ .path = path, .fd = fd };
     if (p->fd < 0 || fstat(p->fd, &st) < 0)
         rc = sluice_fail(err, SLUICE_EIO, "%s: %s", path, strerror(errno));
     else if (!S_ISREG(st.st_mode))
@@ -46,6 +45,11 @@ int packed_open(struct packed *p, const char *path, struct sluice_error *err)
     if (rc < 0)
         packed_close(p);
     return rc;
+}
+
+int packed_open(struct packed *p, const char *path, struct sluice_error *err)
+{
+    return packed_open_fd(p, path, open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), err);
 }
 
 void packed_close(struct packed *p)

@@ -19,6 +19,10 @@ struct packed {
 
 /* On failure nothing is left open. `path` is borrowed. */
 int packed_open(struct packed *p, const char *path, struct sluice_error *err);
+/* The same of a descriptor, which is then p's, and closed on failure too. A negative
+ * one fails with errno. */
+int packed_open_fd(struct packed *p, const char *path, int fd,
+                   struct sluice_error *err);
 void packed_close(struct packed *p); /* a zeroed one is fine */
 
 /* One value for each field, zstd frames inflated; good until the next call. Damage is

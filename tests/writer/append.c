@@ -1,7 +1,9 @@
 /* append.c -- a reopened file: grows by its new samples alone, keeps its old bytes,
  * says the same about itself as one written at once; refuses a second writer;
- * abandoned, or with any of its system calls failing, it is what it was. */
+ * abandoned, or with any of its system calls failing, it is what it was; and it is the
+ * file that was opened, whatever takes its name. */
 #include <errno.h>
+#include <unistd.h>
 
 #include "output.h"
 #include "packs.h"
@@ -112,6 +114,32 @@ static void stays(void)
     CHECK(pack_check(path) == 20, "still whole");
 }
 
+static int f_open_replaced(const char *name, int flags, mode_t mode)
+{
+    const int fd = real.open(name, flags, mode);
+    CHECK(rename(other, path) == 0, "rename");
+    return fd;
+}
+
+/* Another file takes the name right after it was opened: the one that was opened grows,
+ * by its own directory. */
+static void replaced(void)
+{
+    char kept[136];
+    struct sluice_error err;
+    snprintf(kept, sizeof(kept), "%s-kept", path);
+    real = sluice_output_calls;
+    REQUIRE(pack_write(path, 20, &err) == 0, "%s", err.message);
+    REQUIRE(pack_write(other, 3000, &err) == 0, "%s", err.message);
+    REQUIRE(link(path, kept) == 0, "link");
+    sluice_output_calls.open = f_open_replaced;
+    const int rc = pack_append(path, 20, 5, &err);
+    sluice_output_calls = real;
+    REQUIRE(rc == 0, "%s", err.message);
+    CHECK(pack_check(kept) == 25, "the file that was opened");
+    CHECK(pack_check(path) == 3000, "the file that has its name");
+}
+
 /* Whatever call fails: an error, and the old state; once the commit's block may be
  * there, the old or the new one. */
 static void faults(void)
@@ -146,6 +174,7 @@ int main(void)
     snprintf(other, sizeof(other), "%s/b.sluice", folder);
     grows();
     stays();
+    replaced();
     faults();
     folder_remove(folder);
     return check_done();

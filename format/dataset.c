@@ -217,6 +217,20 @@ static int open_blocks(struct sluice_dataset *ds, uint64_t file_size,
     return open_commit(ds, file_size, read, ctx, err);
 }
 
+/* What is held beside the tables: near enough for names, which malloc rounds up. */
+static size_t metadata_bytes(const struct sluice_dataset *ds)
+{
+    enum { NAME = 32 };
+    const struct sluice_directory *dir = &ds->dir;
+    const size_t segments = (size_t)dir->segment_count,
+                 fields = (size_t)dir->field_count;
+    return segments * (sizeof(*dir->segments) + sizeof(*ds->first) +
+                       fields * sizeof(*ds->tables)) +
+           fields * sizeof(*dir->fields) +
+           (size_t)dir->class_count * (sizeof(*dir->classes) + NAME) +
+           dir->dictionary_size + (dir->provenance ? strlen(dir->provenance) : 0);
+}
+
 int sluice_dataset_open(struct sluice_dataset **out, const char *name,
                         uint64_t file_size, sluice_read_at read, void *ctx,
                         struct sluice_error *err)
@@ -232,8 +246,7 @@ int sluice_dataset_open(struct sluice_dataset **out, const char *name,
         sluice_dataset_free(ds);
         return rc;
     }
-    ds->memory +=
-        sizeof(*ds) + (size_t)ds->dir.segment_count * sizeof(struct sluice_segment);
+    ds->memory += sizeof(*ds) + metadata_bytes(ds);
     *out = ds;
     return 0;
 }

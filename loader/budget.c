@@ -6,10 +6,18 @@
 #include "core.h"
 
 enum {
-    INFLATER = 512 << 10, /* zstd's */
+    INFLATER = 512 << 10, /* zstd's, dictionary apart */
     SMALL = 128 << 10,    /* of a worker: engine, names of what is damaged */
     LARGE_PAGE = 2 << 20  /* that slabs are rounded up to, and aligned with */
 };
+
+static uint64_t inflater_bound(const struct sluice_loader *ld)
+{
+    const void *dictionary;
+    size_t size;
+    sluice_dataset_zstd(ld->file.dataset, &dictionary, &size);
+    return ld->most_plain ? ld->most_plain + INFLATER + size : 0;
+}
 
 /* Cutting, scaling and decoding one image. */
 static uint64_t decoder_bound(const struct sluice_loader *ld)
@@ -22,7 +30,7 @@ static uint64_t decoder_bound(const struct sluice_loader *ld)
         return 0;
     return ld->most_pixels * channels + ld->pixel_bytes +
            (uint64_t)ld->most_height * (uint64_t)s->width * channels + 64 * sides +
-           ld->jpeg_memory + (ld->most_plain ? ld->most_plain + INFLATER : 0);
+           ld->jpeg_memory + inflater_bound(ld);
 }
 
 static uint64_t worker_bound(const struct sluice_loader *ld)

@@ -10,6 +10,7 @@
 enum { SAMPLES = 20, BATCH = 4 };
 
 static char pictures[128], packed[128], large[128], frames[128], coefficients[128];
+static char learnt[128]; /* frames with a dictionary */
 static struct sluice_error err;
 
 static void write_pictures(const char *path)
@@ -63,16 +64,20 @@ static void write_large(const char *path)
 }
 
 /* Small in the file and large once decoded, so that what the decoder takes is most of
- * all that is held: even pictures, as zstd frames or progressive JPEGs. */
-static void write_even(const char *path, bool jpegs)
+ * all that is held: even pictures, as zstd frames, by a dictionary of so many bytes, or
+ * as progressive JPEGs. */
+static void write_even(const char *path, bool jpegs, size_t dictionary_size)
 {
     enum { SIDE = 1200, COUNT = 24 };
+    static uint8_t dictionary[1 << 20];
     static const struct sluice_field fields[] = {
         { "image", SLUICE_KIND_IMAGE, SLUICE_U8, 0, { 0 } },
     };
     const struct sluice_schema schema = { .fields = fields,
                                           .field_count = 1,
-                                          .zstd_level = 1 };
+                                          .zstd_level = 1,
+                                          .dictionary = dictionary,
+                                          .dictionary_size = dictionary_size };
     static uint8_t pixels[SIDE * SIDE * 3];
     const struct jpeg_make m = { SIDE, SIDE, 3, 1, 1, 1, 1, 0, 1 };
     struct sluice_writer *w;
@@ -201,8 +206,10 @@ int main(void)
     write_large(large);
     snprintf(frames, sizeof(frames), "%s/frames.sluice", folder);
     snprintf(coefficients, sizeof(coefficients), "%s/coefficients.sluice", folder);
-    write_even(frames, false);
-    write_even(coefficients, true);
+    snprintf(learnt, sizeof(learnt), "%s/learnt.sluice", folder);
+    write_even(frames, false, 0);
+    write_even(learnt, false, 1 << 20);
+    write_even(coefficients, true, 0);
     const struct sluice_loader_options cropped = {
         .batch_size = BATCH, .crop = { .kind = SLUICE_CROP_RANDOM, .size = 96 }
     };
@@ -248,6 +255,10 @@ int main(void)
     even.batch_size = 1;
     even.threads = 6;
     kept(frames, even);
+    even.crop.size = 16; /* every worker's copy of the dictionary */
+    even.batches = 8;
+    even.io = SLUICE_IO_RESIDENT; /* whose bound has no room for reads to hide it */
+    kept(learnt, even);
     limits(packed, plain);
     limits(pictures, cropped);
     folder_remove(folder);

@@ -207,6 +207,7 @@ int sluice_jpeg_begin(struct sluice_jpeg *j, const void *data, size_t size,
                       struct sluice_jpeg_info *info, struct sluice_error *err)
 {
     *info = (struct sluice_jpeg_info){ 0 };
+    j->begun = false;
     j->data = data;
     j->size = size;
     const int rc = guarded(j, read_header, err);

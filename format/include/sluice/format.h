@@ -3,8 +3,8 @@
  *
  * This part does no I/O and starts no threads: to read, it asks a callback for
  * bytes; to write, it fills buffers. Everything that comes from a file is checked
- * before it is used; hostile bytes give SLUICE_ECORRUPT, never a crash, and never an
- * allocation larger than the file itself.
+ * before it is used; hostile bytes give SLUICE_ECORRUPT, never a crash, and never take
+ * more than 64 bytes of memory for each byte of the file.
  *
  *     struct sluice_dataset *ds;
  *     if (sluice_dataset_open(&ds, "train.sluice", file_size, read_at, &fd, &err) < 0)

@@ -121,8 +121,8 @@ int64_t sluice_dataset_integer(const struct sluice_dataset *ds, int field,
                                uint64_t sample);
 double sluice_dataset_real(const struct sluice_dataset *ds, int field, uint64_t sample);
 
-/* Metadata of the whole file. Numbers of classes and the statistics are 0 / NULL when
- * the file does not say. */
+/* Metadata of the whole file. The number of classes is 0, and the statistics are NULL,
+ * when the file does not say. */
 int sluice_dataset_classes(const struct sluice_dataset *ds,
                            int field); /* how many names */
 const char *sluice_dataset_class_name(const struct sluice_dataset *ds, int field,
@@ -135,7 +135,7 @@ const double *sluice_dataset_std(const struct sluice_dataset *ds);
 /* Where the data came from: JSON text, "{}" if not stored. */
 const char *sluice_dataset_provenance(const struct sluice_dataset *ds);
 /* How the payloads of codec ZSTD were made: the level, 0 if the file has none. The
- * dictionary is theirs all, NULL if there is none. */
+ * dictionary is shared by all of them, NULL if there is none. */
 int sluice_dataset_zstd(const struct sluice_dataset *ds, const void **dictionary,
                         size_t *dictionary_size);
 /* Bytes of memory that the open dataset holds. */

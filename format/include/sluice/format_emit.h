@@ -68,7 +68,7 @@ struct sluice_commit {
 
 /* Bytes of each raw payload of the field; 0: they vary, or it has none. */
 uint64_t sluice_field_payload(const struct sluice_field *f);
-/* Why no file may have such a field, in a few words; NULL: one may. */
+/* What makes this field impossible, in a few words; NULL: nothing does. */
 const char *sluice_field_fault(const struct sluice_field *f);
 
 /* Fill one block. `zstd`: payloads may be of codec ZSTD. */

@@ -74,10 +74,11 @@ int sluice_jpeg_begin(struct sluice_jpeg *j, const void *data, size_t size,
 int sluice_jpeg_decode(struct sluice_jpeg *j, const struct sluice_jpeg_rect *rect,
                        int channels, uint8_t *pixels, struct sluice_error *err);
 
-/* What decodes: the common kind of picture (sequential, Huffman codes, one scan; grey,
- * or YCbCr of 4:4:4, 4:2:2 or 4:2:0) a decoder of this library's own, everything else
- * libjpeg: also what is damaged, so that pixels, errors and limits are libjpeg's either
- * way. AUTO, the default, takes the best instructions that the CPU has. */
+/* What decodes. The common kind of picture (sequential, Huffman codes, one scan; grey,
+ * or YCbCr of 4:4:4, 4:2:2 or 4:2:0) goes to a decoder of this library's own,
+ * everything else to libjpeg, damaged pictures included: pixels, errors and limits are
+ * libjpeg's either way. AUTO, the default, takes the best instructions that the CPU
+ * has. */
 enum sluice_jpeg_path {
     SLUICE_JPEG_AUTO,
     SLUICE_JPEG_LIBJPEG,
@@ -85,13 +86,14 @@ enum sluice_jpeg_path {
     SLUICE_JPEG_AVX2,
     SLUICE_JPEG_AVX512,
 };
-/* SLUICE_EUNBUILT where the CPU, or the build, has it not. From now on. */
+/* Decode by this path from now on. SLUICE_EUNBUILT where the CPU or the build lacks it.
+ */
 int sluice_jpeg_prefer(struct sluice_jpeg *j, enum sluice_jpeg_path path,
                        struct sluice_error *err);
-/* Which it was, of the last picture decoded; AUTO: none yet. */
+/* The path that decoded the last picture; AUTO: none was decoded yet. */
 enum sluice_jpeg_path sluice_jpeg_took(const struct sluice_jpeg *j);
 
-/* Seconds of this library's decoder, since creation. */
+/* Seconds spent in this library's own decoder since creation. */
 struct sluice_jpeg_times {
     double entropy; /* Huffman codes */
     double pixels;  /* inverse DCT, upsampling, colour */

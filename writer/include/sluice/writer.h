@@ -9,10 +9,12 @@
  *     rc = rc < 0 ? rc : sluice_writer_finish(w, &err);
  *     sluice_writer_abandon(w);
  *
- * The file appears under its name only when finish has returned 0: it is written to a
- * temporary file in the same folder, synced and renamed; until then an older file of
- * that name stays as it was. A file that is reopened grows by the new samples alone,
- * and shows them only when finish has returned 0: killed before, it is what it was.
+ * The file appears under its name at the end of finish: it is written to a temporary
+ * file in the same folder, synced and renamed; until then an older file of that name
+ * stays as it was. (If finish fails in its very last step, syncing the folder, the new
+ * file is in place, but a crash may bring the older one back.) A file that is reopened
+ * grows by the new samples alone, and shows them only once finish has synced them:
+ * killed before, it is what it was.
  *
  * Errors:    a negative return is a SLUICE_E* code; afterwards only abandon is allowed.
  * Ownership: what is passed in is copied or written before the call returns.
@@ -39,8 +41,8 @@ struct sluice_schema {
     const char *class_field; /* the field that they name: the first integer scalar */
     const char *provenance;  /* JSON text: where the data came from; NULL: {} */
     /* Payloads that are not JPEGs become zstd frames of this level, 1 to 22, where that
-     * makes them smaller, each by itself; 0: none. They are larger to decode than to
-     * read: see FORMAT.md. */
+     * makes them smaller, each by itself; 0: none. Reading one then takes inflating it.
+     */
     int zstd_level;
     const void *dictionary;  /* (dictionary_size) for all of them; NULL: none */
     size_t dictionary_size;  /* at most 1 MiB */
@@ -65,8 +67,8 @@ struct sluice_value {
     uint32_t height, width, channels; /* IMAGE of varying size */
     /* IMAGE: over its pixels, where the caller knows them; borrowed for the call. NULL:
      * raw pixels are counted here, and a file with an encoded picture whose sums nobody
-     * knows has no statistics. Who copies many samples may give all their sums with one
-     * of them, and zeros with the others. */
+     * knows has no statistics. A caller that copies many samples may pass the sums of
+     * all with one of them, and zeros with the others. */
     const struct sluice_pixel_sums *sums;
 };
 

@@ -7,20 +7,15 @@ target_sources(sluice_train PRIVATE
 
 include(cuda/cuda.cmake) # device cuda
 
-# Loops over whole batches: a debug build that does not optimize them takes minutes where
-# it could take seconds.
-set_source_files_properties(
-  ops/activation.c ops/batchnorm.c ops/conv2d.c ops/linear.c ops/pool.c
-  PROPERTIES COMPILE_OPTIONS "$<$<CONFIG:Debug>:-O1>")
-
-# The reference convolution is most of what tests of networks do, and loops: not at -O0.
+# The reference convolution is most of what tests of networks do: optimized in a debug
+# build too, which takes minutes else.
 set_source_files_properties(ops/conv2d.c PROPERTIES COMPILE_OPTIONS "$<$<CONFIG:Debug>:-O2>")
 
 # Device cpu: oneDNN, and the kernels of kernels.h once for each instruction set. OpenMP
 # is what oneDNN's threads are made of: through it the library is told to start none.
 if(SLUICE_HAVE_ONEDNN)
   target_sources(sluice_train PRIVATE
-    device_cpu.c device_onednn.c onednn_layer.c onednn_run.c onednn_run.c
+    device_cpu.c device_onednn.c onednn_layer.c onednn_run.c
     ops/kernels.c ops/kernels_plain.c
     ops/channel_sums.c ops/layer_onednn.c
     ops/batchnorm_cpu.c ops/conv2d_cpu.c ops/conv_few.c ops/conv_skip.c

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# sources.sh BIN_DIR PYTHON_READER_DIR -- convert small archives and folders made here and
+# sources.sh BIN_DIR -- convert small archives and folders made here and
 # compare every pixel and label with an independent reader; then damaged ones: each one
 # clear line, the right exit status, nothing left behind.
 set -u

@@ -30,11 +30,14 @@ function(sluice_module name)
   endif()
 endfunction()
 
-# sluice_program(NAME SOURCES ... LINKS ...): an installed executable.
+# sluice_program(NAME SOURCES ... LINKS ...): an installed executable. The target
+# `programs` builds all of them.
+add_custom_target(programs)
 function(sluice_program name)
   cmake_parse_arguments(arg "" "" "SOURCES;LINKS" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
   target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE ${arg_LINKS} sluice_flags)
+  add_dependencies(programs ${name})
   install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endfunction()

@@ -1,7 +1,8 @@
 /* cudnn_ranking.c -- what a convolution asks of cuDNN, played by functions of cuDNN's
- * names: activations and filters are described as nhwc, and of a ranking the first
- * algorithm runs that is deterministic, fits the workspace and is not refused when it
- * is run; if there is none, that is said and no failure. */
+ * names: activations and filters are described as nhwc, and the usual algorithm runs.
+ * Where it does not fit or is refused when it is run, cuDNN is asked for its ranking,
+ * and the first runs that is deterministic, fits the workspace and is not refused; if
+ * there is none, that is said and no failure. */
 #define CUDNN_DISABLE_DEPRECATED_WARNINGS
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 #include "check.h"
@@ -12,13 +13,15 @@ enum {
     REFUSED = CUDNN_CONVOLUTION_FWD_ALGO_DIRECT,
     UNSTEADY = CUDNN_CONVOLUTION_FWD_ALGO_FFT,
     UNKNOWN = CUDNN_CONVOLUTION_FWD_ALGO_WINOGRAD,
-    RUNS = CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM,
+    USUAL = CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM, /* all three's number 1 */
+    RUNS = CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_GEMM,
 };
 
-static const int ranked[] = { UNSTEADY, LARGE, UNKNOWN, REFUSED, RUNS };
+static const int ranked[] = { USUAL, UNSTEADY, LARGE, UNKNOWN, REFUSED, RUNS };
 static int rankable; /* of these */
-static int tries, ran, asked;
-static int tensor[2][4], filter[4]; /* as described: nchw */
+static bool usual_fits, usual_runs;
+static int tries, ran, ran_as, asked, fits_asked; /* ran_as: direction */
+static int tensor[2][4], filter[4];               /* as described: nchw */
 static int tensors;
 
 /* Each of the three directions' questions has the same answer. */
@@ -39,14 +42,16 @@ static int tensors;
 
 static cudnnStatus_t size_of(int algo, size_t *bytes)
 {
-    *bytes = algo == LARGE ? (size_t)WORKSPACE + 1 : WORKSPACE;
+    const bool fits = algo == USUAL ? usual_fits : algo != LARGE;
+    *bytes = (size_t)WORKSPACE + !fits;
+    fits_asked++;
     return CUDNN_STATUS_SUCCESS;
 }
 
 static cudnnStatus_t run(int algo)
 {
     tries++;
-    if (algo == REFUSED)
+    if (algo == REFUSED || (algo == USUAL && !usual_runs))
         return CUDNN_STATUS_NOT_SUPPORTED_ARCH_MISMATCH;
     ran = algo;
     return CUDNN_STATUS_SUCCESS;
@@ -120,6 +125,7 @@ cudnnStatus_t cudnnGetConvolutionBackwardFilterWorkspaceSize(
 cudnnStatus_t cudnnConvolutionForward(H, SCALED, T dx, DATA x, F dw, DATA w,
                                       RUN_ALGO(Fwd), T dy, void *y)
 {
+    ran_as = 0;
     UNUSED4(dx, dw, dy, y);
     RAN(x, w)
 }
@@ -127,6 +133,7 @@ cudnnStatus_t cudnnConvolutionForward(H, SCALED, T dx, DATA x, F dw, DATA w,
 cudnnStatus_t cudnnConvolutionBackwardData(H, SCALED, F dw, DATA w, T dy, DATA y,
                                            RUN_ALGO(BwdData), T dx, void *x)
 {
+    ran_as = 1;
     UNUSED4(dx, dw, dy, y);
     RAN(x, w)
 }
@@ -134,6 +141,7 @@ cudnnStatus_t cudnnConvolutionBackwardData(H, SCALED, F dw, DATA w, T dy, DATA y
 cudnnStatus_t cudnnConvolutionBackwardFilter(H, SCALED, T dx, DATA x, T dy, DATA y,
                                              RUN_ALGO(BwdFilter), F dw, void *w)
 {
+    ran_as = 2;
     UNUSED4(dx, dw, dy, y);
     RAN(x, w)
 }
@@ -250,40 +258,70 @@ static int go(struct cudnn_layer *l, int direction, struct sluice_error *err)
                             : cudnn_layer_weight(l, &cuda, NULL, NULL, NULL, err);
 }
 
-static void check_ranking(int count, bool runs)
+/* All three directions, twice; `refusals` before one runs, or none does. */
+static void check_runs(struct cudnn_layer *l, int expected, int refusals)
 {
-    struct cuda cuda = { 0 };
-    struct cudnn_layer *l;
     struct sluice_error err = { 0 };
-    rankable = count;
-    REQUIRE(cudnn_layer_open(&l, &cuda, &shape, &err) == 0, "%s", err.message);
-    CHECK(memcmp(tensor[0], (int[]){ 6, 24, 9, 8 }, sizeof *tensor) == 0 &&
-              memcmp(tensor[1], (int[]){ 6, 40, 5, 4 }, sizeof *tensor) == 0 &&
-              memcmp(filter, (int[]){ 40, 24, 3, 3 }, sizeof filter) == 0,
-          "sizes in another order");
     for (int direction = 0; direction < 3; direction++)
         for (int again = 0; again < 2; again++) {
             tries = 0;
             ran = -1;
             const int rc = go(l, direction, &err);
-            CHECK(rc == runs && ran == (runs ? RUNS : -1), "direction %d: %d, ran %d",
-                  direction, rc, ran);
+            CHECK(rc == (expected >= 0) && ran == expected && ran_as == direction,
+                  "direction %d: %d, ran %d as %d", direction, rc, ran, ran_as);
             /* What was refused is not tried again. */
-            CHECK(tries == runs + (again == 0), "%d tries", tries);
+            CHECK(tries == (expected >= 0) + (again ? 0 : refusals), "%d tries", tries);
         }
+}
+
+static struct cudnn_layer *open_layer(const struct gpu_layer_shape *s)
+{
+    struct cuda cuda = { 0 };
+    struct cudnn_layer *l;
+    struct sluice_error err = { 0 };
+    asked = fits_asked = 0;
+    REQUIRE(cudnn_layer_open(&l, &cuda, s, &err) == 0, "%s", err.message);
+    return l;
+}
+
+static void check_ranking(int count, int expected)
+{
+    rankable = count;
+    usual_fits = false;
+    struct cudnn_layer *l = open_layer(&shape);
+    CHECK(memcmp(tensor[0], (int[]){ 6, 24, 9, 8 }, sizeof *tensor) == 0 &&
+              memcmp(tensor[1], (int[]){ 6, 40, 5, 4 }, sizeof *tensor) == 0 &&
+              memcmp(filter, (int[]){ 40, 24, 3, 3 }, sizeof filter) == 0,
+          "sizes in another order");
+    CHECK(asked == 3, "asked %d times", asked);
+    check_runs(l, expected, 1);
+    cudnn_layer_free(l);
+}
+
+static void check_usual(void)
+{
+    rankable = 6;
+    usual_fits = usual_runs = true;
+    struct cudnn_layer *l = open_layer(&shape);
+    check_runs(l, USUAL, 0);
+    CHECK(asked == 0 && fits_asked == 3, "asked %d times, if it fits %d", asked,
+          fits_asked);
+    cudnn_layer_free(l);
+    usual_runs = false;
+    l = open_layer(&shape);
+    CHECK(asked == 0, "asked %d times before it is run", asked);
+    check_runs(l, RUNS, 2);
+    CHECK(asked == 3, "asked %d times", asked);
     cudnn_layer_free(l);
 }
 
 static void check_unwanted(void)
 {
-    struct cuda cuda = { 0 };
     struct gpu_layer_shape s = shape;
-    struct cudnn_layer *l;
-    struct sluice_error err = { 0 };
     s.wants_data = s.wants_weight = false;
-    asked = 0;
-    REQUIRE(cudnn_layer_open(&l, &cuda, &s, &err) == 0, "%s", err.message);
-    CHECK(asked == 1, "%d directions were asked for", asked);
+    usual_fits = true;
+    struct cudnn_layer *l = open_layer(&s);
+    CHECK(fits_asked == 1, "%d directions were asked for", fits_asked);
     const struct cudnn_has has = cudnn_layer_has(l);
     CHECK(has.forward && !has.data && !has.weight, "not forward alone");
     cudnn_layer_free(l);
@@ -291,8 +329,9 @@ static void check_unwanted(void)
 
 int main(void)
 {
-    check_ranking(5, true);
-    check_ranking(4, false);
+    check_ranking(6, RUNS);
+    check_ranking(5, -1);
+    check_usual();
     check_unwanted();
     return check_done();
 }

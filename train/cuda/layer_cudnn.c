@@ -1,9 +1,11 @@
 /* layer_cudnn.c -- convolutions through cuDNN.
  *
- * The algorithm of each direction is the first of cuDNN's own ranking that is
- * deterministic, fits the workspace and is not refused when it is first run: it depends
- * on shape, GPU and library alone, not on timing, so that a run gives the same bits
- * again. A layer first runs outside of a graph, so none is refused within one. */
+ * The algorithm of each direction is the one that is deterministic and multiplies in
+ * tensor cores whatever the shape. Where it does not fit the workspace, or is refused
+ * when it is first run, it is the first of cuDNN's own ranking that is deterministic,
+ * fits and runs: asking for that takes cuDNN a millisecond. Either way it depends on
+ * shape, GPU and library alone, not on timing, so that a run gives the same bits again.
+ * A layer first runs outside of a graph, so none is refused within one. */
 #include <stdlib.h>
 
 /* The calls of cuDNN 7's shape are marked as deprecated beside the graph API, whose
@@ -14,17 +16,22 @@
 
 enum { RANKED = 16 };
 
-/* Algorithms, of one of cuDNN's three enums: those before `at` were refused. */
+/* A direction's algorithms, of one of cuDNN's three enums, in the order in which they
+ * are tried. */
 struct ranking {
-    int algo[RANKED];
+    int algo[1 + RANKED];
     int count, at;
+    bool asked; /* for cuDNN's ranking */
+    bool fits;  /* algo[at] does, and was not refused; else there is none */
 };
+
+enum { FORWARD, DATA, WEIGHT, DIRECTIONS };
 
 struct cudnn_layer {
     cudnnTensorDescriptor_t x, y;
     cudnnFilterDescriptor_t w;
     cudnnConvolutionDescriptor_t conv;
-    struct ranking forward, data, weight;
+    struct ranking ranking[DIRECTIONS];
 };
 
 static cudnnDataType_t type_of(enum sluice_dtype dtype)
@@ -59,30 +66,30 @@ static int describe(struct cudnn_layer *l, const struct gpu_layer_shape *s,
 }
 
 /* With the layer's own descriptors, which may forbid what the ranking thought of. */
-static bool forward_runs(const struct cudnn_layer *l, cudnnHandle_t dnn,
-                         cudnnConvolutionFwdAlgo_t algo)
+static bool forward_fits(const struct cudnn_layer *l, cudnnHandle_t dnn, int algo)
 {
     size_t bytes;
-    return cudnnGetConvolutionForwardWorkspaceSize(dnn, l->x, l->w, l->conv, l->y, algo,
+    return cudnnGetConvolutionForwardWorkspaceSize(dnn, l->x, l->w, l->conv, l->y,
+                                                   (cudnnConvolutionFwdAlgo_t)algo,
                                                    &bytes) == CUDNN_STATUS_SUCCESS &&
            bytes <= WORKSPACE;
 }
 
-static bool data_runs(const struct cudnn_layer *l, cudnnHandle_t dnn,
-                      cudnnConvolutionBwdDataAlgo_t algo)
+static bool data_fits(const struct cudnn_layer *l, cudnnHandle_t dnn, int algo)
 {
     size_t bytes;
     return cudnnGetConvolutionBackwardDataWorkspaceSize(
-               dnn, l->w, l->y, l->conv, l->x, algo, &bytes) == CUDNN_STATUS_SUCCESS &&
+               dnn, l->w, l->y, l->conv, l->x, (cudnnConvolutionBwdDataAlgo_t)algo,
+               &bytes) == CUDNN_STATUS_SUCCESS &&
            bytes <= WORKSPACE;
 }
 
-static bool weight_runs(const struct cudnn_layer *l, cudnnHandle_t dnn,
-                        cudnnConvolutionBwdFilterAlgo_t algo)
+static bool weight_fits(const struct cudnn_layer *l, cudnnHandle_t dnn, int algo)
 {
     size_t bytes;
     return cudnnGetConvolutionBackwardFilterWorkspaceSize(
-               dnn, l->x, l->y, l->conv, l->w, algo, &bytes) == CUDNN_STATUS_SUCCESS &&
+               dnn, l->x, l->y, l->conv, l->w, (cudnnConvolutionBwdFilterAlgo_t)algo,
+               &bytes) == CUDNN_STATUS_SUCCESS &&
            bytes <= WORKSPACE;
 }
 
@@ -101,9 +108,12 @@ static int asked(cudnnStatus_t status, int *count, struct sluice_error *err)
     return 0;
 }
 
-static bool good(cudnnStatus_t status, cudnnDeterminism_t determinism)
+static void add(struct ranking *r, int algo, cudnnStatus_t status,
+                cudnnDeterminism_t determinism)
 {
-    return status == CUDNN_STATUS_SUCCESS && determinism == CUDNN_DETERMINISTIC;
+    if (status == CUDNN_STATUS_SUCCESS && determinism == CUDNN_DETERMINISTIC &&
+        algo != r->algo[0])
+        r->algo[r->count++] = algo;
 }
 
 static int rank_forward(struct cudnn_layer *l, cudnnHandle_t dnn,
@@ -115,8 +125,7 @@ static int rank_forward(struct cudnn_layer *l, cudnnHandle_t dnn,
                              dnn, l->x, l->w, l->conv, l->y, RANKED, &count, p),
                          &count, err);
     for (int i = 0; i < count && rc == 0; i++)
-        if (good(p[i].status, p[i].determinism) && forward_runs(l, dnn, p[i].algo))
-            l->forward.algo[l->forward.count++] = p[i].algo;
+        add(&l->ranking[FORWARD], (int)p[i].algo, p[i].status, p[i].determinism);
     return rc;
 }
 
@@ -128,8 +137,7 @@ static int rank_data(struct cudnn_layer *l, cudnnHandle_t dnn, struct sluice_err
                              dnn, l->w, l->y, l->conv, l->x, RANKED, &count, p),
                          &count, err);
     for (int i = 0; i < count && rc == 0; i++)
-        if (good(p[i].status, p[i].determinism) && data_runs(l, dnn, p[i].algo))
-            l->data.algo[l->data.count++] = p[i].algo;
+        add(&l->ranking[DATA], (int)p[i].algo, p[i].status, p[i].determinism);
     return rc;
 }
 
@@ -142,9 +150,74 @@ static int rank_weight(struct cudnn_layer *l, cudnnHandle_t dnn,
                              dnn, l->x, l->y, l->conv, l->w, RANKED, &count, p),
                          &count, err);
     for (int i = 0; i < count && rc == 0; i++)
-        if (good(p[i].status, p[i].determinism) && weight_runs(l, dnn, p[i].algo))
-            l->weight.algo[l->weight.count++] = p[i].algo;
+        add(&l->ranking[WEIGHT], (int)p[i].algo, p[i].status, p[i].determinism);
     return rc;
+}
+
+static const float one = 1, zero = 0;
+
+static cudnnStatus_t run_forward(const struct cudnn_layer *l, const struct cuda *cuda,
+                                 int algo, const void *x, const void *w, void *y)
+{
+    return cudnnConvolutionForward(cuda->cudnn, &one, l->x, x, l->w, w, l->conv,
+                                   (cudnnConvolutionFwdAlgo_t)algo, cuda->workspace,
+                                   WORKSPACE, &zero, l->y, y);
+}
+
+static cudnnStatus_t run_data(const struct cudnn_layer *l, const struct cuda *cuda,
+                              int algo, const void *dy, const void *w, void *dx)
+{
+    return cudnnConvolutionBackwardData(cuda->cudnn, &one, l->w, w, l->y, dy, l->conv,
+                                        (cudnnConvolutionBwdDataAlgo_t)algo,
+                                        cuda->workspace, WORKSPACE, &zero, l->x, dx);
+}
+
+static cudnnStatus_t run_weight(const struct cudnn_layer *l, const struct cuda *cuda,
+                                int algo, const void *x, const void *dy, void *dw)
+{
+    return cudnnConvolutionBackwardFilter(cuda->cudnn, &one, l->x, x, l->y, dy, l->conv,
+                                          (cudnnConvolutionBwdFilterAlgo_t)algo,
+                                          cuda->workspace, WORKSPACE, &zero, l->w, dw);
+}
+
+static const struct {
+    int usual;
+    bool (*fits)(const struct cudnn_layer *l, cudnnHandle_t dnn, int algo);
+    int (*rank)(struct cudnn_layer *l, cudnnHandle_t dnn, struct sluice_error *err);
+    cudnnStatus_t (*run)(const struct cudnn_layer *l, const struct cuda *cuda, int algo,
+                         const void *a, const void *b, void *out);
+} directions[DIRECTIONS] = {
+    [FORWARD] = { CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM, forward_fits,
+                  rank_forward, run_forward },
+    [DATA] = { CUDNN_CONVOLUTION_BWD_DATA_ALGO_1, data_fits, rank_data, run_data },
+    [WEIGHT] = { CUDNN_CONVOLUTION_BWD_FILTER_ALGO_1, weight_fits, rank_weight,
+                 run_weight },
+};
+
+/* From the present algorithm on, to the first that fits. */
+static int settle(struct cudnn_layer *l, int direction, cudnnHandle_t dnn,
+                  struct sluice_error *err)
+{
+    struct ranking *r = &l->ranking[direction];
+    int rc = 0;
+    for (; rc == 0 && !r->fits; r->at += !r->fits) {
+        if (r->at == r->count && !r->asked) {
+            r->asked = true;
+            rc = directions[direction].rank(l, dnn, err);
+        }
+        if (r->at == r->count)
+            break;
+        r->fits = directions[direction].fits(l, dnn, r->algo[r->at]);
+    }
+    return rc;
+}
+
+static int begin(struct cudnn_layer *l, int direction, cudnnHandle_t dnn,
+                 struct sluice_error *err)
+{
+    l->ranking[direction].algo[0] = directions[direction].usual;
+    l->ranking[direction].count = 1;
+    return settle(l, direction, dnn, err);
 }
 
 int cudnn_layer_open(struct cudnn_layer **out, struct cuda *cuda,
@@ -156,11 +229,11 @@ int cudnn_layer_open(struct cudnn_layer **out, struct cuda *cuda,
         return sluice_fail(err, SLUICE_ENOMEM, "cuDNN: no memory for a layer");
     int rc = describe(l, shape, err);
     if (rc == 0)
-        rc = rank_forward(l, cuda->cudnn, err);
+        rc = begin(l, FORWARD, cuda->cudnn, err);
     if (rc == 0 && shape->wants_data)
-        rc = rank_data(l, cuda->cudnn, err);
+        rc = begin(l, DATA, cuda->cudnn, err);
     if (rc == 0 && shape->wants_weight)
-        rc = rank_weight(l, cuda->cudnn, err);
+        rc = begin(l, WEIGHT, cuda->cudnn, err);
     if (rc < 0) {
         cudnn_layer_free(l);
         return rc;
@@ -169,14 +242,10 @@ int cudnn_layer_open(struct cudnn_layer **out, struct cuda *cuda,
     return 0;
 }
 
-static bool has(const struct ranking *r)
-{
-    return r->at < r->count;
-}
-
 struct cudnn_has cudnn_layer_has(const struct cudnn_layer *l)
 {
-    return (struct cudnn_has){ has(&l->forward), has(&l->data), has(&l->weight) };
+    return (struct cudnn_has){ l->ranking[FORWARD].fits, l->ranking[DATA].fits,
+                               l->ranking[WEIGHT].fits };
 }
 
 void cudnn_layer_free(struct cudnn_layer *l)
@@ -194,57 +263,40 @@ void cudnn_layer_free(struct cudnn_layer *l)
     free(l);
 }
 
-static int ran(cudnnStatus_t status, struct sluice_error *err)
+static int run(struct cudnn_layer *l, int direction, const struct cuda *cuda,
+               const void *a, const void *b, void *out, struct sluice_error *err)
 {
-    return status == CUDNN_STATUS_SUCCESS
-               ? 1
-               : sluice_fail(err, SLUICE_EDEVICE, "cuDNN: a convolution: %s",
-                             cudnnGetErrorString(status));
+    struct ranking *r = &l->ranking[direction];
+    int rc = 0;
+    while (rc == 0 && r->fits) {
+        const cudnnStatus_t status =
+            directions[direction].run(l, cuda, r->algo[r->at], a, b, out);
+        if (status == CUDNN_STATUS_SUCCESS)
+            return 1;
+        if (!is_refusal(status))
+            return sluice_fail(err, SLUICE_EDEVICE, "cuDNN: a convolution: %s",
+                               cudnnGetErrorString(status));
+        r->fits = false;
+        r->at++;
+        rc = settle(l, direction, cuda->cudnn, err);
+    }
+    return rc;
 }
-
-static const float one = 1, zero = 0;
 
 int cudnn_layer_forward(struct cudnn_layer *l, struct cuda *cuda, const void *x,
                         const void *w, void *y, struct sluice_error *err)
 {
-    for (struct ranking *r = &l->forward; has(r); r->at++) {
-        const cudnnConvolutionFwdAlgo_t algo = r->algo[r->at];
-        const cudnnStatus_t status =
-            cudnnConvolutionForward(cuda->cudnn, &one, l->x, x, l->w, w, l->conv, algo,
-                                    cuda->workspace, WORKSPACE, &zero, l->y, y);
-        if (is_refusal(status))
-            continue;
-        return ran(status, err);
-    }
-    return 0;
+    return run(l, FORWARD, cuda, x, w, y, err);
 }
 
 int cudnn_layer_data(struct cudnn_layer *l, struct cuda *cuda, const void *dy,
                      const void *w, void *dx, struct sluice_error *err)
 {
-    for (struct ranking *r = &l->data; has(r); r->at++) {
-        const cudnnConvolutionBwdDataAlgo_t algo = r->algo[r->at];
-        const cudnnStatus_t status = cudnnConvolutionBackwardData(
-            cuda->cudnn, &one, l->w, w, l->y, dy, l->conv, algo, cuda->workspace,
-            WORKSPACE, &zero, l->x, dx);
-        if (is_refusal(status))
-            continue;
-        return ran(status, err);
-    }
-    return 0;
+    return run(l, DATA, cuda, dy, w, dx, err);
 }
 
 int cudnn_layer_weight(struct cudnn_layer *l, struct cuda *cuda, const void *x,
                        const void *dy, void *dw, struct sluice_error *err)
 {
-    for (struct ranking *r = &l->weight; has(r); r->at++) {
-        const cudnnConvolutionBwdFilterAlgo_t algo = r->algo[r->at];
-        const cudnnStatus_t status = cudnnConvolutionBackwardFilter(
-            cuda->cudnn, &one, l->x, x, l->y, dy, l->conv, algo, cuda->workspace,
-            WORKSPACE, &zero, l->w, dw);
-        if (is_refusal(status))
-            continue;
-        return ran(status, err);
-    }
-    return 0;
+    return run(l, WEIGHT, cuda, x, dy, dw, err);
 }

@@ -9,14 +9,20 @@ set(missing "")
 if(NOT SLUICE_HAVE_CUDA)
   set(missing "CUDA")
 else()
-  # Python's packages of them have no name without a version; CMAKE_PREFIX_PATH leads there.
-  find_path(CUDNN_INCLUDE_DIR cudnn_version.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
-  find_library(CUDNN_LIBRARY
-    NAMES cudnn libcudnn.so.9 NAMES_PER_DIR HINTS ${CUDAToolkit_LIBRARY_DIR})
-  find_path(CUBLASLT_INCLUDE_DIR cublasLt.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
-  find_library(CUBLASLT_LIBRARY
-    NAMES cublasLt libcublasLt.so.${CUDAToolkit_VERSION_MAJOR} NAMES_PER_DIR
-    HINTS ${CUDAToolkit_LIBRARY_DIR})
+  # Beside nvcc, in the system, in CMAKE_PREFIX_PATH, or among Python's packages, whose
+  # libraries have no name without a version.
+  execute_process(COMMAND python3 -c "import nvidia; print(list(nvidia.__path__)[0])"
+    OUTPUT_VARIABLE python ERROR_QUIET OUTPUT_STRIP_TRAILING_WHITESPACE)
+  set(cuda_major ${CUDAToolkit_VERSION_MAJOR})
+  set(packages ${python}/cudnn ${python}/cu${cuda_major} ${python}/cublas)
+  find_path(CUDNN_INCLUDE_DIR cudnn_version.h HINTS ${CUDAToolkit_INCLUDE_DIRS}
+    PATHS ${packages} PATH_SUFFIXES include)
+  find_library(CUDNN_LIBRARY NAMES cudnn libcudnn.so.9 NAMES_PER_DIR
+    HINTS ${CUDAToolkit_LIBRARY_DIR} PATHS ${packages} PATH_SUFFIXES lib)
+  find_path(CUBLASLT_INCLUDE_DIR cublasLt.h HINTS ${CUDAToolkit_INCLUDE_DIRS}
+    PATHS ${packages} PATH_SUFFIXES include)
+  find_library(CUBLASLT_LIBRARY NAMES cublasLt libcublasLt.so.${cuda_major} NAMES_PER_DIR
+    HINTS ${CUDAToolkit_LIBRARY_DIR} PATHS ${packages} PATH_SUFFIXES lib)
   set(cudnn_major 0)
   if(CUDNN_INCLUDE_DIR)
     file(GLOB cudnn_headers ${CUDNN_INCLUDE_DIR}/cudnn_version*.h)

@@ -319,8 +319,12 @@ int feed_open(struct feed *feed, const struct data_info *info, const struct conf
                   .size = options->crop == SLUICE_CROP_NONE ? 0 : cfg->data.size },
         .channels = options->crop == SLUICE_CROP_NONE ? 0 : 3,
     };
-    if (options->raw) {
+    if (options->raw)
         loader.transform = (struct sluice_transform){ 0 };
+    if (options->once) {
+        loader.batches = 1;
+        loader.io = cfg->data.io ? loader.io : SLUICE_IO_PREAD;
+    } else if (options->raw) {
         loader.allocator = device_pinned(options->raw);
         /* Some are with the device while others are filled. */
         loader.batches = (loader.batches ? loader.batches : 4) + 3;

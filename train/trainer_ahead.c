@@ -18,9 +18,7 @@ int trainer_open_ahead(struct trainer *t, struct sluice_error *err)
         .batch_size = cfg->training.batch_size,
         .seed = cfg->seed,
         .timed = cfg->run.profile,
-        /* Cropping is the loader's, and so are damaged images. */
-        .resident =
-            cfg->data.crop == SLUICE_CROP_NONE && cfg->data.on_error == SLUICE_RAISE,
+        .resident = t->resident,
     };
     return ahead_open(&t->ahead, &options, err);
 }

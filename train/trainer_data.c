@@ -119,6 +119,10 @@ int trainer_open_feeds(struct trainer *t, struct sluice_error *err)
     struct config *cfg = t->cfg;
     char pipeline[sizeof(cfg->data.augment)];
     const int batch = cfg->training.batch_size;
+    /* Cropping is the loader's, and so are damaged images. */
+    t->resident = device_has_memory(t->dev) && cfg->data.crop == SLUICE_CROP_NONE &&
+                  cfg->data.on_error == SLUICE_RAISE &&
+                  ahead_fits(t->dev, &t->train_info);
     const struct feed_options train = { cfg->data.augment,
                                         t->dev->compute,
                                         (enum sluice_order)cfg->data.order,
@@ -127,7 +131,8 @@ int trainer_open_feeds(struct trainer *t, struct sluice_error *err)
                                         (enum sluice_crop_kind)cfg->data.crop,
                                         (enum sluice_on_error)cfg->data.on_error,
                                         device_has_memory(t->dev) ? t->dev : NULL,
-                                        true };
+                                        true,
+                                        t->resident };
     feed_test_pipeline(pipeline, sizeof(pipeline), cfg);
     const struct feed_options test = { pipeline,
                                        t->dev->compute,

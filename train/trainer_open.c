@@ -84,7 +84,8 @@ static int prepare_model(struct trainer *t, struct sluice_error *err)
                                           feed_test_crop(t->cfg),
                                           (enum sluice_on_error)t->cfg->data.on_error,
                                           NULL,
-                                          false };
+                                          false,
+                                          true };
     if ((rc = feed_open(&feed, &t->train_info, t->cfg, &options, err)) < 0)
         return rc;
     if ((n = trainer_check_view(t, &feed, err)) == 0 &&

@@ -32,6 +32,7 @@ struct trainer {
     struct net *net;
     struct optim *opt;
     struct ahead *ahead; /* NULL: each step is done when its call returns */
+    bool resident;       /* the training set is in the device's memory */
     struct schedule_config schedule;
     struct data_info train_info, test_info, final_info;
     struct feed train;

@@ -37,7 +37,8 @@ static void check_set(struct device *dev, const char *path, const char *range)
                                           .dtype = dev->compute,
                                           .batch_size = 16,
                                           .on_error = SLUICE_RAISE,
-                                          .raw = dev };
+                                          .raw = dev,
+                                          .once = true };
     struct sluice_error err = { 0 };
     struct data_info info;
     struct feed feed;
@@ -49,6 +50,10 @@ static void check_set(struct device *dev, const char *path, const char *range)
         .gpu = gpu_of(dev), .feed = &feed, .info = &info, .batch_size = 16
     };
     REQUIRE(stage_open(&s, true, &err) == 0 && s.resident, "%s", err.message);
+    struct sluice_loader_stats stats;
+    sluice_loader_stats(feed.loader, &stats);
+    CHECK(stats.io == SLUICE_IO_PREAD && stats.memory < (size_t)IMAGES * EACH / 8,
+          "%s: io %s, %zu bytes held", range, sluice_io_name(stats.io), stats.memory);
     const int wrong = count_wrong(&s);
     CHECK(wrong == 0, "%s: %d images of %llu differ", range, wrong,
           (unsigned long long)info.count);

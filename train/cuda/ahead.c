@@ -69,6 +69,13 @@ static int open_slots(struct ahead *a, struct sluice_error *err)
     return 0;
 }
 
+bool ahead_fits(const struct device *dev, const struct data_info *info)
+{
+    struct gpu *gpu = gpu_of(dev);
+    return info->count * sluice_shape_bytes(&info->source) <=
+           gpu->run->memory_free(gpu) / 4;
+}
+
 int ahead_open(struct ahead **out, const struct ahead_options *options,
                struct sluice_error *err)
 {

@@ -26,10 +26,8 @@ struct ahead_options {
     const struct data_info *info;
     int batch_size; /* the largest */
     uint64_t seed;
-    bool
-        resident; /* copy the set to the GPU if it takes a quarter of its memory or less
-                   */
-    bool timed;   /* no graphs: the net's operators and the update are timed */
+    bool resident; /* copy the set to the GPU */
+    bool timed;    /* no graphs: the net's operators and the update are timed */
 };
 
 struct ahead_step {
@@ -51,6 +49,8 @@ struct ahead_done {
     double optimizer; /* seconds of the update, if timed */
 };
 
+/* The set takes a quarter of the free memory of the GPU or less. */
+bool ahead_fits(const struct device *dev, const struct data_info *info);
 int ahead_open(struct ahead **out, const struct ahead_options *options,
                struct sluice_error *err);
 void ahead_close(struct ahead *a); /* waits, releases batches; NULL is fine */

@@ -120,7 +120,7 @@ int stage_open(struct stage *s, bool resident, struct sluice_error *err)
     s->source = sluice_loader_source(s->feed->loader);
     const size_t n = (size_t)s->batch_size, each = sluice_shape_bytes(&s->source);
     const size_t set = (size_t)s->info->count * each;
-    s->resident = resident && set <= run->memory_free(s->gpu) / 4;
+    s->resident = resident;
     const size_t scratch = sluice_augment_cuda_scratch(s->feed->augment, s->batch_size);
     void *ids = NULL;
     int rc = run->allocate(s->gpu, &s->pixels, s->resident ? set : n * each, err);

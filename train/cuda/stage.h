@@ -34,8 +34,7 @@ struct stage_batch {
 };
 
 /* The memory of the stage, whose gpu, feed, info and batch_size are set; with
- * `resident` the set, too, if that takes a quarter of the free memory or less. What was
- * opened before a failure is stage_close's. */
+ * `resident` the set, too. What was opened before a failure is stage_close's. */
 int stage_open(struct stage *s, bool resident, struct sluice_error *err);
 void stage_close(struct stage *s);
 

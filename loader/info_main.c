@@ -24,7 +24,7 @@ static const char *const kinds[] = {
     "?", "scalar", "image", "bytes", "tensor", "json"
 };
 
-enum { CLASSES_MAX = 65536 };
+enum { CLASSES_MAX = 65536, NAME_SHOWN = 256 };
 
 /* Samples of each label, for all that have names or samples; NULL: a label is out of
  * range. */
@@ -86,11 +86,12 @@ static void print_json(const struct sluice_file *f)
 
 static void print_fields(const struct sluice_dataset *ds)
 {
+    char name[64];
     for (int i = 0; i < sluice_dataset_field_count(ds); i++) {
         const struct sluice_field *f = sluice_dataset_field(ds, i);
         const int axes = f->kind == SLUICE_KIND_IMAGE ? 3 : f->rank;
-        printf("  %-16s %-7s %-5s", f->name, kinds[f->kind],
-               sluice_dtype_name((int)f->dtype));
+        printf("  %-16s %-7s %-5s", text_name(name, sizeof(name), f->name),
+               kinds[f->kind], sluice_dtype_name((int)f->dtype));
         for (int k = 0; k < axes; k++)
             if (f->shape[k])
                 printf("%s%u", k ? "x" : " ", f->shape[k]);
@@ -102,7 +103,7 @@ static void print_fields(const struct sluice_dataset *ds)
 
 static void print_text(const struct sluice_file *f)
 {
-    char count[32], size[32], memory[32];
+    char count[32], size[32], memory[32], shown[NAME_SHOWN];
     const struct sluice_dataset *ds = f->dataset;
     const int channels = sluice_dataset_directory(ds)->stats_channels;
     int classes = 0;
@@ -125,10 +126,13 @@ static void print_text(const struct sluice_file *f)
         printf("   (of 0..255)\n");
     }
     if (counts)
-        printf("classes of %s\n", sluice_dataset_field(ds, labels)->name);
+        printf("classes of %s\n",
+               text_name(shown, sizeof(shown), sluice_dataset_field(ds, labels)->name));
     for (int k = 0; counts && k < classes; k++) {
         const char *name = sluice_dataset_class_name(ds, labels, k);
-        printf("  %4d %-24s %10s\n", k, name ? name : "", text_count(count, counts[k]));
+        printf("  %4d %-24s %10s\n", k,
+               text_name(shown, sizeof(shown), name ? name : ""),
+               text_count(count, counts[k]));
     }
     printf("from %s\n", sluice_dataset_provenance(ds));
     free(counts);

@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "evaluate.h"
+#include "progress.h"
 
 enum {
     PAIRS_SHOWN = 5,
+    NAME_SHOWN = 256,
     CLASSES_SHOWN = 100, /* of the printed table; the file has them all */
 };
 
@@ -135,11 +137,18 @@ void evaluation_print_first(FILE *to, const struct evaluation *e,
         fprintf(to, "... and %" PRIu64 " more\n", e->count - most);
 }
 
+static const char *shown_class(char buf[NAME_SHOWN], const struct data_info *info,
+                               int label)
+{
+    char number[32];
+    return text_name(buf, NAME_SHOWN, data_info_class(number, info, label));
+}
+
 static void print_pairs(FILE *to, const struct evaluation *e, uint64_t *pairs,
                         const struct data_info *info)
 {
     const size_t n = (size_t)e->classes;
-    char a[32], b[32];
+    char a[NAME_SHOWN], b[NAME_SHOWN];
     for (size_t c = 0; c < n; c++)
         pairs[c * n + c] = 0;
     for (int shown = 0; shown < PAIRS_SHOWN; shown++) {
@@ -150,8 +159,8 @@ static void print_pairs(FILE *to, const struct evaluation *e, uint64_t *pairs,
             return;
         fprintf(to, "%s %s taken for %s: %" PRIu64 "\n",
                 shown ? "             " : "most mistaken",
-                data_info_class(a, info, (int)(most / n)),
-                data_info_class(b, info, (int)(most % n)), pairs[most]);
+                shown_class(a, info, (int)(most / n)),
+                shown_class(b, info, (int)(most % n)), pairs[most]);
         pairs[most] = 0;
     }
 }
@@ -160,7 +169,7 @@ int evaluation_print(FILE *to, const struct evaluation *e, const struct data_inf
                      struct sluice_error *err)
 {
     uint64_t *pairs;
-    char buf[32];
+    char buf[NAME_SHOWN];
     if (!e->labelled)
         return 0;
     if (!(pairs = count_pairs(e, err)))
@@ -168,9 +177,9 @@ int evaluation_print(FILE *to, const struct evaluation *e, const struct data_inf
     fprintf(to, "%-20s %8s %8s %9s\n", "class", "images", "recall", "precision");
     for (int c = 0; c < e->classes && c < CLASSES_SHOWN; c++) {
         const struct class_counts n = count_class(pairs, e->classes, c);
-        fprintf(to, "%-20s %8" PRIu64 " %7.2f%% %8.2f%%\n",
-                data_info_class(buf, info, c), n.images,
-                100 * share(n.correct, n.images), 100 * share(n.correct, n.predicted));
+        fprintf(to, "%-20s %8" PRIu64 " %7.2f%% %8.2f%%\n", shown_class(buf, info, c),
+                n.images, 100 * share(n.correct, n.images),
+                100 * share(n.correct, n.predicted));
     }
     if (e->classes > CLASSES_SHOWN)
         fprintf(to, "... and %d more: per_class.csv\n", e->classes - CLASSES_SHOWN);

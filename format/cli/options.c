@@ -10,6 +10,7 @@
 
 #include "near.h"
 #include "options.h"
+#include "progress.h"
 
 #ifndef SLUICE_VERSION
 #define SLUICE_VERSION "0"
@@ -233,7 +234,9 @@ int cli_parse(const struct cli_spec *spec, int argc, char **argv, void *values,
 
 int cli_report(const char *program, const struct sluice_error *err)
 {
-    fprintf(stderr, "%s: %s\n", program, err->message);
+    char line[sizeof(err->message)];
+    /* It may name a file that is called anything. */
+    fprintf(stderr, "%s: %s\n", program, text_name(line, sizeof(line), err->message));
     switch (err->code) {
     case SLUICE_EINVAL:
     case SLUICE_EUNBUILT:

@@ -94,16 +94,48 @@ void progress_end(struct progress *p)
         fputs("\r\x1b[K", stderr);
 }
 
+const char *text_name(char *buf, size_t size, const char *s)
+{
+    snprintf(buf, size, "%s", s);
+    for (char *at = buf; *at; at++)
+        if ((unsigned char)*at < 0x20 || *at == 0x7f)
+            *at = '?';
+    return buf;
+}
+
+/* Bytes of the UTF-8 letter at s; 0: there is none. */
+static int letter_size(const char *s)
+{
+    const unsigned char *p = (const unsigned char *)s;
+    const int size = p[0] < 0x80       ? 1
+                     : p[0] >> 5 == 6  ? 2
+                     : p[0] >> 4 == 14 ? 3
+                     : p[0] >> 3 == 30 ? 4
+                                       : 0;
+    static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+    uint32_t code = size > 1 ? p[0] & (0x7fu >> size) : p[0];
+    for (int i = 1; i < size; i++) {
+        if (p[i] >> 6 != 2)
+            return 0;
+        code = code << 6 | (p[i] & 0x3f);
+    }
+    return code < least[size] || code > 0x10ffff || code >> 11 == 27 ? 0 : size;
+}
+
 void json_print_string(const char *s)
 {
     putchar('"');
-    for (; *s; s++) {
+    while (*s) {
+        const int size = letter_size(s);
         if (*s == '"' || *s == '\\')
             printf("\\%c", *s);
-        else if ((unsigned char)*s < 0x20)
+        else if (size == 1 && *s < 0x20)
             printf("\\u%04x", *s);
+        else if (size)
+            printf("%.*s", size, s);
         else
-            putchar(*s);
+            fputs("\\ufffd", stdout);
+        s += size ? size : 1;
     }
     putchar('"');
 }

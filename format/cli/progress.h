@@ -4,6 +4,7 @@
 #define SLUICE_CLI_PROGRESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct progress {
@@ -29,7 +30,12 @@ const char *text_bytes(char *buf, uint64_t n);
 /* Seconds of the monotonic clock. */
 double seconds_now(void);
 
-/* A string as JSON writes it, quotes included, to standard output. */
+/* `s` with question marks for control characters, as `ls` shows names; into a caller's
+ * buffer, cut to it. */
+const char *text_name(char *buf, size_t size, const char *s);
+
+/* A string as JSON writes it, quotes included, to standard output: U+FFFD stands for
+ * each byte that is not UTF-8. */
 void json_print_string(const char *s);
 
 #endif

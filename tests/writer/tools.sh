@@ -135,6 +135,7 @@ bad 2 'names.sluice: the classes of label are not those of m.sluice' sluice merg
 ln -s m.sluice link.sluice
 bad 2 'link.sluice: expected another OUTPUT than FILE' sluice subset m.sluice link.sluice --range=0:5
 bad 2 "no class 'even odd'" sluice subset m.sluice x.sluice --class="even odd"
+bad 2 "no class 'even?odd'" sluice subset m.sluice x.sluice --class=$'even\nodd'
 bad 2 'expected FIRST:END of at most 10' sluice subset m.sluice x.sluice --range=3:11
 echo 10 >numbers.txt
 bad 2 'sample 10: expected numbers below 10' sluice subset m.sluice x.sluice --indices=numbers.txt

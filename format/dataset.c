@@ -23,6 +23,14 @@ static int check_superblock(const char *name, const uint8_t *b,
 {
     if (memcmp(b, superblock_magic, sizeof(superblock_magic)) != 0)
         return sluice_fail(err, SLUICE_ECORRUPT, "%s: not a .sluice file", name);
+    /* A later version's header may have its checksum elsewhere. */
+    if (!sealed(b) && get_u16(b + SUPER_MAJOR) != VERSION_MAJOR)
+        return sluice_fail(err, SLUICE_ECORRUPT,
+                           "%s: header is damaged, checksum differs, or of a later "
+                           "version: it says version %d.%d; this is a reader of "
+                           "version %d",
+                           name, get_u16(b + SUPER_MAJOR), get_u16(b + SUPER_MINOR),
+                           VERSION_MAJOR);
     if (!sealed(b))
         return sluice_fail(err, SLUICE_ECORRUPT,
                            "%s: header is damaged: checksum differs", name);

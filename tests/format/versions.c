@@ -105,6 +105,10 @@ int main(void)
     CHECK(with_header(8, 2, 2, &err) == SLUICE_EVERSION &&
               strstr(err.message, "version 2.0"),
           "major version 2: %s", err.message);
+    file[8] = 2;
+    CHECK(opens(&err) == SLUICE_ECORRUPT && strstr(err.message, "version 2.0"),
+          "major version 2, its checksum elsewhere: %s", err.message);
+    file[8] = 1;
     CHECK(with_header(24, 1ull << 40, 8, &err) == SLUICE_EVERSION &&
               strstr(err.message, "0x10000000000"),
           "incompatible feature: %s", err.message);

@@ -110,7 +110,13 @@ int main(int argc, char **argv)
     struct sluice_error err;
     struct sluice_augment *aug = NULL;
     const char *path;
+    opt.pairs = 0;
     cli_parse(&spec, argc, argv, &opt, &path);
+    if (opt.pairs && !opt.against) {
+        fprintf(stderr, "%s: --pairs=%d: expected --against too\n", program, opt.pairs);
+        return CLI_USAGE;
+    }
+    opt.pairs = opt.pairs ? opt.pairs : 5;
     cli_catch_signals();
     if (opt.shuffle)
         return bench_shuffle(path, &opt, &err) < 0 ? cli_report(program, &err) : CLI_OK;

@@ -177,7 +177,7 @@ for option in --threads=many --threads=0 --threads=1025 --threads=2x --batch-siz
   [ $? = 2 ] && [ "$(wc -l <err)" = 1 ] && grep -q -e "$option: expected" err && [ ! -s out ] ||
     fail "$option: $(cat err)"
 done
-for option in --rank=3 --fold=9 --subset=nowhere --subset=/dev/null --start-batch=999999; do
+for option in --pairs=3 --rank=3 --fold=9 --subset=nowhere --subset=/dev/null --start-batch=999999; do
   timeout 10 sluice bench a.sluice --epochs=1 --quiet $option >out 2>err
   rc=$?
   [ $rc -ge 2 ] && [ $rc -le 3 ] && [ "$(wc -l <err)" = 1 ] && [ ! -s out ] || fail "$option: $rc $(cat err)"

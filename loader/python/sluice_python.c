@@ -210,13 +210,20 @@ static struct lease *free_lease(struct sluice_python *p)
     return NULL;
 }
 
-void sluice_python_release(struct sluice_python *p, uint64_t lease)
+static void give_back(struct sluice_python *p, struct lease *l)
 {
-    struct lease *l = (struct lease *)(uintptr_t)lease;
     const struct sluice_batch *batch = l->batch;
     /* First: the loader may hand out another batch as soon as it has this one. */
     __atomic_store_n(&l->taken, 0, __ATOMIC_RELEASE);
     sluice_loader_release(p->loader, batch);
+}
+
+void sluice_python_release(struct sluice_python *p, const uint64_t out[8],
+                           void *reference)
+{
+    (void)reference;
+    if (out[0])
+        give_back(p, (struct lease *)(uintptr_t)out[0]);
 }
 
 static int mix(struct sluice_python *p, struct lease *l, struct sluice_error *err)
@@ -241,7 +248,7 @@ int sluice_python_next(struct sluice_python *p, uint64_t out[8], char *message)
     l->taken = 1;
     const int rc = p->mixes ? mix(p, l, &err) : 0;
     if (rc < 0) {
-        sluice_python_release(p, (uintptr_t)l);
+        give_back(p, l);
         return told(rc, &err, message);
     }
     const void *at[] = { l->pixels ? l->pixels : b->pixels, b->labels, b->ids,

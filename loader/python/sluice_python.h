@@ -25,7 +25,10 @@ EXPORT void sluice_python_close(struct sluice_python *p);
  * SLUICE_EAGAIN: not yet. In `out`: lease, epoch, number, then the addresses of pixels,
  * labels, ids, partners and shares (0: the pipeline does not mix). */
 EXPORT int sluice_python_next(struct sluice_python *p, uint64_t out[8], char *message);
-EXPORT void sluice_python_release(struct sluice_python *p, uint64_t lease);
+/* The batch whose lease is in `out`; none if that is 0. `reference` is what watched
+ * over it: Python names it when it calls. */
+EXPORT void sluice_python_release(struct sluice_python *p, const uint64_t out[8],
+                                  void *reference);
 
 /* To poll: out[0] is readable when next has something to say, out[1] after stop. */
 EXPORT int sluice_python_fds(struct sluice_python *p, int out[2], char *message);

@@ -190,6 +190,22 @@ class Lifetime(unittest.TestCase):
         with self.assertRaises(KeyboardInterrupt):
             self.waits_until(lambda loader: os.kill(os.getpid(), signal.SIGINT))
 
+    def test_interrupted_while_giving_back(self):
+        """No line of Python is run, in which Ctrl-C would be told and forgotten."""
+        loader, called = sluice.Loader(FILE, batch_size=10), []
+        it = iter(loader)
+        images, labels = next(it)
+        batch = next(it)
+        self.assertEqual(len(loader._handle.holders), 2)
+        sys.setprofile(lambda frame, event, _: event == "call" and called.append(frame.f_code.co_name))
+        try:
+            del images, labels, batch
+        finally:
+            sys.setprofile(None)
+        self.assertEqual(called, [])
+        self.assertEqual(loader._handle.holders, {})
+        self.assertEqual(sum(len(ids) for ids in (b.ids for b in it)), SAMPLES - 20)
+
     def test_closed_while_waiting(self):
         with self.assertRaisesRegex(sluice.Error, "the loader is closed"):
             self.waits_until(lambda loader: loader.close())

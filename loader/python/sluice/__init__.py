@@ -13,6 +13,7 @@ Each `for` is the next epoch. Options: help(sluice.Loader), sluice.options().
 """
 
 import ctypes
+import functools
 import gc
 import json
 import os
@@ -54,7 +55,7 @@ class _Handle:
         self.pointer = pointer
         self.pid = os.getpid()
         self.lock = threading.Lock()  # of next, and of where the loader stands
-        self.holders = {}  # lease: the thread that took it
+        self.holders = {}  # key of a lease: the thread that took it
         self.waiting = set()  # threads
         # At the end of the process arrays may still be read: nothing is freed then.
         weakref.finalize(self, lib.close, pointer).atexit = False
@@ -62,21 +63,24 @@ class _Handle:
         check(lib.fds(pointer, fds, message), message)
         self.ready, self.stopped = fds
 
-    def release(self, out):
-        if out[0]:
-            self.holders.pop(out[0], None)
-            lib.release(self.pointer, out[0])
-
     def all_wait(self):
         return all(t in self.waiting for t in self.holders.copy().values())
 
 
 class _Lease:
     """Gives back the batch that `out` comes to name; made before, so that no exception,
-    such as Ctrl-C, comes between."""
+    such as Ctrl-C, comes between. Its end calls nothing that is written in Python: there
+    Ctrl-C would be told and forgotten."""
+
+    ends = {}  # key of a lease: the references that watch over it
 
     def __init__(self, handle, out):
-        weakref.finalize(self, handle.release, out).atexit = False
+        self.key = key = object()
+        out.handle = handle  # for as long as lib.release may be called
+        calls = (functools.partial(lib.release, handle.pointer, out),
+                 functools.partial(handle.holders.pop, key),
+                 functools.partial(self.ends.pop, key))
+        self.ends[key] = [weakref.ref(self, call) for call in calls]
 
 
 def _memory(address, size, lease):
@@ -327,7 +331,7 @@ class Loader:
             self._go(handle, self._epoch + 1)
             epoch._done = True
             return None
-        handle.holders[out[0]] = threading.get_ident()
+        handle.holders[lease.key] = threading.get_ident()
         self._fresh = False
         return Batch(self._batch_facts, lease, n, out)
 

@@ -14,7 +14,7 @@ def _load():
         ("open", number, ctypes.POINTER(handle), text, texts, texts, number, text),
         ("close", None, handle),
         ("next", number, handle, ctypes.POINTER(ctypes.c_uint64), text),
-        ("release", None, handle, ctypes.c_uint64),
+        ("release", None, handle, ctypes.POINTER(ctypes.c_uint64), ctypes.py_object),
         ("fds", number, handle, ctypes.POINTER(number), text),
         ("stop", None, handle),
         ("seek", number, handle, ctypes.c_uint32, ctypes.c_uint64, text),

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <sluice/crc32c.h>
+
 #include "data_info.h"
 #include "device_memory.h"
 
@@ -214,6 +216,20 @@ const char *data_info_class(char buf[32], const struct data_info *info, int labe
     if (!name)
         snprintf(buf, 32, "%d", label);
     return name ? name : buf;
+}
+
+uint32_t data_info_names(const struct data_info *info)
+{
+    const int n = info->label_field < 0
+                      ? 0
+                      : sluice_dataset_classes(info->dataset, info->label_field);
+    uint32_t sum = 0;
+    for (int i = 0; i < n; i++) {
+        const char *name =
+            sluice_dataset_class_name(info->dataset, info->label_field, i);
+        sum = sluice_crc32c(sum, name, strlen(name) + 1);
+    }
+    return sum;
 }
 
 int data_info_check_match(const struct data_info *train, const struct data_info *test,

@@ -36,6 +36,8 @@ int data_info_check_labels(const struct data_info *info, int classes,
 /* Images of the same shape, classes of the same names. */
 int data_info_check_match(const struct data_info *train, const struct data_info *test,
                           struct sluice_error *err);
+/* A checksum of the class names; 0: there are none. */
+uint32_t data_info_names(const struct data_info *info);
 /* The class's name, or its number in `buf`. */
 const char *data_info_class(char buf[32], const struct data_info *info, int label);
 

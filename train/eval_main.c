@@ -149,6 +149,21 @@ static int open_data(struct evaluator *e, int classes, struct sluice_error *err)
     return data_info_check_labels(&e->info, classes, err);
 }
 
+/* Their numbers may still mean the same, under other names. */
+static void compare_names(const struct evaluator *e)
+{
+    char number[32], name[64];
+    const uint32_t names = data_info_names(&e->info);
+    const double trained = extra_number(&e->meta, "class_names", 0);
+    if (names && trained > 0 && trained != names)
+        fprintf(
+            stderr,
+            "sluice eval: %s: its classes are not called as in training (class 0 is "
+            "'%s' here): numbers alone are compared\n",
+            e->info.path,
+            text_name(name, sizeof(name), data_info_class(number, &e->info, 0)));
+}
+
 static int open_feed(struct evaluator *e, struct sluice_error *err)
 {
     const struct config *cfg = &e->cfg;
@@ -259,6 +274,7 @@ static int run(struct evaluator *e, const char **list, int count,
         (rc = evaluate(&e->result, e->net, e->feed.loader, &e->info, &tta, err)) < 0 ||
         (rc = write_results(e, a, err)) < 0)
         return rc;
+    compare_names(e);
     if (!a->quiet)
         fprintf(stderr, "%s, epoch %llu; %s\nwrote %s/predictions.csv\n", e->checkpoint,
                 (unsigned long long)e->meta.epoch, e->dev->about, e->out.path);

@@ -102,13 +102,14 @@ int trainer_save(struct trainer *t, const char *name, struct sluice_error *err)
     char path[RUN_PATH], file[64];
     const struct sluice_shape shape = sluice_augment_shape(t->train.augment);
     snprintf(t->at.extra, sizeof(t->at.extra),
-             "{\"classes\":%d,\"height\":%d,\"width\":%d,\"channels\":%d,"
+             "{\"classes\":%d,\"class_names\":%" PRIu32
+             ",\"height\":%d,\"width\":%d,\"channels\":%d,"
              "\"train_images\":%" PRIu64 ",\"loss_sum\":%.17g,\"correct\":%.17g"
              ",\"images\":%" PRIu64 ",\"seconds\":%.17g,\"wait\":%.17g,"
              "\"total_seconds\":%.17g,\"accuracy\":%.17g}",
-             t->classes, shape.height, shape.width, shape.channels, t->train_info.count,
-             t->sums.loss, t->sums.correct, t->sums.images, t->sums.seconds,
-             t->sums.wait, t->total_seconds,
+             t->classes, data_info_names(&t->train_info), shape.height, shape.width,
+             shape.channels, t->train_info.count, t->sums.loss, t->sums.correct,
+             t->sums.images, t->sums.seconds, t->sums.wait, t->total_seconds,
              t->evaluated_step == t->at.step ? t->evaluation.accuracy : -1.0);
     snprintf(file, sizeof(file), "checkpoints/%s.safetensors", name);
     return save_with_recipe(t, run_file(path, &t->run, file), err);

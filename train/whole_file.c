@@ -122,7 +122,8 @@ int whole_file_read(const char *path, void **bytes, size_t *size, uint64_t limit
                     struct sluice_error *err)
 {
     *bytes = NULL;
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    /* Not to wait for somebody who writes to a pipe: it is refused. */
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return io_error(path, err);
     const int rc = read_open(fd, path, bytes, size, limit, err);

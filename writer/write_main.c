@@ -1,4 +1,5 @@
 /* write_main.c -- `sluice write`: convert a dataset into a .sluice file. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -168,6 +169,7 @@ static int copy_samples(struct source *src, struct sluice_writer *w, uint64_t co
                         struct sluice_error *err)
 {
     struct sluice_value values[SLUICE_FIELDS_MAX];
+    char line[sizeof(err->message)];
     for (uint64_t i = 0; i < count; i++) {
         memset(values, 0, sizeof(*values) * (size_t)src->schema.field_count);
         int rc = src->def->read(src, i, values, err);
@@ -175,7 +177,8 @@ static int copy_samples(struct source *src, struct sluice_writer *w, uint64_t co
             rc = check_label(&src->schema, values, i, err);
         if (rc < 0 && skip && skippable(rc)) {
             progress_end(progress);
-            fprintf(stderr, "%s: skipped: %s\n", program, err->message);
+            fprintf(stderr, "%s: skipped: %s\n", program,
+                    text_name(line, sizeof(line), err->message));
             ++*skipped;
         } else if (rc == 0) {
             rc = sluice_writer_append(w, values, err);
@@ -245,7 +248,13 @@ static int write_all(struct source *src, const char *path, const struct options 
         src->schema.zstd_level = opt->compress;
         return write_file(src, path, opt, count, skipped, err);
     }
-    snprintf(between, sizeof(between), "%.4000s.unordered-%ld", path, (long)getpid());
+    /* A name that no other process has, on another machine either. */
+    snprintf(between, sizeof(between), "%.4000s.unordered-XXXXXX", path);
+    const int fd = mkstemp(between);
+    if (fd < 0)
+        return sluice_fail(err, SLUICE_EIO, "%s: cannot create: %s", between,
+                           strerror(errno));
+    close(fd);
     int rc = write_file(src, between, opt, count, skipped, err);
     if (rc == 0)
         rc = rearrange(between, path,
@@ -258,6 +267,18 @@ static int write_all(struct source *src, const char *path, const struct options 
                        err);
     unlink(between);
     return rc;
+}
+
+/* Inputs are read more than once. */
+static int check_input(const char *path, struct sluice_error *err)
+{
+    struct stat st;
+    if (stat(path, &st) < 0)
+        return sluice_fail(err, SLUICE_EIO, "%s: %s", path, strerror(errno));
+    return S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)
+               ? 0
+               : sluice_fail(err, SLUICE_EINVAL, "%s: expected a file or a folder",
+                             path);
 }
 
 static int convert(const struct options *opt, const char *const *arguments,
@@ -287,6 +308,8 @@ static int convert(const struct options *opt, const char *const *arguments,
     int rc;
     if (!src.def || refuse_foreign(src.def, opt->given, err) < 0)
         return SLUICE_EINVAL;
+    if ((rc = check_input(arguments[1], err)) < 0)
+        return rc;
     if (opt->class_names) {
         name_text = strdup(opt->class_names);
         if (!name_text)

@@ -94,6 +94,14 @@ for channels in 3 1; do
   done
 done
 
+# Classes of other names are evaluated by number, which is told.
+sluice eval runs/latest data.test=png.sluice --quiet >out 2>err && [ ! -s err ] || fail "the same names: $(cat err)"
+mv pictures/0 $'pictures/z\n'
+sluice write folder pictures other.sluice --quiet
+sluice eval runs/latest data.test=other.sluice --quiet >out 2>err && [ "$(wc -l <err)" = 1 ] &&
+  grep -q 'other.sluice: its classes are not called as in training' err || fail "other names: $(cat err)"
+sluice eval runs/latest data.test=other.sluice 2>err | grep -q '^z?  ' || fail "a class name of two lines"
+
 # Mixed in training, never in testing; repeated to the bit. Shares are close to 0 or 1:
 # whoever took an image's own label alone would be wrong every other time.
 for name in once twice; do
@@ -179,6 +187,8 @@ bad 2 "no integer field 'nothere'" sluice train $tiny $data data.label=nothere
 bad 2 "expected recipe=NAME" sluice train
 bad 3 "nothere: No such file" sluice eval nothere
 bad 2 "config.yaml: No such file" sluice eval .
+mkfifo pipe
+bad 2 "pipe: is not a regular file" sluice eval pipe
 bad 2 "config.yaml: No such file" sluice train resume=.
 : >file
 bad 3 "file" sluice train $tiny $data run.dir=file

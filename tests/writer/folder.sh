@@ -109,6 +109,36 @@ head -c 900 "tree/c class/deep/56.jpg" >"tree/b class/cut.jpg"
 sluice write folder tree t.sluice --trust --on-error=skip --quiet 2>/dev/null
 sluice verify t.sluice >out
 [ $? = 1 ] && grep -q '^bad: t.sluice: sample 30: JPEG' out && grep -q '1 damaged place in 92' out || fail "verify of a cut picture: $(cat out)"
+
+# Names of any bytes: lines stay lines, JSON stays JSON, and they come back.
+for name in $'new\nline' $'\x1b[31mred' $'\xff\xfe' 'Ünïcode' 'quote",'; do
+  mkdir -p "odd/$name" && cp "tree/c class/deep/56.jpg" "odd/$name/a.jpg"
+done
+sluice write folder odd odd.sluice --quiet && sluice info odd.sluice >out || fail "odd names"
+[ "$(grep -c '^ *[0-9] .* 1$' out)" = 5 ] && grep -q ' new?line ' out && ! grep -q $'\x1b' out || fail "odd names: $(cat -v out)"
+sluice info odd.sluice --json | python3 -c '
+import json, sys
+names = [c["name"] for c in json.loads(sys.stdin.buffer.read().decode())["classes"]]
+assert names == ["\x1b[31mred", "new\nline", "quote\",", "\u00dcn\u00efcode", "\ufffd\ufffd"], names' || fail "odd names: JSON"
+sluice export odd.sluice odd2 --quiet && diff <(ls -b odd) <(ls -b odd2) || fail "odd names: export"
+: >$'odd/quote",/bad\nname.png'
+sluice write folder odd odd.sluice --on-error=skip --quiet 2>err
+[ $? = 1 ] && [ "$(wc -l <err)" = 1 ] && grep -q '/bad?name.png: expected' err || fail "odd names: skipped: $(cat err)"
+
+# A pipe that nobody writes to, as input or among pictures, keeps nobody waiting.
+mkfifo pipe
+printf 'pipe,a\n' >piped.csv
+for input in "folder pipe" "cifar10 pipe" "mnist pipe" "svhn pipe" "beton pipe" "folder piped.csv"; do
+  timeout 20 sluice write $input x.sluice 2>err
+  [ $? = 2 ] && [ "$(wc -l <err)" = 1 ] && grep -q 'pipe: \(expected a file\|not a regular\)' err || fail "$input: $(cat err)"
+done
+
+# The file between belongs to one process alone, whatever else has its number.
+(
+  echo kept >"t2.sluice.unordered-$BASHPID"
+  exec sluice write folder tree t2.sluice --shuffle --on-error=skip --quiet
+) 2>err
+[ "$(cat t2.sluice.unordered-*)" = kept ] || fail "--shuffle: took another's file: $(ls)"
 mkdir none
 sluice write folder none x.sluice 2>err
 [ $? = 5 ] && grep -q 'expected folders of pictures' err || fail "nothing: $(cat err)"

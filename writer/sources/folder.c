@@ -2,12 +2,14 @@
  * pictures ahead of the one that is written, at most AHEAD of them, and deliver them in
  * order, so that the file does not depend on how many threads there are. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "folder_list.h"
 #include "input.h"
@@ -47,13 +49,21 @@ static int read_file(const char *path, uint8_t **bytes, size_t *size,
                      struct sluice_error *err)
 {
     struct stat st;
-    FILE *f = fopen(path, "re");
+    /* A pipe that nobody writes to would let it wait for ever. */
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
     *bytes = NULL;
-    if (!f || fstat(fileno(f), &st) < 0) {
+    if (!f || fstat(fd, &st) < 0) {
         const int why = errno;
         if (f)
             fclose(f);
+        else if (fd >= 0)
+            close(fd);
         return sluice_fail(err, SLUICE_EIO, "%s", strerror(why));
+    }
+    if (!S_ISREG(st.st_mode)) {
+        fclose(f);
+        return sluice_fail(err, SLUICE_EINVAL, "not a regular file");
     }
     if (st.st_size > FILE_MAX_BYTES) {
         fclose(f);

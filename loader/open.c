@@ -1,5 +1,6 @@
 /* open.c -- from a path and options to threads at work, and back. */
 #include <assert.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -9,6 +10,8 @@
 #include "view.h"
 
 /* ---- options ---- */
+
+enum { THREADS_MAX = 1024, DEPTH_MAX = 4096 };
 
 /* Large slabs on large pages: what a batch touches is all of it, again and again. */
 static void *allocate_default(void *ctx, size_t size)
@@ -32,12 +35,23 @@ static void release_default(void *ctx, void *memory, size_t size)
 static int check_options(const struct sluice_loader_options *o, const char *path,
                          struct sluice_error *err)
 {
-    if (o->batch_size < 0 || o->batches < 0 || o->threads < 0 || o->threads > 1024 ||
-        o->queue_depth < 0 || o->queue_depth > 4096 || o->order < SLUICE_RANDOM ||
-        o->order > SLUICE_QUASI_RANDOM || o->io < SLUICE_IO_AUTO ||
-        o->io > SLUICE_IO_PREAD || o->on_error < SLUICE_RAISE ||
-        o->on_error > SLUICE_SUBSTITUTE)
-        return sluice_fail(err, SLUICE_EINVAL, "%s: an option is out of range", path);
+    const struct {
+        const char *name;
+        int value, most;
+    } numbers[] = {
+        { "batch_size", o->batch_size, INT_MAX },
+        { "batches", o->batches, INT_MAX },
+        { "threads", o->threads, THREADS_MAX },
+        { "queue_depth", o->queue_depth, DEPTH_MAX },
+        { "order", (int)o->order, SLUICE_QUASI_RANDOM },
+        { "io", (int)o->io, SLUICE_IO_PREAD },
+        { "on_error", (int)o->on_error, SLUICE_SUBSTITUTE },
+    };
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
+        if (numbers[i].value < 0 || numbers[i].value > numbers[i].most)
+            return sluice_fail(err, SLUICE_EINVAL, "%s: %s: expected 0 to %d, found %d",
+                               path, numbers[i].name, numbers[i].most,
+                               numbers[i].value);
     if (o->world < 0 || o->rank < 0 || o->rank >= (o->world ? o->world : 1))
         return sluice_fail(
             err, SLUICE_EINVAL, "%s: rank %d of a world of %d: expected 0 to %d", path,
@@ -82,7 +96,7 @@ static void resolve_options(struct sluice_loader *ld)
     const int cpus = sluice_cpus();
     o->batch_size = o->batch_size ? o->batch_size : 256;
     o->batches = o->batches ? o->batches : 4;
-    o->threads = o->threads ? o->threads : cpus < 1024 ? cpus : 1024;
+    o->threads = o->threads ? o->threads : cpus < THREADS_MAX ? cpus : THREADS_MAX;
     o->queue_depth = o->queue_depth ? o->queue_depth : 64;
     o->world = o->world ? o->world : 1;
     if (o->crop.scale[1] == 0) {

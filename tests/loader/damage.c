@@ -240,7 +240,9 @@ static void raised(void)
               strstr(err.message, "sample 0"),
           "nothing is left: %s", err.message);
     o.on_error = (enum sluice_on_error)3;
-    CHECK(run(bad, &o) == SLUICE_EINVAL, "no such policy: %s", err.message);
+    CHECK(run(bad, &o) == SLUICE_EINVAL &&
+              strstr(err.message, "on_error: expected 0 to 2, found 3"),
+          "no such policy: %s", err.message);
 }
 
 /* Substitutes end after 64, and within the samples in use. */

@@ -1,16 +1,9 @@
 #!/usr/bin/env bash
 # sheet.sh BIN_DIR TEST_DIR PYTHON_DIR -- sluice augment: the pixels of its sheets, and
 # bad input: one clear line, a non-zero exit status, nothing half-written.
-set -u
-export PATH=$1:$PATH LC_ALL=C OMP_NUM_THREADS=1
 make_set=$2/test_train_make_set
 here=$(realpath "$3")
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-failures=0
-
-fail() { echo "FAILED: $*" >&2; failures=$((failures + 1)); }
+. "$(dirname "$0")/../support/script.sh"
 bad() {
   local status=$1 pattern=$2
   shift 2

@@ -2,15 +2,8 @@
 # outputs.sh BIN_DIR TEST_DIR -- runs with a validation set of their own, in the tree of
 # layout `outputs`: which samples are used, what stands where, what is refused; and tests
 # without labels.
-set -u
-export PATH=$1:$PATH LC_ALL=C OMP_NUM_THREADS=1
 make_set=$2/test_train_make_set
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-failures=0
-
-fail() { echo "FAILED: $*" >&2; failures=$((failures + 1)); }
+. "$(dirname "$0")/../support/script.sh"
 # bad PATTERN COMMAND...: refused with one line that says PATTERN; no run is left.
 bad() {
   local pattern=$1

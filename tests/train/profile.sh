@@ -1,14 +1,7 @@
 #!/usr/bin/env bash
 # profile.sh BIN_DIR TEST_DIR SCRIPTS_DIR -- sluice train --profile and --dry-run: the table, its
 # JSON, and the memory that is planned.
-set -u
-export PATH=$1:$PATH LC_ALL=C OMP_NUM_THREADS=1
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-failures=0
-
-fail() { echo "FAILED: $*" >&2; failures=$((failures + 1)); }
+. "$(dirname "$0")/../support/script.sh"
 
 "$2/test_train_make_set" train.sluice 48 16 3 4 0 1 || exit 1
 tiny="model=cnn_small model.width=0.25 device=ref data.threads=1 training.batch_size=16 \

@@ -2,16 +2,9 @@
 # programs.sh BIN_DIR TEST_DIR PYTHON_DIR -- sluice train and sluice eval as people use
 # them: a run and its files, an interrupted one, and bad input: one clear line, a
 # non-zero exit status, nothing half-written.
-set -u
-export PATH=$1:$PATH LC_ALL=C OMP_NUM_THREADS=1
 make_set=$2/test_train_make_set
 here=$(realpath "$3")
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-failures=0
-
-fail() { echo "FAILED: $*" >&2; failures=$((failures + 1)); }
+. "$(dirname "$0")/../support/script.sh"
 tiny="model=cnn_small model.width=0.125 device=ref data.threads=1 training.batch_size=16"
 # bad STATUS PATTERN COMMAND...: refused with one line that says PATTERN; no run is left.
 bad() {

@@ -1,15 +1,9 @@
 #!/usr/bin/env bash
 # beton.sh BIN_DIR TEST_DIR -- FFCV's .beton files: every field of every sample as it was
 # written; damaged ones are refused with one line.
-set -u
-export PATH=$1:$PATH LC_ALL=C
 here=$(dirname "$(realpath "$0")")
 make_tree=$2/test_writer_pictures
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-failures=0
-fail() { echo "FAILED: $*" >&2; failures=$((failures + 1)); }
+. "$(dirname "$0")/../support/script.sh"
 # bad STATUS PATTERN FILE [OPTIONS]: refused with one line that says PATTERN.
 bad() {
   local status=$1 pattern=$2 file=$3
@@ -130,4 +124,4 @@ bad 2 'max-side does not concern beton' all.beton --max-side=9
 bad 2 'orient does not concern beton' all.beton --orient
 
 [ $failures = 0 ] && echo "all betons good"
-exit $((failures > 0))
+[ $failures = 0 ]

@@ -1,12 +1,6 @@
 #!/usr/bin/env bash
 # emnist.sh BIN_DIR -- EMNIST's file names, labels and classes; its pictures upright.
-set -u
-export PATH=$1:$PATH LC_ALL=C
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-failures=0
-fail() { echo "FAILED: $*" >&2; failures=$((failures + 1)); }
+. "$(dirname "$0")/../support/script.sh"
 bad() {
   local status=$1 pattern=$2
   shift 2
@@ -81,4 +75,4 @@ bad 5 'neither emnist-letters-test-images-idx3-ubyte nor' wrong out.sluice --spl
 bad 5 'neither t10k-images-idx3-ubyte nor' wrong out.sluice --split=test
 
 [ $failures = 0 ] && echo "all of EMNIST good"
-exit $((failures > 0))
+[ $failures = 0 ]

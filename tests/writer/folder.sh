@@ -1,14 +1,8 @@
 #!/usr/bin/env bash
 # folder.sh BIN_DIR TEST_DIR -- `sluice write folder` on a tree made here: the same bytes
 # for any number of threads, classes by folder, links, left-out files, damaged ones.
-set -u
-export PATH=$1:$PATH LC_ALL=C
 make_tree=$2/test_writer_pictures
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-failures=0
-fail() { echo "FAILED: $*" >&2; failures=$((failures + 1)); }
+. "$(dirname "$0")/../support/script.sh"
 
 mkdir tree && $make_tree make tree || exit 1
 for mode in keep raw jpg proportion; do

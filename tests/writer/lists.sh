@@ -1,14 +1,8 @@
 #!/usr/bin/env bash
 # lists.sh BIN_DIR TEST_DIR -- `sluice write folder list.csv`: the same file as from the
 # folders, however the list is written; bad lines are named by their numbers.
-set -u
-export PATH=$1:$PATH LC_ALL=C
 make_tree=$2/test_writer_pictures
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-failures=0
-fail() { echo "FAILED: $*" >&2; failures=$((failures + 1)); }
+. "$(dirname "$0")/../support/script.sh"
 # same LIST [OPTIONS]: gives the file that the folders give.
 same() {
   sluice write folder "$@" got.sluice --quiet 2>err || fail "$*: $(cat err)"
@@ -106,4 +100,4 @@ sluice write folder tree/bad.csv out.sluice --on-error=skip >out 2>err
 [ $? = 1 ] && grep -q '1 samples skipped' out || fail "missing, skipped: $(cat out err)"
 
 [ $failures = 0 ] && echo "all lists good"
-exit $((failures > 0))
+[ $failures = 0 ]

@@ -2,14 +2,8 @@
 # pickles.sh BIN_DIR -- the Python versions of CIFAR give the samples of the binary ones,
 # whichever protocol they are written with; what is no plain data is refused, and nothing
 # of a pickle is run.
-set -u
-export PATH=$1:$PATH LC_ALL=C
 here=$(dirname "$(realpath "$0")")
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-failures=0
-fail() { echo "FAILED: $*" >&2; failures=$((failures + 1)); }
+. "$(dirname "$0")/../support/script.sh"
 # same KIND SPLIT BINARY INPUT: both give the same files when they are exported.
 same() {
   rm -rf want got
@@ -80,4 +74,4 @@ rm py2/cifar-10-batches-py/data_batch_4
 bad 'data_batch_4 is not in it' cifar10 py2/cifar-10-batches-py
 
 [ $failures = 0 ] && echo "all pickles good"
-exit $((failures > 0))
+[ $failures = 0 ]

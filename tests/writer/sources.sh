@@ -2,15 +2,8 @@
 # sources.sh BIN_DIR -- convert small archives and folders made here and
 # compare every pixel and label with an independent reader; then damaged ones: each one
 # clear line, the right exit status, nothing left behind.
-set -u
-export PATH=$1:$PATH LC_ALL=C
 here=$(dirname "$(realpath "$0")")
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-failures=0
-
-fail() { echo "FAILED: $*" >&2; failures=$((failures + 1)); }
+. "$(dirname "$0")/../support/script.sh"
 good() { sluice write "$@" --quiet 2>err || fail "write $*: $(cat err)"; }
 same() { python3 "$here/compare.py" "$@" || fail "compare $*"; }
 # bad STATUS PATTERN ARGS...: refused with one line that says PATTERN, and no output file.
@@ -129,4 +122,4 @@ grep -q '/nonexistent/x.sluice' err || fail "no name of the output: $(cat err)"
 [ -z "$(find . -name 'big.sluice*')" ] || fail "file size limit: left something"
 
 [ $failures = 0 ] && echo "all sources good"
-exit $((failures > 0))
+[ $failures = 0 ]

@@ -1,14 +1,8 @@
 #!/usr/bin/env bash
 # tools.sh BIN_DIR TEST_DIR -- `sluice append`, `merge`, `subset`, `split`, `cat`: parts put together again
 # are the file they came from, nothing is encoded anew, and what does not fit is refused.
-set -u
-export PATH=$1:$PATH LC_ALL=C
 make_tree=$2/test_writer_pictures
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-failures=0
-fail() { echo "FAILED: $*" >&2; failures=$((failures + 1)); }
+. "$(dirname "$0")/../support/script.sh"
 good() { "$@" --quiet 2>err || fail "$*: $(cat err)"; }
 # bad STATUS PATTERN COMMAND...: one line that says PATTERN, and no output file.
 bad() {

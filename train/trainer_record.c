@@ -187,7 +187,7 @@ static int write_plots(struct trainer *t, struct sluice_error *err)
     if (rc < 0)
         return rc;
     double *all = calloc((size_t)n * 6 + 1, sizeof(*all));
-    for (int k = 0; k < 6; k++)
+    for (int k = 0; all && k < 6; k++)
         c.at[k] = all + k * n;
     for (int i = 0; all && i < n; i++) {
         c.at[0][i] = rows[i].epoch;

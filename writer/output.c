@@ -62,6 +62,8 @@ int sluice_output_create(struct output **out, const char *path,
     const size_t room = strlen(path) + 32;
     struct stat st;
     *out = NULL;
+    if (!*path)
+        return sluice_fail(err, SLUICE_EINVAL, "expected the name of a file, found ''");
     /* The rename would put a file in the place of a device, or fail after all work. */
     if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
         return sluice_fail(err, SLUICE_EINVAL, "%s: expected a regular file or none",

@@ -70,21 +70,20 @@ static int take_indices(uint8_t *chosen, uint64_t count, const char *path,
 {
     FILE *f = fopen(path, "re");
     uint8_t *named = calloc(count + 1, 1);
-    unsigned long long i;
-    int rc = 0, got = 0;
+    char word[64], *end;
+    int rc = 0;
     if (!f || !named)
         rc = sluice_fail(err, f ? SLUICE_ENOMEM : SLUICE_EIO, "%s: %s", path,
                          f ? "no memory" : strerror(errno));
-    while (rc == 0 && (got = fscanf(f, "%llu", &i)) == 1)
-        if (i >= count)
+    while (rc == 0 && fscanf(f, "%63s", word) == 1) {
+        const unsigned long long i = strtoull(word, &end, 10);
+        if (*word < '0' || *word > '9' || *end || i >= count)
             rc = sluice_fail(err, SLUICE_EINVAL,
-                             "%s: sample %llu: expected numbers below %" PRIu64, path,
-                             i, count);
+                             "%s: sample %s: expected numbers below %" PRIu64, path,
+                             word, count);
         else
             named[i] = 1;
-    if (rc == 0 && got == 0)
-        rc = sluice_fail(err, SLUICE_EINVAL,
-                         "%s: expected numbers, found something else", path);
+    }
     for (uint64_t k = 0; rc == 0 && k < count; k++)
         chosen[k] = chosen[k] && named[k];
     free(named);

@@ -191,6 +191,8 @@ int cli_parse(const struct cli_spec *spec, int argc, char **argv, void *values,
 {
     int count = 0;
     bool only_arguments = false;
+    const struct cli_option *texts[16]; /* those given */
+    int text_total = 0;
     for (int i = 1; i < argc; i++) {
         const char *a = argv[i];
         if (only_arguments || a[0] != '-' || !a[1]) {
@@ -220,6 +222,11 @@ int cli_parse(const struct cli_spec *spec, int argc, char **argv, void *values,
             usage_error(spec, "takes no value:", a);
         if (o->kind != CLI_FLAG && !equals && i + 1 == argc)
             usage_error(spec, "needs a value:", a);
+        for (int k = 0; k < text_total; k++)
+            if (texts[k] == o)
+                usage_error(spec, "given twice:", a);
+        if (o->kind == CLI_STRING && text_total < 16)
+            texts[text_total++] = o;
         if (spec->given)
             spec->given[o - spec->options] = true;
         set_value(spec, o, values,

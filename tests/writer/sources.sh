@@ -121,5 +121,28 @@ grep -q '/nonexistent/x.sluice' err || fail "no name of the output: $(cat err)"
 [ $? = 3 ] || fail "file size limit: $(cat err)"
 [ -z "$(find . -name 'big.sluice*')" ] || fail "file size limit: left something"
 
+# Ctrl-C is heeded while an archive is unpacked: there are 20 GB of it, all of no interest.
+python3 - <<'PYTHON'
+import gzip, tarfile
+info = tarfile.TarInfo("zeros")
+info.size = 1 << 26
+member = gzip.compress(info.tobuf(), 1) + gzip.compress(bytes(1 << 26), 1)
+with open("large.tar.gz", "wb") as f:
+    for _ in range(300):
+        f.write(member)
+PYTHON
+for format in cifar10 mnist; do
+  sluice write $format large.tar.gz x.sluice --quiet 2>err &
+  pid=$!
+  for _ in $(seq 600); do
+    ls -l /proc/$pid/fd 2>/dev/null | grep -q large.tar.gz && break
+    sleep 0.1
+  done
+  kill -TERM $pid
+  wait $pid
+  status=$?
+  [ $status = 130 ] && grep -q 'interrupted; nothing was written' err || fail "interrupted: $status $(cat err)"
+done
+
 [ $failures = 0 ] && echo "all sources good"
 [ $failures = 0 ]

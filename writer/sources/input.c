@@ -14,6 +14,7 @@
 #include <sluice/crc32c.h>
 
 #include "input.h"
+#include "options.h"
 
 enum { CHUNK = 1 << 20 };
 
@@ -45,6 +46,11 @@ static int archive_fail(struct archive *a, const char *path, const char *member,
         path, member ? ": " : "", member ? member : "", text ? text : "cannot be read");
 }
 
+static int stopped(struct sluice_error *err)
+{
+    return sluice_fail(err, SLUICE_ESTOPPED, "interrupted; nothing was written");
+}
+
 /* The present entry's bytes. */
 static int read_entry(struct archive *a, const char *path, struct input_file *f,
                       size_t limit, struct sluice_error *err)
@@ -59,6 +65,8 @@ static int read_entry(struct archive *a, const char *path, struct input_file *f,
                 return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", path);
             f->data = more;
         }
+        if (cli_interrupted())
+            return stopped(err);
         ssize_t n = archive_read_data(a, f->data + f->size, room - f->size);
         if (n < 0)
             return archive_fail(a, path, f->name, err);
@@ -199,6 +207,8 @@ static int load_members(struct archive *a, const char *path, struct input_file *
     int rc;
     while ((rc = next_member(a, &entry)) == ARCHIVE_OK) {
         const char *name = member_name(entry);
+        if (cli_interrupted())
+            return stopped(err);
         for (int i = 0; i < count; i++)
             if (!files[i].data && is_called(name, files[i].name, &packed)) {
                 rc = packed ? read_packed(a, path, &files[i], limit, err)
@@ -221,7 +231,7 @@ bool input_has(const char *path, const char *name)
         return find_in(where, path, name);
     if (!is_archive(path) || open_archive(&a, path, NULL, false, NULL) < 0)
         return false;
-    while (!found && next_member(a, &entry) == ARCHIVE_OK)
+    while (!found && !cli_interrupted() && next_member(a, &entry) == ARCHIVE_OK)
         found = is_called(member_name(entry), name, &packed);
     archive_read_free(a);
     return found;

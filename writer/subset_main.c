@@ -65,6 +65,26 @@ static int take_range(uint8_t *chosen, uint64_t count, const char *range,
     return 0;
 }
 
+/* The next word between blanks and commas; # begins a comment, as in the lists that a
+ * loader reads. */
+static bool next_word(FILE *f, char *word, int room)
+{
+    bool comment = false;
+    int c, n = 0;
+    while ((c = getc(f)) != EOF) {
+        comment = c == '#' || (comment && c != '\n');
+        const bool between = comment || (c && strchr(" ,\t\r\n", c));
+        if (between && n) {
+            ungetc(c, f);
+            break;
+        }
+        if (!between && n < room - 1)
+            word[n++] = (char)c;
+    }
+    word[n] = 0;
+    return n > 0;
+}
+
 static int take_indices(uint8_t *chosen, uint64_t count, const char *path,
                         struct sluice_error *err)
 {
@@ -75,7 +95,7 @@ static int take_indices(uint8_t *chosen, uint64_t count, const char *path,
     if (!f || !named)
         rc = sluice_fail(err, f ? SLUICE_ENOMEM : SLUICE_EIO, "%s: %s", path,
                          f ? "no memory" : strerror(errno));
-    while (rc == 0 && fscanf(f, "%63s", word) == 1) {
+    while (rc == 0 && next_word(f, word, sizeof(word))) {
         const unsigned long long i = strtoull(word, &end, 10);
         if (*word < '0' || *word > '9' || *end || i >= count)
             rc = sluice_fail(err, SLUICE_EINVAL,

@@ -133,9 +133,12 @@ bad 2 "no class 'even?odd'" sluice subset m.sluice x.sluice --class=$'even\nodd'
 bad 2 'expected FIRST:END of at most 10' sluice subset m.sluice x.sluice --range=3:11
 echo 10 >numbers.txt
 bad 2 'sample 10: expected numbers below 10' sluice subset m.sluice x.sluice --indices=numbers.txt
-for wrong in -1 1.5 3,4 18446744073709551616 '# all'; do
+printf '3,4\t# five: 5\n7,' >numbers.txt
+good sluice subset m.sluice y.sluice --indices=numbers.txt
+sluice info y.sluice | grep -q ' 3 samples' || fail "numbers with commas and a comment: $(sluice info y.sluice)"
+for wrong in -1 1.5 3-4 18446744073709551616 'all'; do
   echo "2 $wrong" >numbers.txt
-  bad 2 "numbers.txt: sample ${wrong%% *}: expected numbers below 10" sluice subset m.sluice x.sluice --indices=numbers.txt
+  bad 2 "numbers.txt: sample $wrong: expected numbers below 10" sluice subset m.sluice x.sluice --indices=numbers.txt
 done
 bad 2 "given twice: --class=odd" sluice subset m.sluice x.sluice --class=even --class=odd
 bad 2 "expected the name of a file" sluice subset m.sluice '' --range=0:3

@@ -12,35 +12,31 @@ enum {
     CLASSES_SHOWN = 100, /* of the printed table; the file has them all */
 };
 
-/* (classes, classes): images of class row that were taken for class column. */
-static uint64_t *count_pairs(const struct evaluation *e, struct sluice_error *err)
-{
-    const size_t n = (size_t)e->classes;
-    uint64_t *pairs = calloc(n * n, sizeof(*pairs));
-    if (!pairs) {
-        sluice_fail(err, SLUICE_ENOMEM, "no memory for a table of %zu classes", n);
-        return NULL;
-    }
-    for (uint64_t i = 0; i < e->count && e->labelled; i++)
-        if (e->at[i].label >= 0 && e->at[i].label < e->classes)
-            pairs[(size_t)e->at[i].label * n + (size_t)e->at[i].predicted]++;
-    return pairs;
-}
-
 struct class_counts {
     uint64_t images, predicted, correct;
 };
 
-static struct class_counts count_class(const uint64_t *pairs, int classes, int c)
+static bool has_label(const struct evaluation *e, uint64_t i)
 {
-    struct class_counts out = { 0 };
-    const size_t n = (size_t)classes;
-    for (size_t k = 0; k < n; k++) {
-        out.images += pairs[(size_t)c * n + k];
-        out.predicted += pairs[k * n + (size_t)c];
+    return e->labelled && e->at[i].label >= 0 && e->at[i].label < e->classes;
+}
+
+/* (classes), to be freed. */
+static struct class_counts *count_classes(const struct evaluation *e,
+                                          struct sluice_error *err)
+{
+    struct class_counts *counts = calloc((size_t)e->classes, sizeof(*counts));
+    if (!counts)
+        sluice_fail(err, SLUICE_ENOMEM, "no memory for a table of %d classes",
+                    e->classes);
+    for (uint64_t i = 0; counts && i < e->count; i++) {
+        if (!has_label(e, i))
+            continue;
+        counts[e->at[i].label].images++;
+        counts[e->at[i].predicted].predicted++;
+        counts[e->at[i].label].correct += e->at[i].label == e->at[i].predicted;
     }
-    out.correct = pairs[(size_t)c * n + (size_t)c];
-    return out;
+    return counts;
 }
 
 static double share(uint64_t part, uint64_t whole)
@@ -89,7 +85,7 @@ static int write_predictions(const struct evaluation *e, const struct data_info 
     return file_commit(&f, err);
 }
 
-static int write_classes(const struct evaluation *e, const uint64_t *pairs,
+static int write_classes(const struct evaluation *e, const struct class_counts *counts,
                          const struct data_info *info, const char *path,
                          struct sluice_error *err)
 {
@@ -100,7 +96,7 @@ static int write_classes(const struct evaluation *e, const uint64_t *pairs,
         return rc;
     fputs("class,name,images,predicted,correct,recall,precision\n", f.to);
     for (int c = 0; c < e->classes; c++) {
-        const struct class_counts n = count_class(pairs, e->classes, c);
+        const struct class_counts n = counts[c];
         fprintf(f.to, "%d,", c);
         put_field(f.to, data_info_class(buf, info, c));
         fprintf(f.to, ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%.6f,%.6f\n", n.images,
@@ -115,15 +111,15 @@ int evaluation_write(const struct evaluation *e, const struct data_info *info,
                      struct sluice_error *err)
 {
     char path[RUN_PATH];
-    uint64_t *pairs;
     int rc = write_predictions(e, info, kind, run_file(path, folder, "predictions.csv"),
                                err);
     if (rc < 0 || !e->labelled)
         return rc;
-    if (!(pairs = count_pairs(e, err)))
+    struct class_counts *counts = count_classes(e, err);
+    if (!counts)
         return SLUICE_ENOMEM;
-    rc = write_classes(e, pairs, info, run_file(path, folder, "per_class.csv"), err);
-    free(pairs);
+    rc = write_classes(e, counts, info, run_file(path, folder, "per_class.csv"), err);
+    free(counts);
     return rc;
 }
 
@@ -144,46 +140,74 @@ static const char *shown_class(char buf[NAME_SHOWN], const struct data_info *inf
     return text_name(buf, NAME_SHOWN, data_info_class(number, info, label));
 }
 
-static void print_pairs(FILE *to, const struct evaluation *e, uint64_t *pairs,
-                        const struct data_info *info)
+static int compare_keys(const void *a, const void *b)
 {
-    const size_t n = (size_t)e->classes;
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Of a sorted list the key that is there most often behind those shown already: fewer
+ * times than the last, or as often and larger. Returns how often. */
+static uint64_t next_pair(const uint64_t *keys, uint64_t count, uint64_t times,
+                          uint64_t *key)
+{
+    const uint64_t last = *key;
+    uint64_t best = 0, n;
+    for (uint64_t i = 0; i < count; i += n) {
+        for (n = 1; i + n < count && keys[i + n] == keys[i];)
+            n++;
+        if (n > best && (n < times || (n == times && keys[i] > last))) {
+            best = n;
+            *key = keys[i];
+        }
+    }
+    return best;
+}
+
+static int print_pairs(FILE *to, const struct evaluation *e,
+                       const struct data_info *info, struct sluice_error *err)
+{
+    const uint64_t n = (uint64_t)e->classes;
     char a[NAME_SHOWN], b[NAME_SHOWN];
-    for (size_t c = 0; c < n; c++)
-        pairs[c * n + c] = 0;
+    uint64_t count = 0, key = 0, times = UINT64_MAX;
+    uint64_t *keys = calloc(e->count + 1, sizeof(*keys));
+    if (!keys)
+        return sluice_fail(err, SLUICE_ENOMEM, "no memory for %" PRIu64 " mistakes",
+                           e->count);
+    for (uint64_t i = 0; i < e->count; i++)
+        if (has_label(e, i) && e->at[i].label != e->at[i].predicted)
+            keys[count++] = (uint64_t)e->at[i].label * n + (uint64_t)e->at[i].predicted;
+    qsort(keys, count, sizeof(*keys), compare_keys);
     for (int shown = 0; shown < PAIRS_SHOWN; shown++) {
-        size_t most = 0;
-        for (size_t i = 1; i < n * n; i++)
-            most = pairs[i] > pairs[most] ? i : most;
-        if (!pairs[most])
-            return;
+        if (!(times = next_pair(keys, count, times, &key)))
+            break;
         fprintf(to, "%s %s taken for %s: %" PRIu64 "\n",
                 shown ? "             " : "most mistaken",
-                shown_class(a, info, (int)(most / n)),
-                shown_class(b, info, (int)(most % n)), pairs[most]);
-        pairs[most] = 0;
+                shown_class(a, info, (int)(key / n)),
+                shown_class(b, info, (int)(key % n)), times);
     }
+    free(keys);
+    return 0;
 }
 
 int evaluation_print(FILE *to, const struct evaluation *e, const struct data_info *info,
                      struct sluice_error *err)
 {
-    uint64_t *pairs;
     char buf[NAME_SHOWN];
     if (!e->labelled)
         return 0;
-    if (!(pairs = count_pairs(e, err)))
+    struct class_counts *counts = count_classes(e, err);
+    if (!counts)
         return SLUICE_ENOMEM;
     fprintf(to, "%-20s %8s %8s %9s\n", "class", "images", "recall", "precision");
     for (int c = 0; c < e->classes && c < CLASSES_SHOWN; c++) {
-        const struct class_counts n = count_class(pairs, e->classes, c);
+        const struct class_counts n = counts[c];
         fprintf(to, "%-20s %8" PRIu64 " %7.2f%% %8.2f%%\n", shown_class(buf, info, c),
                 n.images, 100 * share(n.correct, n.images),
                 100 * share(n.correct, n.predicted));
     }
     if (e->classes > CLASSES_SHOWN)
         fprintf(to, "... and %d more: per_class.csv\n", e->classes - CLASSES_SHOWN);
-    print_pairs(to, e, pairs, info);
-    free(pairs);
-    return 0;
+    free(counts);
+    return print_pairs(to, e, info, err);
 }

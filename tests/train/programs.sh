@@ -95,6 +95,15 @@ sluice eval runs/latest data.test=other.sluice --quiet >out 2>err && [ "$(wc -l 
   grep -q 'other.sluice: its classes are not called as in training' err || fail "other names: $(cat err)"
 sluice eval runs/latest data.test=other.sluice 2>err | grep -q '^z?  ' || fail "a class name of two lines"
 
+# Very many classes: what is counted is as long as classes and images, not as their square.
+sluice export set.sluice many --quiet
+find many -name '*.png' | sort | awk '{print $0 "," (NR - 1) * 4000}' >many.csv
+sluice write folder many.csv many.sluice --mode=raw --quiet &&
+  sluice train $tiny data.train=many.sluice data.test=many.sluice training.epochs=1 \
+    training.batch_size=8 run.name=many --quiet >out 2>err || fail "92,001 classes: $(cat err)"
+[ "$(wc -l <runs/latest/per_class.csv)" = 92002 ] || fail "92,001 classes: $(wc -l runs/latest/per_class.csv)"
+sluice eval runs/latest >out 2>err && [ "$(grep -c 'taken for' out)" = 5 ] || fail "92,001 classes: $(cat out err)"
+
 # Mixed in training, never in testing; repeated to the bit. Shares are close to 0 or 1:
 # whoever took an image's own label alone would be wrong every other time.
 for name in once twice; do

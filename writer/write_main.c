@@ -330,7 +330,7 @@ static int convert(const struct options *opt, const char *const *arguments,
     rc = write_all(&src, arguments[2], opt, count, skipped, err);
     src.def->close(&src);
     free(name_text);
-    if (rc == 0 && !opt->quiet && src.note[0])
+    if (rc == 0 && src.note[0]) /* of what is not in the file: quiet or not */
         fprintf(stderr, "%s: %s: %s\n", program, arguments[1], src.note);
     if (rc == 0 && !opt->quiet)
         print_summary(opt, arguments[2], count - *skipped, *skipped,

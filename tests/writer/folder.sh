@@ -73,7 +73,7 @@ sluice write folder tree z.sluice --mode=raw --dictionary=4K 2>err
 
 # Other files are left out, and told; a damaged picture is named; nothing is left.
 echo text >"tree/a class/notes.txt"
-sluice write folder tree n.sluice 2>err >out && grep -q '1 files that are not called' err || fail "left out: $(cat err)"
+sluice write folder tree n.sluice --quiet 2>err >out && grep -q '1 files that are not called' err || fail "left out: $(cat err)"
 mkdir parts && ln -s "../tree/a class" parts/train && ln -s "../tree/b class" parts/val
 sluice write folder parts n.sluice 2>err >out && grep -q 'called train, ...: if these are parts' err ||
   fail "parts: $(cat err)"

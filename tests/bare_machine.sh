@@ -15,7 +15,7 @@ EOF
 chmod +x "$work/pkg-config"
 configure() {
   rm -rf "$work/build"
-  cmake -S "$1" -B "$work/build" -DPKG_CONFIG_EXECUTABLE="$work/pkg-config" \
+  cmake -G Ninja -S "$1" -B "$work/build" -DPKG_CONFIG_EXECUTABLE="$work/pkg-config" \
     -DSLUICE_TESTS=OFF -DSLUICE_CUDA=OFF "-DSLUICE_URING=$2" -Wno-dev >"$work/out" 2>&1
 }
 

@@ -222,7 +222,7 @@ static void write_filters(const struct weigh *g, int s, int d, const int tap[WIN
 {
     const struct wino_map *m = g->map;
     const int channels = wino_channels(m->sc, m->sstep);
-    const size_t size = (size_t)(m->split->kernel * m->split->kernel);
+    const size_t kernel = (size_t)m->split->kernel, size = kernel * kernel;
     vf sum[WINO_PLACES], half[12], filter[WINO_TAPS];
     for (int i = 0; i < WINO_PLACES; i++)
         sum[i] = sums_of(g, i, s, d);

@@ -112,11 +112,11 @@ static bool parse_list(const struct config_option *o, char *slot, const char *te
     return true;
 }
 
-static bool parse_text(const struct config_option *o, char *slot, const char *text)
+bool config_parse_text(const char *text, char *out, size_t size)
 {
-    if (strlen(text) >= o->size || !plain_text(text))
+    if (strlen(text) >= size || !plain_text(text))
         return false;
-    snprintf(slot, o->size, "%s", text);
+    snprintf(out, size, "%s", text);
     return true;
 }
 
@@ -158,7 +158,7 @@ static bool parse(const struct config_option *o, struct config *cfg, const char 
     case CONFIG_LIST:
         return parse_list(o, slot, strcmp(text, "[]") == 0 ? "" : text);
     case CONFIG_STRING:
-        return parse_text(o, slot, text);
+        return config_parse_text(text, slot, o->size);
     }
     return false;
 }
@@ -189,8 +189,8 @@ static int wrong_value(const struct config_option *o, const struct setting *s,
 static int unknown_key(const struct setting *s, const struct model_def *model,
                        struct sluice_error *err)
 {
-    const char *all[128];
-    char own[CONFIG_MODEL_OPTIONS][64], near[240];
+    const char *all[256];
+    char own[MODEL_OPTIONS][64], near[240];
     int n = 0;
     for (const struct config_option *o = config_options; o->name; o++)
         all[n++] = o->name;
@@ -266,8 +266,7 @@ int config_resolve(struct config *cfg, const struct settings *settings,
         return rc;
     if ((rc = find_model(cfg, settings, &model, err)) < 0)
         return rc;
-    for (int i = 0; model->options && model->options[i].name; i++)
-        cfg->model.options[i] = model->options[i].initial;
+    model_defaults(model, &cfg->model.values);
     for (int i = 0; i < settings->count && rc == 0; i++)
         rc = apply(cfg, model, &settings->at[i], err);
     return rc < 0 ? rc : check_together(cfg, err);

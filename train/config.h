@@ -8,14 +8,14 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "models/model.h"
 #include "optim.h"
 #include "schedule.h"
 #include "settings.h"
 
 enum {
-    CONFIG_TEXT = 1024,        /* bytes of a text value */
-    CONFIG_NUMBERS = 16,       /* entries of a list of numbers */
-    CONFIG_MODEL_OPTIONS = 48, /* a model's own options */
+    CONFIG_TEXT = 1024,  /* bytes of a text value */
+    CONFIG_NUMBERS = 16, /* entries of a list of numbers */
 };
 
 struct config_numbers {
@@ -30,7 +30,7 @@ struct config {
     struct {
         char name[64];
         uint64_t max_parameters;
-        double options[CONFIG_MODEL_OPTIONS]; /* in the order of the model's table */
+        struct model_values values;
     } model;
     struct {
         char train[CONFIG_TEXT], validation[CONFIG_TEXT], test[CONFIG_TEXT];

@@ -1,8 +1,9 @@
-/* config_model.c -- a model's own options: text into numbers, and back. */
+/* config_model.c -- a model's own options: from text, and back. */
 #include <math.h>
 #include <string.h>
 
 #include "config_parts.h"
+#include "run_dir.h"
 
 static bool parse(const struct model_option *o, const char *text, double *x)
 {
@@ -25,6 +26,11 @@ static int refuse(const struct model_option *o, const struct setting *s,
         return sluice_fail(err, SLUICE_EINVAL,
                            "%s: %s: expected one of %s, found '%.80s'", s->where,
                            s->key, o->choices, s->value);
+    if (o->text)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "%s: %s: expected at most %d bytes of text without control "
+                           "characters, found '%.80s'",
+                           s->where, s->key, MODEL_TEXT - 1, s->value);
     return sluice_fail(err, SLUICE_EINVAL,
                        "%s: %s: expected a %snumber from %.15g to %.15g, found '%.80s'",
                        s->where, s->key, o->whole ? "whole " : "", o->min, o->max,
@@ -41,11 +47,15 @@ int config_model_set(struct config *cfg, const struct model_def *model,
         return 1;
     while (o && o[i].name && strcmp(o[i].name, s->key + 6) != 0)
         i++;
-    if (!o || !o[i].name || i == CONFIG_MODEL_OPTIONS)
+    if (!o || !o[i].name)
         return 1;
+    if (o[i].text)
+        return config_parse_text(s->value, cfg->model.values.texts[i], MODEL_TEXT)
+                   ? 0
+                   : refuse(&o[i], s, err);
     if (s->list || !parse(&o[i], s->value, &x))
         return refuse(&o[i], s, err);
-    cfg->model.options[i] = x;
+    cfg->model.values.numbers[i] = x;
     return 0;
 }
 
@@ -57,7 +67,7 @@ static void write_choice(FILE *to, const char *choices, int value)
     fprintf(to, "%.*s", (int)strcspn(choices, "|"), choices);
 }
 
-static void write_value(FILE *to, const struct model_option *o, double value)
+static void write_number(FILE *to, const struct model_option *o, double value)
 {
     if (o->choices)
         write_choice(to, o->choices, (int)value);
@@ -68,9 +78,14 @@ static void write_value(FILE *to, const struct model_option *o, double value)
 void config_model_write(FILE *to, const struct config *cfg)
 {
     const struct model_def *model = model_find(cfg->model.name);
+    const struct model_values *v = &cfg->model.values;
     for (int i = 0; model && model->options && model->options[i].name; i++) {
-        fprintf(to, "  %s: ", model->options[i].name);
-        write_value(to, &model->options[i], cfg->model.options[i]);
+        const struct model_option *o = &model->options[i];
+        fprintf(to, "  %s: ", o->name);
+        if (o->text)
+            config_write_text(to, v->texts[i]);
+        else
+            write_number(to, o, v->numbers[i]);
         fputc('\n', to);
     }
 }
@@ -78,11 +93,15 @@ void config_model_write(FILE *to, const struct config *cfg)
 void config_model_write_json(FILE *to, const struct config *cfg)
 {
     const struct model_def *model = model_find(cfg->model.name);
+    const struct model_values *v = &cfg->model.values;
     for (int i = 0; model && model->options && model->options[i].name; i++) {
         const struct model_option *o = &model->options[i];
-        const char *quote = o->choices ? "\"" : "";
+        const char *quote = o->choices || o->text ? "\"" : "";
         fprintf(to, ",\n    \"%s\": %s", o->name, quote);
-        write_value(to, o, cfg->model.options[i]);
+        if (o->text)
+            write_json_text(to, v->texts[i]);
+        else
+            write_number(to, o, v->numbers[i]);
         fputs(quote, to);
     }
 }
@@ -104,6 +123,20 @@ static const struct model_def *alike(const struct model_def *model)
     return NULL;
 }
 
+static void write_initial(FILE *to, const struct model_option *o)
+{
+    if (o->text)
+        fputs(*o->text ? o->text : "none", to);
+    else
+        write_number(to, o, o->initial);
+}
+
+static bool same_initial(const struct model_option *a, const struct model_option *b)
+{
+    return a->text && b->text ? strcmp(a->text, b->text) == 0
+                              : a->initial == b->initial;
+}
+
 /* The defaults in which two models with the same options differ. */
 static void help_differences(FILE *to, const struct model_def *model,
                              const struct model_def *like)
@@ -111,10 +144,10 @@ static void help_differences(FILE *to, const struct model_def *model,
     const char *comma = ", but with ";
     fprintf(to, "    the options of %s", like->name);
     for (int i = 0; model->options[i].name; i++) {
-        if (model->options[i].initial == like->options[i].initial)
+        if (same_initial(&model->options[i], &like->options[i]))
             continue;
         fprintf(to, "%s%s ", comma, model->options[i].name);
-        write_value(to, &model->options[i], model->options[i].initial);
+        write_initial(to, &model->options[i]);
         comma = ", ";
     }
     fputc('\n', to);
@@ -128,7 +161,7 @@ static void help_options(FILE *to, const struct model_def *model)
                  o->choices ? o->choices : "");
         fprintf(to, "    %-26s %s%s [", left,
                 strlen(left) > 26 ? "\n                               " : "", o->help);
-        write_value(to, o, o->initial);
+        write_initial(to, o);
         fputs("]\n", to);
     }
 }

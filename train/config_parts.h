@@ -5,13 +5,15 @@
 #define SLUICE_CONFIG_PARTS_H
 
 #include "config.h"
-#include "models/model.h"
 
 /* false: the text is none. */
 bool config_parse_real(const char *text, double *out);
 bool config_parse_bool(const char *text, bool *out);
+bool config_parse_text(const char *text, char *out, size_t size);
 /* Shortest of the forms that read back to the same number. */
 void config_write_real(FILE *to, double x);
+/* A text as YAML, in quotes unless every reader takes the plain one for the same. */
+void config_write_text(FILE *to, const char *text);
 /* What YAML and JSON write alike: numbers, and true and false. The value stands at
  * `slot`; false: of another kind, nothing is written. */
 bool config_write_plain(FILE *to, enum config_kind kind, const void *slot);

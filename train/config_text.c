@@ -7,7 +7,6 @@
 #include <sluice/crc32c.h>
 
 #include "config_parts.h"
-#include "models/model.h"
 #include "near.h"
 
 enum { LEFT = 28 }; /* width of the help's left column */
@@ -57,8 +56,7 @@ void names_near(char *buf, size_t size, const char *name, const char *const *all
     }
 }
 
-/* Quotes unless every reader takes the plain text for the same text. */
-static void write_string(FILE *to, const char *text)
+void config_write_text(FILE *to, const char *text)
 {
     static const char *const words = "null|true|false|yes|no|on|off|y|n";
     const size_t plain = strspn(
@@ -180,7 +178,7 @@ static void write_value(FILE *to, const struct config_option *o,
     if (o->kind == CONFIG_CHOICE)
         fputs(config_choice(buf, o->name, *(const int *)slot), to);
     else if (!config_write_plain(to, o->kind, slot))
-        write_string(to, slot);
+        config_write_text(to, slot);
     fputc('\n', to);
 }
 

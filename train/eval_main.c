@@ -190,7 +190,11 @@ static int open_feed(struct evaluator *e, struct sluice_error *err)
 static int load_net(struct evaluator *e, int classes, struct sluice_error *err)
 {
     const struct model_def *model = model_find(e->cfg.model.name);
-    const struct model_config config = { classes, 0, e->cfg.model.options };
+    const struct model_config config = {
+        .classes = classes,
+        .options = e->cfg.model.values.numbers,
+        .texts = e->cfg.model.values.texts,
+    };
     const struct sluice_shape shape = sluice_augment_shape(e->feed.augment);
     const struct net_input input = { e->cfg.eval.batch_size
                                          ? e->cfg.eval.batch_size

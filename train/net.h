@@ -60,6 +60,11 @@ struct tensor *net_op(struct net *net, const struct op_def *def, const char *nam
 /* The operator appended last, to mark its parameters (lr_scale, trainable). */
 struct op *net_last(struct net *net);
 
+/* What the network was to be made of is wrong: net_finish reports it, unless something
+ * was wrong before. */
+__attribute__((format(printf, 2, 3))) void net_fail(struct net *net, const char *format,
+                                                    ...);
+
 int net_finish(struct net *net, struct sluice_error *err);
 
 /* Run with `n` images from now on, 1 <= n <= the largest. Primitives of the two sizes

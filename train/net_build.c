@@ -1,5 +1,6 @@
 /* net_build.c -- appending operators to a network. Shapes are known at each step, so a
  * mistake is reported where it is made. */
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,16 @@ static bool failed(const struct net *net)
 /* Only the first error is kept: the later ones follow from it. */
 #define FAIL(net, ...)                                                                 \
     ((void)(failed(net) ? 0 : sluice_fail(&(net)->first_error, __VA_ARGS__)))
+
+void net_fail(struct net *net, const char *format, ...)
+{
+    char text[256];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    FAIL(net, SLUICE_EINVAL, "%s", text);
+}
 
 /* Takes ownership of `item`, also when there is no room for it. */
 static bool append(struct net *net, struct list *list, void *item)

@@ -54,9 +54,12 @@ static int build_net(struct trainer *t, struct sluice_error *err)
                           ? cfg->eval.batch_size
                           : cfg->training.batch_size;
     const struct net_input input = { batch, shape.height, shape.width, shape.channels };
-    const struct model_config model = { t->classes,
-                                        (float)cfg->training.label_smoothing,
-                                        cfg->model.options };
+    const struct model_config model = {
+        .classes = t->classes,
+        .label_smoothing = (float)cfg->training.label_smoothing,
+        .options = cfg->model.values.numbers,
+        .texts = cfg->model.values.texts,
+    };
     const struct optim_config optim = config_optim(cfg, t->steps_per_epoch);
     int rc = net_create(&t->net, t->dev, &input, err);
     t->model = model_find(cfg->model.name);

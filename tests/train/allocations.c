@@ -141,12 +141,12 @@ static void check(const char *device, const char *model, const char *optimizer,
                   double width)
 {
     struct rig r;
-    double options[16];
+    struct model_values options;
     rig_device(&r, device);
-    rig_options(model_find(model), options);
+    model_defaults(model_find(model), &options);
     if (width > 0)
-        rig_set(model, options, "width", width);
-    rig_model(&r, model, &(struct net_input){ 4, 32, 32, 3 }, options);
+        rig_set(model, &options, "width", width);
+    rig_model(&r, model, &(struct net_input){ 4, 32, 32, 3 }, &options);
     rig_optimizer(&r, optimizer);
     rig_batch(&r, 0);
     rig_step(&r, 0.01); /* operators prepare themselves in the first */

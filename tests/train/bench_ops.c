@@ -172,7 +172,7 @@ int main(int argc, char **argv)
     struct sluice_error err = { 0 };
     struct device *dev;
     struct net *net;
-    double options[64];
+    struct model_values options;
     const int batch = number(argc, argv, 2, 512), size = number(argc, argv, 3, 32);
     const struct model_def *model = argc > 1 ? model_find(argv[1]) : NULL;
     if (!model) {
@@ -180,8 +180,7 @@ int main(int argc, char **argv)
                         "[THREADS [ROUNDS]]]]]]\n");
         return 2;
     }
-    for (int i = 0; model->options && model->options[i].name; i++)
-        options[i] = model->options[i].initial;
+    model_defaults(model, &options);
     REQUIRE(device_open(&dev, "auto", argc > 5 ? argv[5] : "auto",
                         number(argc, argv, 6, 0), &err) == 0,
             "%s", err.message);
@@ -190,7 +189,8 @@ int main(int argc, char **argv)
     printf("%s\n%s, %d images of %dx%d\n", dev->about, model->name, batch, size, size);
     const struct net_input input = { batch, size, size, number(argc, argv, 4, 3) };
     REQUIRE(net_create(&net, dev, &input, &err) == 0, "%s", err.message);
-    model->build(net, &(struct model_config){ CLASSES, 0.1F, options });
+    model->build(
+        net, &(struct model_config){ CLASSES, 0.1F, options.numbers, options.texts });
     REQUIRE(net_finish(net, &err) == 0, "%s", err.message);
     REQUIRE(net_op_count(net) <= OPS_MOST, "%d operators", net_op_count(net));
     model->init(net, 1);

@@ -14,13 +14,13 @@ static const struct net_input small = { 4, 8, 8, 3 };
 /* Every residual block of the model, most of them left out. */
 static struct net *model(struct device *dev, struct rig *r)
 {
-    double options[16];
+    struct model_values options;
     r->dev = dev;
-    rig_options(model_find("stochastic_depth"), options);
-    rig_set("stochastic_depth", options, "channels", 4);
-    rig_set("stochastic_depth", options, "drop", 0.9);
-    rig_set("stochastic_depth", options, "drop_scaling", DROP_INVERTED);
-    rig_model(r, "stochastic_depth", &small, options);
+    model_defaults(model_find("stochastic_depth"), &options);
+    rig_set("stochastic_depth", &options, "channels", 4);
+    rig_set("stochastic_depth", &options, "drop", 0.9);
+    rig_set("stochastic_depth", &options, "drop_scaling", DROP_INVERTED);
+    rig_model(r, "stochastic_depth", &small, &options);
     return r->net;
 }
 

@@ -26,10 +26,16 @@ static char path[64];
 /* So small that every bit of its file can be tried. */
 static void open_small(struct rig *r, const char *optimizer, int classes, int hidden)
 {
-    double options[16] = { hidden };
+    struct model_values options = { 0 };
     rig_device(r, "ref");
     r->model = model_find("mlp");
-    const struct model_config config = { .classes = classes, .options = options };
+    char units[16] = "";
+    if (hidden)
+        snprintf(units, sizeof units, "%d", hidden);
+    rig_set_text("mlp", &options, "hidden", units);
+    const struct model_config config = { .classes = classes,
+                                         .options = options.numbers,
+                                         .texts = options.texts };
     REQUIRE(net_create(&r->net, r->dev, &(struct net_input){ 1, 2, 1, 1 }, &r->err) ==
                 0,
             "%s", r->err.message);

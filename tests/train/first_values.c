@@ -73,9 +73,10 @@ static void check_moments(const struct moments *m, const char *name, double devi
 static void whole_net(void)
 {
     struct rig r;
-    double options[16];
+    struct model_values options;
     rig_device(&r, "ref");
-    rig_model(&r, "mnist_cnn", &(struct net_input){ 1, 28, 28, 1 }, (double[16]){ 0 });
+    rig_model(&r, "mnist_cnn", &(struct net_input){ 1, 28, 28, 1 },
+              &(struct model_values){ 0 });
     const struct moments m = measure(by_name(r.net, "fc1.bias"));
     const double bound = 1 / sqrt(1568.0);
     CHECK(m.largest <= bound && m.largest > 0.8 * bound, "fc1.bias reaches %g of %g",
@@ -86,8 +87,8 @@ static void whole_net(void)
     r.model->init(r.net, 8);
     CHECK(*(float *)by_name(r.net, "conv2.weight")->data != first, "another seed");
     net_free(r.net);
-    rig_options(model_find("cnn_small"), options);
-    rig_model(&r, "cnn_small", &(struct net_input){ 1, 28, 28, 1 }, options);
+    model_defaults(model_find("cnn_small"), &options);
+    rig_model(&r, "cnn_small", &(struct net_input){ 1, 28, 28, 1 }, &options);
     CHECK(*(float *)by_name(r.net, "bn2.weight")->data == 1 &&
               *(float *)by_name(r.net, "bn2.bias")->data == 0 &&
               *(float *)by_name(r.net, "bn2.running_mean")->data == 0 &&
@@ -95,8 +96,8 @@ static void whole_net(void)
           "batch norm");
     net_free(r.net);
     /* Convolutions by their outputs, the linear layer by its inputs. */
-    rig_options(model_find("se_resnet"), options);
-    rig_model(&r, "se_resnet", &(struct net_input){ 1, 32, 32, 3 }, options);
+    model_defaults(model_find("se_resnet"), &options);
+    rig_model(&r, "se_resnet", &(struct net_input){ 1, 32, 32, 3 }, &options);
     const double deviation = sqrt(2.0 / (9 * 128));
     const struct moments conv = measure(by_name(r.net, "layer3.0.conv1.weight"));
     check_moments(&conv, "layer3.0.conv1", deviation);

@@ -107,14 +107,14 @@ static void refusals(void)
 static void frozen(void)
 {
     struct rig a, b;
-    double options[16];
+    struct model_values options;
     const struct net_input input = { 4, 25, 25, 3 };
-    rig_options(model_find("airbench94"), options);
-    options[0] = 0.0625;
+    model_defaults(model_find("airbench94"), &options);
+    options.numbers[0] = 0.0625;
     rig_device(&a, device);
     rig_device(&b, device);
-    rig_model(&a, "airbench94", &input, options);
-    rig_model(&b, "airbench94", &input, options);
+    rig_model(&a, "airbench94", &input, &options);
+    rig_model(&b, "airbench94", &input, &options);
     REQUIRE(optim_create(&a.opt, a.net, &with_lookahead, &a.err) == 0, "%s",
             a.err.message);
     REQUIRE(optim_create(&b.opt, b.net, &with_lookahead, &b.err) == 0, "%s",

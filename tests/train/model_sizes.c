@@ -1,5 +1,6 @@
 /* model_sizes.c -- every model builds at its usual shapes, with the parameters and
  * multiply-adds that its publication states. */
+#include "config.h"
 #include "net_rig.h"
 
 struct size {
@@ -9,8 +10,8 @@ struct size {
     size_t params;
     double mflops;      /* 0: not stated */
     const char *tensor; /* one of PyTorch's names that must be there */
-    const char *option; /* NULL: as they are when nothing is said */
-    double value;
+    const char
+        *set; /* "stem=cifar channels=7"; NULL: as they are when nothing is said */
 };
 
 static const struct size sizes[] = {
@@ -19,6 +20,8 @@ static const struct size sizes[] = {
     { "resnet9", { 2, 28, 28, 1 }, 10, 2273728, 0, "bn1.bias" },
     { "mnist_cnn", { 2, 28, 28, 1 }, 10, 60106, 0, "fc1.bias" },
     { "mlp", { 2, 28, 28, 1 }, 10, 109386, 0, "fc3.weight" },
+    { "mlp", { 2, 28, 28, 1 }, 10, 7850, 0, "fc1.weight", "hidden=" },
+    { "mlp", { 2, 28, 28, 1 }, 10, 5593, 0, "fc4.bias", "hidden=7,5,3" },
     { "airbench94", { 2, 32, 32, 3 }, 10, 1972792, 236.3, "group1.norm1.weight" },
     { "cnn_small", { 2, 28, 28, 1 }, 10, 94186, 0, "conv3.weight" },
     { "se_resnet", { 2, 32, 32, 3 }, 10, 2819370, 0, "layer2.0.se.fc.2.weight" },
@@ -44,9 +47,9 @@ static const struct size sizes[] = {
     { "resnet34", { 2, 32, 32, 3 }, 10, 21289802, 0, "conv1.weight" },
     { "resnet50", { 2, 32, 32, 3 }, 10, 23528522, 0, "layer1.0.downsample.0.weight" },
     /* Those usual for small images: 3x3 in front, no pooling behind it. */
-    { "resnet18", { 2, 32, 32, 3 }, 10, 11173962, 0, "bn1.weight", "stem", 0 },
-    { "resnet34", { 2, 32, 32, 3 }, 10, 21282122, 0, "bn1.weight", "stem", 0 },
-    { "resnet50", { 2, 32, 32, 3 }, 10, 23520842, 0, "bn1.weight", "stem", 0 },
+    { "resnet18", { 2, 32, 32, 3 }, 10, 11173962, 0, "bn1.weight", "stem=cifar" },
+    { "resnet34", { 2, 32, 32, 3 }, 10, 21282122, 0, "bn1.weight", "stem=cifar" },
+    { "resnet50", { 2, 32, 32, 3 }, 10, 23520842, 0, "bn1.weight", "stem=cifar" },
 };
 
 /* On the 32 channels of se_resnet's stem, with squeeze and excitation of the block's
@@ -66,12 +69,15 @@ static int has_param(struct net *net, const char *name)
     return 0;
 }
 
-static void check_with(struct device *dev, const struct size *s, double options[16])
+static void check_with(struct device *dev, const struct size *s,
+                       const struct model_values *options)
 {
     struct sluice_error err = { 0 };
     struct net *net;
     const struct model_def *model = model_find(s->model);
-    const struct model_config config = { .classes = s->classes, .options = options };
+    const struct model_config config = { .classes = s->classes,
+                                         .options = options->numbers,
+                                         .texts = options->texts };
     REQUIRE(net_create(&net, dev, &s->input, &err) == 0, "%s", err.message);
     model->build(net, &config);
     REQUIRE(net_finish(net, &err) == 0, "%s: %s", s->model, err.message);
@@ -86,34 +92,47 @@ static void check_with(struct device *dev, const struct size *s, double options[
     net_free(net);
 }
 
+/* As a recipe would. */
+static void set_options(struct config *cfg, const struct size *s,
+                        struct sluice_error *err)
+{
+    struct settings settings = { 0 };
+    char text[512], key[64], *rest = text, *item;
+    snprintf(text, sizeof text, "%s", s->set ? s->set : "");
+    settings_set(&settings, "model.name", s->model, false, "test", err);
+    while ((item = strsep(&rest, " ")) && *item) {
+        char *value = item;
+        snprintf(key, sizeof key, "model.%s", strsep(&value, "="));
+        settings_set(&settings, key, value, false, "test", err);
+    }
+    REQUIRE(config_resolve(cfg, &settings, err) == 0, "%s", err->message);
+    settings_free(&settings);
+}
+
 static void check_size(struct device *dev, const struct size *s)
 {
-    double options[16];
+    struct config cfg;
+    struct sluice_error err;
     REQUIRE(model_find(s->model), "no model %s", s->model);
-    rig_options(model_find(s->model), options);
-    if (s->option)
-        rig_set(s->model, options, s->option, s->value);
-    check_with(dev, s, options);
+    set_options(&cfg, s, &err);
+    check_with(dev, s, &cfg.model.values);
 }
 
 static void check_excited(struct device *dev, const struct size *s)
 {
-    double options[16];
-    rig_options(model_find(s->model), options);
-    rig_set(s->model, options, "stem", 0);
-    rig_set(s->model, options, "channels", 32);
-    rig_set(s->model, options, "se_reduction", 16);
-    check_with(dev, s, options);
+    struct size with = *s;
+    with.set = "stem=cifar channels=32 se_reduction=16";
+    check_size(dev, &with);
 }
 
 /* What of airbench94 is trained, and how. */
 static void airbench_scales(struct device *dev)
 {
     struct rig r = { .dev = dev };
-    double options[16];
+    struct model_values options;
     size_t trainable = 0;
-    rig_options(model_find("airbench94"), options);
-    rig_model(&r, "airbench94", &(struct net_input){ 1, 32, 32, 3 }, options);
+    model_defaults(model_find("airbench94"), &options);
+    rig_model(&r, "airbench94", &(struct net_input){ 1, 32, 32, 3 }, &options);
     for (int i = 0; i < net_param_count(r.net); i++) {
         const struct tensor *t = net_param(r.net, i);
         const int norm_bias = strstr(t->name, "norm") && strstr(t->name, ".bias");
@@ -131,10 +150,10 @@ static void airbench_scales(struct device *dev)
 static void drop_probabilities(struct device *dev)
 {
     struct rig r = { .dev = dev };
-    double options[16];
+    struct model_values options;
     int found = 0;
-    rig_options(model_find("stochastic_depth"), options);
-    rig_model(&r, "stochastic_depth", &(struct net_input){ 1, 32, 32, 3 }, options);
+    model_defaults(model_find("stochastic_depth"), &options);
+    rig_model(&r, "stochastic_depth", &(struct net_input){ 1, 32, 32, 3 }, &options);
     for (int i = 0; i < net_op_count(r.net); i++) {
         const struct op *op = net_op_at(r.net, i);
         if (op->def != &op_droppath)
@@ -148,6 +167,30 @@ static void drop_probabilities(struct device *dev)
     net_free(r.net);
 }
 
+/* Lists that make no network. */
+static void bad_lists(struct device *dev)
+{
+    static const char *const lists[] = {
+        "7,", ",7", "7;5", "0", "65537", "x", "7,99999999999999999999"
+    };
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        struct sluice_error err = { 0 };
+        struct model_values options;
+        struct net *net;
+        model_defaults(model_find("mlp"), &options);
+        rig_set_text("mlp", &options, "hidden", lists[i]);
+        REQUIRE(net_create(&net, dev, &(struct net_input){ 1, 2, 2, 1 }, &err) == 0,
+                "%s", err.message);
+        model_find("mlp")->build(
+            net, &(struct model_config){ 10, 0, options.numbers, options.texts });
+        CHECK(net_finish(net, &err) == SLUICE_EINVAL &&
+                  strstr(err.message, "model.hidden: expected at most 64 whole numbers "
+                                      "from 1 to 65536, found '"),
+              "%s: %s", lists[i], err.message);
+        net_free(net);
+    }
+}
+
 static void registry_is_sound(void)
 {
     for (const struct model_def *const *m = model_registry; *m; m++) {
@@ -155,8 +198,9 @@ static void registry_is_sound(void)
                   model_find((*m)->name) == *m,
               "%s", (*m)->name);
         for (const struct model_option *o = (*m)->options; o && o->name; o++)
-            CHECK(o->help && o->min <= o->initial && o->initial <= o->max, "%s.%s",
-                  (*m)->name, o->name);
+            CHECK(o->help && o - (*m)->options < MODEL_OPTIONS &&
+                      o->min <= o->initial && o->initial <= o->max,
+                  "%s.%s", (*m)->name, o->name);
     }
     CHECK(!model_find("resnet10"), "a model that is not there");
 }
@@ -172,6 +216,7 @@ int main(void)
         check_excited(dev, &excited[i]);
     airbench_scales(dev);
     drop_probabilities(dev);
+    bad_lists(dev);
     registry_is_sound();
     device_close(dev);
     return check_done();

@@ -171,11 +171,12 @@ static void steps(const char *device, const struct optim_config *config,
                   double tolerance)
 {
     struct rig r;
-    double options[16];
+    struct model_values options;
     rig_device(&r, device);
-    rig_options(model_find("resnet9"), options);
-    rig_set("resnet9", options, "width", 0.1875); /* filters of more than one stretch */
-    rig_model(&r, "resnet9", &(struct net_input){ 1, 21, 21, 3 }, options);
+    model_defaults(model_find("resnet9"), &options);
+    rig_set("resnet9", &options, "width",
+            0.1875); /* filters of more than one stretch */
+    rig_model(&r, "resnet9", &(struct net_input){ 1, 21, 21, 3 }, &options);
     net_param(r.net, 0)->lr_scale = 3;
     net_param(r.net, 2)->decay_scale = 0.5F;
     net_param(r.net, 3)->trainable = false;

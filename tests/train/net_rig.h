@@ -55,20 +55,15 @@ static inline void rig_batch(struct rig *r, uint64_t number)
     }
 }
 
-static inline const double *rig_options(const struct model_def *model,
-                                        double values[16])
-{
-    for (int i = 0; model->options && model->options[i].name; i++)
-        values[i] = model->options[i].initial;
-    return values;
-}
-
 static inline void rig_model(struct rig *r, const char *name,
-                             const struct net_input *input, double options[16])
+                             const struct net_input *input,
+                             const struct model_values *options)
 {
     r->model = model_find(name);
     REQUIRE(r->model, "no model %s", name);
-    const struct model_config config = { .classes = 10, .options = options };
+    const struct model_config config = { .classes = 10,
+                                         .options = options->numbers,
+                                         .texts = options->texts };
     REQUIRE(net_create(&r->net, r->dev, input, &r->err) == 0, "%s", r->err.message);
     r->model->build(r->net, &config);
     REQUIRE(net_finish(r->net, &r->err) == 0, "%s: %s", name, r->err.message);
@@ -91,16 +86,28 @@ static inline void rig_device(struct rig *r, const char *device)
     REQUIRE(rc == 0, "%s", r->err.message);
 }
 
-/* Set one of a model's options by its name. */
-static inline void rig_set(const char *model, double options[16], const char *name,
-                           double value)
+static inline int rig_option(const char *model, const char *name)
 {
     const struct model_option *o = model_find(model)->options;
     int i = 0;
     while (o[i].name && strcmp(o[i].name, name) != 0)
         i++;
     REQUIRE(o[i].name, "%s has no option %s", model, name);
-    options[i] = value;
+    return i;
+}
+
+/* Set one of a model's options by its name: to a number, */
+static inline void rig_set(const char *model, struct model_values *options,
+                           const char *name, double value)
+{
+    options->numbers[rig_option(model, name)] = value;
+}
+
+/* or to a text. */
+static inline void rig_set_text(const char *model, struct model_values *options,
+                                const char *name, const char *value)
+{
+    snprintf(options->texts[rig_option(model, name)], MODEL_TEXT, "%s", value);
 }
 
 static inline void rig_optimizer(struct rig *r, const char *optimizer)
@@ -123,11 +130,11 @@ static inline void rig_optimizer(struct rig *r, const char *optimizer)
 /* A network of many kinds of layer, quick on the plain device. */
 static inline void rig_open(struct rig *r, const char *device, const char *optimizer)
 {
-    double options[16];
+    struct model_values options;
     rig_device(r, device);
-    rig_options(model_find("resnet9"), options);
-    rig_set("resnet9", options, "width", 0.0625);
-    rig_model(r, "resnet9", &(struct net_input){ 8, 21, 21, 3 }, options);
+    model_defaults(model_find("resnet9"), &options);
+    rig_set("resnet9", &options, "width", 0.0625);
+    rig_model(r, "resnet9", &(struct net_input){ 8, 21, 21, 3 }, &options);
     rig_optimizer(r, optimizer);
 }
 

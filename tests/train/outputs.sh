@@ -109,7 +109,7 @@ cmp moved/best_models/exp_best.safetensors "moved/${folder#*/}/model.safetensors
 # A checkpoint carries its recipe: it is tested as it was trained, whichever run of the
 # tree is the latest, by any of its names, and without a run.
 cp -a moved two
-sluice train $split model=mlp model.hidden1=8 device=ref data.threads=1 training.steps=2 \
+sluice train $split model=mlp model.hidden=8 device=ref data.threads=1 training.steps=2 \
   training.batch_size=16 run.name=other run.layout=outputs run.dir=two --quiet >out 2>err || fail "other: $(cat err)"
 cp two/best_models/exp_best.safetensors lone.safetensors
 for file in two/best_models/exp_best.safetensors "two/${folder#*/}/model.safetensors" \

@@ -51,7 +51,8 @@ static void remove_files(void)
     static const char *const names[] = { "dataset/small.yaml", "dataset/large.yaml",
                                          "base.yaml",          "top.yaml",
                                          "self_first.yaml",    "loop.yaml",
-                                         "config.yaml",        "bad.yaml" };
+                                         "config.yaml",        "bad.yaml",
+                                         "texts.yaml" };
     char path[256];
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
         snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
@@ -127,7 +128,8 @@ static void test_model_options(void)
     snprintf(name, sizeof(name), "model=%s", m->name);
     snprintf(option, sizeof(option), "model.%s=%.17g", o->name, o->max);
     struct config c = LOAD(name, option);
-    CHECK(near(c.model.options[0], o->max, 0, 0), "%g", c.model.options[0]);
+    CHECK(near(c.model.values.numbers[0], o->max, 0, 0), "%g",
+          c.model.values.numbers[0]);
     /* Options of one network are dropped when another is chosen over it; the limit to
      * its size stays. */
     snprintf(text, sizeof(text),
@@ -155,6 +157,23 @@ static const char *record_of(const struct config *cfg)
     return text;
 }
 
+/* Options that are texts: lists of numbers, here. Records have them in quotes. */
+static void test_model_texts(void)
+{
+    struct config c = LOAD("model=mlp"), again;
+    CHECK(strcmp(c.model.values.texts[0], "128,64") == 0, "%s",
+          c.model.values.texts[0]);
+    c = LOAD("model=mlp", "model.hidden=[7, 5]");
+    CHECK(strcmp(c.model.values.texts[0], "7,5") == 0, "%s", c.model.values.texts[0]);
+    CHECK(strstr(record_of(&c), "\n  hidden: \"7,5\"\n"), "%s", record_of(&c));
+    write_file("texts.yaml", record_of(&c));
+    again = LOAD("recipe=texts");
+    CHECK(memcmp(&again, &c, sizeof c) == 0, "read back: %s",
+          again.model.values.texts[0]);
+    c = LOAD("model=mlp", "model.hidden=[]");
+    CHECK(!*c.model.values.texts[0], "%s", c.model.values.texts[0]);
+}
+
 /* Options that are words: their places are the numbers, records have the words. */
 static void test_model_choices(void)
 {
@@ -167,7 +186,8 @@ static void test_model_choices(void)
                             : strcmp(o[i].name, "drop_scaling") == 0 ? 2
                             : strcmp(o[i].name, "long_skips") == 0   ? 1
                                                                      : o[i].initial;
-        CHECK(c.model.options[i] == want, "%s: %g", o[i].name, c.model.options[i]);
+        CHECK(c.model.values.numbers[i] == want, "%s: %g", o[i].name,
+              c.model.values.numbers[i]);
     }
     CHECK(strstr(record_of(&c), "\n  stem: cifar\n") &&
               strstr(record_of(&c), "\n  drop_scaling: inverted\n"),
@@ -254,6 +274,8 @@ static void test_refusals(void)
         { "model: {name: resnet18, channels: 4.5}\n", NULL,
           "expected a whole number from 1 to 1024, found '4.5'" },
         { "model: {name: resnet18, width: 2}\n", NULL, "model.width: no such key" },
+        { "model: {name: mlp, hidden: \"a\\x01\"}\n", NULL,
+          "bad.yaml:1: model.hidden: expected at most 511 bytes of text" },
         { "schedule: {name: onecycle, pct_start: 2}\n", NULL, "schedule.pct_start" },
         { NULL, "recipe=loop", "include each other" },
         { NULL, "recipe=nothere", "no recipe 'nothere'" },
@@ -360,6 +382,7 @@ int main(void)
     test_table();
     test_layers();
     test_model_options();
+    test_model_texts();
     test_model_choices();
     test_round_trip();
     test_refusals();

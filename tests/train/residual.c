@@ -39,15 +39,15 @@ static const struct variant variants[] = {
 static void variant_open(struct rig *r, const struct variant *v, const char *device,
                          double dropout, const char *optimizer)
 {
-    double options[16];
+    struct model_values options;
     rig_device(r, device);
     r->dev->threads = 1; /* maps are too small for more */
-    rig_options(model_find(v->model), options);
-    rig_set(v->model, options, "channels", v->channels);
-    rig_set(v->model, options, "dropout", dropout);
+    model_defaults(model_find(v->model), &options);
+    rig_set(v->model, &options, "channels", v->channels);
+    rig_set(v->model, &options, "dropout", dropout);
     for (int i = 0; i < 4 && v->set[i].name; i++)
-        rig_set(v->model, options, v->set[i].name, v->set[i].value);
-    rig_model(r, v->model, &v->input, options);
+        rig_set(v->model, &options, v->set[i].name, v->set[i].value);
+    rig_model(r, v->model, &v->input, &options);
     rig_optimizer(r, optimizer);
 }
 

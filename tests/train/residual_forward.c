@@ -255,16 +255,16 @@ static void disturb(void)
 static void check_shape(const struct shape *s, const char *device)
 {
     struct rig r;
-    double options[16];
+    struct model_values options;
     rig_device(&r, device);
     rig = &r;
-    rig_options(model_find(s->model), options);
-    rig_set(s->model, options, "channels", s->channels);
-    rig_set(s->model, options, "stem", s->imagenet);
-    rig_set(s->model, options, "se_reduction", s->se);
-    rig_set(s->model, options, "long_skips", s->skips);
-    rig_set(s->model, options, "drop", s->drop);
-    rig_model(&r, s->model, &s->input, options);
+    model_defaults(model_find(s->model), &options);
+    rig_set(s->model, &options, "channels", s->channels);
+    rig_set(s->model, &options, "stem", s->imagenet);
+    rig_set(s->model, &options, "se_reduction", s->se);
+    rig_set(s->model, &options, "long_skips", s->skips);
+    rig_set(s->model, &options, "drop", s->drop);
+    rig_model(&r, s->model, &s->input, &options);
     rig_batch(&r, 0);
     disturb();
     r.pass.training = false;

@@ -124,7 +124,7 @@ int main(void)
     struct rig r;
     struct data_info info;
     struct feed feed;
-    double options[16] = { 0 };
+    const struct model_values options = { 0 };
     char path[64];
     snprintf(path, sizeof path, "views-%ld.sluice", (long)getpid());
     tiny_set_write(path,
@@ -143,7 +143,9 @@ int main(void)
             r.err.message);
     read_images(&feed, &r.err);
     r.model = model_find("mlp");
-    const struct model_config config = { .classes = CLASSES, .options = options };
+    const struct model_config config = { .classes = CLASSES,
+                                         .options = options.numbers,
+                                         .texts = options.texts };
     const struct net_input input = { 5, SIDE, SIDE, CHANNELS };
     REQUIRE(net_create(&r.net, r.dev, &input, &r.err) == 0, "%s", r.err.message);
     r.model->build(r.net, &config);

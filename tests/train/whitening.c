@@ -70,19 +70,19 @@ static double from_identity(const float *responses, size_t positions, size_t str
 static void network(void)
 {
     struct rig r;
-    double options[16];
+    struct model_values options;
     rig_device(&r, "ref");
-    rig_options(model_find("airbench94"), options);
-    options[0] = 0.0625;
+    model_defaults(model_find("airbench94"), &options);
+    options.numbers[0] = 0.0625;
     rig_model(&r, "airbench94", &(struct net_input){ IMAGES, 25, 25, CHANNELS },
-              options);
+              &options);
     net_free(r.net);
     /* As large as the network needs, made of the small images' values. */
     const struct net_input input = { IMAGES, 25, 25, CHANNELS };
     static float large[IMAGES * 25 * 25 * CHANNELS];
     for (size_t i = 0; i < sizeof large / sizeof *large; i++)
         large[i] = images[i % (sizeof images / sizeof *images)];
-    rig_model(&r, "airbench94", &input, options);
+    rig_model(&r, "airbench94", &input, &options);
     REQUIRE(r.model->prepare(r.net, large, IMAGES, &r.err) == 0, "%s", r.err.message);
     memcpy(net_input(r.net)->data, large, sizeof large);
     REQUIRE(net_forward(r.net, &r.pass, &r.err) == 0, "%s", r.err.message);

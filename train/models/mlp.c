@@ -5,16 +5,13 @@
 #include "model.h"
 
 enum {
-    LAYERS = 4,
-    DROPOUT = LAYERS,
+    HIDDEN,
+    DROPOUT,
+    LAYERS_MAX = 64,
 };
 
 static const struct model_option options[] = {
-    { "hidden1", 128, 0, 65536, "units of the first hidden layer; 0: none",
-      .whole = true },
-    { "hidden2", 64, 0, 65536, "units of the second; 0: none", .whole = true },
-    { "hidden3", 0, 0, 65536, "units of the third; 0: none", .whole = true },
-    { "hidden4", 0, 0, 65536, "units of the fourth; 0: none", .whole = true },
+    [HIDDEN] = { "hidden", .text = "128,64", .help = "units of each hidden layer" },
     [DROPOUT] = { "dropout", 0, 0, 0.95, "behind each hidden layer" },
     { 0 },
 };
@@ -22,18 +19,19 @@ static const struct model_option options[] = {
 static void build(struct net *net, const struct model_config *config)
 {
     struct tensor *x = net_input(net);
+    const float dropout = (float)config->options[DROPOUT];
+    int units[LAYERS_MAX], i;
     char name[16];
-    int number = 1;
-    for (int i = 0; i < LAYERS; i++) {
-        if (config->options[i] < 1)
-            continue;
-        snprintf(name, sizeof name, "fc%d", number++);
-        x = net_linear(net, x, name, (int)config->options[i], true);
+    const int hidden =
+        model_whole_numbers(net, config, HIDDEN, "hidden", 1, 65536, LAYERS_MAX, units);
+    for (i = 0; i < hidden; i++) {
+        snprintf(name, sizeof name, "fc%d", i + 1);
+        x = net_linear(net, x, name, units[i], true);
         x = net_activation(net, x, ACT_RELU);
-        if (config->options[DROPOUT] > 0)
-            x = net_dropout(net, x, (float)config->options[DROPOUT]);
+        if (dropout > 0)
+            x = net_dropout(net, x, dropout);
     }
-    snprintf(name, sizeof name, "fc%d", number);
+    snprintf(name, sizeof name, "fc%d", i + 1);
     x = net_linear(net, x, name, config->classes, true);
     net_softmax_xent(net, x, config->label_smoothing);
 }

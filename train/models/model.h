@@ -5,7 +5,12 @@
 
 #include "../net.h"
 
-/* A number that a recipe may set: model.<name>. */
+enum {
+    MODEL_OPTIONS = 32, /* of one model, at most */
+    MODEL_TEXT = 512,   /* bytes of an option's text */
+};
+
+/* A number, or a text, that a recipe may set: model.<name>. */
 struct model_option {
     const char *name;
     double initial, min, max;
@@ -13,12 +18,21 @@ struct model_option {
     const char *choices; /* "a|b|c": written as one of these, its place is the number;
                             NULL: written as a number */
     bool whole;          /* without a fraction */
+    const char *text;    /* what it is at first, of an option that the model reads
+                            itself: a word, or a list, "512,256"; NULL: a number */
+};
+
+/* What a model's options are, each in its place of the def's list. */
+struct model_values {
+    double numbers[MODEL_OPTIONS];
+    char texts[MODEL_OPTIONS][MODEL_TEXT]; /* empty for numbers */
 };
 
 struct model_config {
     int classes;
     float label_smoothing;
-    const double *options; /* one per entry of the def's list, in its order */
+    const double *options;           /* one per entry of the def's list, in its order */
+    const char (*texts)[MODEL_TEXT]; /* likewise */
 };
 
 struct model_def {
@@ -38,5 +52,14 @@ struct model_def {
 
 extern const struct model_def *const model_registry[]; /* NULL ends the list */
 const struct model_def *model_find(const char *name);  /* NULL: no such model */
+
+/* What the options are when nothing is said. */
+void model_defaults(const struct model_def *model, struct model_values *values);
+
+/* The whole numbers that option `option` has as its text, "512,256", into out[room]:
+ * how many, none for an empty text. One that is none, is not in least..most, or is one
+ * too many: -1, and `net` has failed, with the option's name `name`. */
+int model_whole_numbers(struct net *net, const struct model_config *config, int option,
+                        const char *name, int least, int most, int room, int *out);
 
 #endif

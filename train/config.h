@@ -33,6 +33,9 @@ struct config {
         struct model_values values;
     } model;
     struct {
+        int weights; /* init_scheme_at() knows which scheme */
+    } init;
+    struct {
         char train[CONFIG_TEXT], validation[CONFIG_TEXT], test[CONFIG_TEXT];
         char train_range[64], validation_range[64], test_range[64];
         char label[64];

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "init.h"
 
 #define AT(field) offsetof(struct config, field), sizeof(((struct config *)0)->field)
 
@@ -21,6 +22,9 @@ const struct config_option config_options[] = {
       "which network; its own options are model.<option>" },
     { "model.max_parameters", CONFIG_UINT64, AT(model.max_parameters), "0", 0, 1e15, NULL, false,
       "refuse a larger network; 0: any" },
+
+    { "init.weights", CONFIG_CHOICE, AT(init.weights), "default", 0, 0, INIT_SCHEME_NAMES, false,
+      "first values of convolutions and linear layers; default: the model's own" },
 
     { "data.train", CONFIG_STRING, AT(data.train), "", 0, 0, NULL, true,
       "the .sluice file to learn from" },

@@ -78,6 +78,43 @@ static bool is_named(const struct tensor *t, const char *name)
     return dot_at && strcmp(dot_at + 1, name) == 0;
 }
 
+enum init_scheme init_scheme_at(int choice)
+{
+    static const enum init_scheme meant[] = {
+        INIT_DEFAULT,         INIT_XAVIER_UNIFORM,  INIT_XAVIER_NORMAL,
+        INIT_KAIMING_UNIFORM, INIT_KAIMING_NORMAL,  INIT_NORMAL,
+        INIT_XAVIER_UNIFORM,  INIT_KAIMING_UNIFORM, INIT_KAIMING_UNIFORM,
+        INIT_KAIMING_NORMAL,
+    };
+    return meant[choice];
+}
+
+void init_weight(struct tensor *t, enum init_scheme scheme, uint64_t seed,
+                 uint64_t number)
+{
+    const double in = fan_in(t), both = in + fan_out(t);
+    switch (scheme) {
+    case INIT_DEFAULT:
+        uniform(t, seed, number, 1 / sqrt(in));
+        return;
+    case INIT_XAVIER_UNIFORM:
+        uniform(t, seed, number, sqrt(6 / both));
+        return;
+    case INIT_XAVIER_NORMAL:
+        init_normal(t, seed, number, sqrt(2 / both));
+        return;
+    case INIT_KAIMING_UNIFORM:
+        uniform(t, seed, number, sqrt(6 / in));
+        return;
+    case INIT_KAIMING_NORMAL:
+        init_normal(t, seed, number, sqrt(2 / in));
+        return;
+    case INIT_NORMAL:
+        init_normal(t, seed, number, 0.01);
+        return;
+    }
+}
+
 static void init_op(const struct op *op, uint64_t seed, uint64_t number,
                     bool by_fan_out)
 {
@@ -86,7 +123,7 @@ static void init_op(const struct op *op, uint64_t seed, uint64_t number,
     if (matrix && by_fan_out)
         init_normal(weight, seed, number, sqrt(2 / fan_out(weight)));
     else if (matrix)
-        uniform(weight, seed, number, 1 / sqrt(fan_in(weight)));
+        init_weight(weight, INIT_DEFAULT, seed, number);
     else if (weight)
         init_constant(weight, 1);
     if (bias && matrix)
@@ -104,6 +141,21 @@ static void init_all(struct net *net, uint64_t seed, bool convolutions_by_fan_ou
     for (int i = 0; i < net_op_count(net); i++) {
         const struct op *op = net_op_at(net, i);
         init_op(op, seed, number, convolutions_by_fan_out && op->def == &op_conv2d);
+        number += (op->param[0] != NULL) + (op->param[1] != NULL);
+    }
+    net_params_changed(net);
+}
+
+void init_by_scheme(struct net *net, enum init_scheme scheme, uint64_t seed)
+{
+    uint64_t number = 0;
+    for (int i = 0; i < net_op_count(net) && scheme != INIT_DEFAULT; i++) {
+        const struct op *op = net_op_at(net, i);
+        const bool matrix = op->param[0] && op->param[0]->rank >= 2;
+        if (matrix)
+            init_weight(op->param[0], scheme, seed, number);
+        if (matrix && op->param[1])
+            init_constant(op->param[1], 0);
         number += (op->param[0] != NULL) + (op->param[1] != NULL);
     }
     net_params_changed(net);

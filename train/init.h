@@ -18,6 +18,32 @@ void init_default(struct net *net, uint64_t seed);
  * ResNets are. */
 void init_fan_out(struct net *net, uint64_t seed);
 
+/* How weights of two dimensions and more may begin in place of the model's own way:
+ * Glorot and Bengio (2010), "xavier", by both fans; He et al. (2015), "kaiming", for
+ * ReLU and by fan_in; uniform or normal with the same variance; N(0, 0.01^2). */
+enum init_scheme {
+    INIT_DEFAULT, /* the model's own */
+    INIT_XAVIER_UNIFORM,
+    INIT_XAVIER_NORMAL,
+    INIT_KAIMING_UNIFORM,
+    INIT_KAIMING_NORMAL,
+    INIT_NORMAL,
+};
+
+/* The names of schemes as a list of choices, other names for some of them at its end,
+ * and the scheme that the i-th of them means. */
+#define INIT_SCHEME_NAMES                                                              \
+    "default|xavier_uniform|xavier_normal|kaiming_uniform|kaiming_normal|normal|"      \
+    "xavier|kaiming|he_uniform|he_normal"
+enum init_scheme init_scheme_at(int choice);
+
+/* One weight, by stream `number`; INIT_DEFAULT: as init_default() has it. */
+void init_weight(struct tensor *t, enum init_scheme scheme, uint64_t seed,
+                 uint64_t number);
+/* After the model's init(): all convolutions and linear layers again, their biases 0.
+ * INIT_DEFAULT changes nothing. */
+void init_by_scheme(struct net *net, enum init_scheme scheme, uint64_t seed);
+
 /* One tensor: N(0, deviation^2) by stream `number`. */
 void init_normal(struct tensor *t, uint64_t seed, uint64_t number, double deviation);
 void init_constant(struct tensor *t, float value);

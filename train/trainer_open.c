@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "device_memory.h"
+#include "init.h"
 #include "trainer_parts.h"
 
 /* The device's choices, as what they turned out to be. */
@@ -107,6 +108,7 @@ static int init_weights(struct trainer *t, struct sluice_error *err)
     if (rc < 0)
         return rc;
     t->model->init(t->net, t->cfg->seed);
+    init_by_scheme(t->net, init_scheme_at(t->cfg->init.weights), t->cfg->seed);
     if (t->model->prepare)
         rc = prepare_model(t, err);
     const int ended = host_view_end(&view, rc < 0 ? NULL : err);

@@ -111,11 +111,78 @@ static void whole_net(void)
     device_close(r.dev);
 }
 
+static enum init_scheme by_choice(const char *name)
+{
+    char names[] = INIT_SCHEME_NAMES, *rest = names, *item;
+    int i = 0;
+    while ((item = strsep(&rest, "|")) && strcmp(item, name) != 0)
+        i++;
+    REQUIRE(item, "no choice %s", name);
+    return init_scheme_at(i);
+}
+
+/* torch.nn.init on a filter of fans 9 * 12 and 9 * 20 has these deviations and, for the
+ * uniform ones, bounds of root 3 times as much. */
+static void schemes(void)
+{
+    static const struct {
+        enum init_scheme scheme;
+        const char *name;
+        double deviation;
+        bool bounded;
+    } all[] = {
+        { INIT_DEFAULT, "default", 0.05555555555555555, true },
+        { INIT_XAVIER_UNIFORM, "xavier", 0.08333333333333333, true },
+        { INIT_XAVIER_NORMAL, "xavier_normal", 0.08333333333333333, false },
+        { INIT_KAIMING_UNIFORM, "he_uniform", 0.1360827634879543, true },
+        { INIT_KAIMING_NORMAL, "he_normal", 0.1360827634879543, false },
+        { INIT_NORMAL, "normal", 0.01, false },
+    };
+    struct tensor t = filter(20, 12, 3);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        init_weight(&t, all[i].scheme, 5, 9);
+        const struct moments m = measure(&t);
+        const double largest = m.largest / all[i].deviation;
+        check_moments(&m, all[i].name, all[i].deviation);
+        CHECK(all[i].bounded ? largest <= sqrt(3) && largest > 1.7
+                             : largest > 2.5 && largest < 6,
+              "%s: reaches %g deviations", all[i].name, largest);
+        CHECK(by_choice(all[i].name) == all[i].scheme, "%s is %d", all[i].name,
+              (int)by_choice(all[i].name));
+    }
+    free(t.data);
+}
+
+/* Both layers of every kind; normalisations stay as they were. */
+static void whole_net_again(void)
+{
+    struct rig r;
+    struct model_values options;
+    rig_device(&r, "ref");
+    model_defaults(model_find("cnn_small"), &options);
+    rig_model(&r, "cnn_small", &(struct net_input){ 1, 28, 28, 1 }, &options);
+    const float before = *(float *)by_name(r.net, "fc.weight")->data;
+    init_by_scheme(r.net, INIT_DEFAULT, 7);
+    CHECK(*(float *)by_name(r.net, "fc.weight")->data == before, "default");
+    init_by_scheme(r.net, INIT_NORMAL, 7);
+    const struct moments conv = measure(by_name(r.net, "conv2.weight"));
+    const struct moments fc = measure(by_name(r.net, "fc.weight"));
+    check_moments(&conv, "conv2", 0.01);
+    check_moments(&fc, "fc", 0.01);
+    CHECK(measure(by_name(r.net, "fc.bias")).largest == 0 &&
+              *(float *)by_name(r.net, "bn2.weight")->data == 1,
+          "bias, batch norm");
+    net_free(r.net);
+    device_close(r.dev);
+}
+
 int main(void)
 {
     dirac(8, 4, 3);
     dirac(4, 8, 3);
     dirac(6, 6, 1);
     whole_net();
+    schemes();
+    whole_net_again();
     return check_done();
 }

@@ -14,6 +14,10 @@ struct size {
         *set; /* "stem=cifar channels=7"; NULL: as they are when nothing is said */
 };
 
+#define BLOCKS_DEEP                                                                    \
+    "hidden_dims=32,128,256,512,512,512,512,128 layers_per_block=1,1,1,1,1,1 "         \
+    "apply_pooling=1,1,1,1,1,0 apply_bn=1,1,1,1,1,0"
+
 static const struct size sizes[] = {
     { "resnet9", { 2, 32, 32, 3 }, 10, 2274880, 582.6, "res2.conv1.weight" },
     { "resnet9", { 2, 32, 32, 3 }, 100, 2286400, 0, "fc.weight" },
@@ -46,6 +50,34 @@ static const struct size sizes[] = {
     { "resnet18", { 2, 32, 32, 3 }, 100, 11227812, 0, "conv1.weight" },
     { "resnet34", { 2, 32, 32, 3 }, 10, 21289802, 0, "conv1.weight" },
     { "resnet50", { 2, 32, 32, 3 }, 10, 23528522, 0, "layer1.0.downsample.0.weight" },
+    { "block_cnn", { 2, 32, 32, 3 }, 10, 5776842, 0, "blocks.3.bn1.weight" },
+    { "block_cnn", { 2, 32, 32, 3 }, 100, 5788452, 0, "fc3.weight" },
+    { "block_cnn",
+      { 2, 32, 32, 3 },
+      10,
+      5775818,
+      0,
+      "blocks.3.conv1.bias",
+      "apply_bn=1,1,1,0" },
+    { "block_cnn", { 2, 32, 32, 3 }, 100, 5787428, 0, "fc1.bias", "apply_bn=1,1,1,0" },
+    { "block_cnn", { 2, 32, 32, 3 }, 10, 6565322, 0, "blocks.4.bn1.bias", BLOCKS_DEEP },
+    { "block_cnn",
+      { 2, 32, 32, 3 },
+      100,
+      6576932,
+      0,
+      "blocks.5.conv1.bias",
+      BLOCKS_DEEP },
+    /* 3 -> 4 -> 4 -> 5, 8x8 maps: 112 + 148 + 185 convolutions; 320 * 7 + 7, 7 * 6 + 6,
+     * 6 * 10 + 10 behind them. */
+    { "block_cnn",
+      { 2, 8, 8, 3 },
+      10,
+      2810,
+      0,
+      "blocks.0.conv2.weight",
+      "hidden_dims=4,5,7,6 layers_per_block=2,1 apply_pooling=0,0 apply_bn=0,0 "
+      "activation=gelu dropout=0" },
     /* Those usual for small images: 3x3 in front, no pooling behind it. */
     { "resnet18", { 2, 32, 32, 3 }, 10, 11173962, 0, "bn1.weight", "stem=cifar" },
     { "resnet34", { 2, 32, 32, 3 }, 10, 21282122, 0, "bn1.weight", "stem=cifar" },

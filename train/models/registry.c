@@ -9,7 +9,7 @@
 extern const struct model_def model_resnet9, model_airbench94, model_mnist_cnn,
     model_cnn_small, model_mlp, model_se_resnet, model_stochastic_depth,
     model_resnet_medium, model_resnet18, model_resnet34, model_resnet50,
-    model_resnet101;
+    model_resnet101, model_block_cnn;
 
 const struct model_def *const model_registry[] = {
     &model_resnet9,
@@ -24,6 +24,7 @@ const struct model_def *const model_registry[] = {
     &model_resnet34,
     &model_resnet50,
     &model_resnet101,
+    &model_block_cnn,
     NULL,
 };
 

@@ -329,6 +329,8 @@ int feed_open(struct feed *feed, const struct data_info *info, const struct conf
         .io = (enum sluice_io)cfg->data.io,
         .memory_budget = cfg->data.memory,
         .drop_last = options->drop_last,
+        .rank = options->rank,
+        .world = options->world,
         .on_error = options->on_error,
         .transform = sluice_augment_transform(feed->augment),
         .crop = { .kind = options->crop,

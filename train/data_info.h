@@ -58,7 +58,8 @@ struct feed_options {
     struct device *raw; /* NULL: the loader's threads augment; else batches are u8, in
                            pinned memory, for this device to augment */
     bool mixes;         /* batches are mixed: by sluice_augment_mix or the device */
-    bool once; /* images are read once at most: nothing is read ahead or kept */
+    bool once;       /* images are read once at most: nothing is read ahead or kept */
+    int rank, world; /* this process takes every world-th batch; 0, 0: all */
 };
 
 int feed_open(struct feed *feed, const struct data_info *info, const struct config *cfg,

@@ -174,16 +174,14 @@ static int open_feed(struct evaluator *e, struct sluice_error *err)
     int rc = device_open(&e->dev, kind, precision, cfg->threads, err);
     if (rc < 0)
         return rc;
-    const struct feed_options feed = { pipeline,
-                                       e->dev->compute,
-                                       SLUICE_SEQUENTIAL,
-                                       cfg->eval.batch_size ? cfg->eval.batch_size
-                                                            : cfg->training.batch_size,
-                                       false,
-                                       feed_test_crop(cfg),
-                                       SLUICE_RAISE,
-                                       NULL,
-                                       false };
+    const struct feed_options feed = {
+        .pipeline = pipeline,
+        .dtype = e->dev->compute,
+        .order = SLUICE_SEQUENTIAL,
+        .batch_size =
+            cfg->eval.batch_size ? cfg->eval.batch_size : cfg->training.batch_size,
+        .crop = feed_test_crop(cfg),
+    };
     return feed_open(&e->feed, &e->info, cfg, &feed, err);
 }
 
@@ -275,7 +273,8 @@ static int run(struct evaluator *e, const char **list, int count,
                            e->checkpoint);
     if ((rc = open_data(e, classes, err)) < 0 || (rc = open_feed(e, err)) < 0 ||
         (rc = load_net(e, classes, err)) < 0 ||
-        (rc = evaluate(&e->result, e->net, e->feed.loader, &e->info, &tta, err)) < 0 ||
+        (rc = evaluate(&e->result, e->net, e->feed.loader, &e->info, &tta, NULL, err)) <
+            0 ||
         (rc = write_results(e, a, err)) < 0)
         return rc;
     compare_names(e);

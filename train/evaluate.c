@@ -154,73 +154,106 @@ static double decide(struct prediction *out, const double *logits, int classes)
     return out->label < 0 ? 0 : logits[best] + log(sum) - logits[out->label];
 }
 
-static int run_batch(struct evaluation *e, struct views **views, double *logits,
-                     struct net *net, const struct sluice_batch *b,
-                     const struct data_info *info, const struct tta *tta,
-                     struct sluice_error *err)
+/* What an evaluation needs while it runs. */
+struct work {
+    struct evaluation *e;
+    struct net *net;
+    const struct data_info *info;
+    const struct tta *tta;
+    struct views *views; /* NULL: not yet, or not on this device */
+    double *logits;      /* (room) of a batch */
+    size_t room;
+    double *losses; /* of all samples */
+};
+
+static int make_room(struct work *w, int images, struct sluice_error *err)
 {
-    int rc = net_resize(net, b->count, err);
-    if (rc < 0)
-        return rc;
-    memset(logits, 0, (size_t)b->count * (size_t)e->classes * sizeof(*logits));
-    if (device_has_memory(net_device(net)))
-        rc = run_views_there(views, net, b, tta, logits, err);
-    else
-        for (int k = 0; k < view_count(tta) && rc == 0; k++)
-            rc = run_view(net, b, tta, k, logits, err);
-    if (rc < 0)
-        return rc;
-    for (int i = 0; i < b->count; i++) {
-        struct prediction *p = &e->at[e->count++];
-        p->id = b->ids[i];
-        p->label =
-            e->labelled ? b->labels[i * b->label_columns + info->label_column] : -1;
-        e->loss += decide(p, logits + (size_t)i * (size_t)e->classes, e->classes);
-        e->accuracy += p->predicted == p->label;
-    }
-    return 0;
+    const size_t need = (size_t)images * (size_t)w->e->classes;
+    double *more =
+        need > w->room ? realloc(w->logits, need * sizeof(*more)) : w->logits;
+    if (!more)
+        return sluice_fail(err, SLUICE_ENOMEM, "no memory for %zu logits", need);
+    w->logits = more;
+    w->room = need > w->room ? need : w->room;
+    memset(w->logits, 0, need * sizeof(*w->logits));
+    return net_resize(w->net, images, err);
 }
 
-int evaluate(struct evaluation *out, struct net *net, struct sluice_loader *loader,
-             const struct data_info *info, const struct tta *tta,
-             struct sluice_error *err)
+static int run_batch(struct work *w, const struct sluice_batch *b,
+                     struct sluice_error *err)
 {
-    const struct tensor *p = net_probabilities(net);
+    struct evaluation *e = w->e;
+    int rc = make_room(w, b->count, err);
+    if (rc < 0)
+        return rc;
+    if (device_has_memory(net_device(w->net)))
+        rc = run_views_there(&w->views, w->net, b, w->tta, w->logits, err);
+    else
+        for (int k = 0; k < view_count(w->tta) && rc == 0; k++)
+            rc = run_view(w->net, b, w->tta, k, w->logits, err);
+    for (int i = 0; i < b->count && rc == 0; i++) {
+        const uint64_t at = b->ids[i] - w->info->first;
+        struct prediction *p = &e->at[at];
+        p->id = b->ids[i];
+        p->label =
+            e->labelled ? b->labels[i * b->label_columns + w->info->label_column] : -1;
+        w->losses[at] =
+            decide(p, w->logits + (size_t)i * (size_t)e->classes, e->classes);
+    }
+    return rc;
+}
+
+/* This rank's samples. */
+static int run_all(struct work *w, struct sluice_loader *loader,
+                   struct sluice_error *err)
+{
     const struct sluice_batch *b;
-    const uint64_t samples = sluice_loader_samples(loader);
-    struct evaluation e = { .labelled = info->label_field >= 0 };
-    struct views *views = NULL;
-    double *logits = NULL;
-    size_t room = 0;
     int n, rc = sluice_loader_seek(loader, 0, 0, err);
-    e.classes = p->shape[p->rank - 1];
-    e.at = calloc(samples, sizeof(*e.at));
-    if (rc == 0 && !e.at)
-        rc = sluice_fail(err, SLUICE_ENOMEM,
-                         "%.300s: no memory for %" PRIu64 " predictions", info->path,
-                         samples);
     while (rc == 0 && (n = sluice_loader_next(loader, &b, err)) != 0) {
-        const size_t need = n < 0 ? 0 : (size_t)n * (size_t)e.classes;
-        double *more = need > room ? realloc(logits, need * sizeof(*logits)) : logits;
-        if (n < 0)
-            rc = n;
-        else if (need > room && !more)
-            rc = sluice_fail(err, SLUICE_ENOMEM, "no memory for %zu logits", need);
-        if (more && need > room) {
-            logits = more;
-            room = need;
-        }
-        if (rc == 0)
-            rc = run_batch(&e, &views, logits, net, b, info, tta, err);
+        rc = n < 0 ? n : run_batch(w, b, err);
         if (n > 0)
             sluice_loader_release(loader, b);
     }
-    views_close(views);
-    free(logits);
-    e.loss = e.labelled && e.count ? e.loss / (double)e.count : (double)NAN;
-    e.accuracy = e.labelled && e.count ? e.accuracy / (double)e.count : (double)NAN;
-    if (rc < 0)
+    return rc;
+}
+
+static void sum_up(struct evaluation *e, const double *losses)
+{
+    double loss = 0, correct = 0;
+    for (uint64_t i = 0; i < e->count; i++) {
+        loss += losses[i];
+        correct += e->at[i].predicted == e->at[i].label;
+    }
+    e->loss = e->labelled && e->count ? loss / (double)e->count : (double)NAN;
+    e->accuracy = e->labelled && e->count ? correct / (double)e->count : (double)NAN;
+}
+
+int evaluate(struct evaluation *out, struct net *net, struct sluice_loader *loader,
+             const struct data_info *info, const struct tta *tta, struct ranks *ranks,
+             struct sluice_error *err)
+{
+    const struct tensor *p = net_probabilities(net);
+    struct evaluation e = { .labelled = info->label_field >= 0,
+                            .count = info->count,
+                            .classes = p->shape[p->rank - 1] };
+    struct work w = { .e = &e, .net = net, .info = info, .tta = tta };
+    int rc;
+    e.at = calloc(e.count, sizeof(*e.at));
+    w.losses = calloc(e.count, sizeof(*w.losses));
+    rc = e.at && w.losses ? run_all(&w, loader, err)
+                          : sluice_fail(err, SLUICE_ENOMEM,
+                                        "%.300s: no memory for %" PRIu64 " predictions",
+                                        info->path, e.count);
+    if (rc == 0) {
+        ranks_merge(ranks, e.at, e.count * sizeof(*e.at));
+        ranks_merge(ranks, w.losses, e.count * sizeof(*w.losses));
+        sum_up(&e, w.losses);
+    } else {
         evaluation_free(&e);
+    }
+    views_close(w.views);
+    free(w.logits);
+    free(w.losses);
     *out = e;
     return rc;
 }

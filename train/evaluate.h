@@ -4,6 +4,7 @@
 
 #include "data_info.h"
 #include "net.h"
+#include "ranks.h"
 #include "run_dir.h"
 
 /* Views of each image whose logits are averaged. The numbers are those of eval.tta. */
@@ -37,9 +38,11 @@ struct evaluation {
     struct prediction *at; /* (count), in the file's order */
 };
 
-/* The loader stands at its first batch afterwards. */
+/* All samples of `info`, which `ranks` take in turns as the loader deals them out; each
+ * gets the whole result, the same for any number of them. The loader stands at its
+ * first batch afterwards. */
 int evaluate(struct evaluation *out, struct net *net, struct sluice_loader *loader,
-             const struct data_info *info, const struct tta *tta,
+             const struct data_info *info, const struct tta *tta, struct ranks *ranks,
              struct sluice_error *err);
 /* What the configuration says. */
 struct tta evaluate_tta(const struct config *cfg);

@@ -94,6 +94,8 @@ int net_param_count(const struct net *net);
 struct tensor *net_param(struct net *net, int i); /* in the order they were built */
 int net_buffer_count(const struct net *net);
 struct tensor *net_buffer(struct net *net, int i);
+/* All gradients, which lie in one piece, with nothing of use between them. */
+float *net_gradients(struct net *net, size_t *count);
 size_t net_param_elements(const struct net *net);  /* trainable or not; no buffers */
 struct tensor *net_probabilities(struct net *net); /* (n, 1, 1, classes), float */
 /* Changes whenever the operators' states for the present batch size are other ones. */

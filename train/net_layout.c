@@ -164,6 +164,20 @@ static size_t place_tensors(struct net *net, unsigned char *base)
     return at;
 }
 
+float *net_gradients(struct net *net, size_t *count)
+{
+    float *begin = NULL, *end = NULL;
+    for (int i = 0; i < net->params.count; i++) {
+        const struct tensor *t = net->params.at[i];
+        if (!t->grad)
+            continue;
+        begin = begin ? begin : t->grad;
+        end = (float *)t->grad + tensor_elements(t);
+    }
+    *count = (size_t)(end - begin);
+    return begin;
+}
+
 struct net_bytes net_memory_parts(const struct net *net)
 {
     struct net_bytes b = { 0 };

@@ -65,18 +65,21 @@ static int split_resume(struct arguments *a, const char **list, int count)
     return kept;
 }
 
-static int train(struct config *cfg, const struct arguments *a,
+/* *silent: another process tells how it ended. */
+static int train(struct config *cfg, const struct arguments *a, bool *silent,
                  struct sluice_error *err)
 {
-    struct trainer_result result;
+    struct trainer_result result = { .rank = 0 };
     struct train_report report;
     report_begin(&report, a->quiet);
     const struct trainer_watch watch = report_watch(&report);
     if (a->plan)
         return trainer_plan(cfg, &watch, err);
     cli_catch_signals();
-    return a->resume ? trainer_resume(cfg, a->resume, &watch, &result, err)
-                     : trainer_run(cfg, &watch, &result, err);
+    const int rc = a->resume ? trainer_resume(cfg, a->resume, &watch, &result, err)
+                             : trainer_run(cfg, &watch, &result, err);
+    *silent = result.rank > 0;
+    return rc;
 }
 
 int main(int argc, char **argv)
@@ -84,6 +87,7 @@ int main(int argc, char **argv)
     static struct config cfg;
     static const char *list[ARGUMENTS];
     struct arguments a = { 0 };
+    bool silent = false;
     struct sluice_error err = { .code = SLUICE_OK };
     char *epilogue = describe();
     const struct cli_spec spec = {
@@ -117,7 +121,9 @@ int main(int argc, char **argv)
     if (rc == 0 && a.print)
         config_write(stdout, &cfg, NULL);
     else if (rc == 0)
-        rc = train(&cfg, &a, &err);
+        rc = train(&cfg, &a, &silent, &err);
+    if (silent)
+        return rc < 0 ? CLI_INTERRUPTED : CLI_OK;
     return rc < 0 ? cli_report("sluice train", &err)
                   : cli_finish("sluice train", CLI_OK);
 }

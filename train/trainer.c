@@ -9,7 +9,8 @@
 
 bool trainer_stopped(const struct trainer *t)
 {
-    return t->watch->stopped && t->watch->stopped(t->watch->ctx);
+    const bool stopped = t->watch->stopped && t->watch->stopped(t->watch->ctx);
+    return ranks_any(t->ranks, stopped);
 }
 
 int trainer_save_last(struct trainer *t, struct sluice_error *err)
@@ -44,6 +45,12 @@ int trainer_check_loss(const struct trainer *t, double loss, double lr,
                        t->at.epoch + 1, t->at.batch, loss, lr);
 }
 
+/* Of draws that images of one step have in common with none: each rank has its own. */
+static uint64_t rank_seed(const struct trainer *t)
+{
+    return t->cfg->seed ^ (uint64_t)ranks_self(t->ranks) << 53;
+}
+
 /* The batch into the network's input, mixed on the way where the recipe says so. */
 static int take_images(struct trainer *t, const struct sluice_batch *b, void *input,
                        struct sluice_error *err)
@@ -54,14 +61,33 @@ static int take_images(struct trainer *t, const struct sluice_batch *b, void *in
     return 0;
 }
 
+/* What all ranks together found, and the mean of their images' gradients. Returns how
+ * many images these are. */
+static int join_ranks(struct trainer *t, struct pass *pass, int images)
+{
+    double sums[] = { pass->loss * images, pass->correct, images };
+    size_t count;
+    float *gradients = net_gradients(t->net, &count);
+    if (!t->ranks)
+        return images;
+    ranks_sum(t->ranks, sums, 3);
+    const float share = (float)(images / sums[2]);
+    for (size_t i = 0; i < count; i++)
+        gradients[i] *= share;
+    ranks_sum_floats(t->ranks, gradients, count);
+    pass->loss = sums[0] / sums[2];
+    pass->correct = sums[1];
+    return (int)sums[2];
+}
+
 /* Forward, backward, update: weights of step n from those of step n - 1. */
 static int step(struct trainer *t, const struct sluice_batch *b, struct pass *pass,
-                struct schedule_value now, struct sluice_error *err)
+                struct schedule_value now, int *images, struct sluice_error *err)
 {
     const struct tensor *in = net_input(t->net);
     int rc;
     *pass = (struct pass){ .training = true,
-                           .seed = t->cfg->seed,
+                           .seed = rank_seed(t),
                            .step = t->at.step,
                            .labels = b->labels + t->train_info.label_column,
                            .label_stride = b->label_columns,
@@ -75,6 +101,7 @@ static int step(struct trainer *t, const struct sluice_batch *b, struct pass *pa
     if ((rc = trainer_check_loss(t, pass->loss, now.lr, err)) < 0 ||
         (rc = net_backward(t->net, pass, err)) < 0)
         return rc;
+    *images = join_ranks(t, pass, b->count);
     const double before = clock_seconds();
     optim_step(t->opt, now.lr, now.momentum);
     t->profile.optimizer += clock_seconds() - before;
@@ -134,7 +161,7 @@ bool trainer_epoch_done(const struct trainer *t)
 bool trainer_time_to_save(const struct trainer *t)
 {
     const double every = t->cfg->run.checkpoint_every_seconds;
-    return every > 0 && clock_seconds() - t->saved_at >= every;
+    return every > 0 && ranks_any(t->ranks, clock_seconds() - t->saved_at >= every);
 }
 
 /* The rest of the present epoch, batch by batch. */
@@ -142,8 +169,8 @@ static int train_steps(struct trainer *t, struct sluice_error *err)
 {
     const struct sluice_batch *b;
     struct pass pass;
-    int rc =
-        sluice_loader_seek(t->train.loader, (uint32_t)t->at.epoch, t->at.batch, err);
+    int images, rc = sluice_loader_seek(t->train.loader, (uint32_t)t->at.epoch,
+                                        t->at.batch, err);
     net_freeze(t->net, t->at.epoch);
     while (rc == 0 && !trainer_epoch_done(t)) {
         if (trainer_stopped(t))
@@ -159,11 +186,11 @@ static int train_steps(struct trainer *t, struct sluice_error *err)
                                        t->cfg->data.train, t->at.batch,
                                        t->steps_per_epoch);
         const struct schedule_value now = schedule_at(&t->schedule, t->at.step);
-        rc = step(t, b, &pass, now, err);
+        rc = step(t, b, &pass, now, &images, err);
         sluice_loader_release(t->train.loader, b);
         if (rc == 0)
-            rc = trainer_advance(t, &pass, n, got - asked, clock_seconds() - asked, now,
-                                 err);
+            rc = trainer_advance(t, &pass, images, got - asked, clock_seconds() - asked,
+                                 now, err);
         if (rc == 0 && !trainer_epoch_done(t) && trainer_time_to_save(t))
             rc = trainer_save_last(t, err);
     }
@@ -181,12 +208,22 @@ static void tell_damage(struct trainer *t)
     }
 }
 
+/* Rank 0's running statistics are the network's; others differ, and train without. */
+static int measure(struct trainer *t, struct feed *feed, const struct data_info *info,
+                   struct sluice_error *err)
+{
+    const struct tta tta = evaluate_tta(t->cfg);
+    for (int i = 0; i < net_buffer_count(t->net); i++)
+        ranks_spread(t->ranks, net_buffer(t->net, i)->data,
+                     tensor_bytes(net_buffer(t->net, i)));
+    evaluation_free(&t->evaluation);
+    return evaluate(&t->evaluation, t->net, feed->loader, info, &tta, t->ranks, err);
+}
+
 static int test(struct trainer *t, struct sluice_error *err)
 {
-    evaluation_free(&t->evaluation);
     t->evaluated_step = t->at.step;
-    const struct tta tta = evaluate_tta(t->cfg);
-    return evaluate(&t->evaluation, t->net, t->test.loader, &t->test_info, &tta, err);
+    return measure(t, &t->test, &t->test_info, err);
 }
 
 static bool test_is_due(const struct trainer *t)
@@ -228,8 +265,9 @@ static void fill_row(struct trainer *t)
 static int save_best(struct trainer *t, struct sluice_error *err)
 {
     const int rc = trainer_save(t, "best", err);
-    return rc < 0 ? rc
-                  : outputs_publish(&t->run, "best", t->cfg->run.name, "best", err);
+    return rc < 0 || ranks_self(t->ranks)
+               ? rc
+               : outputs_publish(&t->run, "best", t->cfg->run.name, "best", err);
 }
 
 /* Those epochs' weights stay when later ones are saved. */
@@ -287,10 +325,8 @@ static int recall_last_row(struct trainer *t, struct sluice_error *err)
 /* The set of the end, where another one was watched until now. */
 static int final_test(struct trainer *t, struct sluice_error *err)
 {
-    evaluation_free(&t->evaluation);
     t->evaluated_step = UINT64_MAX;
-    const struct tta tta = evaluate_tta(t->cfg);
-    return evaluate(&t->evaluation, t->net, t->final.loader, &t->final_info, &tta, err);
+    return measure(t, &t->final, &t->final_info, err);
 }
 
 /* Where a model of layout `outputs` stands. */
@@ -324,7 +360,7 @@ static int finish_run(struct trainer *t, struct trainer_result *result,
                       struct sluice_error *err)
 {
     int rc = 0;
-    if (!t->last.epoch)
+    if (!t->last.epoch && !ranks_self(t->ranks))
         rc = recall_last_row(t, err);
     if (rc == 0 && t->test.loader && t->evaluated_step != t->at.step)
         rc = test(t, err);
@@ -332,6 +368,7 @@ static int finish_run(struct trainer *t, struct trainer_result *result,
         return rc;
     *result = (struct trainer_result){
         .run = t->run,
+        .rank = ranks_self(t->ranks),
         .seconds = t->total_seconds,
         .accuracy = (double)NAN,
         .validation_accuracy = (double)NAN,
@@ -345,6 +382,8 @@ static int finish_run(struct trainer *t, struct trainer_result *result,
             return rc;
         result->accuracy = t->evaluation.accuracy;
     }
+    if (ranks_self(t->ranks))
+        return 0;
     if ((rc = trainer_record_end(t, result, err)) < 0 ||
         (rc = outputs_publish(&t->run, "final", t->cfg->run.name, "last", err)) < 0)
         return rc;
@@ -360,7 +399,14 @@ static int run(struct config *cfg, const char *folder,
                          .watch = watch,
                          .began = clock_seconds(),
                          .load = machine_load_read("/proc/stat") };
-    int rc = trainer_open(&t, folder, err);
+    const struct trainer_watch silent = { .ctx = watch->ctx,
+                                          .stopped = watch->stopped };
+    int rc = ranks_open(&t.ranks, err);
+    result->rank = ranks_self(t.ranks);
+    if (result->rank)
+        t.watch = &silent;
+    if (rc == 0)
+        rc = trainer_open(&t, folder, err);
     t.saved_at = clock_seconds();
     while (rc == 0 && t.at.step < t.total_steps) {
         rc = t.ahead ? trainer_train_ahead(&t, err) : train_steps(&t, err);
@@ -369,8 +415,11 @@ static int run(struct config *cfg, const char *folder,
     }
     if (rc == 0)
         rc = finish_run(&t, result, err);
-    if (rc < 0 && rc != SLUICE_ESTOPPED && t.log && err)
-        fprintf(t.log, "ended by an error: %s\n", err->message);
+    if (rc < 0 && rc != SLUICE_ESTOPPED && err) {
+        if (t.log)
+            fprintf(t.log, "ended by an error: %s\n", err->message);
+        ranks_end(t.ranks, err);
+    }
     trainer_close(&t);
     return rc;
 }

@@ -37,9 +37,13 @@ struct trainer_result {
     double validation_accuracy; /* on the validation set; NaN: none */
     double best_accuracy;       /* on the validation set, without one the test set */
     double seconds;
+    int rank; /* of this process; others than 0 have nothing to tell. Set in any case */
 };
 
-/* A new run. `cfg` is completed with what was resolved on the way: device, number of
+/* Started by mpirun, all its processes train together (ranks.h): each takes
+ * training.batch_size images a step. If one of them fails, all end at once.
+ *
+ * A new run. `cfg` is completed with what was resolved on the way: device, number of
  * threads, statistics, the spelled-out pipeline. SLUICE_ESTOPPED: stopped by the
  * watcher, everything saved; the message says how to continue. */
 int trainer_run(struct config *cfg, const struct trainer_watch *watch,

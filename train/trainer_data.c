@@ -123,27 +123,30 @@ int trainer_open_feeds(struct trainer *t, struct sluice_error *err)
     t->resident = device_has_memory(t->dev) && cfg->data.crop == SLUICE_CROP_NONE &&
                   cfg->data.on_error == SLUICE_RAISE &&
                   ahead_fits(t->dev, &t->train_info);
-    const struct feed_options train = { cfg->data.augment,
-                                        t->dev->compute,
-                                        (enum sluice_order)cfg->data.order,
-                                        batch,
-                                        cfg->data.drop_last,
-                                        (enum sluice_crop_kind)cfg->data.crop,
-                                        (enum sluice_on_error)cfg->data.on_error,
-                                        device_has_memory(t->dev) ? t->dev : NULL,
-                                        true,
-                                        t->resident };
+    const struct feed_options train = {
+        .pipeline = cfg->data.augment,
+        .dtype = t->dev->compute,
+        .order = (enum sluice_order)cfg->data.order,
+        .batch_size = batch,
+        .drop_last = cfg->data.drop_last,
+        .crop = (enum sluice_crop_kind)cfg->data.crop,
+        .on_error = (enum sluice_on_error)cfg->data.on_error,
+        .raw = device_has_memory(t->dev) ? t->dev : NULL,
+        .mixes = true,
+        .once = t->resident,
+        .rank = ranks_self(t->ranks),
+        .world = ranks_count(t->ranks),
+    };
     feed_test_pipeline(pipeline, sizeof(pipeline), cfg);
-    const struct feed_options test = { pipeline,
-                                       t->dev->compute,
-                                       SLUICE_SEQUENTIAL,
-                                       cfg->eval.batch_size ? cfg->eval.batch_size
-                                                            : batch,
-                                       false,
-                                       feed_test_crop(cfg),
-                                       SLUICE_RAISE,
-                                       NULL,
-                                       false };
+    const struct feed_options test = {
+        .pipeline = pipeline,
+        .dtype = t->dev->compute,
+        .order = SLUICE_SEQUENTIAL,
+        .batch_size = cfg->eval.batch_size ? cfg->eval.batch_size : batch,
+        .crop = feed_test_crop(cfg),
+        .rank = ranks_self(t->ranks),
+        .world = ranks_count(t->ranks),
+    };
     resolve_statistics(t);
     int rc = feed_open(&t->train, &t->train_info, cfg, &train, err);
     if (rc < 0 ||

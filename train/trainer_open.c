@@ -80,16 +80,15 @@ static int prepare_model(struct trainer *t, struct sluice_error *err)
     struct feed feed;
     int n, rc;
     feed_test_pipeline(pipeline, sizeof(pipeline), t->cfg);
-    const struct feed_options options = { pipeline,
-                                          SLUICE_F32,
-                                          SLUICE_SEQUENTIAL,
-                                          t->model->prepare_images,
-                                          false,
-                                          feed_test_crop(t->cfg),
-                                          (enum sluice_on_error)t->cfg->data.on_error,
-                                          NULL,
-                                          false,
-                                          true };
+    const struct feed_options options = {
+        .pipeline = pipeline,
+        .dtype = SLUICE_F32,
+        .order = SLUICE_SEQUENTIAL,
+        .batch_size = t->model->prepare_images,
+        .crop = feed_test_crop(t->cfg),
+        .on_error = (enum sluice_on_error)t->cfg->data.on_error,
+        .once = true,
+    };
     if ((rc = feed_open(&feed, &t->train_info, t->cfg, &options, err)) < 0)
         return rc;
     if ((n = trainer_check_view(t, &feed, err)) == 0 &&
@@ -136,6 +135,12 @@ static int load_weights(struct trainer *t, const char *path, struct sluice_error
                            "%.200s: expected the %.0f images that the run began with, "
                            "found %" PRIu64,
                            t->cfg->data.train, images, t->train_info.count);
+    const double ranks = extra_number(&t->at, "ranks", 1);
+    if (ranks != ranks_count(t->ranks))
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "%.300s: expected as many processes as the run began with, "
+                           "%.0f, found %d",
+                           path, ranks, ranks_count(t->ranks));
     trainer_load_extra(t);
     net_params_changed(t->net);
     return 0;
@@ -178,9 +183,9 @@ static int open_log(struct trainer *t, struct sluice_error *err)
 static int open_records(struct trainer *t, struct sluice_error *err)
 {
     char path[RUN_PATH];
-    int rc = open_log(t, err);
-    if (rc < 0)
-        return rc;
+    int rc = ranks_self(t->ranks) ? 1 : open_log(t, err);
+    if (rc)
+        return rc < 0 ? rc : 0;
     rc = table_open(&t->epochs, run_file(path, &t->run, "metrics.csv"), TABLE_EPOCHS,
                     t->at.epoch, err);
     if (rc == 0 && t->cfg->run.log_every)
@@ -214,6 +219,9 @@ void trainer_describe(struct trainer *t)
     trainer_say(t, "augment %s (%s)", t->cfg->data.augment,
                 sluice_augment_path(t->train.augment));
     trainer_say(t, "device %s", t->dev->about);
+    if (t->ranks)
+        trainer_say(t, "ranks  %d processes, %d images each a step",
+                    ranks_count(t->ranks), t->cfg->training.batch_size);
     if (t->ahead)
         trainer_say(t, "images %s, augmented by it; steps %s",
                     ahead_is_resident(t->ahead) ? "all in the GPU's memory"
@@ -235,6 +243,15 @@ void trainer_describe(struct trainer *t)
                     t->at.epoch + 1, t->at.batch, t->at.step, t->total_steps);
 }
 
+/* What rank 0 begins with: another CPU may have rounded otherwise. */
+static void spread_weights(struct trainer *t)
+{
+    for (int i = 0; i < net_param_count(t->net); i++)
+        ranks_spread(t->ranks, net_param(t->net, i)->data,
+                     tensor_bytes(net_param(t->net, i)));
+    net_params_changed(t->net);
+}
+
 /* The record of a run stands wherever it is read from. */
 static void resolve_path(char path[CONFIG_TEXT])
 {
@@ -247,6 +264,10 @@ static void resolve_path(char path[CONFIG_TEXT])
 int trainer_open_parts(struct trainer *t, struct sluice_error *err)
 {
     int rc = open_data_and_device(t, err);
+    if (rc == 0 && t->ranks && device_has_memory(t->dev))
+        rc = sluice_fail(err, SLUICE_EUNBUILT,
+                         "several processes: expected device=cpu, found %s",
+                         t->dev->about);
     if (rc < 0 || (rc = trainer_open_feeds(t, err)) < 0 || (rc = build_net(t, err)) < 0)
         return rc;
     return trainer_open_ahead(t, err);
@@ -264,7 +285,7 @@ static int place_run(struct trainer *t, const char *folder, struct sluice_error 
         snprintf(t->cfg->data.augment, sizeof(t->cfg->data.augment), "%s",
                  sluice_augment_describe(t->train.augment));
         config_crc(t->crc, t->cfg);
-        if ((rc = init_weights(t, err)) < 0 ||
+        if ((rc = init_weights(t, err)) < 0 || ranks_self(t->ranks) ||
             (rc = run_dir_create(&t->run, t->cfg->run.dir, t->cfg->run.name,
                                  (enum run_layout)t->cfg->run.layout, err)) < 0)
             return rc;
@@ -283,6 +304,8 @@ int trainer_open(struct trainer *t, const char *folder, struct sluice_error *err
     int rc = trainer_open_parts(t, err);
     if (rc < 0 || (rc = place_run(t, folder, err)) < 0)
         return rc;
+    if (t->ranks)
+        spread_weights(t);
     if (t->cfg->run.profile && (rc = profile_open(&t->profile, t->net, err)) < 0)
         return rc;
     t->schedule = config_schedule(t->cfg, t->steps_per_epoch);

@@ -10,6 +10,7 @@
 #include "machine_load.h"
 #include "models/model.h"
 #include "profile.h"
+#include "ranks.h"
 #include "tfevents.h"
 #include "trainer.h"
 
@@ -27,6 +28,7 @@ struct trainer {
     struct run_dir run;
     char crc[16]; /* of the configuration */
 
+    struct ranks *ranks; /* NULL: one process alone. Only rank 0 writes anything */
     struct device *dev;
     const struct model_def *model;
     struct net *net;

@@ -51,6 +51,8 @@ void trainer_say(struct trainer *t, const char *format, ...)
 int trainer_flush_log(struct trainer *t, struct sluice_error *err)
 {
     char path[RUN_PATH];
+    if (ranks_self(t->ranks))
+        return 0;
     return file_flush(t->log, run_file(path, &t->run, "log.txt"), err);
 }
 
@@ -101,15 +103,19 @@ int trainer_save(struct trainer *t, const char *name, struct sluice_error *err)
 {
     char path[RUN_PATH], file[64];
     const struct sluice_shape shape = sluice_augment_shape(t->train.augment);
+    if (ranks_self(t->ranks))
+        return 0;
     snprintf(t->at.extra, sizeof(t->at.extra),
              "{\"classes\":%d,\"class_names\":%" PRIu32
              ",\"height\":%d,\"width\":%d,\"channels\":%d,"
-             "\"train_images\":%" PRIu64 ",\"loss_sum\":%.17g,\"correct\":%.17g"
+             "\"train_images\":%" PRIu64
+             ",\"ranks\":%d,\"loss_sum\":%.17g,\"correct\":%.17g"
              ",\"images\":%" PRIu64 ",\"seconds\":%.17g,\"wait\":%.17g,"
              "\"total_seconds\":%.17g,\"accuracy\":%.17g}",
              t->classes, data_info_names(&t->train_info), shape.height, shape.width,
-             shape.channels, t->train_info.count, t->sums.loss, t->sums.correct,
-             t->sums.images, t->sums.seconds, t->sums.wait, t->total_seconds,
+             shape.channels, t->train_info.count, ranks_count(t->ranks), t->sums.loss,
+             t->sums.correct, t->sums.images, t->sums.seconds, t->sums.wait,
+             t->total_seconds,
              t->evaluated_step == t->at.step ? t->evaluation.accuracy : -1.0);
     snprintf(file, sizeof(file), "checkpoints/%s.safetensors", name);
     return save_with_recipe(t, run_file(path, &t->run, file), err);
@@ -136,6 +142,8 @@ int trainer_record_epoch(struct trainer *t, struct sluice_error *err)
     const struct epoch_row *r = &t->last;
     char line[256];
     int rc;
+    if (ranks_self(t->ranks))
+        return 0;
     event(t, "train/loss", r->loss);
     event(t, "train/accuracy", r->accuracy);
     event(t, r->validated ? "validation/loss" : "test/loss", r->test_loss);

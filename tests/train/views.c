@@ -89,7 +89,7 @@ static void check(struct rig *r, struct feed *feed, const struct data_info *info
     struct evaluation e;
     double view[PIXELS];
     int best;
-    REQUIRE(evaluate(&e, r->net, feed->loader, info, &tta, &r->err) == 0, "%s",
+    REQUIRE(evaluate(&e, r->net, feed->loader, info, &tta, NULL, &r->err) == 0, "%s",
             r->err.message);
     CHECK(e.count == IMAGES, "%d images", (int)e.count);
     for (int n = 0; n < IMAGES; n++) {

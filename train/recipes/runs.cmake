@@ -10,8 +10,12 @@ target_sources(sluice_train PRIVATE
   settings.c yaml_read.c recipe.c config.c config_json.c config_keys.c config_model.c config_text.c config_views.c
   run_config.c data_info.c evaluate.c evaluate_text.c trainer.c trainer_ahead.c cuda/ahead.c cuda/stage.c trainer_data.c
   trainer_open.c trainer_plan.c trainer_record.c machine_load.c
-  outputs.c)
+  outputs.c ranks.c)
 target_link_libraries(sluice_train PRIVATE PkgConfig::YAML)
+if(SLUICE_HAVE_MPI)
+  set_source_files_properties(ranks.c PROPERTIES COMPILE_DEFINITIONS SLUICE_HAVE_MPI=1)
+  target_link_libraries(sluice_train PRIVATE MPI::MPI_C)
+endif()
 set_source_files_properties(recipe.c PROPERTIES COMPILE_DEFINITIONS
   "SLUICE_RECIPE_SOURCE=\"${CMAKE_CURRENT_SOURCE_DIR}/recipes\"")
 set_source_files_properties(trainer_record.c PROPERTIES COMPILE_DEFINITIONS

@@ -1,0 +1,164 @@
+/* ranks.c -- ranks by MPI; see ranks.h. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "options.h"
+#include "ranks.h"
+
+/* How many processes the launcher says there are: Open MPI's, and PMI's of MPICH and
+ * Slurm; 0: it was none that says so. */
+static int launched(void)
+{
+    const char *size = getenv("OMPI_COMM_WORLD_SIZE");
+    if (!size)
+        size = getenv("PMI_SIZE");
+    return size ? atoi(size) : 0;
+}
+
+#if SLUICE_HAVE_MPI
+#include <mpi.h>
+
+enum { AT_ONCE = 1 << 28 }; /* MPI counts in int */
+
+struct ranks {
+    int self, count;
+};
+
+static void end_mpi(void)
+{
+    MPI_Finalize();
+}
+
+int ranks_open(struct ranks **out, struct sluice_error *err)
+{
+    static struct ranks all;
+    int provided;
+    (void)err;
+    *out = NULL;
+    if (launched() < 2)
+        return 0;
+    if (!all.count) {
+        MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided);
+        atexit(end_mpi);
+        MPI_Comm_rank(MPI_COMM_WORLD, &all.self);
+        MPI_Comm_size(MPI_COMM_WORLD, &all.count);
+    }
+    *out = all.count > 1 ? &all : NULL;
+    return 0;
+}
+
+int ranks_self(const struct ranks *r)
+{
+    return r ? r->self : 0;
+}
+
+int ranks_count(const struct ranks *r)
+{
+    return r ? r->count : 1;
+}
+
+void ranks_sum(struct ranks *r, double *x, int count)
+{
+    if (r)
+        MPI_Allreduce(MPI_IN_PLACE, x, count, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD);
+}
+
+void ranks_sum_floats(struct ranks *r, float *x, size_t count)
+{
+    for (size_t at = 0; r && at < count; at += AT_ONCE)
+        MPI_Allreduce(MPI_IN_PLACE, x + at,
+                      (int)(count - at < AT_ONCE ? count - at : AT_ONCE), MPI_FLOAT,
+                      MPI_SUM, MPI_COMM_WORLD);
+}
+
+bool ranks_any(struct ranks *r, bool x)
+{
+    int any = x;
+    if (r)
+        MPI_Allreduce(MPI_IN_PLACE, &any, 1, MPI_INT, MPI_LOR, MPI_COMM_WORLD);
+    return any;
+}
+
+void ranks_merge(struct ranks *r, void *bytes, size_t size)
+{
+    char *p = bytes;
+    for (size_t at = 0; r && at < size; at += AT_ONCE)
+        MPI_Allreduce(MPI_IN_PLACE, p + at,
+                      (int)(size - at < AT_ONCE ? size - at : AT_ONCE), MPI_BYTE,
+                      MPI_BOR, MPI_COMM_WORLD);
+}
+
+void ranks_spread(struct ranks *r, void *bytes, size_t size)
+{
+    char *p = bytes;
+    for (size_t at = 0; r && at < size; at += AT_ONCE)
+        MPI_Bcast(p + at, (int)(size - at < AT_ONCE ? size - at : AT_ONCE), MPI_BYTE, 0,
+                  MPI_COMM_WORLD);
+}
+
+void ranks_end(struct ranks *r, const struct sluice_error *err)
+{
+    char name[32];
+    if (!r)
+        return;
+    snprintf(name, sizeof name, "rank %d", r->self);
+    MPI_Abort(MPI_COMM_WORLD, cli_report(name, err));
+}
+
+#else
+
+int ranks_open(struct ranks **out, struct sluice_error *err)
+{
+    *out = NULL;
+    if (launched() < 2)
+        return 0;
+    return sluice_fail(
+        err, SLUICE_EUNBUILT,
+        "%d processes were started to train together, but this build has "
+        "no MPI: install its headers (libopenmpi-dev) and build again",
+        launched());
+}
+
+int ranks_self(const struct ranks *r)
+{
+    (void)r;
+    return 0;
+}
+
+int ranks_count(const struct ranks *r)
+{
+    (void)r;
+    return 1;
+}
+
+void ranks_sum(struct ranks *r, double *x, int count)
+{
+    (void)r, (void)x, (void)count;
+}
+
+void ranks_sum_floats(struct ranks *r, float *x, size_t count)
+{
+    (void)r, (void)x, (void)count;
+}
+
+bool ranks_any(struct ranks *r, bool x)
+{
+    (void)r;
+    return x;
+}
+
+void ranks_merge(struct ranks *r, void *bytes, size_t size)
+{
+    (void)r, (void)bytes, (void)size;
+}
+
+void ranks_spread(struct ranks *r, void *bytes, size_t size)
+{
+    (void)r, (void)bytes, (void)size;
+}
+
+void ranks_end(struct ranks *r, const struct sluice_error *err)
+{
+    (void)r, (void)err;
+}
+#endif

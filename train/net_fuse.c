@@ -98,7 +98,7 @@ static void let_convolutions_measure(struct net *net)
     for (int i = 0; i < net->ops.count; i++) {
         struct op *norm = net_op_of(net, i);
         struct op *conv = norm->def == &op_batchnorm ? convolution_before(norm) : NULL;
-        if (conv) {
+        if (conv && !norm->attr.fixed_stats) {
             norm->measured_by = conv;
             conv->measures = true;
         }

@@ -45,6 +45,12 @@ static inline int op_channels(const struct tensor *t)
     return t->shape[3];
 }
 
+/* batchnorm: normalises by the batch's mean and variance, and learns from them. */
+static inline bool op_by_batch(const struct op *op, const struct pass *pass)
+{
+    return pass->training && !op->attr.fixed_stats;
+}
+
 /* One element of memory that holds float or bf16; for short loops only. */
 static inline float tensor_value(enum sluice_dtype dtype, const void *values, size_t i)
 {

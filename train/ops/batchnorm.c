@@ -5,7 +5,8 @@
  *
  * In training mean and var are the batch's (var without Bessel's correction, as it
  * normalises) and running = (1 - momentum) running + momentum batch, with the corrected
- * variance; else they are the running ones. These are PyTorch's rules. Backward, with
+ * variance; else, and where attr.fixed_stats says so, they are the running ones. These
+ * are PyTorch's rules. Backward, with
  * dz = dy act'(z) and m values per channel:
  *
  *     dbias = sum dz      dweight = sum dz xhat
@@ -90,7 +91,7 @@ static int forward(struct op *op, struct device *dev, struct pass *pass,
     (void)dev, (void)err;
     const size_t m = op_pixels(op->in[0]), c = (size_t)op_channels(op->in[0]);
     for (int k = 0; k < (int)c; k++) {
-        const struct channel ch = channel(op, k, pass->training);
+        const struct channel ch = channel(op, k, op_by_batch(op, pass));
         const float *x = (const float *)op->in[0]->data + k;
         float *y = (float *)op->out[0]->data + k;
         for (size_t i = 0; i < m; i++) {
@@ -98,7 +99,7 @@ static int forward(struct op *op, struct device *dev, struct pass *pass,
             y[i * c] =
                 (float)activation_value(op->attr.act, ch.weight * xhat + ch.bias);
         }
-        if (pass->training)
+        if (op_by_batch(op, pass))
             update_running(op, k, &ch);
     }
     return 0;
@@ -137,7 +138,7 @@ static int backward(struct op *op, struct device *dev, struct pass *pass,
 {
     (void)dev, (void)err;
     for (int k = 0; k < op_channels(op->in[0]); k++)
-        backward_channel(op, k, pass->training);
+        backward_channel(op, k, op_by_batch(op, pass));
     return 0;
 }
 
@@ -154,6 +155,8 @@ static const struct op_case cases[] = {
     { "vector",      8, 1, 1, 48, { .act = ACT_RELU } },
     { "few values",  3, 1, 1,  5, { .act = ACT_NONE } },
     { "wide",        3, 2, 2, 260, { .act = ACT_RELU } },
+    { "fixed",       3, 5, 5, 32, { .act = ACT_RELU, .fixed_stats = true } },
+    { "fixed odd",   3, 3, 2,  7, { .act = ACT_NONE, .fixed_stats = true } },
     { 0 },
 };
 /* clang-format on */

@@ -211,12 +211,12 @@ static struct job settle_all(struct op *op, struct device *dev, const struct pas
     const float *weight = op->param[0] ? op->param[0]->data : NULL;
     const float *bias = op->param[1]->data;
     double mean_before, squares_before;
-    if (pass->training &&
-        !conv2d_moments(op->measured_by, 0, &mean_before, &squares_before))
+    const bool by_batch = op_by_batch(op, pass);
+    if (by_batch && !conv2d_moments(op->measured_by, 0, &mean_before, &squares_before))
         measure(op, dev, &job);
     for (int i = 0; i < job.norm.c; i++) {
         double mean;
-        const double var = settle(op, &job, i, pass->training, &mean);
+        const double var = settle(op, &job, i, by_batch, &mean);
         s->inverse[i] = 1 / sqrt(var + (double)op->attr.eps);
         const double scale = (weight ? (double)weight[i] : 1) * s->inverse[i];
         vector(s, MEAN)[i] = (float)mean;
@@ -261,7 +261,7 @@ static void finish_backward(struct op *op, struct device *dev, struct job *job,
             dbias[i] = (float)dz;
         if (dweight)
             dweight[i] = (float)dzx;
-        set_line(job, i, dz, dzx, pass->training);
+        set_line(job, i, dz, dzx, op_by_batch(op, pass));
     }
     if (op->in[0]->grad)
         each_row(dev, job, backward_body);

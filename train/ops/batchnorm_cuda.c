@@ -62,7 +62,7 @@ static struct channel_args arguments(struct op *op, const struct pass *pass)
     a.running_var = op->buffer[1]->data;
     a.eps = op->attr.eps;
     a.momentum = op->attr.momentum;
-    a.training = pass->training;
+    a.training = op_by_batch(op, pass);
     return a;
 }
 
@@ -70,7 +70,7 @@ static int forward(struct op *op, struct device *dev, struct pass *pass,
                    struct sluice_error *err)
 {
     struct channel_args a = arguments(op, pass);
-    a.sums = pass->training ? SUMS_MOMENTS : SUMS_NONE;
+    a.sums = a.training ? SUMS_MOMENTS : SUMS_NONE;
     a.out = op->out[0]->data;
     const int rc = channel_sum_up(gpu_of(dev), &a, err);
     return rc < 0 ? rc : channel_norm_apply(gpu_of(dev), &a, err);

@@ -60,9 +60,11 @@ struct op_attr {
     enum activation act;     /* batchnorm (fused behind it), activation */
     bool affine_scale_fixed; /* batchnorm: weight stays 1 and is not a parameter */
     float eps,
-        momentum;    /* batchnorm: running = (1-momentum) running + momentum batch */
-    float p;         /* dropout, droppath */
-    bool per_sample; /* droppath: one draw an image, not one a batch */
+        momentum;     /* batchnorm: running = (1-momentum) running + momentum batch */
+    bool fixed_stats; /* batchnorm: the running mean and variance in training, too,
+                         which stay as they are */
+    float p;          /* dropout, droppath */
+    bool per_sample;  /* droppath: one draw an image, not one a batch */
     enum drop_scaling scaling; /* droppath */
     float scale;               /* scale: out = in * scale */
     float label_smoothing;     /* softmax_xent */

@@ -10,9 +10,10 @@
 #include "whole_file.h"
 
 /* Compared as text: a digit of another case is damage, too. */
-static int check_crc(const struct safetensors *st, const char *path, const char *bytes,
-                     size_t size, struct sluice_error *err)
+int checkpoint_check_crc(const struct safetensors *st, const char *path,
+                         const void *file, size_t size, struct sluice_error *err)
 {
+    const char *bytes = file;
     const struct safetensors_text *text = safetensors_text(st, "crc32c");
     char digits[CHECKPOINT_CRC_DIGITS + 1];
     if (!text || text->size != CHECKPOINT_CRC_DIGITS)
@@ -121,7 +122,7 @@ static int parse(struct checkpoint_file *l, const char *path, const void *bytes,
     const struct source source = { &l->st, path, err };
     int rc = safetensors_parse(&l->st, path, bytes, size, err);
     if (rc == 0)
-        rc = check_crc(&l->st, path, bytes, size, err);
+        rc = checkpoint_check_crc(&l->st, path, bytes, size, err);
     if (rc == 0)
         rc = get_meta(&source, &l->meta, &l->optimizer_steps);
     return rc;

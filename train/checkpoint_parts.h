@@ -24,6 +24,9 @@ struct checkpoint_file {
     uint64_t optimizer_steps;
 };
 
+/* The checksum of the file in memory is there, and right. */
+int checkpoint_check_crc(const struct safetensors *st, const char *path,
+                         const void *bytes, size_t size, struct sluice_error *err);
 /* On failure nothing needs freeing. */
 int checkpoint_file_open(struct checkpoint_file *file, const char *path, uint64_t limit,
                          struct sluice_error *err);

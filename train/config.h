@@ -34,6 +34,10 @@ struct config {
     } model;
     struct {
         int weights; /* init_scheme_at() knows which scheme */
+        char from[CONFIG_TEXT];
+        int head; /* enum pretrained_head */
+        char freeze[CONFIG_TEXT];
+        bool freeze_bn_stats;
     } init;
     struct {
         char train[CONFIG_TEXT], validation[CONFIG_TEXT], test[CONFIG_TEXT];

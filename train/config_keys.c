@@ -25,6 +25,14 @@ const struct config_option config_options[] = {
 
     { "init.weights", CONFIG_CHOICE, AT(init.weights), "default", 0, 0, INIT_SCHEME_NAMES, false,
       "first values of convolutions and linear layers; default: the model's own" },
+    { "init.from", CONFIG_STRING, AT(init.from), "", 0, 0, NULL, false,
+      "a run, a checkpoint or a safetensors file whose weights are copied, by name and shape" },
+    { "init.head", CONFIG_CHOICE, AT(init.head), "reset", 0, 0, "reset|keep|auto", false,
+      "the last linear layer of init.from: made anew, copied, or copied if it fits" },
+    { "init.freeze", CONFIG_STRING, AT(init.freeze), "none", 0, 0, NULL, false,
+      "not trained: none, backbone, blocks:K (the first K), or names such as conv1,layer1" },
+    { "init.freeze_bn_stats", CONFIG_BOOL, AT(init.freeze_bn_stats), "true", 0, 0, NULL, false,
+      "batch norms that are not trained keep their statistics, and use them in training" },
 
     { "data.train", CONFIG_STRING, AT(data.train), "", 0, 0, NULL, true,
       "the .sluice file to learn from" },

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "device_memory.h"
+#include "freeze.h"
 #include "init.h"
 #include "trainer_parts.h"
 
@@ -67,6 +68,7 @@ static int build_net(struct trainer *t, struct sluice_error *err)
     if (rc < 0)
         return rc;
     t->model->build(t->net, &model);
+    freeze(t->net, cfg->init.freeze, cfg->init.freeze_bn_stats);
     if ((rc = net_finish(t->net, err)) < 0 || (rc = check_size(t, err)) < 0)
         return rc;
     return optim_create(&t->opt, t->net, &optim, err);
@@ -110,6 +112,10 @@ static int init_weights(struct trainer *t, struct sluice_error *err)
     init_by_scheme(t->net, init_scheme_at(t->cfg->init.weights), t->cfg->seed);
     if (t->model->prepare)
         rc = prepare_model(t, err);
+    if (rc == 0 && *t->cfg->init.from)
+        rc = pretrained_load(t->net, t->cfg->init.from,
+                             (enum pretrained_head)t->cfg->init.head, &t->pretrained,
+                             err);
     const int ended = host_view_end(&view, rc < 0 ? NULL : err);
     rc = rc < 0 ? rc : ended;
     net_params_changed(t->net);
@@ -207,6 +213,22 @@ static void describe_feed(struct trainer *t, const char *what, const struct feed
                 stats.io_reason);
 }
 
+/* What a run of other weights begins with, and what of them is trained. */
+static void describe_start(struct trainer *t)
+{
+    const struct pretrained_report *r = &t->pretrained;
+    const size_t all = net_param_elements(t->net);
+    const size_t trained = net_trainable_elements(t->net);
+    if (r->copied)
+        trainer_say(t, "init   %s: %d tensors copied, %d unused; %d left as made%s%s",
+                    r->path, r->copied, r->unused, r->left, r->left ? ": " : "",
+                    r->names);
+    if (strcmp(t->cfg->init.freeze, "none") != 0)
+        trainer_say(t, "frozen %s: %zu parameters, %zu (%.1f%%) are trained",
+                    t->cfg->init.freeze, all - trained, trained,
+                    100.0 * (double)trained / (double)all);
+}
+
 void trainer_describe(struct trainer *t)
 {
     if (*t->run.path)
@@ -236,6 +258,7 @@ void trainer_describe(struct trainer *t)
     trainer_say(t, "model  %s: %zu parameters, %.1f MFLOP an image, %.0f MiB",
                 t->model->name, net_param_elements(t->net), net_flops(t->net) / 1e6,
                 (double)net_memory(t->net) / 1048576);
+    describe_start(t);
     if (t->at.step)
         trainer_say(t,
                     "continues at epoch %" PRIu64 ", batch %" PRIu64 ", step %" PRIu64
@@ -282,6 +305,7 @@ static int place_run(struct trainer *t, const char *folder, struct sluice_error 
         resolve_path(t->cfg->data.train);
         resolve_path(t->cfg->data.validation);
         resolve_path(t->cfg->data.test);
+        resolve_path(t->cfg->init.from);
         snprintf(t->cfg->data.augment, sizeof(t->cfg->data.augment), "%s",
                  sluice_augment_describe(t->train.augment));
         config_crc(t->crc, t->cfg);
@@ -316,6 +340,9 @@ int trainer_open(struct trainer *t, const char *folder, struct sluice_error *err
     if ((rc = schedule_check(&t->schedule, err)) < 0 || (rc = open_records(t, err)) < 0)
         return rc;
     trainer_describe(t);
+    /* From here on the run needs no file of another run's. */
+    if (t->pretrained.copied && (rc = trainer_save_last(t, err)) < 0)
+        return rc;
     return trainer_flush_log(t, err);
 }
 

@@ -9,6 +9,7 @@
 #include "evaluate.h"
 #include "machine_load.h"
 #include "models/model.h"
+#include "pretrained.h"
 #include "profile.h"
 #include "ranks.h"
 #include "tfevents.h"
@@ -31,6 +32,7 @@ struct trainer {
     struct ranks *ranks; /* NULL: one process alone. Only rank 0 writes anything */
     struct device *dev;
     const struct model_def *model;
+    struct pretrained_report pretrained; /* copied 0: begins with none but its own */
     struct net *net;
     struct optim *opt;
     struct ahead *ahead; /* NULL: each step is done when its call returns */

@@ -1,7 +1,9 @@
 /* resume.c -- a run that was stopped or killed at any step, and continued, ends with
  * the same weights, moments, rows and predictions as one that never stopped. Each run
  * is a process of its own; argv[1] is the device,
- * argv[2] "host" if it is device cuda without a GPU, argv[3] the precision. */
+ * argv[2] "host" if it is device cuda without a GPU, argv[3] the precision, argv[4]
+ * "transfer": runs begin with the weights of another one, which is gone when they are
+ * continued. */
 #include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -22,6 +24,7 @@ enum {
 
 static const char *folder, *device, *precision;
 static char train_file[128], test_file[128];
+static char source[300]; /* "init.from=..."; empty: first values are the run's own */
 
 /* What to do to a run: stop it, or kill it, after this step, or kill it when the row of
  * this epoch is written and the checkpoint is not; 0: nothing. */
@@ -84,7 +87,9 @@ static _Noreturn void child(const char *run_folder, const struct plan *plan)
         "eval.batch_size=32",
         /* On a GPU: streamed, so that runs stop within an
            epoch; a resident set's is enqueued as a whole. */
-        strstr(dev, "cuda") ? "data.on_error=substitute" : "data.on_error=raise"
+        strstr(dev, "cuda") ? "data.on_error=substitute" : "data.on_error=raise",
+        *source ? source : "init.head=reset",
+        *source ? "init.freeze=conv1,bn1" : "init.freeze=none"
     };
     const int count = (int)(sizeof(args) / sizeof(*args));
     int rc = run_folder ? config_from_run(&cfg, run_folder, args, 3, true, &err)
@@ -100,11 +105,21 @@ static _Noreturn void child(const char *run_folder, const struct plan *plan)
                                  : 1);
 }
 
+static void hide_source(bool hide)
+{
+    const char *name = strchr(source, '=') + 1;
+    char hidden[310];
+    snprintf(hidden, sizeof(hidden), "%s.hidden", name);
+    REQUIRE(rename(hide ? name : hidden, hide ? hidden : name) == 0, "%s", name);
+}
+
 /* Returns the exit status, or minus the signal. after >= 0: kill it then. */
 static int run(const char *run_folder, const struct plan *plan, double after)
 {
     int status;
     fflush(NULL);
+    if (run_folder && *source)
+        hide_source(true);
     const pid_t pid = fork();
     REQUIRE(pid >= 0, "fork");
     if (pid == 0)
@@ -115,6 +130,8 @@ static int run(const char *run_folder, const struct plan *plan, double after)
         kill(pid, SIGKILL);
     }
     REQUIRE(waitpid(pid, &status, 0) == pid, "waitpid");
+    if (run_folder && *source)
+        hide_source(false);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
@@ -299,6 +316,12 @@ int main(int argc, char **argv)
     tiny_set_write(train_file, &train);
     tiny_set_write(test_file, &test);
 
+    if (argc > 4 && strcmp(argv[4], "transfer") == 0) {
+        REQUIRE(run(NULL, &none, -1) == 0, "the source");
+        latest(whole);
+        snprintf(source, sizeof(source), "init.from=%s/checkpoints/best.safetensors",
+                 whole);
+    }
     const double start = now();
     const int status = run(NULL, &none, -1);
     const double seconds = now() - start;
@@ -316,7 +339,8 @@ int main(int argc, char **argv)
     same_runs(whole, again, "a complete run continued");
     test_stops(whole);
     test_kills(whole);
-    test_random_kills(whole, seconds);
+    if (!*source) /* it is needed until the first checkpoint stands */
+        test_random_kills(whole, seconds);
     folder_remove(folder);
     return check_done();
 }

@@ -42,6 +42,8 @@ struct tensor *net_avgpool(struct net *net, struct tensor *x, int kernel, int st
 struct tensor *net_globalmax(struct net *net, struct tensor *x);
 struct tensor *net_globalavg(struct net *net, struct tensor *x);
 struct tensor *net_dropout(struct net *net, struct tensor *x, float p);
+/* The same of whole channels of an image. */
+struct tensor *net_dropout_channels(struct net *net, struct tensor *x, float p);
 /* A residual branch that training leaves out with probability p: see ops/droppath.c. */
 struct tensor *net_droppath(struct net *net, struct tensor *x, float p, bool per_sample,
                             enum drop_scaling scaling);

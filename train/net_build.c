@@ -269,6 +269,12 @@ struct tensor *net_dropout(struct net *net, struct tensor *x, float p)
     return net_op(net, &op_dropout, NULL, &(struct op_attr){ .p = p }, x, NULL);
 }
 
+struct tensor *net_dropout_channels(struct net *net, struct tensor *x, float p)
+{
+    const struct op_attr attr = { .p = p, .per_channel = true };
+    return net_op(net, &op_dropout, NULL, &attr, x, NULL);
+}
+
 struct tensor *net_droppath(struct net *net, struct tensor *x, float p, bool per_sample,
                             enum drop_scaling scaling)
 {

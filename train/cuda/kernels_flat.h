@@ -145,6 +145,7 @@ struct drop_args {
     uint32_t threshold;
     float kept;     /* factor of what stays */
     int per_sample; /* droppath */
+    int c;          /* channels, of dropout by channels */
 };
 
 SLUICE_HD static inline void drop_elements(const struct drop_args *g,
@@ -161,6 +162,27 @@ SLUICE_HD static inline void drop_elements(const struct drop_args *g,
                           (i * RUN + (size_t)k) / 4, words + k);
         for (int k = 0; k < RUN; k++)
             v[k] = words[k] >= g->threshold ? v[k] * g->kept : 0;
+        run_store(g->dtype, g->to, i * RUN, n, v);
+    }
+}
+
+/* One draw a channel of an image. */
+SLUICE_HD static inline void drop_channels(const struct drop_args *g,
+                                           const struct spot *at)
+{
+    const size_t c = (size_t)g->c;
+    EACH(i, (g->count + RUN - 1) / RUN, at)
+    {
+        const int n = run_length(i, g->count);
+        float v[RUN];
+        run_load(g->dtype, g->from, i * RUN, n, v);
+        for (int k = 0; k < n; k++) {
+            const size_t element = i * RUN + (size_t)k;
+            uint32_t word;
+            dropout_words_from(g->step->seed, g->step->step, g->number,
+                               element / g->image * c + element % c, 1, &word);
+            v[k] = word >= g->threshold ? v[k] * g->kept : 0;
+        }
         run_store(g->dtype, g->to, i * RUN, n, v);
     }
 }

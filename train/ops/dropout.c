@@ -1,5 +1,9 @@
 /* dropout.c -- in training each element is zeroed with probability p and scaled by
- * 1 / (1 - p) otherwise; else nothing happens. Definition and reference. */
+ * 1 / (1 - p) otherwise; else nothing happens. Definition and reference.
+ *
+ * With per_channel an image's whole channels are zeroed (Tompson, Goroshin, Jain,
+ * LeCun, Bregler: "Efficient object localization using convolutional networks", 2015).
+ */
 #include <string.h>
 
 #include "backends.h"
@@ -12,15 +16,18 @@ static void apply(const struct op *op, const struct pass *pass, const float *fro
     const uint32_t threshold = dropout_threshold(op->attr.p);
     const float scale = 1 / (1 - op->attr.p);
     const size_t count = tensor_elements(op->in[0]);
+    const size_t image = count / (size_t)op_batch(op),
+                 c = (size_t)op_channels(op->in[0]);
     uint32_t words[4];
     if (!pass->training) {
         memcpy(to, from, count * sizeof *to);
         return;
     }
     for (size_t i = 0; i < count; i++) {
-        if (i % 4 == 0)
-            dropout_words(pass->seed, pass->step, op->number, i / 4, words);
-        to[i] = words[i % 4] >= threshold ? from[i] * scale : 0;
+        const size_t draw = op->attr.per_channel ? i / image * c + i % c : i;
+        if (draw % 4 == 0 || op->attr.per_channel)
+            dropout_words(pass->seed, pass->step, op->number, draw / 4, words);
+        to[i] = words[draw % 4] >= threshold ? from[i] * scale : 0;
     }
 }
 
@@ -48,6 +55,9 @@ static const struct op_case cases[] = {
     { "quarter odd", 3, 3, 1, 7, { .p = 0.25F } },
     { "none", 1, 2, 2, 5, { .p = 0 } },
     { "most", 5, 1, 1, 50, { .p = 0.9F } },
+    { "channels", 3, 4, 5, 32, { .p = 0.25F, .per_channel = true } },
+    { "channels odd", 5, 3, 3, 7, { .p = 0.5F, .per_channel = true } },
+    { "channels of one pixel", 3, 1, 1, 19, { .p = 0.1F, .per_channel = true } },
     { 0 },
 };
 

@@ -110,6 +110,42 @@ static void drop(const struct job *job, size_t at, size_t count)
     job->kernels->dropout(&d, job->a, job->y, at, count);
 }
 
+struct image_job {
+    struct drop drop;
+    const struct kernels *kernels;
+    int pixels, c;
+    const char *from;
+    char *to;
+};
+
+static void drop_channels(void *arg, size_t begin, size_t end)
+{
+    const struct image_job *job = arg;
+    const size_t bytes =
+        (size_t)job->pixels * (size_t)job->c * sluice_dtype_size(job->drop.dtype);
+    for (size_t n = begin; n < end; n++)
+        job->kernels->dropout_channels(&job->drop, job->from + n * bytes,
+                                       job->to + n * bytes, n, job->pixels, job->c);
+}
+
+static void dropout(struct op *op, struct device *dev, const struct pass *pass,
+                    const void *from, void *to)
+{
+    const int *in = op->in[0]->shape;
+    struct image_job job = { { op->in[0]->dtype, pass->seed, pass->step, op->number,
+                               op->attr.p },
+                             cpu_kernels(dev),
+                             in[1] * in[2],
+                             in[3],
+                             from,
+                             to };
+    if (pass->training && op->attr.per_channel)
+        threads_for(dev, (size_t)in[0], (size_t)job.pixels * (size_t)job.c,
+                    drop_channels, &job);
+    else
+        each(op, dev, pass, pass->training ? drop : copy, from, NULL, to);
+}
+
 static int activation_forward(struct op *op, struct device *dev, struct pass *pass,
                               struct sluice_error *err)
 {
@@ -203,8 +239,7 @@ static int dropout_forward(struct op *op, struct device *dev, struct pass *pass,
                            struct sluice_error *err)
 {
     (void)err;
-    each(op, dev, pass, pass->training ? drop : copy, op->in[0]->data, NULL,
-         op->out[0]->data);
+    dropout(op, dev, pass, op->in[0]->data, op->out[0]->data);
     return 0;
 }
 
@@ -213,8 +248,7 @@ static int dropout_backward(struct op *op, struct device *dev, struct pass *pass
 {
     (void)err;
     if (op->in[0]->grad)
-        each(op, dev, pass, pass->training ? drop : copy, op->out[0]->grad, NULL,
-             op->in[0]->grad);
+        dropout(op, dev, pass, op->out[0]->grad, op->in[0]->grad);
     return 0;
 }
 

@@ -148,7 +148,8 @@ static int drop(struct op *op, struct device *dev, const struct pass *pass,
                                  .number = op->number,
                                  .threshold = dropout_threshold(op->attr.p),
                                  .kept = kept,
-                                 .per_sample = op->attr.per_sample };
+                                 .per_sample = op->attr.per_sample,
+                                 .c = op_channels(op->in[0]) };
     int rc = 0;
     if (!to)
         return 0;
@@ -156,8 +157,10 @@ static int drop(struct op *op, struct device *dev, const struct pass *pass,
         rc = gpu_set_draws(gpu, pass->seed, pass->step, err);
     if (rc < 0)
         return rc;
-    return op->def == &op_dropout ? each_drop_elements(gpu, runs_of(count), &a, err)
-                                  : each_drop_images(gpu, runs_of(count), &a, err);
+    if (op->def == &op_droppath)
+        return each_drop_images(gpu, runs_of(count), &a, err);
+    return op->attr.per_channel ? each_drop_channels(gpu, runs_of(count), &a, err)
+                                : each_drop_elements(gpu, runs_of(count), &a, err);
 }
 
 static int dropout(struct op *op, struct device *dev, const struct pass *pass,

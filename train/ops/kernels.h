@@ -78,6 +78,9 @@ struct kernels {
     /* Elements first ... first + count - 1 of the tensor; first is a multiple of 64 */
     void (*dropout)(const struct drop *, const void *x, void *y, size_t first,
                     size_t count);
+    /* All of image `n`, of `pixels` rows: one draw a channel. */
+    void (*dropout_channels)(const struct drop *, const void *x, void *y, size_t n,
+                             int pixels, int c);
 
     /* Per channel the sums of (x - shift) and of its square over the rows; shift is
      * (c). The second for square != NULL only. Overwrites. */

@@ -18,6 +18,7 @@
     .add_relu = add_relu,                           \
     .scale = scale,                                 \
     .dropout = dropout,                             \
+    .dropout_channels = dropout_channels,           \
     .channel_sums = channel_sums,                   \
     .norm_forward = norm_forward,                   \
     .norm_sums = norm_sums,                         \

@@ -65,6 +65,7 @@ struct op_attr {
                          which stay as they are */
     float p;          /* dropout, droppath */
     bool per_sample;  /* droppath: one draw an image, not one a batch */
+    bool per_channel; /* dropout: one draw a channel of an image */
     enum drop_scaling scaling; /* droppath */
     float scale;               /* scale: out = in * scale */
     float label_smoothing;     /* softmax_xent */

@@ -247,6 +247,28 @@ SLUICE_HD static inline void gate_multiply(const struct gate_args *g,
     }
 }
 
+struct flatten_args {
+    enum sluice_dtype dtype;
+    size_t count, pixels; /* elements of all images; of one channel */
+    int c;
+    bool back; /* from vectors to images */
+    const void *from;
+    void *to;
+};
+
+SLUICE_HD static inline void reorder(const struct flatten_args *g,
+                                     const struct spot *at)
+{
+    const size_t c = (size_t)g->c, image = g->pixels * c;
+    EACH(i, g->count, at)
+    {
+        const size_t in = i % image; /* of the vector: channel, pixel */
+        const size_t pixel = i - in + in % g->pixels * c + in / g->pixels;
+        number_store(g->dtype, g->to, g->back ? pixel : i,
+                     number_load(g->dtype, g->from, g->back ? i : pixel));
+    }
+}
+
 struct pack_args {
     enum sluice_dtype dtype;
     int k, c, h, w; /* of the filter; of a fully connected layer: of its input */

@@ -1,5 +1,5 @@
-/* flat_cuda.c -- activation, add, add_relu, fork, scale, dropout, droppath and gate on
- * device cuda: passes over memory. */
+/* flat_cuda.c -- activation, add, add_relu, fork, scale, dropout, droppath, flatten and
+ * gate on device cuda: passes over memory. */
 #include "../cuda/gpu.h"
 #include "backends.h"
 #include "dropout.h"
@@ -206,6 +206,34 @@ static int droppath_back(struct op *op, struct device *dev, struct pass *pass,
     return droppath(op, dev, pass, op->out[0]->grad, op->in[0]->grad, err);
 }
 
+static int flatten(const struct op *op, struct device *dev, bool back, const void *from,
+                   void *to, struct sluice_error *err)
+{
+    const int *in = op->in[0]->shape;
+    const struct flatten_args a = { .dtype = op->in[0]->dtype,
+                                    .count = tensor_elements(op->in[0]),
+                                    .pixels = (size_t)in[1] * (size_t)in[2],
+                                    .c = in[3],
+                                    .back = back,
+                                    .from = from,
+                                    .to = to };
+    return to ? each_reorder(gpu_of(dev), a.count, &a, err) : 0;
+}
+
+static int flatten_pass(struct op *op, struct device *dev, struct pass *pass,
+                        struct sluice_error *err)
+{
+    (void)pass;
+    return flatten(op, dev, false, op->in[0]->data, op->out[0]->data, err);
+}
+
+static int flatten_back(struct op *op, struct device *dev, struct pass *pass,
+                        struct sluice_error *err)
+{
+    (void)pass;
+    return flatten(op, dev, true, op->out[0]->grad, op->in[0]->grad, err);
+}
+
 static int gate(struct op *op, struct device *dev, const void *x, void *out,
                 struct sluice_error *err)
 {
@@ -257,6 +285,8 @@ const struct op_backend op_scale_cuda = { .forward = scale_pass,
                                           .backward = scale_back };
 const struct op_backend op_dropout_cuda = { .forward = dropout_pass,
                                             .backward = dropout_back };
+const struct op_backend op_flatten_cuda = { .forward = flatten_pass,
+                                            .backward = flatten_back };
 const struct op_backend op_droppath_cuda = { .forward = droppath_pass,
                                              .backward = droppath_back };
 const struct op_backend op_gate_cuda = { .forward = gate_pass, .backward = gate_back };

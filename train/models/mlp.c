@@ -1,44 +1,25 @@
-/* mlp.c -- fully connected layers with ReLU: 784-128-64-10 has 109,386 parameters. */
-#include <stdio.h>
-
+/* mlp.c -- fully connected layers: 784-128-64-10 has 109,386 parameters. */
 #include "../init.h"
-#include "model.h"
-
-enum {
-    HIDDEN,
-    DROPOUT,
-    LAYERS_MAX = 64,
-};
+#include "dense.h"
 
 static const struct model_option options[] = {
-    [HIDDEN] = { "hidden", .text = "128,64", .help = "units of each hidden layer" },
-    [DROPOUT] = { "dropout", 0, 0, 0.95, "behind each hidden layer" },
+    DENSE_TABLE("128,64", "0"),
     { 0 },
 };
 
 static void build(struct net *net, const struct model_config *config)
 {
     struct tensor *x = net_input(net);
-    const float dropout = (float)config->options[DROPOUT];
-    int units[LAYERS_MAX], i;
-    char name[16];
-    const int hidden =
-        model_whole_numbers(net, config, HIDDEN, "hidden", 1, 65536, LAYERS_MAX, units);
-    for (i = 0; i < hidden; i++) {
-        snprintf(name, sizeof name, "fc%d", i + 1);
-        x = net_linear(net, x, name, units[i], true);
-        x = net_activation(net, x, ACT_RELU);
-        if (dropout > 0)
-            x = net_dropout(net, x, dropout);
-    }
-    snprintf(name, sizeof name, "fc%d", i + 1);
-    x = net_linear(net, x, name, config->classes, true);
+    struct dense list;
+    dense_read(&list, net, config);
+    for (int i = 0; i <= list.hidden; i++)
+        x = dense_layer(net, x, i + 1, &list.at[i]);
     net_softmax_xent(net, x, config->label_smoothing);
 }
 
 const struct model_def model_mlp = {
     .name = "mlp",
-    .help = "fully connected layers with ReLU",
+    .help = "fully connected layers",
     .options = options,
     .build = build,
     .init = init_default,

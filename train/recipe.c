@@ -23,7 +23,8 @@ enum {
 /* Groups chosen on the command line. */
 struct choices {
     struct {
-        char group[64], choice[64];
+        char group[64];
+        const char *choice; /* borrowed */
         bool used;
     } at[GROUPS_MAX];
     int count;
@@ -54,6 +55,12 @@ static void search_folder(int i, char path[PATH_MAX])
     } else if (i == 2) {
         snprintf(path, PATH_MAX, "%s", SLUICE_RECIPE_SOURCE);
     }
+}
+
+static bool is_path(const char *choice)
+{
+    const size_t n = strlen(choice);
+    return strchr(choice, '/') || (n > 5 && strcmp(choice + n - 5, ".yaml") == 0);
 }
 
 /* path = the file "<folder>/<name>.yaml" that is there; false if none is. */
@@ -159,16 +166,28 @@ static int overlay(struct settings *s, const struct settings *from,
 static int load_file(struct settings *out, const char *path, struct choices *choices,
                      int depth, struct sluice_error *err);
 
+int recipe_find_choice(char *path, const char *where, const char *group,
+                       const char *choice, struct sluice_error *err)
+{
+    char name[160];
+    if (is_path(choice)) {
+        snprintf(path, PATH_MAX, "%s", choice);
+        return 0;
+    }
+    if ((size_t)snprintf(name, sizeof(name), "%s/%s", group, choice) >= sizeof(name) ||
+        !find_file(name, path))
+        return not_found(where, group, choice, group, err);
+    return 0;
+}
+
 static int load_group(struct settings *out, const char *where, const char *group,
                       const char *choice, struct sluice_error *err)
 {
-    char name[160], path[PATH_MAX];
+    char path[PATH_MAX];
     struct settings own = { 0 };
-    int rc;
-    snprintf(name, sizeof(name), "%s/%s", group, choice);
-    if (strchr(choice, '/') || !find_file(name, path))
-        return not_found(where, group, choice, group, err);
-    rc = yaml_read_file(&own, path, err);
+    int rc = recipe_find_choice(path, where, group, choice, err);
+    if (rc == 0)
+        rc = yaml_read_file(&own, path, err);
     if (rc == 0 && settings_find(&own, "defaults"))
         rc = sluice_fail(err, SLUICE_EINVAL, "%.200s: a group has no defaults", path);
     if (rc == 0)
@@ -182,20 +201,22 @@ static int load_default(struct settings *out, const struct setting *list, char *
                         struct choices *choices, int depth, struct sluice_error *err)
 {
     char path[PATH_MAX], *choice = strchr(item, '=');
-    const char *where = list->where;
+    const char *where = list->where, *chosen;
     if (!choice) {
         if (strchr(item, '/') || !find_file(item, path))
             return not_found(list->where, "recipe", item, ".", err);
         return load_file(out, path, choices, depth + 1, err);
     }
     *choice++ = 0;
+    chosen = choice;
     for (int i = 0; i < choices->count; i++)
-        if (strcmp(choices->at[i].group, item) == 0) {
+        if (strcmp(choices->at[i].group, item) == 0 &&
+            !is_path(choices->at[i].choice)) {
             choices->at[i].used = true;
-            choice = choices->at[i].choice;
+            chosen = choices->at[i].choice;
             where = "command line";
         }
-    return load_group(out, where, item, choice, err);
+    return load_group(out, where, item, chosen, err);
 }
 
 static int load_defaults(struct settings *out, const struct settings *own,
@@ -268,7 +289,8 @@ static bool is_group(const char *arg, char group[64])
             return false;
     snprintf(name, sizeof(name), "%s/%.64s", group, equals + 1);
     if (strcmp(config_real_name(group), group) != 0)
-        return find_file(name, path); /* model=NAME needs no file */
+        return is_path(equals + 1) ||
+               find_file(name, path); /* model=NAME needs no file */
     for (int i = 0; i < FOLDERS; i++) {
         search_folder(i, folder);
         if (*folder &&
@@ -308,11 +330,11 @@ static int collect_choices(struct choices *c, const char *const *args, int count
         const char *equals = strchr(args[i], '=');
         if (!equals || !is_group(args[i], group))
             continue;
-        if (c->count == GROUPS_MAX || strlen(equals + 1) >= 64)
-            return sluice_fail(err, SLUICE_EINVAL, "'%.100s': too long or one too many",
+        if (c->count == GROUPS_MAX)
+            return sluice_fail(err, SLUICE_EINVAL, "'%.100s': one group too many",
                                args[i]);
         snprintf(c->at[c->count].group, 64, "%s", group);
-        snprintf(c->at[c->count++].choice, 64, "%s", equals + 1);
+        c->at[c->count++].choice = equals + 1;
     }
     return 0;
 }

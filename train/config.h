@@ -42,6 +42,9 @@ struct config {
     struct {
         char train[CONFIG_TEXT], validation[CONFIG_TEXT], test[CONFIG_TEXT];
         char train_range[64], validation_range[64], test_range[64];
+        char fold[32]; /* "1/5" */
+        uint64_t fold_seed;
+        bool fold_stratified;
         char label[64];
         int order, io; /* enum sluice_order, enum sluice_io */
         int on_error;  /* enum sluice_on_error, of training images */

@@ -109,7 +109,7 @@ static int parse_range(struct data_info *info, const char *key, const char *rang
     static const char *const digits = "0123456789";
     const size_t a = strspn(range, digits);
     const size_t b = range[a] == '-' ? strspn(range + a + 1, digits) : 0;
-    info->count = info->all;
+    info->count = info->used = info->all;
     if (!*range)
         return 0;
     /* Eighteen digits fit. */
@@ -122,7 +122,33 @@ static int parse_range(struct data_info *info, const char *key, const char *rang
                            " of %.300s",
                            key, range, info->all - 1, info->path);
     info->first = first;
-    info->count = last - first + 1;
+    info->count = info->used = last - first + 1;
+    return 0;
+}
+
+int data_info_fold(struct data_info *info, const struct config *cfg, bool test,
+                   struct sluice_error *err)
+{
+    const char *text = cfg->data.fold;
+    char *slash = "", *end = "";
+    if (!*text)
+        return 0;
+    const long fold = strtol(text, &slash, 10);
+    const long folds = *slash == '/' ? strtol(slash + 1, &end, 10) : 0;
+    if (*text < '0' || *text > '9' || *slash != '/' || slash[1] < '0' ||
+        slash[1] > '9' || *end || folds < 2 || folds > 1 << 20 || fold < 1 ||
+        fold > folds || (uint64_t)folds > info->count)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "data.fold: '%.30s': expected PART/PARTS, as in 1/5, of the "
+                           "%" PRIu64 " samples of %.300s",
+                           text, info->count, info->path);
+    const uint64_t k = (uint64_t)folds;
+    /* They are dealt out in turn: the first ones may have one more. */
+    const uint64_t held = info->count / k + ((uint64_t)fold <= info->count % k ? 1 : 0);
+    info->folds = (int)folds;
+    info->fold = (int)fold - 1;
+    info->fold_test = test;
+    info->used = test ? held : info->count - held;
     return 0;
 }
 
@@ -325,6 +351,12 @@ int feed_open(struct feed *feed, const struct data_info *info, const struct conf
         .seed = cfg->seed,
         .subset = list,
         .subset_count = list ? info->count : 0,
+        .folds = info->folds,
+        .fold = info->fold,
+        .fold_test = info->fold_test,
+        .fold_seed = cfg->data.fold_seed,
+        .stratified = info->folds && cfg->data.fold_stratified,
+        .class_field = info->folds && *cfg->data.label ? cfg->data.label : NULL,
         .order = options->order,
         .io = (enum sluice_io)cfg->data.io,
         .memory_budget = cfg->data.memory,

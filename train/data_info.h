@@ -12,8 +12,11 @@
 struct data_info {
     const char *path; /* borrowed */
     struct sluice_dataset *dataset;
-    uint64_t first, count;      /* the samples in use: first ... first + count - 1 */
+    uint64_t first, count;      /* the samples of its range: first ... + count - 1 */
     uint64_t all;               /* in the file */
+    uint64_t used;              /* of the range: all, or those of a fold */
+    int folds, fold;            /* 0: no folds; else which of them, from 0 */
+    bool fold_test;             /* that fold alone; else all others */
     struct sluice_shape source; /* of images behind data.crop */
     int label_field;            /* -1: the file has no labels */
     int label_column;           /* in a batch's labels */
@@ -28,6 +31,10 @@ enum sluice_crop_kind feed_test_crop(const struct config *cfg);
  * data.size and data.on_error. */
 int data_info_open(struct data_info *info, const char *key, const char *path,
                    const char *range, const struct config *cfg,
+                   struct sluice_error *err);
+/* Of the samples those that cfg->data.fold ("1/5") leaves for training, or, if `test`,
+ * those that it holds back; all if it is empty. */
+int data_info_fold(struct data_info *info, const struct config *cfg, bool test,
                    struct sluice_error *err);
 void data_info_close(struct data_info *info); /* a zeroed one is fine */
 /* Every label of the samples in use lies in [0, classes). */

@@ -130,15 +130,19 @@ static int open_data(struct evaluator *e, int classes, struct sluice_error *err)
 {
     const struct config *cfg = &e->cfg;
     int rc;
-    const bool test = *cfg->data.test;
-    if (!test && !*cfg->data.validation)
+    const bool test = *cfg->data.test, fold = !test && *cfg->data.fold;
+    if (!test && !fold && !*cfg->data.validation)
         return sluice_fail(err, SLUICE_EINVAL,
                            "data.test: no file named; say data.test=FILE.sluice");
-    rc = data_info_open(&e->info, test ? "data.test" : "data.validation",
-                        test ? cfg->data.test : cfg->data.validation,
-                        test ? cfg->data.test_range : cfg->data.validation_range, cfg,
-                        err);
-    if (rc < 0)
+    if (fold)
+        rc = data_info_open(&e->info, "data.train", cfg->data.train,
+                            cfg->data.train_range, cfg, err);
+    else
+        rc = data_info_open(&e->info, test ? "data.test" : "data.validation",
+                            test ? cfg->data.test : cfg->data.validation,
+                            test ? cfg->data.test_range : cfg->data.validation_range,
+                            cfg, err);
+    if (rc < 0 || (fold && (rc = data_info_fold(&e->info, cfg, true, err)) < 0))
         return rc;
     /* Whatever operations do to an image, its channels stay. */
     const double channels = extra_number(&e->meta, "channels", e->info.source.channels);

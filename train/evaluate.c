@@ -228,6 +228,25 @@ static void sum_up(struct evaluation *e, const double *losses)
     e->accuracy = e->labelled && e->count ? correct / (double)e->count : (double)NAN;
 }
 
+/* Of a range with a fold in use the places that were filled, one behind the other. An
+ * empty place has the number 0, which is another's unless the range begins there. */
+static void close_gaps(struct work *w)
+{
+    struct evaluation *e = w->e;
+    const uint64_t first = w->info->first;
+    uint64_t filled = 0, kept = 0;
+    for (uint64_t i = 0; i < e->count; i++)
+        filled += e->at[i].id == first + i && first + i > 0;
+    for (uint64_t i = 0; i < e->count; i++) {
+        const bool zero = first + i == 0;
+        if (zero ? filled == w->info->used : e->at[i].id != first + i)
+            continue;
+        e->at[kept] = e->at[i];
+        w->losses[kept++] = w->losses[i];
+    }
+    e->count = kept;
+}
+
 int evaluate(struct evaluation *out, struct net *net, struct sluice_loader *loader,
              const struct data_info *info, const struct tta *tta, struct ranks *ranks,
              struct sluice_error *err)
@@ -247,6 +266,8 @@ int evaluate(struct evaluation *out, struct net *net, struct sluice_loader *load
     if (rc == 0) {
         ranks_merge(ranks, e.at, e.count * sizeof(*e.at));
         ranks_merge(ranks, w.losses, e.count * sizeof(*w.losses));
+        if (info->used < info->count)
+            close_gaps(&w);
         sum_up(&e, w.losses);
     } else {
         evaluation_free(&e);

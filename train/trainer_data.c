@@ -23,7 +23,8 @@ static int check_apart(const struct data_info *train, const struct data_info *ot
                        const char *what, struct sluice_error *err)
 {
     const uint64_t end = train->first + train->count;
-    if (!other->dataset || strcmp(train->path, other->path) != 0 ||
+    if (!other->dataset || (train->folds && other->fold_test) ||
+        strcmp(train->path, other->path) != 0 ||
         (train->count == train->all && other->count == other->all) ||
         other->first >= end || train->first >= other->first + other->count)
         return 0;
@@ -39,9 +40,15 @@ static int open_tests(struct trainer *t, struct sluice_error *err)
     const struct config *cfg = t->cfg;
     struct data_info *test = t->validated ? &t->final_info : &t->test_info;
     int rc = 0;
-    if (t->validated)
+    if (*cfg->data.fold) {
+        rc = open_measured(t, &t->test_info, "data.train", cfg->data.train,
+                           cfg->data.train_range, err);
+        if (rc == 0)
+            rc = data_info_fold(&t->test_info, cfg, true, err);
+    } else if (t->validated) {
         rc = open_measured(t, &t->test_info, "data.validation", cfg->data.validation,
                            cfg->data.validation_range, err);
+    }
     if (rc == 0 && *cfg->data.test)
         rc = open_measured(t, test, "data.test", cfg->data.test, cfg->data.test_range,
                            err);
@@ -70,8 +77,14 @@ int trainer_open_data(struct trainer *t, struct sluice_error *err)
         return sluice_fail(err, SLUICE_EINVAL,
                            "%.300s: expected at least 2 classes, found %d",
                            cfg->data.train, t->classes);
-    t->validated = *cfg->data.validation;
-    return open_tests(t, err);
+    t->validated = *cfg->data.validation || *cfg->data.fold;
+    if (*cfg->data.validation && *cfg->data.fold)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "data.fold: '%s': expected no data.validation beside it, "
+                           "found '%.300s'",
+                           cfg->data.fold, cfg->data.validation);
+    rc = data_info_fold(&t->train_info, cfg, false, err);
+    return rc < 0 ? rc : open_tests(t, err);
 }
 
 /* The run's record names the statistics, so that it stands without the file. */
@@ -161,6 +174,6 @@ int trainer_open_feeds(struct trainer *t, struct sluice_error *err)
         return sluice_fail(err, SLUICE_EINVAL,
                            "training.batch_size: expected at most the %" PRIu64
                            " images of %.200s, found %d",
-                           t->train_info.count, cfg->data.train, batch);
+                           t->train_info.used, cfg->data.train, batch);
     return 0;
 }

@@ -136,11 +136,11 @@ static int load_weights(struct trainer *t, const char *path, struct sluice_error
                            "it (%s, not %s)",
                            path, t->at.config_crc, t->crc);
     const double images = extra_number(&t->at, "train_images", -1);
-    if (images >= 0 && images != (double)t->train_info.count)
+    if (images >= 0 && images != (double)t->train_info.used)
         return sluice_fail(err, SLUICE_EINVAL,
                            "%.200s: expected the %.0f images that the run began with, "
                            "found %" PRIu64,
-                           t->cfg->data.train, images, t->train_info.count);
+                           t->cfg->data.train, images, t->train_info.used);
     const double ranks = extra_number(&t->at, "ranks", 1);
     if (ranks != ranks_count(t->ranks))
         return sluice_fail(err, SLUICE_EINVAL,
@@ -208,7 +208,7 @@ static void describe_feed(struct trainer *t, const char *what, const struct feed
     struct sluice_loader_stats stats;
     sluice_loader_stats(feed->loader, &stats);
     trainer_say(t, "%s  %s: %" PRIu64 " images of %dx%dx%d, %d classes; io %s: %s",
-                what, info->path, info->count, info->source.height, info->source.width,
+                what, info->path, info->used, info->source.height, info->source.width,
                 info->source.channels, info->classes, sluice_io_name(stats.io),
                 stats.io_reason);
 }

@@ -113,7 +113,7 @@ int trainer_save(struct trainer *t, const char *name, struct sluice_error *err)
              ",\"images\":%" PRIu64 ",\"seconds\":%.17g,\"wait\":%.17g,"
              "\"total_seconds\":%.17g,\"accuracy\":%.17g}",
              t->classes, data_info_names(&t->train_info), shape.height, shape.width,
-             shape.channels, t->train_info.count, ranks_count(t->ranks), t->sums.loss,
+             shape.channels, t->train_info.used, ranks_count(t->ranks), t->sums.loss,
              t->sums.correct, t->sums.images, t->sums.seconds, t->sums.wait,
              t->total_seconds,
              t->evaluated_step == t->at.step ? t->evaluation.accuracy : -1.0);
@@ -233,7 +233,7 @@ static void put_measured(FILE *to, const struct trainer *t,
 {
     const struct data_info *test = t->validated ? &t->final_info : &t->test_info;
     if (t->validated) {
-        put_json_number(to, "validation_images", (double)t->test_info.count);
+        put_json_number(to, "validation_images", (double)t->test_info.used);
         put_json_number(to, "validation_loss", t->last.test_loss);
         put_json_number(to, "validation_accuracy", r->validation_accuracy);
         put_json_number(to, "best_validation_accuracy", r->best_accuracy);
@@ -262,7 +262,7 @@ static int write_summary(struct trainer *t, const struct trainer_result *r,
     put_json_number(f.to, "parameters", (double)net_param_elements(t->net));
     put_json_number(f.to, "epochs", (double)t->total_epochs);
     put_json_number(f.to, "steps", (double)t->at.step);
-    put_json_number(f.to, "train_images", (double)t->train_info.count);
+    put_json_number(f.to, "train_images", (double)t->train_info.used);
     put_measured(f.to, t, r);
     put_json_number(f.to, "train_loss", t->last.loss);
     put_json_number(f.to, "train_accuracy", t->last.accuracy);

@@ -42,7 +42,7 @@ struct ahead {
 static int count_slots(const struct ahead *a)
 {
     const uint64_t n = (uint64_t)a->o.batch_size;
-    const uint64_t steps = (a->o.info->count + n - 1) / n;
+    const uint64_t steps = (a->o.info->used + n - 1) / n;
     if (!a->stage.resident)
         return STREAMED;
     return steps < SLOTS ? (int)steps : SLOTS;

@@ -1,6 +1,8 @@
 /* train_main.c -- sluice-train: recipe and data in, a trained network out. */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "options.h"
 #include "recipe.h"
@@ -82,6 +84,22 @@ static int train(struct config *cfg, const struct arguments *a, bool *silent,
     return rc;
 }
 
+/* `sluice train search_space=sgd` is the other program's, which lies beside this one.
+ */
+static void hand_searches_over(char **argv)
+{
+    char path[PATH_MAX];
+    bool search = false;
+    for (int i = 1; argv[i]; i++)
+        search = search || strncmp(argv[i], "search_space=", 13) == 0;
+    const ssize_t n = search ? readlink("/proc/self/exe", path, sizeof(path) - 32) : 0;
+    char *slash = n > 0 ? memrchr(path, '/', (size_t)n) : NULL;
+    if (!slash)
+        return;
+    snprintf(slash + 1, 32, "sluice-search");
+    execv(path, argv);
+}
+
 int main(int argc, char **argv)
 {
     static struct config cfg;
@@ -89,6 +107,7 @@ int main(int argc, char **argv)
     struct arguments a = { 0 };
     bool silent = false;
     struct sluice_error err = { .code = SLUICE_OK };
+    hand_searches_over(argv);
     char *epilogue = describe();
     const struct cli_spec spec = {
         .program = "sluice train",

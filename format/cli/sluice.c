@@ -21,6 +21,7 @@ static const struct {
     { "bench", "how fast a file loads, and what limits it" },
     { "augment", "a picture of what augmentation makes of images" },
     { "train", "train a network from a recipe" },
+    { "search", "good values of a recipe's keys, by many runs; lists of runs; folds" },
     { "eval", "accuracy, per-class table and predictions of a trained run" },
     { NULL, NULL },
     /* clang-format on */

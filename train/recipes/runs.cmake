@@ -26,5 +26,6 @@ sluice_program(sluice-train SOURCES train_main.c train_report.c
 sluice_program(sluice-eval SOURCES eval_main.c LINKS sluice::train sluice_cli)
 sluice_program(sluice-augment SOURCES augment_main.c sheet.c
   LINKS sluice::train sluice_cli PNG::PNG m)
+include(search/search.cmake)     # sluice-search
 install(DIRECTORY recipes/ DESTINATION ${CMAKE_INSTALL_DATADIR}/sluice/recipes
   FILES_MATCHING PATTERN "*.yaml")

@@ -1,0 +1,47 @@
+/* products.h -- products of a large matrix with a few vectors, and the two other loops
+ * over many floats that the refinement network needs: one table for each instruction
+ * set.
+ *
+ * A matrix has `rows` rows of `cols` floats without gaps; vector b of x begins at
+ * x + b * ldx. With few vectors all of this is as fast as memory delivers the matrix,
+ * so each function reads it once, in order.
+ *
+ * Results depend on the arguments alone; those of different tables differ by rounding.
+ * Threads: no state; calls on disjoint results may run side by side. */
+#ifndef SLUICE_PRODUCTS_H
+#define SLUICE_PRODUCTS_H
+
+#include <stddef.h>
+
+#include <sluice/error.h>
+
+/* Adam with PyTorch's formula, of one step: m and v keep beta1 and beta2 of themselves
+ * and take what is missing to 1, which floats would say too roughly as 1 - beta2;
+ * step = lr / (1 - beta1^t), root = sqrt(1 - beta2^t). */
+struct adam_rates {
+    float beta1, take1, beta2, take2, eps, step, root;
+};
+
+struct products {
+    const char *isa;
+    /* y[b][r] = sum over c of w[r][c] x[b][c], for n vectors */
+    void (*dots)(const float *w, size_t rows, size_t cols, const float *x, size_t ldx,
+                 int n, float *y, size_t ldy);
+    /* y[b][c] += sum over r of x[b][r] w[r][c]; y's vectors have no gaps */
+    void (*sums)(const float *w, size_t rows, size_t cols, const float *x, size_t ldx,
+                 int n, float *y);
+    /* w[r][c] = sum over i < n of d[i][r] x[i][c]; d's vectors begin every ldd floats,
+     * x's have no gaps */
+    void (*outer)(float *w, size_t rows, size_t cols, const float *d, size_t ldd,
+                  const float *x, int n);
+    void (*adam)(const struct adam_rates *r, size_t n, float *w, float *m, float *v,
+                 const float *g);
+};
+
+extern const struct products products_plain, products_avx2, products_avx512;
+
+/* The best for this CPU; the environment's SLUICE_CPU_ISA limits it as it does device
+ * cpu. Never fails. */
+const struct products *products_choose(void);
+
+#endif

@@ -21,21 +21,15 @@ enum {
     META_TEXT = 2048 * QUOTED + 4096,
 };
 
-/* A tensor of the network or the optimizer under its name in the file. */
-struct item {
-    char name[SAFETENSORS_NAME];
-    struct tensor *tensor;
-};
-
 struct inventory {
-    struct item *item;
+    struct checkpoint_item *item; /* of the network or the optimizer */
     int count;
     size_t bytes;
 };
 
 static void add_item(struct inventory *inv, const char *prefix, struct tensor *t)
 {
-    struct item *item = &inv->item[inv->count++];
+    struct checkpoint_item *item = &inv->item[inv->count++];
     _Static_assert(sizeof t->name + sizeof CHECKPOINT_MOMENTS <= sizeof item->name,
                    "names fit");
     snprintf(item->name, sizeof item->name, "%s%s", prefix, t->name);
@@ -91,7 +85,8 @@ static const char *recipe_of(const struct checkpoint_meta *m)
     return m->recipe ? m->recipe : "";
 }
 
-static void put_meta(struct text *t, const struct checkpoint_meta *m, struct optim *opt)
+static void put_meta(struct text *t, const struct checkpoint_meta *m,
+                     uint64_t optimizer_steps)
 {
     put(t, "{\"__metadata__\":{\"format\":\"pt\",\"sluice\":\"%d\",\"crc32c\":\"",
         CHECKPOINT_VERSION);
@@ -102,8 +97,7 @@ static void put_meta(struct text *t, const struct checkpoint_meta *m, struct opt
         ",\"seed\":\"%" PRIu64 "\",\"epoch\":\"%" PRIu64 "\",\"batch\":\"%" PRIu64
         "\",\"step\":\"%" PRIu64 "\",\"optimizer_steps\":\"%" PRIu64
         "\",\"best_accuracy\":\"%.17g\",\"config_crc\":",
-        m->seed, m->epoch, m->batch, m->step, opt ? optim_steps(opt) : 0,
-        m->best_accuracy);
+        m->seed, m->epoch, m->batch, m->step, optimizer_steps, m->best_accuracy);
     put_quoted(t, m->config_crc);
     put(t, ",\"extra\":");
     put_quoted(t, m->extra);
@@ -112,7 +106,7 @@ static void put_meta(struct text *t, const struct checkpoint_meta *m, struct opt
     put(t, "}");
 }
 
-static void put_entry(struct text *t, const struct item *item, size_t begin)
+static void put_entry(struct text *t, const struct checkpoint_item *item, size_t begin)
 {
     put(t, ",");
     put_quoted(t, item->name);
@@ -123,21 +117,21 @@ static void put_entry(struct text *t, const struct item *item, size_t begin)
 }
 
 /* Length and JSON; spaces until the data is aligned. */
-static int make_header(struct text *t, const struct inventory *inv,
-                       const struct checkpoint_meta *meta, struct optim *opt,
+static int make_header(struct text *t, const struct checkpoint_item *items, int count,
+                       const struct checkpoint_meta *meta, uint64_t optimizer_steps,
                        struct sluice_error *err)
 {
     size_t begin = 0;
-    *t = (struct text){ .room = (size_t)inv->count * ENTRY_TEXT + META_TEXT +
+    *t = (struct text){ .room = (size_t)count * ENTRY_TEXT + META_TEXT +
                                 QUOTED * strlen(recipe_of(meta)),
                         .size = 8 };
     t->at = malloc(t->room);
     if (!t->at)
         return sluice_fail(err, SLUICE_ENOMEM, "no memory for a checkpoint's header");
-    put_meta(t, meta, opt);
-    for (int i = 0; i < inv->count; i++) {
-        put_entry(t, &inv->item[i], begin);
-        begin += tensor_bytes(inv->item[i].tensor);
+    put_meta(t, meta, optimizer_steps);
+    for (int i = 0; i < count; i++) {
+        put_entry(t, &items[i], begin);
+        begin += tensor_bytes(items[i].tensor);
     }
     put(t, "}");
     while (t->size % 64)
@@ -145,6 +139,31 @@ static int make_header(struct text *t, const struct inventory *inv,
     for (int i = 0; i < 8; i++)
         t->at[i] = (char)((t->size - 8) >> (8 * i));
     return 0;
+}
+
+int checkpoint_write(const char *path, const struct checkpoint_item *items, int count,
+                     const struct file_part *bytes, uint64_t optimizer_steps,
+                     const struct checkpoint_meta *meta, struct sluice_error *err)
+{
+    struct text header = { 0 };
+    struct file_part *parts = calloc((size_t)count + 1, sizeof *parts);
+    char digits[CHECKPOINT_CRC_DIGITS + 1];
+    uint32_t crc = 0;
+    int rc = parts ? make_header(&header, items, count, meta, optimizer_steps, err)
+                   : sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", path);
+    if (rc < 0)
+        goto out;
+    parts[0] = (struct file_part){ header.at, header.size };
+    memcpy(parts + 1, bytes, (size_t)count * sizeof *parts);
+    for (int i = 0; i <= count; i++)
+        crc = sluice_crc32c(crc, parts[i].bytes, parts[i].size);
+    snprintf(digits, sizeof digits, "%08" PRIx32, crc);
+    memcpy(header.at + header.crc_at, digits, CHECKPOINT_CRC_DIGITS);
+    rc = whole_file_replace(path, parts, count + 1, err);
+out:
+    free(parts);
+    free(header.at);
+    return rc;
 }
 
 /* Where the tensors' bytes lie for the host; in copies, which the caller frees, if the
@@ -173,40 +192,27 @@ int checkpoint_save(const char *path, struct net *net, struct optim *opt,
                     const struct checkpoint_meta *meta, struct sluice_error *err)
 {
     struct inventory inv;
-    struct text header = { 0 };
-    struct file_part *parts = NULL;
+    struct file_part *bytes = NULL;
     void *copies = NULL;
     int rc = take_inventory(&inv, net, opt, err);
     if (rc < 0)
         return rc;
-    if ((rc = make_header(&header, &inv, meta, opt, err)) < 0)
-        goto out;
-    parts = calloc((size_t)inv.count + 1, sizeof *parts);
-    if (!parts) {
-        rc = sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", path);
-        goto out;
-    }
-    parts[0] = (struct file_part){ header.at, header.size };
-    if ((rc = fetch(parts + 1, &inv, net_device(net), &copies, err)) < 0)
-        goto out;
-    uint32_t crc = 0;
-    for (int i = 0; i <= inv.count; i++)
-        crc = sluice_crc32c(crc, parts[i].bytes, parts[i].size);
-    char digits[CHECKPOINT_CRC_DIGITS + 1];
-    snprintf(digits, sizeof digits, "%08" PRIx32, crc);
-    memcpy(header.at + header.crc_at, digits, CHECKPOINT_CRC_DIGITS);
-    rc = whole_file_replace(path, parts, inv.count + 1, err);
-out:
+    bytes = calloc((size_t)inv.count + 1, sizeof *bytes);
+    rc = bytes ? fetch(bytes, &inv, net_device(net), &copies, err)
+               : sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", path);
+    if (rc == 0)
+        rc = checkpoint_write(path, inv.item, inv.count, bytes,
+                              opt ? optim_steps(opt) : 0, meta, err);
     free(copies);
-    free(parts);
-    free(header.at);
+    free(bytes);
     free(inv.item);
     return rc;
 }
 
 /* Where in the file's data this tensor begins. */
 static int match(const struct checkpoint_file *l, const char *path,
-                 const struct item *item, uint64_t *begin, struct sluice_error *err)
+                 const struct checkpoint_item *item, uint64_t *begin,
+                 struct sluice_error *err)
 {
     const struct safetensors_entry *e = safetensors_find(&l->st, item->name);
     char text[64];

@@ -27,6 +27,19 @@ struct checkpoint_file {
 /* The checksum of the file in memory is there, and right. */
 int checkpoint_check_crc(const struct safetensors *st, const char *path,
                          const void *bytes, size_t size, struct sluice_error *err);
+
+/* A tensor under its name in the file. */
+struct checkpoint_item {
+    char name[SAFETENSORS_NAME];
+    struct tensor *tensor;
+};
+struct file_part; /* whole_file.h */
+
+/* A checkpoint of any tensors, whose bytes lie at bytes[] of the host. */
+int checkpoint_write(const char *path, const struct checkpoint_item *items, int count,
+                     const struct file_part *bytes, uint64_t optimizer_steps,
+                     const struct checkpoint_meta *meta, struct sluice_error *err);
+
 /* On failure nothing needs freeing. */
 int checkpoint_file_open(struct checkpoint_file *file, const char *path, uint64_t limit,
                          struct sluice_error *err);

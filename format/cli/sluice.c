@@ -23,6 +23,7 @@ static const struct {
     { "train", "train a network from a recipe" },
     { "search", "good values of a recipe's keys, by many runs; lists of runs; folds" },
     { "eval", "accuracy, per-class table and predictions of a trained run" },
+    { "vq", "a network that writes the weights of classifiers" },
     { NULL, NULL },
     /* clang-format on */
 };

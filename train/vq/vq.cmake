@@ -11,3 +11,10 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   set_source_files_properties(vq/products_avx512.c PROPERTIES COMPILE_OPTIONS
     "${products_flags};-mavx512f;-mavx512bw;-mavx512vl;-mavx512dq;-mfma;-mprefer-vector-width=512")
 endif()
+
+if(TARGET sluice-train)
+  target_sources(sluice_train PRIVATE
+    vq/vq_config.c vq/vq_data.c vq/vq_file.c vq/vq_inner.c vq/vq_measure.c vq/vq_session.c
+    vq/vq_train.c vq/vq_use.c)
+  sluice_program(sluice-vq SOURCES vq/vq_main.c LINKS sluice::train sluice_cli)
+endif()

@@ -81,6 +81,12 @@ struct config {
         int predictions; /* enum predictions_kind */
     } eval;
     struct {
+        char teacher[CONFIG_TEXT];
+        int weights; /* best, last */
+        double alpha_start, alpha_final, temperature, temperature_final;
+        int alpha_epochs, temperature_epochs;
+    } distill;
+    struct {
         char dir[CONFIG_TEXT], name[64];
         int layout; /* enum run_layout */
         int checkpoint_every_epochs, keep_every_epochs, log_every;

@@ -13,6 +13,7 @@ static const char *const headings[] = {
     [TABLE_EPOCHS] = "epoch,step,loss,accuracy,test_loss,test_accuracy,lr,momentum,"
                      "seconds,images_per_second,wait,memory_mib\n",
     [TABLE_STEPS] = "step,epoch,loss,accuracy,lr,momentum\n",
+    [TABLE_DISTILL] = "epoch,step,loss,student_loss,distill_loss,alpha,temperature\n",
 };
 
 struct table {
@@ -115,6 +116,18 @@ int table_step(struct table *t, const struct step_row *r, struct sluice_error *e
     put(t->file, r->accuracy, ',');
     put(t->file, r->lr, ',');
     put(t->file, r->momentum, '\n');
+    return file_flush(t->file, t->path, err);
+}
+
+int table_distill(struct table *t, const struct distill_row *r,
+                  struct sluice_error *err)
+{
+    fprintf(t->file, "%d,%" PRIu64 ",", r->epoch, r->step);
+    put(t->file, r->loss, ',');
+    put(t->file, r->student, ',');
+    put(t->file, r->soft, ',');
+    put(t->file, r->alpha, ',');
+    put(t->file, r->temperature, '\n');
     return file_flush(t->file, t->path, err);
 }
 

@@ -28,11 +28,22 @@ struct step_row {
     double loss, accuracy, lr, momentum;
 };
 
-/* metrics.csv and steps.csv, appended and flushed row by row. */
+/* One epoch of learning from a teacher: losses are means over its images. */
+struct distill_row {
+    int epoch; /* finished, from 1 */
+    uint64_t step;
+    double loss;    /* what was minimised */
+    double student; /* by labels alone */
+    double soft;    /* T^2 times the divergence from the teacher */
+    double alpha, temperature;
+};
+
+/* metrics.csv, steps.csv and distill.csv, appended and flushed row by row. */
 struct table;
 enum table_kind {
     TABLE_EPOCHS,
     TABLE_STEPS,
+    TABLE_DISTILL,
 };
 
 /* Create the file, or continue it: rows up to and with epoch (or step) `last` stay,
@@ -41,6 +52,8 @@ int table_open(struct table **out, const char *path, enum table_kind kind,
                uint64_t last, struct sluice_error *err);
 int table_epoch(struct table *t, const struct epoch_row *row, struct sluice_error *err);
 int table_step(struct table *t, const struct step_row *row, struct sluice_error *err);
+int table_distill(struct table *t, const struct distill_row *row,
+                  struct sluice_error *err);
 void table_close(struct table *t); /* NULL is fine */
 
 /* All whole rows of a metrics.csv, for plots. The caller frees *rows. */

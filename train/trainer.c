@@ -94,7 +94,8 @@ static int step(struct trainer *t, const struct sluice_batch *b, struct pass *pa
                            .mixes = t->mixes };
     if ((rc = net_resize(t->net, b->count, err)) < 0)
         return rc;
-    if ((rc = take_images(t, b, in->data, err)) < 0)
+    if ((rc = take_images(t, b, in->data, err)) < 0 ||
+        (rc = trainer_distill_step(t, b, pass, err)) < 0)
         return rc;
     if ((rc = net_forward(t->net, pass, err)) < 0)
         return rc;
@@ -137,6 +138,7 @@ int trainer_advance(struct trainer *t, const struct pass *pass, int images, doub
     int rc = 0;
     t->sums.loss += pass->loss * images;
     t->sums.correct += pass->correct;
+    trainer_distill_count(t, images);
     t->sums.images += (uint64_t)images;
     t->sums.wait += wait;
     t->sums.seconds += seconds;

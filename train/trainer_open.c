@@ -305,6 +305,7 @@ static int place_run(struct trainer *t, const char *folder, struct sluice_error 
         resolve_path(t->cfg->data.train);
         resolve_path(t->cfg->data.validation);
         resolve_path(t->cfg->data.test);
+        resolve_path(t->cfg->distill.teacher);
         resolve_path(t->cfg->init.from);
         snprintf(t->cfg->data.augment, sizeof(t->cfg->data.augment), "%s",
                  sluice_augment_describe(t->train.augment));
@@ -326,7 +327,8 @@ static int place_run(struct trainer *t, const char *folder, struct sluice_error 
 int trainer_open(struct trainer *t, const char *folder, struct sluice_error *err)
 {
     int rc = trainer_open_parts(t, err);
-    if (rc < 0 || (rc = place_run(t, folder, err)) < 0)
+    if (rc < 0 || (rc = trainer_distill_begin(t, !folder, err)) < 0 ||
+        (rc = place_run(t, folder, err)) < 0 || (rc = trainer_distill_keep(t, err)) < 0)
         return rc;
     if (t->ranks)
         spread_weights(t);
@@ -351,6 +353,7 @@ void trainer_close(struct trainer *t)
     free(t->mixes);
     evaluation_free(&t->evaluation);
     tfevents_close(t->events);
+    trainer_distill_close(t);
     table_close(t->steps);
     table_close(t->epochs);
     if (t->log)

@@ -9,9 +9,11 @@
 #include "evaluate.h"
 #include "machine_load.h"
 #include "models/model.h"
+#include "ops/distill.h"
 #include "pretrained.h"
 #include "profile.h"
 #include "ranks.h"
+#include "teacher.h"
 #include "tfevents.h"
 #include "trainer.h"
 
@@ -19,6 +21,7 @@
  * was interrupted still reports on all of its images. */
 struct epoch_sums {
     double loss, correct;
+    double hard, soft; /* losses by labels and by a teacher */
     uint64_t images;
     double seconds, wait;
 };
@@ -53,6 +56,10 @@ struct trainer {
     FILE *log;
     struct table *epochs, *steps; /* steps NULL: not wanted */
     struct tfevents *events;
+
+    struct teacher teacher; /* logits NULL: labels alone */
+    struct distill distill; /* of the present step */
+    struct table *distilled;
 
     uint64_t steps_per_epoch, total_steps;
     int total_epochs;
@@ -105,6 +112,17 @@ int trainer_advance(struct trainer *t, const struct pass *pass, int images, doub
 /* Steps ahead of their results, where the device has memory of its own. */
 int trainer_open_ahead(struct trainer *t, struct sluice_error *err);
 int trainer_train_ahead(struct trainer *t, struct sluice_error *err);
+
+/* Learning from a teacher, in trainer_distill.c; without one they do nothing. Before
+ * the run's folder is made, and once it is there: */
+int trainer_distill_begin(struct trainer *t, bool new_run, struct sluice_error *err);
+int trainer_distill_keep(struct trainer *t, struct sluice_error *err);
+/* Into the pass: the teacher's logits of these images, and what they count. */
+int trainer_distill_step(struct trainer *t, const struct sluice_batch *b,
+                         struct pass *pass, struct sluice_error *err);
+void trainer_distill_count(struct trainer *t, int images);
+int trainer_distill_record(struct trainer *t, struct sluice_error *err);
+void trainer_distill_close(struct trainer *t);
 
 int trainer_save(struct trainer *t, const char *name, struct sluice_error *err);
 /* The numbers of a checkpoint's own JSON; `missing` if it is not there. */

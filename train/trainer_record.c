@@ -72,6 +72,8 @@ void trainer_load_extra(struct trainer *t)
     t->sums = (struct epoch_sums){
         .loss = extra_number(&t->at, "loss_sum", 0),
         .correct = extra_number(&t->at, "correct", 0),
+        .hard = extra_number(&t->at, "hard_sum", 0),
+        .soft = extra_number(&t->at, "soft_sum", 0),
         .images = (uint64_t)extra_number(&t->at, "images", 0),
         .seconds = extra_number(&t->at, "seconds", 0),
         .wait = extra_number(&t->at, "wait", 0),
@@ -111,11 +113,12 @@ int trainer_save(struct trainer *t, const char *name, struct sluice_error *err)
              "\"train_images\":%" PRIu64
              ",\"ranks\":%d,\"loss_sum\":%.17g,\"correct\":%.17g"
              ",\"images\":%" PRIu64 ",\"seconds\":%.17g,\"wait\":%.17g,"
-             "\"total_seconds\":%.17g,\"accuracy\":%.17g}",
+             "\"hard_sum\":%.17g,\"soft_sum\":%.17g,\"teacher_crc\":%" PRIu32
+             ",\"total_seconds\":%.17g,\"accuracy\":%.17g}",
              t->classes, data_info_names(&t->train_info), shape.height, shape.width,
              shape.channels, t->train_info.used, ranks_count(t->ranks), t->sums.loss,
              t->sums.correct, t->sums.images, t->sums.seconds, t->sums.wait,
-             t->total_seconds,
+             t->sums.hard, t->sums.soft, t->teacher.crc, t->total_seconds,
              t->evaluated_step == t->at.step ? t->evaluation.accuracy : -1.0);
     snprintf(file, sizeof(file), "checkpoints/%s.safetensors", name);
     return save_with_recipe(t, run_file(path, &t->run, file), err);
@@ -152,6 +155,7 @@ int trainer_record_epoch(struct trainer *t, struct sluice_error *err)
     event(t, "images_per_second", r->images_per_second);
     fprintf(t->log, "%s\n", epoch_line(line, r, t->total_epochs));
     if ((rc = table_epoch(t->epochs, r, err)) < 0 ||
+        (rc = trainer_distill_record(t, err)) < 0 ||
         (rc = tfevents_flush(t->events, err)) < 0 ||
         (rc = trainer_flush_log(t, err)) < 0)
         return rc;

@@ -3,7 +3,7 @@
  * is a process of its own; argv[1] is the device,
  * argv[2] "host" if it is device cuda without a GPU, argv[3] the precision, argv[4]
  * "transfer": runs begin with the weights of another one, which is gone when they are
- * continued. */
+ * continued; or "distill": they learn from its logits. */
 #include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -25,6 +25,7 @@ enum {
 static const char *folder, *device, *precision;
 static char train_file[128], test_file[128];
 static char source[300]; /* "init.from=..."; empty: first values are the run's own */
+static bool distills;    /* the source is "distill.teacher=..." */
 
 /* What to do to a run: stop it, or kill it, after this step, or kill it when the row of
  * this epoch is written and the checkpoint is not; 0: nothing. */
@@ -75,10 +76,11 @@ static _Noreturn void child(const char *run_folder, const struct plan *plan)
     snprintf(train, sizeof(train), "data.train=%s", train_file);
     snprintf(test, sizeof(test), "data.test=%s", test_file);
     snprintf(dir, sizeof(dir), "run.dir=%s", folder);
-    const char *const augment = /* device cuda does not mix */
-        strstr(dev, "cuda") ? "data.augment=[flip, translate: {pad: 1}, normalize]"
-                            : "data.augment=[flip, translate: {pad: 1}, normalize, "
-                              "cutmix: {p: 0.3, per: sample}, mixup: {p: 0.5}]";
+    const char *const augment = /* device cuda does not mix, nor do teachers */
+        strstr(dev, "cuda") || distills
+            ? "data.augment=[flip, translate: {pad: 1}, normalize]"
+            : "data.augment=[flip, translate: {pad: 1}, normalize, "
+              "cutmix: {p: 0.3, per: sample}, mixup: {p: 0.5}]";
     const char *const args[] = {
         plan->save, dir, "run.log_every=1", dev, prec, train, test, "threads=2",
         "data.threads=2", "model=cnn_small", "model.width=0.125", "model.dropout=0.2",
@@ -89,7 +91,9 @@ static _Noreturn void child(const char *run_folder, const struct plan *plan)
            epoch; a resident set's is enqueued as a whole. */
         strstr(dev, "cuda") ? "data.on_error=substitute" : "data.on_error=raise",
         *source ? source : "init.head=reset",
-        *source ? "init.freeze=conv1,bn1" : "init.freeze=none"
+        distills  ? "distill={alpha_epochs: 2, temperature: 3, temperature_final: 2}"
+        : *source ? "init.freeze=conv1,bn1"
+                  : "init.freeze=none"
     };
     const int count = (int)(sizeof(args) / sizeof(*args));
     int rc = run_folder ? config_from_run(&cfg, run_folder, args, 3, true, &err)
@@ -208,6 +212,8 @@ static void same_runs(const char *whole, const char *other, const char *what)
     same_text(whole, other, "metrics.csv", 8, what);
     same_text(whole, other, "steps.csv", 99, what);
     same_text(whole, other, "predictions.csv", 99, what);
+    if (distills)
+        same_text(whole, other, "distill.csv", 99, what);
 }
 
 /* Continue until it ends; how often it took. */
@@ -316,11 +322,12 @@ int main(int argc, char **argv)
     tiny_set_write(train_file, &train);
     tiny_set_write(test_file, &test);
 
-    if (argc > 4 && strcmp(argv[4], "transfer") == 0) {
+    if (argc > 4) {
         REQUIRE(run(NULL, &none, -1) == 0, "the source");
         latest(whole);
-        snprintf(source, sizeof(source), "init.from=%s/checkpoints/best.safetensors",
-                 whole);
+        distills = strcmp(argv[4], "distill") == 0;
+        snprintf(source, sizeof(source), "%s=%.200s/checkpoints/best.safetensors",
+                 distills ? "distill.teacher" : "init.from", whole);
     }
     const double start = now();
     const int status = run(NULL, &none, -1);

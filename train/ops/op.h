@@ -23,6 +23,8 @@
 #include "../device.h"
 #include "../tensor.h"
 
+struct distill;
+
 /* One pass over one batch. */
 struct pass {
     bool training; /* batch statistics, dropout */
@@ -32,6 +34,7 @@ struct pass {
         *labels; /* class of image i at labels[i * label_stride]; NULL: no loss */
     int label_stride;
     const struct sluice_mix *mixes; /* NULL, or (images): how they were mixed */
+    struct distill *distill; /* NULL: labels alone; see distill.h. Not on device cuda */
     /* Filled by the loss operator's forward. */
     double loss;    /* mean over the batch */
     double correct; /* images whose largest logit is their label; of mixed images, the

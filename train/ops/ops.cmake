@@ -3,7 +3,7 @@ target_sources(sluice_train PRIVATE
   device.c
   ops/backends.c ops/registry.c
   ops/activation.c ops/add.c ops/add_relu.c ops/batchnorm.c ops/conv2d.c ops/dropout.c ops/droppath.c ops/flatten.c ops/fork.c
-  ops/gate.c ops/globalpool.c ops/linear.c ops/pool.c ops/scale.c ops/softmax_xent.c)
+  ops/distill.c ops/gate.c ops/globalpool.c ops/linear.c ops/pool.c ops/scale.c ops/softmax_xent.c)
 
 include(cuda/cuda.cmake) # device cuda
 

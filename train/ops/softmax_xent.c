@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <math.h>
 
+#include "distill.h"
 #include "softmax_xent.h"
 
 static int shape(struct op *op, struct sluice_error *err)
@@ -104,7 +105,7 @@ static int forward(struct op *op, struct device *dev, struct pass *pass,
             loss += xent_target(smoothing, classes, &labels, k) * (lse - (double)x[k]);
         correct += xent_share(&labels, largest);
     }
-    pass->loss = loss / op_batch(op);
+    pass->loss = distill_loss(op, pass, loss / op_batch(op));
     pass->correct = correct;
     return 0;
 }
@@ -117,6 +118,7 @@ static int backward(struct op *op, struct device *dev, struct pass *pass,
     const double smoothing = (double)op->attr.label_smoothing;
     const float *p = op->out[0]->data;
     float *dx = op->in[0]->grad;
+    struct distill_image soft;
     if (!dx)
         return 0;
     if (!pass->labels)
@@ -127,10 +129,12 @@ static int backward(struct op *op, struct device *dev, struct pass *pass,
         const int rc = xent_labels(&labels, op, pass, n, err);
         if (rc < 0)
             return rc;
-        for (int k = 0; k < classes; k++)
+        distill_begin(&soft, op, pass, n);
+        for (int k = 0; k < classes; k++) {
+            const double target = xent_target(smoothing, classes, &labels, k);
             dx[k] =
-                (float)(((double)p[k] - xent_target(smoothing, classes, &labels, k)) /
-                        op_batch(op));
+                (float)distill_slope(&soft, k, ((double)p[k] - target) / op_batch(op));
+        }
     }
     return 0;
 }

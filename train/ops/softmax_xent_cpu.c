@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "../device_cpu.h"
+#include "distill.h"
 #include "softmax_xent.h"
 
 struct image_loss {
@@ -88,7 +89,7 @@ static int forward(struct op *op, struct device *dev, struct pass *pass,
         pass->loss += job.images[n].loss;
         pass->correct += job.images[n].correct;
     }
-    pass->loss /= count;
+    pass->loss = distill_loss(op, pass, pass->loss / count);
     return 0;
 }
 
@@ -100,6 +101,7 @@ static int backward(struct op *op, struct device *dev, struct pass *pass,
     const double smoothing = (double)op->attr.label_smoothing;
     const float *p = op->out[0]->data;
     struct tensor *t = op->in[0];
+    struct distill_image soft;
     if (!t->grad)
         return 0;
     if (!pass->labels)
@@ -110,11 +112,13 @@ static int backward(struct op *op, struct device *dev, struct pass *pass,
         const int rc = xent_labels(&labels, op, pass, n, err);
         if (rc < 0)
             return rc;
+        distill_begin(&soft, op, pass, n);
         for (int k = 0; k < classes; k++) {
             const size_t at = (size_t)n * (size_t)classes + (size_t)k;
             const double target = xent_target(smoothing, classes, &labels, k);
+            const double hard = ((double)p[at] - target) / count;
             tensor_set_value(t->dtype, t->grad, at,
-                             (float)(((double)p[at] - target) / count));
+                             (float)distill_slope(&soft, k, hard));
         }
     }
     return 0;

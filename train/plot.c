@@ -12,6 +12,7 @@ enum {
     RIGHT = 24,
     TOP = 52,
     BOTTOM = 56,
+    LEGEND_LINE = 16,
 };
 
 /* Okabe and Ito's colours, which the colour-blind tell apart. */
@@ -140,18 +141,42 @@ static void draw_series(FILE *to, const struct plot *p, int which, const struct 
                     place_x(x, p->x[i]), place_y(y, s->y[i]), colours[which]);
 }
 
+/* A legend's entry: a stroke, and a text of about this width. */
+static double entry_width(const char *name)
+{
+    double width = 50;
+    for (; *name; name++)
+        width += ((unsigned char)*name & 0xc0) == 0x80 ? 0 : 7.5; /* of UTF-8 */
+    return width;
+}
+
+/* Lines of the legend in all, and where entry `which` stands. */
+static int place_entry(const struct plot *p, int which, double *x)
+{
+    int line = 1;
+    double at = LEFT;
+    for (int i = 0; i <= which && i < p->series_count; i++) {
+        const double width = entry_width(p->series[i].name);
+        if (at > LEFT && at + width - 24 > WIDTH) {
+            at = LEFT;
+            line++;
+        }
+        *x = at;
+        at += width;
+    }
+    return line;
+}
+
 static void draw_legend(FILE *to, const struct plot *p)
 {
-    double at = LEFT;
     for (int i = 0; i < p->series_count; i++) {
+        double x = LEFT;
+        const int y = 40 + LEGEND_LINE * (place_entry(p, i, &x) - 1);
         fprintf(to,
-                "<line x1=\"%.1f\" y1=\"40\" x2=\"%.1f\" y2=\"40\" stroke=\"%s\" "
+                "<line x1=\"%.1f\" y1=\"%d\" x2=\"%.1f\" y2=\"%d\" stroke=\"%s\" "
                 "stroke-width=\"3\"/>\n",
-                at, at + 20, colours[i]);
-        label(to, at + 26, 44, "start", "", p->series[i].name);
-        for (const char *c = p->series[i].name; *c; c++)
-            at += 7.5;
-        at += 50;
+                x, y, x + 20, y, colours[i]);
+        label(to, x + 26, y + 4, "start", "", p->series[i].name);
     }
 }
 
@@ -160,6 +185,8 @@ static void draw(FILE *to, const struct plot *p)
     const double none = (double)NAN;
     double x0 = none, x1 = none, y0 = none, y1 = none;
     char turned[64];
+    double ignored;
+    const int more = LEGEND_LINE * (place_entry(p, p->series_count - 1, &ignored) - 1);
     for (int i = 0; i < p->count; i++) {
         widen(&x0, &x1, p->x[i]);
         for (int k = 0; k < p->series_count; k++)
@@ -171,8 +198,10 @@ static void draw(FILE *to, const struct plot *p)
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" "
             "width=\"%d\" height=\"%d\" font-family=\"sans-serif\" font-size=\"12\" "
             "fill=\"#333\">\n<rect width=\"%d\" height=\"%d\" fill=\"#ffffff\"/>\n",
-            WIDTH, HEIGHT, WIDTH, HEIGHT, WIDTH, HEIGHT);
+            WIDTH, HEIGHT + more, WIDTH, HEIGHT + more, WIDTH, HEIGHT + more);
     label(to, LEFT, 24, "start", " font-size=\"16\" font-weight=\"bold\"", p->title);
+    draw_legend(to, p);
+    fprintf(to, "<g transform=\"translate(0 %d)\">\n", more);
     draw_grid(to, &x, &y);
     label(to, (LEFT + WIDTH - RIGHT) / 2.0, HEIGHT - 14, "middle", "", p->x_label);
     snprintf(turned, sizeof(turned), " transform=\"rotate(-90 18 %d)\"",
@@ -180,8 +209,7 @@ static void draw(FILE *to, const struct plot *p)
     label(to, 18, (TOP + HEIGHT - BOTTOM) / 2.0, "middle", turned, p->y_label);
     for (int k = 0; k < p->series_count; k++)
         draw_series(to, p, k, &x, &y);
-    draw_legend(to, p);
-    fputs("</svg>\n", to);
+    fputs("</g>\n</svg>\n", to);
 }
 
 int plot_write(const char *path, const struct plot *p, struct sluice_error *err)

@@ -56,6 +56,33 @@ sluice train recipe="$first/config.yaml" run.name=second >out 2>err || fail "aga
 cmp "$first/predictions.csv" runs/latest/predictions.csv || fail "the record is another run"
 [ "$first" != "$(readlink -f runs/latest)" ] || fail "latest"
 
+# Several runs in one chart: a line each, through all of its epochs.
+sluice train recipe="$first/config.yaml" training.epochs=3 run.name="a <third>" >out 2>err ||
+  fail "third: $(cat err)"
+sluice plot "$first" runs/latest --what=loss,test_accuracy --out=chart.svg 2>err || fail "plot: $(cat err)"
+python3 - <<'PYTHON' || fail "chart.svg"
+import xml.etree.ElementTree as e
+svg = "{http://www.w3.org/2000/svg}"
+root = e.parse("chart.svg").getroot()
+points = [len(p.get("d").split()) // 2 for p in root.iter(svg + "path") if p.get("stroke-width") == "2"]
+assert points == [8, 3, 8, 3], points
+names = [t.text for t in root.iter(svg + "text")]
+for name in "first: loss", "a <third>: loss", "first: test_accuracy", "epoch":
+    assert name in names, names
+PYTHON
+sluice plot runs/latest --labels=only --table=steps.csv --what=lr --out=steps.svg &&
+  grep -q '>only<' steps.svg || fail "plot of steps"
+bad_plot() {
+  sluice plot "${@:2}" --out=no.svg 2>err
+  [ $? = 2 ] && grep -q -- "$1" err && [ ! -e no.svg ] || fail "plot ${*:2}: $(cat err)"
+}
+bad_plot "no column 'lose'; the first are epoch, step, loss" runs/latest --what=lose
+bad_plot "expected 1 to 6 lines, found 4 columns of 2 runs" runs/latest "$first" --what=loss,lr,lr,lr
+bad_plot "expected 1 to 6 lines, found 0 columns" runs/latest --what=
+bad_plot "expected 1 names, found 2" runs/latest --labels=a,b
+sluice plot nothere 2>err && fail "plot of no run"
+sluice plot runs/latest --table=nothere.csv 2>err && fail "plot of no table"
+
 # Evaluation agrees with the run, also from a checkpoint and with views.
 sluice eval "$first" >out 2>err || fail "eval: $(cat err)"
 cmp "$first/predictions.csv" "$first/eval/predictions.csv" || fail "eval predicts otherwise"

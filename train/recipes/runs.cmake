@@ -1,7 +1,7 @@
 # Recipes, runs and the programs. Recipes are YAML, so without libyaml there is no
 # trainer; the other parts do not need it.
 pkg_check_modules(YAML QUIET IMPORTED_TARGET yaml-0.1)
-target_sources(sluice_train PRIVATE metrics.c tfevents.c plot.c)
+target_sources(sluice_train PRIVATE metrics.c tfevents.c plot.c table_read.c)
 if(NOT YAML_FOUND)
   message(STATUS "sluice: libyaml: no, so no sluice-train, sluice-eval and sluice-augment")
   return()
@@ -25,6 +25,7 @@ set_source_files_properties(trainer_record.c PROPERTIES COMPILE_DEFINITIONS
 sluice_program(sluice-train SOURCES train_main.c train_report.c
   LINKS sluice::train sluice_cli)
 sluice_program(sluice-eval SOURCES eval_main.c LINKS sluice::train sluice_cli)
+sluice_program(sluice-plot SOURCES plot_main.c LINKS sluice::train sluice_cli m)
 sluice_program(sluice-augment SOURCES augment_main.c sheet.c
   LINKS sluice::train sluice_cli PNG::PNG m)
 include(search/search.cmake)     # sluice-search

@@ -90,6 +90,8 @@ struct config {
         char dir[CONFIG_TEXT], name[64];
         int layout; /* enum run_layout */
         int checkpoint_every_epochs, keep_every_epochs, log_every;
+        int gradients_every;
+        char gradients[CONFIG_TEXT];
         double checkpoint_every_seconds;
         bool plots, profile;
     } run;

@@ -13,6 +13,7 @@ static const char *const headings[] = {
     [TABLE_EPOCHS] = "epoch,step,loss,accuracy,test_loss,test_accuracy,lr,momentum,"
                      "seconds,images_per_second,wait,memory_mib\n",
     [TABLE_STEPS] = "step,epoch,loss,accuracy,lr,momentum\n",
+    [TABLE_GRADIENTS] = "step,epoch,parameter,quartile1,median,quartile3,norm\n",
     [TABLE_DISTILL] = "epoch,step,loss,student_loss,distill_loss,alpha,temperature\n",
 };
 
@@ -128,6 +129,16 @@ int table_distill(struct table *t, const struct distill_row *r,
     put(t->file, r->soft, ',');
     put(t->file, r->alpha, ',');
     put(t->file, r->temperature, '\n');
+    return file_flush(t->file, t->path, err);
+}
+
+int table_gradient(struct table *t, const struct gradient_row *r,
+                   struct sluice_error *err)
+{
+    fprintf(t->file, "%" PRIu64 ",%d,%s,", r->step, r->epoch, r->name);
+    for (int i = 0; i < 3; i++)
+        put(t->file, r->quartile[i], ',');
+    put(t->file, r->norm, '\n');
     return file_flush(t->file, t->path, err);
 }
 

@@ -38,12 +38,22 @@ struct distill_row {
     double alpha, temperature;
 };
 
-/* metrics.csv, steps.csv and distill.csv, appended and flushed row by row. */
+/* A parameter's gradient in one step; NaN: not measured. */
+struct gradient_row {
+    uint64_t step; /* done, from 1 */
+    int epoch;     /* from 1 */
+    const char *name;
+    double quartile[3], norm; /* of the absolute values */
+};
+
+/* metrics.csv, steps.csv, distill.csv and gradients.csv, appended and flushed row by
+ * row. */
 struct table;
 enum table_kind {
     TABLE_EPOCHS,
     TABLE_STEPS,
     TABLE_DISTILL,
+    TABLE_GRADIENTS,
 };
 
 /* Create the file, or continue it: rows up to and with epoch (or step) `last` stay,
@@ -54,6 +64,8 @@ int table_epoch(struct table *t, const struct epoch_row *row, struct sluice_erro
 int table_step(struct table *t, const struct step_row *row, struct sluice_error *err);
 int table_distill(struct table *t, const struct distill_row *row,
                   struct sluice_error *err);
+int table_gradient(struct table *t, const struct gradient_row *row,
+                   struct sluice_error *err);
 void table_close(struct table *t); /* NULL is fine */
 
 /* All whole rows of a metrics.csv, for plots. The caller frees *rows. */

@@ -103,6 +103,8 @@ static int step(struct trainer *t, const struct sluice_batch *b, struct pass *pa
         (rc = net_backward(t->net, pass, err)) < 0)
         return rc;
     *images = join_ranks(t, pass, b->count);
+    if ((rc = trainer_gradients_record(t, err)) < 0)
+        return rc;
     const double before = clock_seconds();
     optim_step(t->opt, now.lr, now.momentum);
     t->profile.optimizer += clock_seconds() - before;

@@ -194,6 +194,9 @@ static int open_records(struct trainer *t, struct sluice_error *err)
         return rc < 0 ? rc : 0;
     rc = table_open(&t->epochs, run_file(path, &t->run, "metrics.csv"), TABLE_EPOCHS,
                     t->at.epoch, err);
+    if (rc == 0 && t->cfg->run.gradients_every)
+        rc = table_open(&t->gradients, run_file(path, &t->run, "gradients.csv"),
+                        TABLE_GRADIENTS, t->at.step, err);
     if (rc == 0 && t->cfg->run.log_every)
         rc = table_open(&t->steps, run_file(path, &t->run, "steps.csv"), TABLE_STEPS,
                         t->at.step, err);
@@ -327,7 +330,8 @@ static int place_run(struct trainer *t, const char *folder, struct sluice_error 
 int trainer_open(struct trainer *t, const char *folder, struct sluice_error *err)
 {
     int rc = trainer_open_parts(t, err);
-    if (rc < 0 || (rc = trainer_distill_begin(t, !folder, err)) < 0 ||
+    if (rc < 0 || (rc = trainer_gradients_check(t, err)) < 0 ||
+        (rc = trainer_distill_begin(t, !folder, err)) < 0 ||
         (rc = place_run(t, folder, err)) < 0 || (rc = trainer_distill_keep(t, err)) < 0)
         return rc;
     if (t->ranks)
@@ -354,6 +358,7 @@ void trainer_close(struct trainer *t)
     evaluation_free(&t->evaluation);
     tfevents_close(t->events);
     trainer_distill_close(t);
+    table_close(t->gradients);
     table_close(t->steps);
     table_close(t->epochs);
     if (t->log)

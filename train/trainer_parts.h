@@ -60,6 +60,7 @@ struct trainer {
     struct teacher teacher; /* logits NULL: labels alone */
     struct distill distill; /* of the present step */
     struct table *distilled;
+    struct table *gradients; /* NULL: not wanted */
 
     uint64_t steps_per_epoch, total_steps;
     int total_epochs;
@@ -123,6 +124,11 @@ int trainer_distill_step(struct trainer *t, const struct sluice_batch *b,
 void trainer_distill_count(struct trainer *t, int images);
 int trainer_distill_record(struct trainer *t, struct sluice_error *err);
 void trainer_distill_close(struct trainer *t);
+
+/* gradients.csv, in trainer_gradients.c: whether it can be; and, when a step's
+ * gradients are there, its rows, if it is time. */
+int trainer_gradients_check(const struct trainer *t, struct sluice_error *err);
+int trainer_gradients_record(struct trainer *t, struct sluice_error *err);
 
 int trainer_save(struct trainer *t, const char *name, struct sluice_error *err);
 /* The numbers of a checkpoint's own JSON; `missing` if it is not there. */

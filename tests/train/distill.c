@@ -186,7 +186,9 @@ static void whole_runs(const char *folder)
     CHECK(strstr(said, "last.safetensors: mlp, ") && strstr(said, "images right"), "%s",
           said);
     snprintf(path, sizeof path, "%s/distill.csv", student);
-    char *text = (char *)file_read(path, &size), *line = strchr(text, '\n') + 1;
+    char *text = (char *)file_read(path, &size), *line;
+    text[size] = 0;
+    line = strchr(text, '\n') + 1;
     for (int i = 0; i < 7; i++, line += *line == ',')
         row[i] = strtod(line, &line);
     CHECK(row[0] == 1 && near(row[2], 0, 1e-6, 0) && row[3] > 0.1 &&

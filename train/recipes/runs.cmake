@@ -10,7 +10,7 @@ target_sources(sluice_train PRIVATE
   settings.c yaml_read.c recipe.c config.c config_json.c config_keys.c config_model.c config_text.c config_views.c
   run_config.c data_info.c evaluate.c evaluate_text.c trainer.c trainer_ahead.c cuda/ahead.c cuda/stage.c trainer_data.c
   trainer_open.c trainer_plan.c trainer_record.c machine_load.c
-  teacher.c teacher_run.c trainer_distill.c
+  gradient_stats.c teacher.c teacher_run.c trainer_distill.c trainer_gradients.c
   outputs.c ranks.c)
 target_link_libraries(sluice_train PRIVATE PkgConfig::YAML)
 if(SLUICE_HAVE_MPI)

@@ -51,6 +51,7 @@ struct tensor *net_droppath(struct net *net, struct tensor *x, float p, bool per
 struct tensor *net_gate(struct net *net, struct tensor *x, struct tensor *factors);
 /* (n, 1, 1, c h w), channel by channel; a linear layer needs no such thing. */
 struct tensor *net_flatten(struct net *net, struct tensor *x);
+struct tensor *net_softmax(struct net *net, struct tensor *x);
 struct tensor *net_scale(struct net *net, struct tensor *x, float scale);
 struct tensor *net_add(struct net *net, struct tensor *a, struct tensor *b);
 struct tensor *net_add_relu(struct net *net, struct tensor *a, struct tensor *b);

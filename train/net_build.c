@@ -294,6 +294,11 @@ struct tensor *net_flatten(struct net *net, struct tensor *x)
     return net_op(net, &op_flatten, NULL, &(struct op_attr){ 0 }, x, NULL);
 }
 
+struct tensor *net_softmax(struct net *net, struct tensor *x)
+{
+    return net_op(net, &op_softmax, NULL, &(struct op_attr){ 0 }, x, NULL);
+}
+
 struct tensor *net_scale(struct net *net, struct tensor *x, float scale)
 {
     return net_op(net, &op_scale, NULL, &(struct op_attr){ .scale = scale }, x, NULL);

@@ -51,6 +51,7 @@ static const struct written written[] = {
     { "residual_mlp", "skips", "1:1",
       "linear fork activation linear linear add_relu linear softmax_xent" },
     { "cnn", "layers", "", "globalavg linear softmax_xent" },
+    { "mlp", "hidden", "", "linear softmax_xent" },
     { "cnn", "layers",
       "conv:4:kernel=5:stride=2:bn=true:activation=identity,avg:3:stride=1:pad=1,"
       "max=2",
@@ -226,6 +227,26 @@ static void computes(struct device *dev)
     net_free(r.net);
 }
 
+/* Cross-entropy of probabilities, which are 1 and nine zeros: it goes no lower. */
+static void softmax_twice(struct device *dev)
+{
+    struct rig r = { .dev = dev };
+    struct model_values options;
+    model_defaults(model_find("mlp"), &options);
+    rig_set_text("mlp", &options, "hidden", "");
+    rig_set("mlp", &options, "softmax", 1);
+    rig_model(&r, "mlp", &(struct net_input){ 2, 1, 1, 1 }, &options);
+    for (int i = 0; i < 2; i++)
+        init_constant(net_param(r.net, i), 0);
+    ((float *)net_param(r.net, 1)->data)[3] = 100;
+    net_params_changed(r.net);
+    r.labels[0] = r.labels[1] = 3;
+    REQUIRE(net_forward(r.net, &r.pass, &r.err) == 0, "%s", r.err.message);
+    CHECK(near(r.pass.loss, 1.46115, 1e-5, 0) && r.pass.correct == 2, "loss %g",
+          r.pass.loss);
+    net_free(r.net);
+}
+
 static void by_heart(const char *device, const char *model, const char *option,
                      const char *list)
 {
@@ -251,6 +272,7 @@ int main(int argc, char **argv)
     rig_device(&r, device);
     if (r.dev->compute == SLUICE_F32)
         computes(r.dev);
+    softmax_twice(r.dev);
     for (size_t i = 0; i < sizeof written / sizeof *written; i++)
         becomes(r.dev, &written[i]);
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)

@@ -269,6 +269,60 @@ SLUICE_HD static inline void reorder(const struct flatten_args *g,
     }
 }
 
+struct softmax_args {
+    enum sluice_dtype dtype;
+    size_t rows;
+    int c;
+    const void *x, *dy;
+    void *out; /* y, or dx */
+};
+
+SLUICE_HD static inline double row_value(const struct softmax_args *g, size_t k)
+{
+    return (double)number_load(g->dtype, g->x, k);
+}
+
+SLUICE_HD static inline double log_sum(const struct softmax_args *g, size_t first)
+{
+    const size_t end = first + (size_t)g->c;
+    double top = row_value(g, first), sum = 0;
+    for (size_t k = first + 1; k < end; k++)
+        top = fmax(top, row_value(g, k));
+    for (size_t k = first; k < end; k++)
+        sum += exp(row_value(g, k) - top);
+    return top + log(sum);
+}
+
+/* A thread, a row. */
+SLUICE_HD static inline void softmax_rows(const struct softmax_args *g,
+                                          const struct spot *at)
+{
+    const size_t c = (size_t)g->c;
+    EACH(i, g->rows, at)
+    {
+        const double lse = log_sum(g, i * c);
+        for (size_t k = i * c; k < (i + 1) * c; k++)
+            number_store(g->dtype, g->out, k, (float)exp(row_value(g, k) - lse));
+    }
+}
+
+SLUICE_HD static inline void softmax_slopes(const struct softmax_args *g,
+                                            const struct spot *at)
+{
+    const size_t c = (size_t)g->c;
+    EACH(i, g->rows, at)
+    {
+        const double lse = log_sum(g, i * c);
+        double sum = 0;
+        for (size_t k = i * c; k < (i + 1) * c; k++)
+            sum += exp(row_value(g, k) - lse) * (double)number_load(g->dtype, g->dy, k);
+        for (size_t k = i * c; k < (i + 1) * c; k++)
+            number_store(g->dtype, g->out, k,
+                         (float)(exp(row_value(g, k) - lse) *
+                                 ((double)number_load(g->dtype, g->dy, k) - sum)));
+    }
+}
+
 struct pack_args {
     enum sluice_dtype dtype;
     int k, c, h, w; /* of the filter; of a fully connected layer: of its input */

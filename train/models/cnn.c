@@ -22,6 +22,7 @@ enum {
     DROPOUT,
     BN,
     PROJECT,
+    SOFTMAX,
 };
 
 #define TABLE(layers, bn)                                                              \
@@ -38,7 +39,8 @@ enum {
                   1,                                                                   \
                   "in blocks, which of two numbers of channels that differ gets a "    \
                   "1x1 convolution",                                                   \
-                  "branch|skip" }
+                  "branch|skip" },                                                     \
+    [SOFTMAX] = { "softmax", 0, 0, 1, LIST_SOFTMAX_HELP, .whole = true }
 
 static const struct model_option plain_options[] = {
     TABLE("conv:32,conv:64,max:2,conv:128,max:2:stride=3,conv:256", 0),
@@ -179,6 +181,7 @@ static void build(struct net *net, const struct model_config *config)
         x = next_item(&b, x);
     x = net_globalavg(net, x);
     x = net_linear(net, x, "fc", config->classes, true);
+    x = list_softmax(net, x, config->options[SOFTMAX]);
     net_softmax_xent(net, x, config->label_smoothing);
 }
 

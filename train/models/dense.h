@@ -25,6 +25,7 @@ enum {
     DENSE_HIDDEN,
     DENSE_ACTIVATION,
     DENSE_DROPOUT,
+    DENSE_SOFTMAX,
     DENSE_OPTIONS,
 };
 /* clang-format off */
@@ -35,7 +36,8 @@ enum {
                            .help = "of hidden layers; a list has one for each, and "   \
                                    "may go on for the output" },                       \
     [DENSE_DROPOUT] = { "dropout", .text = (dropout),                                  \
-                        .help = "behind hidden layers, or a list likewise" }
+                        .help = "behind hidden layers, or a list likewise" },          \
+    [DENSE_SOFTMAX] = { "softmax", 0, 0, 1, LIST_SOFTMAX_HELP, .whole = true }
 /* clang-format on */
 
 /* Lists of one entry are for every hidden layer; the output layer has no activation and

@@ -87,6 +87,11 @@ int list_activations(struct net *net, const char *option, const char *text, int 
     return count;
 }
 
+struct tensor *list_softmax(struct net *net, struct tensor *x, double wanted)
+{
+    return wanted > 0 ? net_softmax(net, x) : x;
+}
+
 /* "2:1" or "2=1". */
 static bool parse_pair(const char *part, int *from, int *to)
 {

@@ -24,6 +24,10 @@ int list_activations(struct net *net, const char *option, const char *text, int 
 bool list_activation(const char *word, enum activation *out);
 /* The activation of a choice's number. */
 enum activation list_choice(double number);
+/* Of an option "softmax", and what it does to the logits. */
+#define LIST_SOFTMAX_HELP                                                              \
+    "1: softmax before the loss has its own, as in some publications"
+struct tensor *list_softmax(struct net *net, struct tensor *x, double wanted);
 /* Pairs "1:0,2:0" (also "1=0"): out[1] = 0, out[2] = 0, and -1 where nothing is said.
  * Numbers before the colon are 0 .. count - 1, those behind it at most as large. */
 bool list_skips(struct net *net, const char *option, const char *text, int count,

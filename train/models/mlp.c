@@ -14,6 +14,7 @@ static void build(struct net *net, const struct model_config *config)
     dense_read(&list, net, config);
     for (int i = 0; i <= list.hidden; i++)
         x = dense_layer(net, x, i + 1, &list.at[i]);
+    x = list_softmax(net, x, config->options[DENSE_SOFTMAX]);
     net_softmax_xent(net, x, config->label_smoothing);
 }
 

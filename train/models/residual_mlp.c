@@ -100,6 +100,7 @@ static void build(struct net *net, const struct model_config *config)
     for (int i = 0; i < b.list.hidden; i++)
         x = hidden_layer(&b, x, i);
     x = dense_layer(net, x, b.list.hidden + 1, &b.list.at[b.list.hidden]);
+    x = list_softmax(net, x, config->options[DENSE_SOFTMAX]);
     net_softmax_xent(net, x, config->label_smoothing);
 }
 

@@ -1,5 +1,5 @@
-/* flat_cuda.c -- activation, add, add_relu, fork, scale, dropout, droppath, flatten and
- * gate on device cuda: passes over memory. */
+/* flat_cuda.c -- activation, add, add_relu, fork, scale, dropout, droppath, flatten,
+ * softmax and gate on device cuda: passes over memory. */
 #include "../cuda/gpu.h"
 #include "backends.h"
 #include "dropout.h"
@@ -234,6 +234,34 @@ static int flatten_back(struct op *op, struct device *dev, struct pass *pass,
     return flatten(op, dev, true, op->out[0]->grad, op->in[0]->grad, err);
 }
 
+static struct softmax_args rows_of(const struct op *op)
+{
+    return (struct softmax_args){ .dtype = op->in[0]->dtype,
+                                  .rows = op_pixels(op->in[0]),
+                                  .c = op_channels(op->in[0]) };
+}
+
+static int softmax_pass(struct op *op, struct device *dev, struct pass *pass,
+                        struct sluice_error *err)
+{
+    (void)pass;
+    struct softmax_args a = rows_of(op);
+    a.x = op->in[0]->data;
+    a.out = op->out[0]->data;
+    return each_softmax_rows(gpu_of(dev), a.rows, &a, err);
+}
+
+static int softmax_back(struct op *op, struct device *dev, struct pass *pass,
+                        struct sluice_error *err)
+{
+    (void)pass;
+    struct softmax_args a = rows_of(op);
+    a.x = op->in[0]->data;
+    a.dy = op->out[0]->grad;
+    a.out = op->in[0]->grad;
+    return a.out ? each_softmax_slopes(gpu_of(dev), a.rows, &a, err) : 0;
+}
+
 static int gate(struct op *op, struct device *dev, const void *x, void *out,
                 struct sluice_error *err)
 {
@@ -285,6 +313,8 @@ const struct op_backend op_scale_cuda = { .forward = scale_pass,
                                           .backward = scale_back };
 const struct op_backend op_dropout_cuda = { .forward = dropout_pass,
                                             .backward = dropout_back };
+const struct op_backend op_softmax_cuda = { .forward = softmax_pass,
+                                            .backward = softmax_back };
 const struct op_backend op_flatten_cuda = { .forward = flatten_pass,
                                             .backward = flatten_back };
 const struct op_backend op_droppath_cuda = { .forward = droppath_pass,

@@ -160,7 +160,7 @@ extern const struct op_def *const op_registry[];
 
 extern const struct op_def op_conv2d, op_linear, op_batchnorm, op_activation,
     op_maxpool, op_avgpool, op_globalmax, op_globalavg, op_add, op_add_relu, op_fork,
-    op_dropout, op_droppath, op_flatten, op_gate, op_scale, op_softmax_xent;
+    op_dropout, op_droppath, op_flatten, op_softmax, op_gate, op_scale, op_softmax_xent;
 
 /* softmax_xent's out[0] holds the class probabilities (n, 1, 1, classes), float. Its
  * backward needs no out->grad: it starts from d loss / d loss = 1. */

@@ -72,6 +72,7 @@ struct config {
         int name;
         double max_lr, pct_start, div, final_div;
         double eta_min, peak_epoch, gamma, step_epochs, end_factor;
+        int drops;
         double base_momentum, max_momentum;
         bool linear_anneal, cycle_momentum, per_epoch;
     } schedule;

@@ -105,7 +105,8 @@ static double step_lr(const struct schedule_config *c, uint64_t step)
 {
     const double unit =
         c->per_epoch ? c->step_epochs : c->step_epochs * (double)c->steps_per_epoch;
-    return c->lr * pow(c->gamma, floor(elapsed(c, step) / unit));
+    const double times = floor(elapsed(c, step) / unit);
+    return c->lr * pow(c->gamma, c->drops ? fmin(times, c->drops) : times);
 }
 
 static const struct schedule_def schedules[] = {

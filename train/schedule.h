@@ -23,6 +23,7 @@ struct schedule_config {
         peak_epoch; /* triangular: lr rises from 0 to max_lr until there, then to 0 */
     double gamma;   /* step: times gamma ... */
     double step_epochs; /* ... every so many epochs */
+    int drops;          /* ... so many times at most; 0: no end */
     double end_factor;  /* linear: from lr to lr * end_factor */
     double momentum;    /* constant value; onecycle cycles it if cycle_momentum */
     bool cycle_momentum;

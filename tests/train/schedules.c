@@ -76,6 +76,20 @@ static void onecycle_others(void)
     CHECK(isfinite(lr(&c, 0)) && near(lr(&c, 0), 2e-3, 1e-7, 0), "%.17g", lr(&c, 0));
 }
 
+static void drop(void)
+{
+    const struct schedule_config c = { .name = "step",
+                                       .lr = 1e-3,
+                                       .steps = 30000,
+                                       .steps_per_epoch = 469,
+                                       .gamma = 0.1,
+                                       .step_epochs = 10000.0 / 469,
+                                       .drops = 1 };
+    CHECK(lr(&c, 0) == 1e-3 && lr(&c, 9999) == 1e-3, "%g", lr(&c, 9999));
+    CHECK(near(lr(&c, 10000), 1e-4, 1e-19, 0) && lr(&c, 29999) == lr(&c, 10000), "%g",
+          lr(&c, 10000));
+}
+
 static void cosine(void)
 {
     struct schedule_config c = { .name = "cosine",
@@ -175,6 +189,7 @@ int main(void)
     onecycle_cos();
     onecycle_others();
     cosine();
+    drop();
     linear();
     steps_and_triangles();
     refusals();

@@ -41,7 +41,7 @@ static void check_dots(const struct products *p, size_t cols, int n)
             double sum = 0;
             for (size_t c = 0; c < cols; c++)
                 sum += (double)w[r * cols + c] * (double)x[(size_t)b * COLS_MOST + c];
-            CHECK(near(y[(size_t)b * ROWS + r], sum, 2e-5, 0),
+            CHECK(near((double)y[(size_t)b * ROWS + r], sum, 2e-5, 0),
                   "%s: %zu columns, %d vectors: dot of row %zu, vector %d: %g, not %g",
                   p->isa, cols, n, r, b, (double)y[(size_t)b * ROWS + r], sum);
         }
@@ -59,7 +59,7 @@ static void check_sums(const struct products *p, size_t cols, int n)
             double sum = 2;
             for (size_t r = 0; r < ROWS; r++)
                 sum += (double)w[r * cols + c] * (double)x[(size_t)b * COLS_MOST + r];
-            CHECK(near(y[(size_t)b * cols + c], sum, 2e-5, 0),
+            CHECK(near((double)y[(size_t)b * cols + c], sum, 2e-5, 0),
                   "%s: %zu columns, %d vectors: sum of column %zu, vector %d: %g, "
                   "not %g",
                   p->isa, cols, n, c, b, (double)y[(size_t)b * cols + c], sum);
@@ -77,7 +77,7 @@ static void check_outer(const struct products *p, size_t cols, int n)
             for (int k = 0; k < n; k++)
                 sum += (double)d[(size_t)k * COLS_MOST + r] *
                        (double)x[(size_t)k * cols + c];
-            CHECK(near(y[r * cols + c], sum, 2e-5, 0),
+            CHECK(near((double)y[r * cols + c], sum, 2e-5, 0),
                   "%s: %zu columns, %d products: %zu, %zu: %g, not %g", p->isa, cols, n,
                   r, c, (double)y[r * cols + c], sum);
         }
@@ -101,8 +101,8 @@ static void check_adam(const struct products *p)
         p->adam(&r, 2, weight, m, v, g[t - 1]);
     }
     for (int i = 0; i < 2; i++)
-        CHECK(near(weight[i], wanted[i], 2e-7, 0), "%s: adam: %.9g, not %.9g", p->isa,
-              (double)weight[i], wanted[i]);
+        CHECK(near((double)weight[i], wanted[i], 2e-7, 0), "%s: adam: %.9g, not %.9g",
+              p->isa, (double)weight[i], wanted[i]);
 }
 
 static void check_table(const struct products *p)

@@ -178,7 +178,7 @@ int vq_sample(const char *from, const char *folder, int n, uint32_t first,
         goto out;
     const size_t size = vq_inner_size(s.inner);
     const int at_once = s.options.samples;
-    thetas = malloc((size_t)at_once * size * sizeof *thetas);
+    thetas = calloc((size_t)at_once, size * sizeof *thetas);
     if (!thetas)
         rc = sluice_fail(err, SLUICE_ENOMEM, "no memory for %d classifiers", at_once);
     for (int done = 0; done < n && rc == 0; done += at_once) {

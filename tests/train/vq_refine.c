@@ -184,8 +184,9 @@ static void check_differences(const struct refine_shape *shape, int n)
         double norm = 0;
         for (size_t i = 0; i < p->count; i++)
             norm += (double)g[i] * (double)g[i];
-        /* A step along the gradient that changes the objective enough to be seen. */
-        const double step = 0.001 / sqrt(norm);
+        /* A step along the gradient that changes the objective by at least 0.0003, or
+         * rounding would show. */
+        const double step = norm < 1 ? 3e-4 / norm : 1e-3 / sqrt(norm);
         float *kept = malloc(p->count * sizeof *kept);
         double side[2];
         REQUIRE(kept, "no memory");

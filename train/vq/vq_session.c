@@ -21,11 +21,12 @@ static int open_device(struct vq_session *s, struct sluice_error *err)
         rc = device_open(&s->dev, "ref", "f32", s->cfg->threads, err);
     if (rc < 0)
         return rc;
-    const int threads = s->cfg->threads ? s->cfg->threads : sluice_cpus();
     s->workers = s->dev->workers;
-    if (s->workers || threads == 1)
+    s->threads = s->dev->threads;
+    if (s->workers)
         return 0;
-    rc = workers_open(&s->own, threads, err);
+    s->threads = s->cfg->threads ? s->cfg->threads : sluice_cpus();
+    rc = s->threads > 1 ? workers_open(&s->own, s->threads, err) : 0;
     s->workers = s->own;
     return rc;
 }
@@ -117,8 +118,7 @@ int vq_session_open_refiner(struct vq_session *s, struct sluice_error *err)
             "free: fewer stages or options, or a smaller hidden, take "
             "less, and bias_only=true least",
             (double)need / 1e6, (double)there / 1e6);
-    const int threads = s->cfg->threads ? s->cfg->threads : sluice_cpus();
-    return refiner_open(&s->refiner, &s->options, s->workers, threads, err);
+    return refiner_open(&s->refiner, &s->options, s->workers, s->threads, err);
 }
 
 void vq_session_close(struct vq_session *s)

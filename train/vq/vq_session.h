@@ -10,8 +10,9 @@
 struct vq_session {
     struct vq_config *cfg;
     struct device *dev;
-    struct workers *own; /* NULL: the device's are used */
-    struct workers *workers;
+    struct workers *own;     /* NULL: the device's are used */
+    struct workers *workers; /* NULL: the caller alone */
+    int threads;
     struct vq_data data;
     struct vq_inner *inner;
     struct refiner *refiner;

@@ -11,6 +11,10 @@
 #include "vq_session.h"
 #include "vq_use.h"
 
+enum {
+    TOGETHER = 16, /* classifiers in memory */
+};
+
 static void tell(void (*to)(void *, const char *), void *ctx, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -177,12 +181,11 @@ int vq_sample(const char *from, const char *folder, int n, uint32_t first,
         (rc = make_folder(folder, err)) < 0)
         goto out;
     const size_t size = vq_inner_size(s.inner);
-    const int at_once = s.options.samples;
-    thetas = calloc((size_t)at_once, size * sizeof *thetas);
+    thetas = malloc(TOGETHER * (size + 1) * sizeof *thetas);
     if (!thetas)
-        rc = sluice_fail(err, SLUICE_ENOMEM, "no memory for %d classifiers", at_once);
-    for (int done = 0; done < n && rc == 0; done += at_once) {
-        const int some = n - done < at_once ? n - done : at_once;
+        rc = sluice_fail(err, SLUICE_ENOMEM, "no memory for %d classifiers", TOGETHER);
+    for (int done = 0; done < n && rc == 0; done += TOGETHER) {
+        const int some = n - done < TOGETHER ? n - done : TOGETHER;
         rc = vq_session_sample(&s, VQ_DRAW_SAMPLE, 0, first + (uint32_t)done, some,
                                thetas, err);
         for (int i = 0; i < some && rc == 0; i++) {

@@ -94,7 +94,8 @@ struct config {
         int gradients_every;
         char gradients[CONFIG_TEXT];
         double checkpoint_every_seconds;
-        bool plots, profile;
+        bool plots, profile, wandb;
+        char wandb_project[64], wandb_tags[CONFIG_TEXT], wandb_notes[CONFIG_TEXT];
     } run;
 };
 

@@ -203,6 +203,14 @@ const struct config_option config_options[] = {
       "draw plots/*.svg" },
     { "run.profile", CONFIG_BOOL, AT(run.profile), "false", 0, 0, NULL, true,
       "say how long each operator takes, and how fast it is; profile.json" },
+    { "run.wandb", CONFIG_BOOL, AT(run.wandb), "false", 0, 0, NULL, true,
+      "record for Weights & Biases, without a network: wandb sync RUN/wandb/offline-*" },
+    { "run.wandb_project", CONFIG_STRING, AT(run.wandb_project), "sluice", 0, 0, NULL, true,
+      "the project there" },
+    { "run.wandb_tags", CONFIG_STRING, AT(run.wandb_tags), "", 0, 0, NULL, true,
+      "of the run there, as in baseline,short" },
+    { "run.wandb_notes", CONFIG_STRING, AT(run.wandb_notes), "", 0, 0, NULL, true,
+      "about the run there" },
     { NULL, CONFIG_BOOL, 0, 0, NULL, 0, 0, NULL, false, NULL },
     /* clang-format on */
 };

@@ -186,6 +186,28 @@ static int open_log(struct trainer *t, struct sluice_error *err)
     return 0;
 }
 
+/* The configuration goes along, every key of it. */
+static int open_wandb(struct trainer *t, struct sluice_error *err)
+{
+    const char *name = strrchr(t->run.path, '/');
+    char *json = NULL;
+    size_t size = 0;
+    FILE *to = open_memstream(&json, &size);
+    if (to)
+        config_write_json(to, t->cfg);
+    if (!to || fclose(to)) {
+        free(json);
+        return sluice_fail(err, SLUICE_ENOMEM, "%.300s: out of memory", t->run.path);
+    }
+    const struct wandb_about about = { t->cfg->run.wandb_project,
+                                       name ? name + 1 : t->run.path,
+                                       t->cfg->run.wandb_notes, t->cfg->run.wandb_tags,
+                                       json };
+    const int rc = wandb_open(&t->wandb, t->run.path, &about, t->at.step, err);
+    free(json);
+    return rc;
+}
+
 static int open_records(struct trainer *t, struct sluice_error *err)
 {
     char path[RUN_PATH];
@@ -202,7 +224,8 @@ static int open_records(struct trainer *t, struct sluice_error *err)
                         t->at.step, err);
     if (rc < 0)
         return rc;
-    return tfevents_continue(&t->events, t->run.path, t->at.step, err);
+    rc = tfevents_continue(&t->events, t->run.path, t->at.step, err);
+    return rc < 0 || !t->cfg->run.wandb ? rc : open_wandb(t, err);
 }
 
 static void describe_feed(struct trainer *t, const char *what, const struct feed *feed,
@@ -359,6 +382,7 @@ void trainer_close(struct trainer *t)
     tfevents_close(t->events);
     trainer_distill_close(t);
     table_close(t->gradients);
+    wandb_close(t->wandb);
     table_close(t->steps);
     table_close(t->epochs);
     if (t->log)

@@ -16,6 +16,7 @@
 #include "teacher.h"
 #include "tfevents.h"
 #include "trainer.h"
+#include "wandb.h"
 
 /* Sums over the present epoch. They are part of a checkpoint, so that an epoch that
  * was interrupted still reports on all of its images. */
@@ -56,6 +57,7 @@ struct trainer {
     FILE *log;
     struct table *epochs, *steps; /* steps NULL: not wanted */
     struct tfevents *events;
+    struct wandb *wandb; /* NULL: not wanted */
 
     struct teacher teacher; /* logits NULL: labels alone */
     struct distill distill; /* of the present step */

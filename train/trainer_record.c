@@ -101,6 +101,15 @@ static int save_with_recipe(struct trainer *t, const char *path,
     return rc;
 }
 
+/* What was recorded until now, before a checkpoint that will not record it again. */
+static int flush_records(struct trainer *t, struct sluice_error *err)
+{
+    int rc = t->events ? tfevents_flush(t->events, err) : 0;
+    if (rc == 0 && t->wandb)
+        rc = wandb_flush(t->wandb, err);
+    return rc;
+}
+
 int trainer_save(struct trainer *t, const char *name, struct sluice_error *err)
 {
     char path[RUN_PATH], file[64];
@@ -121,7 +130,8 @@ int trainer_save(struct trainer *t, const char *name, struct sluice_error *err)
              t->sums.hard, t->sums.soft, t->teacher.crc, t->total_seconds,
              t->evaluated_step == t->at.step ? t->evaluation.accuracy : -1.0);
     snprintf(file, sizeof(file), "checkpoints/%s.safetensors", name);
-    return save_with_recipe(t, run_file(path, &t->run, file), err);
+    const int rc = flush_records(t, err);
+    return rc < 0 ? rc : save_with_recipe(t, run_file(path, &t->run, file), err);
 }
 
 int trainer_record_step(struct trainer *t, double loss, double accuracy,
@@ -131,13 +141,46 @@ int trainer_record_step(struct trainer *t, double loss, double accuracy,
                                   now.lr,     now.momentum };
     tfevents_scalar(t->events, "step/loss", row.step, loss);
     tfevents_scalar(t->events, "step/learning_rate", row.step, now.lr);
+    if (t->wandb) {
+        wandb_value(t->wandb, "step/loss", row.step, loss);
+        wandb_value(t->wandb, "step/learning_rate", row.step, now.lr);
+    }
     return table_step(t->steps, &row, err);
 }
 
 static void event(struct trainer *t, const char *tag, double value)
 {
-    if (isfinite(value))
-        tfevents_scalar(t->events, tag, t->last.step, value);
+    if (!isfinite(value))
+        return;
+    tfevents_scalar(t->events, tag, t->last.step, value);
+    if (t->wandb)
+        wandb_value(t->wandb, tag, t->last.step, value);
+}
+
+/* What the table of epochs has beside the events. */
+static int record_wandb_epoch(struct trainer *t, struct sluice_error *err)
+{
+    const struct epoch_row *r = &t->last;
+    if (!t->wandb)
+        return 0;
+    wandb_value(t->wandb, "epoch", r->step, r->epoch);
+    wandb_value(t->wandb, "momentum", r->step, r->momentum);
+    wandb_value(t->wandb, "seconds", r->step, r->seconds);
+    wandb_value(t->wandb, "wait", r->step, r->wait);
+    wandb_value(t->wandb, "memory_mib", r->step, r->memory_mib);
+    return wandb_flush(t->wandb, err);
+}
+
+static int record_wandb_end(struct trainer *t, const struct trainer_result *r,
+                            struct sluice_error *err)
+{
+    if (!t->wandb)
+        return 0;
+    wandb_summary(t->wandb, "test/accuracy", r->accuracy);
+    wandb_summary(t->wandb, "validation/accuracy", r->validation_accuracy);
+    wandb_summary(t->wandb, "best_accuracy", r->best_accuracy);
+    wandb_summary(t->wandb, "train_seconds", r->seconds);
+    return wandb_finish(t->wandb, err);
 }
 
 int trainer_record_epoch(struct trainer *t, struct sluice_error *err)
@@ -157,7 +200,7 @@ int trainer_record_epoch(struct trainer *t, struct sluice_error *err)
     if ((rc = table_epoch(t->epochs, r, err)) < 0 ||
         (rc = trainer_distill_record(t, err)) < 0 ||
         (rc = tfevents_flush(t->events, err)) < 0 ||
-        (rc = trainer_flush_log(t, err)) < 0)
+        (rc = record_wandb_epoch(t, err)) < 0 || (rc = trainer_flush_log(t, err)) < 0)
         return rc;
     if (t->watch->epoch)
         t->watch->epoch(t->watch->ctx, r, t->total_epochs);
@@ -311,5 +354,7 @@ int trainer_record_end(struct trainer *t, struct trainer_result *result,
         rc = write_plots(t, err);
     if (rc == 0)
         rc = record_profile(t, err);
+    if (rc == 0)
+        rc = record_wandb_end(t, result, err);
     return rc < 0 ? rc : write_summary(t, result, err);
 }

@@ -27,7 +27,7 @@ double curve_last(const struct curve *c, int *epoch)
 
 static bool on_plateau(const struct pruner *p, const struct curve *c)
 {
-    double best = -INFINITY;
+    double best = -(double)INFINITY;
     int without = 0;
     for (int i = 0; i < c->epochs; i++) {
         if (isnan(c->at[i]))
@@ -51,7 +51,7 @@ static int compare_numbers(const void *a, const void *b)
 static bool below_median(const struct pruner *p, const struct curve *c,
                          const struct curve *const *complete, int count)
 {
-    double best = -INFINITY, median;
+    double best = -(double)INFINITY, median;
     int n = 0;
     if (count < p->startup || c->epochs <= p->warmup || isnan(c->at[c->epochs - 1]))
         return false;

@@ -264,7 +264,7 @@ int space_add(struct space *s, const struct settings *from, struct sluice_error 
         }
         if ((rc = param_make(&p, e, err)) == 0)
             rc = put(s, &p, err);
-        if (rc < 0)
+        if (rc != 0)
             param_free(&p);
     }
     return rc;
@@ -388,7 +388,7 @@ static double grid_value(const struct param *p, int i, int points)
 void space_grid_point(double *out, const struct space *s, int trial)
 {
     for (int i = s->count - 1; i >= 0; i--) {
-        const int points = grid_points(&s->at[i]);
+        const int known = grid_points(&s->at[i]), points = known ? known : 1;
         out[i] = grid_value(&s->at[i], trial % points, points);
         trial /= points;
     }

@@ -228,11 +228,12 @@ double tpe_log_density(const struct tpe_density *d, double x)
 
 static double draw_choice(const struct tpe_density *d, int kernel, double where)
 {
-    double sum = 0, x = 0;
-    for (; x < d->domain.high; x++)
+    const int last = (int)d->domain.high;
+    double sum = 0;
+    for (int x = 0; x < last; x++)
         if ((sum += choice_share(d, kernel, x)) > where)
-            break;
-    return x;
+            return x;
+    return last;
 }
 
 /* The inverse of the kernel's distribution function, by halving its interval: bounds
@@ -312,7 +313,7 @@ static int gather(double *out, const struct tpe_trial *trials, const int *places
 static double best_of_draws(const struct tpe_density *l, const struct tpe_density *g,
                             struct sluice_rng *rng)
 {
-    double best = 0, gain = -INFINITY;
+    double best = 0, gain = -(double)INFINITY;
     for (int i = 0; i < TPE_CANDIDATES; i++) {
         const double which = unit(rng), where = unit(rng);
         const double x = tpe_draw(l, which, where);

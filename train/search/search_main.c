@@ -95,6 +95,7 @@ static void tell_trial(const struct arguments *a, const struct study *s,
 {
     static const char *const words[] = { "running", "complete", "pruned", "failed" };
     const struct trial *best = study_best(s);
+    const int number = study_number(s, t);
     char text[512], accuracy[40] = "", leader[64] = "";
     if (a->quiet)
         return;
@@ -103,9 +104,10 @@ static void tell_trial(const struct arguments *a, const struct study *s,
     if (best && s->o.kind == STUDY_SPACE)
         snprintf(leader, sizeof(leader), "  best %.2f%% (trial %d)", 100 * best->best,
                  study_number(s, best));
-    printf("trial %3d/%d  %-8s%s%s  epochs %d  %.1fs  %s%s%s\n", study_number(s, t),
-           all, words[t->state], accuracy, leader, t->curve.epochs, t->seconds,
-           trial_text(text, sizeof(text), s, t), *t->message ? ": " : "", t->message);
+    printf("trial %3d/%d  %-8s%s%s  epochs %d  %.1fs  %s%s%s\n", number,
+           number > all ? number : all, words[t->state], accuracy, leader,
+           t->curve.epochs, t->seconds, trial_text(text, sizeof(text), s, t),
+           *t->message ? ": " : "", t->message);
     fflush(stdout);
 }
 

@@ -80,9 +80,10 @@ void space_remove(struct space *s, const char *key)
 
 /* ---- one dimension ---- */
 
-static int no_memory(const struct param *p, struct sluice_error *err)
+static int no_memory(const char *where, struct sluice_error *err)
 {
-    return sluice_fail(err, SLUICE_ENOMEM, "%.200s: out of memory", p->where);
+    sluice_fail(err, SLUICE_ENOMEM, "%.200s: out of memory", where);
+    return SLUICE_ENOMEM;
 }
 
 static char *trim(char *text)
@@ -107,7 +108,7 @@ static int set_choices(struct param *p, const struct setting *e,
     p->all = strdup(e->value);
     p->texts = calloc((size_t)n, sizeof(*p->texts));
     if (!p->all || !p->texts)
-        return no_memory(p, err);
+        return no_memory(p->where, err);
     rest = p->all;
     for (n = 0; (item = strsep(&rest, separator)); n++) {
         p->texts[n] = trim(item);
@@ -191,7 +192,7 @@ static int check_value(const struct param *p, double value, struct sluice_error 
     struct config *cfg = calloc(1, sizeof(*cfg));
     char arg[2 * PARAM_TEXT], text[PARAM_TEXT];
     const char *model = model_with(p->key);
-    int rc = cfg ? 0 : no_memory(p, err);
+    int rc = cfg ? 0 : no_memory(p->where, err);
     snprintf(arg, sizeof(arg), "%s=%s", p->key, param_text(text, p, value));
     if (rc == 0 && model)
         rc = settings_set(&s, "model.name", model, false, p->where, err);
@@ -227,7 +228,7 @@ static int param_make(struct param *p, const struct setting *e,
     p->key = strdup(config_real_name(key));
     p->where = strdup(e->where);
     if (!p->key || !p->where)
-        return sluice_fail(err, SLUICE_ENOMEM, "%.200s: out of memory", e->where);
+        return no_memory(e->where, err);
     rc = p->domain.kind == TPE_CHOICE ? set_choices(p, e, err) : set_numbers(p, e, err);
     return rc < 0 ? rc : check_values(p, err);
 }
@@ -244,7 +245,7 @@ static int put(struct space *s, struct param *p, struct sluice_error *err)
         return 0;
     }
     if (!(at = realloc(s->at, (size_t)(s->count + 1) * sizeof(*at))))
-        return no_memory(p, err);
+        return no_memory(p->where, err);
     s->at = at;
     s->at[s->count++] = *p;
     return 0;

@@ -74,12 +74,20 @@ struct config {
         double eta_min, peak_epoch, gamma, step_epochs, end_factor;
         int drops;
         double base_momentum, max_momentum;
+        double factor, threshold, min_lr;
+        int patience, cooldown, metric; /* enum steering_metric */
         bool linear_anneal, cycle_momentum, per_epoch;
     } schedule;
+    struct {
+        int patience;
+        int metric; /* enum steering_metric */
+        double delta, target;
+    } stop;
     struct {
         int tta; /* enum tta_kind */
         int views, every, batch_size;
         int predictions; /* enum predictions_kind */
+        int steer_by;    /* 0: the validation set, 1: the test set */
     } eval;
     struct {
         char teacher[CONFIG_TEXT];

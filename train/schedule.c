@@ -116,6 +116,7 @@ static const struct schedule_def schedules[] = {
     { "linear", "warm-up, then a line down", linear_lr },
     { "step", "times gamma every step_epochs epochs", step_lr },
     { "triangular", "from 0 to the maximum at peak_epoch, then to 0", triangular_lr },
+    { "plateau", "times factor when tests get no better", constant_lr },
     { 0 },
 };
 

@@ -9,9 +9,10 @@
 #include <sluice/error.h>
 
 struct schedule_config {
-    const char
-        *name; /* "constant", "onecycle", "cosine", "linear", "step", "triangular" */
-    double lr; /* the optimizer's base rate */
+    const char *name; /* "constant", "onecycle", "cosine", "linear", "step",
+                         "triangular", "plateau" */
+    double lr;      /* the optimizer's base rate; of plateau the present one, which its
+                       caller moves: see steering.h */
     uint64_t steps; /* total optimizer steps of the run */
     uint64_t steps_per_epoch;
     double max_lr;    /* onecycle, triangular peak; 0: lr */

@@ -241,8 +241,7 @@ static bool test_is_due(const struct trainer *t)
 static bool checkpoint_is_due(const struct trainer *t)
 {
     const int every = t->cfg->run.checkpoint_every_epochs;
-    return t->at.step >= t->total_steps ||
-           (every && t->at.epoch % (uint64_t)every == 0);
+    return trainer_is_over(t) || (every && t->at.epoch % (uint64_t)every == 0);
 }
 
 static void fill_row(struct trainer *t)
@@ -289,11 +288,12 @@ static int keep_epoch(struct trainer *t, struct sluice_error *err)
  * done: a crash in between writes the row again, never loses it. */
 static int finish_epoch(struct trainer *t, struct sluice_error *err)
 {
+    const bool tested = test_is_due(t);
     bool best = false;
     int rc = 0;
     tell_damage(t);
     fill_row(t);
-    if (test_is_due(t)) {
+    if (tested) {
         if ((rc = test(t, err)) < 0)
             return rc;
         t->last.test_loss = t->evaluation.loss;
@@ -304,6 +304,8 @@ static int finish_epoch(struct trainer *t, struct sluice_error *err)
     }
     if ((rc = trainer_record_epoch(t, err)) < 0)
         return rc;
+    if (tested)
+        trainer_steer(t);
     t->at.epoch++;
     t->at.batch = 0;
     t->sums = (struct epoch_sums){ 0 };
@@ -348,12 +350,12 @@ static void say_result(struct trainer *t, const struct trainer_result *r)
                     100 * r->validation_accuracy, 100 * r->best_accuracy);
     if (t->validated && isfinite(r->accuracy))
         trainer_say(t, "test accuracy %.2f%% after %d epochs, %.1f s of training",
-                    100 * r->accuracy, t->total_epochs, r->seconds);
+                    100 * r->accuracy, (int)t->at.epoch, r->seconds);
     else if (isfinite(r->accuracy))
         trainer_say(t,
                     "test accuracy %.2f%% (best %.2f%%) after %d epochs, %.1f s of "
                     "training",
-                    100 * r->accuracy, 100 * r->best_accuracy, t->total_epochs,
+                    100 * r->accuracy, 100 * r->best_accuracy, (int)t->at.epoch,
                     r->seconds);
     if (t->test.loader)
         say_model(t, "best");
@@ -412,7 +414,7 @@ static int run(struct config *cfg, const char *folder,
     if (rc == 0)
         rc = trainer_open(&t, folder, err);
     t.saved_at = clock_seconds();
-    while (rc == 0 && t.at.step < t.total_steps) {
+    while (rc == 0 && !trainer_is_over(&t)) {
         rc = t.ahead ? trainer_train_ahead(&t, err) : train_steps(&t, err);
         if (rc == 0)
             rc = finish_epoch(&t, err);

@@ -313,6 +313,8 @@ static void resolve_path(char path[CONFIG_TEXT])
 int trainer_open_parts(struct trainer *t, struct sluice_error *err)
 {
     int rc = open_data_and_device(t, err);
+    if (rc == 0)
+        rc = trainer_check_steering(t, err);
     if (rc == 0 && t->ranks && device_has_memory(t->dev))
         rc = sluice_fail(err, SLUICE_EUNBUILT,
                          "several processes: expected device=cpu, found %s",
@@ -366,6 +368,7 @@ int trainer_open(struct trainer *t, const char *folder, struct sluice_error *err
     t->total_epochs =
         (int)((t->total_steps + t->steps_per_epoch - 1) / t->steps_per_epoch);
     t->evaluated_step = UINT64_MAX;
+    trainer_begin_steering(t);
     if ((rc = schedule_check(&t->schedule, err)) < 0 || (rc = open_records(t, err)) < 0)
         return rc;
     trainer_describe(t);

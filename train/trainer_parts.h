@@ -13,6 +13,7 @@
 #include "pretrained.h"
 #include "profile.h"
 #include "ranks.h"
+#include "steering.h"
 #include "teacher.h"
 #include "tfevents.h"
 #include "trainer.h"
@@ -68,6 +69,8 @@ struct trainer {
     int total_epochs;
 
     struct checkpoint_meta at; /* where the run stands */
+    struct plateau plateau;    /* of schedule plateau */
+    struct stop stop;
     struct epoch_sums sums;
     struct epoch_row last;        /* the epoch finished last */
     struct evaluation evaluation; /* the latest */
@@ -137,6 +140,18 @@ int trainer_save(struct trainer *t, const char *name, struct sluice_error *err);
 double extra_number(const struct checkpoint_meta *meta, const char *key,
                     double missing);
 void trainer_load_extra(struct trainer *t);
+
+/* Is there a set to decide by? After the data are opened. */
+int trainer_check_steering(const struct trainer *t, struct sluice_error *err);
+/* Before the first epoch, from a checkpoint's extra or anew. */
+void trainer_begin_steering(struct trainer *t);
+/* The latest test's consequences: the rate from now on, whether the run is over. */
+void trainer_steer(struct trainer *t);
+bool trainer_is_over(const struct trainer *t);
+/* ",..." for a checkpoint's extra; the buffer's text is returned. */
+const char *trainer_steering_text(char buf[512], const struct trainer *t);
+/* "epochs", "steps", "patience" or "target". */
+const char *trainer_ended_by(const struct trainer *t);
 
 int trainer_record_step(struct trainer *t, double loss, double accuracy,
                         struct schedule_value now, struct sluice_error *err);

@@ -112,7 +112,7 @@ static int flush_records(struct trainer *t, struct sluice_error *err)
 
 int trainer_save(struct trainer *t, const char *name, struct sluice_error *err)
 {
-    char path[RUN_PATH], file[64];
+    char path[RUN_PATH], file[64], steering[512];
     const struct sluice_shape shape = sluice_augment_shape(t->train.augment);
     if (ranks_self(t->ranks))
         return 0;
@@ -123,12 +123,13 @@ int trainer_save(struct trainer *t, const char *name, struct sluice_error *err)
              ",\"ranks\":%d,\"loss_sum\":%.17g,\"correct\":%.17g"
              ",\"images\":%" PRIu64 ",\"seconds\":%.17g,\"wait\":%.17g,"
              "\"hard_sum\":%.17g,\"soft_sum\":%.17g,\"teacher_crc\":%" PRIu32
-             ",\"total_seconds\":%.17g,\"accuracy\":%.17g}",
+             ",\"total_seconds\":%.17g,\"accuracy\":%.17g%s}",
              t->classes, data_info_names(&t->train_info), shape.height, shape.width,
              shape.channels, t->train_info.used, ranks_count(t->ranks), t->sums.loss,
              t->sums.correct, t->sums.images, t->sums.seconds, t->sums.wait,
              t->sums.hard, t->sums.soft, t->teacher.crc, t->total_seconds,
-             t->evaluated_step == t->at.step ? t->evaluation.accuracy : -1.0);
+             t->evaluated_step == t->at.step ? t->evaluation.accuracy : -1.0,
+             trainer_steering_text(steering, t));
     snprintf(file, sizeof(file), "checkpoints/%s.safetensors", name);
     const int rc = flush_records(t, err);
     return rc < 0 ? rc : save_with_recipe(t, run_file(path, &t->run, file), err);
@@ -307,7 +308,8 @@ static int write_summary(struct trainer *t, const struct trainer_result *r,
     put_json_text(f.to, "device", t->dev->about);
     put_json_text(f.to, "tta", config_choice(tta, "eval.tta", t->cfg->eval.tta));
     put_json_number(f.to, "parameters", (double)net_param_elements(t->net));
-    put_json_number(f.to, "epochs", (double)t->total_epochs);
+    put_json_number(f.to, "epochs", (double)t->at.epoch);
+    put_json_text(f.to, "ended_by", trainer_ended_by(t));
     put_json_number(f.to, "steps", (double)t->at.step);
     put_json_number(f.to, "train_images", (double)t->train_info.used);
     put_measured(f.to, t, r);

@@ -3,7 +3,8 @@
  * is a process of its own; argv[1] is the device,
  * argv[2] "host" if it is device cuda without a GPU, argv[3] the precision, argv[4]
  * "transfer": runs begin with the weights of another one, which is gone when they are
- * continued; or "distill": they learn from its logits. */
+ * continued; "distill": they learn from its logits; or "steered": tests halve the
+ * rate and end the run. */
 #include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -24,6 +25,7 @@ enum {
 
 static const char *folder, *device, *precision;
 static char train_file[128], test_file[128];
+static bool steered; /* each test is no better than those before: the third ends it */
 static char source[300]; /* "init.from=..."; empty: first values are the run's own */
 static bool distills;    /* the source is "distill.teacher=..." */
 
@@ -84,9 +86,13 @@ static _Noreturn void child(const char *run_folder, const struct plan *plan)
     const char *const args[] = {
         plan->save, dir, "run.log_every=1", dev, prec, train, test, "threads=2",
         "data.threads=2", "model=cnn_small", "model.width=0.125", "model.dropout=0.2",
-        "seed=5", "training.epochs=3", "training.batch_size=16", augment,
-        "optimizer={name: adam, lr: 3e-3}", "schedule.name=cosine", "eval.tta=flip",
-        "eval.batch_size=32",
+        "seed=5", steered ? "training.epochs=7" : "training.epochs=3",
+        "training.batch_size=16", augment, "optimizer={name: adam, lr: 3e-3}",
+        steered ? "schedule={name: plateau, patience: 0, factor: 0.5, threshold: 0.9}"
+                : "schedule.name=cosine",
+        "eval.tta=flip",
+        steered ? "stop={patience: 3, metric: accuracy, delta: 1}" : "stop.patience=0",
+        "eval.steer_by=test", "eval.batch_size=32",
         /* On a GPU: streamed, so that runs stop within an
            epoch; a resident set's is enqueued as a whole. */
         strstr(dev, "cuda") ? "data.on_error=substitute" : "data.on_error=raise",
@@ -322,7 +328,8 @@ int main(int argc, char **argv)
     tiny_set_write(train_file, &train);
     tiny_set_write(test_file, &test);
 
-    if (argc > 4) {
+    steered = argc > 4 && strcmp(argv[4], "steered") == 0;
+    if (argc > 4 && !steered) {
         REQUIRE(run(NULL, &none, -1) == 0, "the source");
         latest(whole);
         distills = strcmp(argv[4], "distill") == 0;

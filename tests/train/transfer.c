@@ -255,7 +255,7 @@ static void write_file(const char *header, const void *data, size_t size)
 /* A file of somebody else's, without a checksum, with what this network has not. */
 static void foreign(struct rig *b)
 {
-    static const float values[10] = { 1, 2, 3, 4, 5, 6, 7, 8, -1, -2 };
+    static const float values[10] = { 3, 3, 3, 3, 3, 3, 3, 3, -1, -2 };
     struct pretrained_report r;
     write_file("{\"fc2.bias\":{\"dtype\":\"F32\",\"shape\":[8],"
                "\"data_offsets\":[0,32]},\"bn.num_batches_tracked\":{\"dtype\":\"I64\","
@@ -264,8 +264,7 @@ static void foreign(struct rig *b)
     REQUIRE(pretrained_load(b->net, path, HEAD_RESET, &r, &b->err) == 0, "%s",
             b->err.message);
     CHECK(r.copied == 1 && r.left == 23 && r.unused == 1 && r.elements == 8 &&
-              memcmp(find(b->net, "fc2.bias")->data, values, 32) == 0 &&
-              strstr(r.names, ", ..."),
+              holds(find(b->net, "fc2.bias"), 3) && strstr(r.names, ", ..."),
           "%d copied, %d left: %s", r.copied, r.left, r.names);
     write_file("{\"fc2.bias\":{\"dtype\":\"F16\",\"shape\":[8],"
                "\"data_offsets\":[0,16]}}",

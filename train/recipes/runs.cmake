@@ -13,6 +13,7 @@ target_sources(sluice_train PRIVATE
   trainer_open.c trainer_plan.c trainer_record.c machine_load.c
   gradient_stats.c teacher.c teacher_run.c trainer_distill.c trainer_gradients.c
   outputs.c ranks.c)
+target_sources(sluice_train PRIVATE steering.c trainer_steer.c)
 target_link_libraries(sluice_train PRIVATE PkgConfig::YAML)
 if(SLUICE_HAVE_MPI)
   set_source_files_properties(ranks.c PROPERTIES COMPILE_DEFINITIONS SLUICE_HAVE_MPI=1)

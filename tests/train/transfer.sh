@@ -1,0 +1,106 @@
+#!/usr/bin/env bash
+# transfer.sh BIN_DIR TEST_DIR -- from one run to the next: a network that learnt 4
+# classes begins to learn 3, with parts of it frozen; runs that end before their last
+# epoch; the recipes that do both; what is refused.
+make_set=$2/test_train_make_set
+. "$(dirname "$0")/../support/script.sh"
+# bad PATTERN COMMAND...: refused with one line that says PATTERN; no run is left.
+bad() {
+  local pattern=$1
+  shift
+  timeout 60 "$@" run.dir=nowhere >out 2>err
+  local got=$?
+  [ $got -ge 2 ] && [ $got -le 5 ] || fail "$*: exit status $got: $(cat err)"
+  [ "$(wc -l <err)" = 1 ] && grep -q -- "$pattern" err || fail "$*: '$pattern': $(cat err)"
+  [ ! -e nowhere ] || fail "$*: left a run"
+}
+
+$make_set four.sluice 96 16 3 4 0 1 && $make_set three.sluice 90 16 3 3 0 2 || exit 1
+tiny="model=block_cnn model.hidden_dims=8,12,10,6 model.layers_per_block=1,1 \
+model.apply_pooling=1,0 model.apply_bn=1,1 model.dropout=0 device=ref data.threads=1 \
+training.batch_size=16 optimizer.name=adam optimizer.lr=0.01 run.plots=false"
+four="data.train=four.sluice data.train_range=0-63 data.validation=four.sluice \
+data.validation_range=64-95"
+three="data.train=three.sluice"
+
+# The target ends the first run, and what it was is in its record.
+sluice train $tiny $four training.epochs=60 stop.target=0.9 stop.patience=40 run.name=source \
+  run.checkpoint_every_epochs=0 \
+  >out 2>err || fail "source: $(cat err)"
+grep -q '^ended by epoch [0-9]*: validation accuracy [0-9.]*%, the target was 90.00%$' err ||
+  fail "$(cat err)"
+source=$(readlink -f runs/latest)
+python3 - $source <<'PYTHON' || fail "the run that reached its target"
+import csv, json, sys
+s = json.load(open(sys.argv[1] + "/summary.json"))
+rows = list(csv.DictReader(open(sys.argv[1] + "/metrics.csv")))
+accuracy = [float(r["test_accuracy"]) for r in rows]
+assert s["ended_by"] == "target" and s["epochs"] == len(rows) < 60, s
+assert accuracy[-1] >= 0.9 and max(accuracy[:-1]) < 0.9, accuracy
+PYTHON
+sluice train resume=$source >out 2>err && [ "$(grep -c , $source/metrics.csv)" = \
+  $(($(grep -c '^epoch' $source/log.txt) + 1)) ] || fail "continued behind its end: $(cat err)"
+
+# No test is twice as good as the one before: the rate is halved, then the run ends.
+sluice train $tiny $four training.epochs=60 stop.patience=4 stop.delta=9 \
+  schedule.name=plateau schedule.factor=0.5 schedule.patience=0 schedule.threshold=1 \
+  >out 2>err || fail "plateau: $(cat err)"
+grep -q '^plateau: learning rate 0.005 from epoch 3$' err &&
+  grep -q '^ended by epoch 5: validation loss no better in 4 tests than ' err || fail "$(cat err)"
+[ "$(cut -d, -f7 runs/latest/metrics.csv | tail -n +2 | tr '\n' ' ')" = \
+  "0.01 0.01 0.005 0.0025 0.00125 " ] || fail "$(cat runs/latest/metrics.csv)"
+grep -q '"ended_by": "patience"' runs/latest/summary.json || fail "$(cat runs/latest/summary.json)"
+
+# From 4 classes to 3: a new head, frozen blocks, and exactly what was copied in them.
+sluice train $tiny $three training.epochs=2 init.from=$source init.freeze=backbone \
+  optimizer.weight_decay=0.1 run.name=moved >out 2>err || fail "moved: $(cat err)"
+grep -q "^init   $source/checkpoints/last.safetensors: 16 tensors copied, 2 unused; 2 left as made: fc3.weight, fc3.bias$" err ||
+  fail "$(cat err)"
+grep -q '^frozen backbone: 1140 parameters, 7777 (87.2%) are trained$' err || fail "$(cat err)"
+python3 - $source runs/latest <<'PYTHON' || fail "tensors"
+import json, struct, sys
+def read(run):
+    b = open(run + "/checkpoints/last.safetensors", "rb").read()
+    n = struct.unpack("<Q", b[:8])[0]
+    header = json.loads(b[8:8 + n])
+    header.pop("__metadata__")
+    return {k: (v["shape"], b[8 + n + v["data_offsets"][0]:8 + n + v["data_offsets"][1]])
+            for k, v in header.items()}
+a, b = read(sys.argv[1]), read(sys.argv[2])
+blocks = [k for k in a if k.startswith("blocks.")]
+assert len(blocks) == 12 and all(a[k] == b[k] for k in blocks), blocks
+assert a["fc2.weight"] != b["fc2.weight"] and b["fc3.weight"][0] == [3, 6]
+assert not any(k.startswith("optimizer.") and "blocks." in k for k in b)
+PYTHON
+# The same head again, from the latest run of all.
+sluice train $tiny $three training.epochs=2 init.from=runs/latest init.head=keep >out 2>err &&
+  grep -q '18 tensors copied, 0 unused; 0 left as made$' err || fail "kept: $(cat err)"
+
+bad "init.from: nothere: No such file" sluice train $tiny $three init.from=nothere
+bad "'fc3.weight' is 4x6, expected 3x6 by init.head=keep" \
+  sluice train $tiny $three init.from=$source init.head=keep
+bad "none of its 18 tensors fits" sluice train $three model=mnist_cnn training.batch_size=16 init.from=$source
+bad "no safetensors file" sluice train $tiny $three init.from=three.sluice
+bad "at most the network's 2 blocks, found 3" sluice train $tiny $three init.freeze=blocks:3
+bad "stop.target: expected a number from 0 to 1, found '98.5'" \
+  sluice train $tiny $four stop.target=98.5
+bad "stop.patience: expected data.validation or data.fold to decide by, found neither; eval.steer_by=test" \
+  sluice train $tiny $three data.test=three.sluice stop.patience=3
+bad "schedule.name=plateau: expected data.validation or" sluice train $tiny $three schedule.name=plateau
+bad "expected data.test and no validation set, found neither" \
+  sluice train $tiny $three stop.target=0.5 eval.steer_by=test
+bad "expected data.test and no validation set, found one" \
+  sluice train $tiny $four stop.target=0.5 eval.steer_by=test
+bad "stop.target: expected eval.every of at least 1, found 0" \
+  sluice train $tiny $four stop.target=0.5 eval.every=0
+
+# Each recipe with the whole network, as far as its first layers.
+for recipe in block_cnn_{cifar10,cifar100,svhn} transfer_{cifar100,svhn}_{frozen,partial,full}; do
+  sluice train recipe=$recipe $four data.test= --dry-run >out 2>err || fail "$recipe: $(cat err)"
+  trained=100
+  case $recipe in *frozen) trained=42.4 ;; *partial) trained=98.5 ;; esac
+  [ $trained = 100 ] || grep -q "^frozen .* ($trained%) are trained$" err || fail "$recipe: $(cat err)"
+done
+bad "init.from: outputs/best_models/block_cnn_cifar10_best.safetensors: No such file" \
+  sluice train recipe=transfer_svhn_full $four data.test=
+[ $failures = 0 ]

@@ -2,6 +2,7 @@
 # transfer.sh BIN_DIR TEST_DIR -- from one run to the next: a network that learnt 4
 # classes begins to learn 3, with parts of it frozen; runs that end before their last
 # epoch; the recipes that do both; what is refused.
+here=$(dirname "$0")
 make_set=$2/test_train_make_set
 . "$(dirname "$0")/../support/script.sh"
 # bad PATTERN COMMAND...: refused with one line that says PATTERN; no run is left.
@@ -19,6 +20,8 @@ $make_set four.sluice 96 16 3 4 0 1 && $make_set three.sluice 90 16 3 3 0 2 || e
 tiny="model=block_cnn model.hidden_dims=8,12,10,6 model.layers_per_block=1,1 \
 model.apply_pooling=1,0 model.apply_bn=1,1 model.dropout=0 device=ref data.threads=1 \
 training.batch_size=16 optimizer.name=adam optimizer.lr=0.01 run.plots=false"
+small="model.hidden_dims=8,8,8,8,16,8 training.batch_size=16 device=ref data.threads=1 \
+data.train_range=0-63 data.validation_range=64-95"
 four="data.train=four.sluice data.train_range=0-63 data.validation=four.sluice \
 data.validation_range=64-95"
 three="data.train=three.sluice"
@@ -103,4 +106,28 @@ for recipe in block_cnn_{cifar10,cifar100,svhn} transfer_{cifar100,svhn}_{frozen
 done
 bad "init.from: outputs/best_models/block_cnn_cifar10_best.safetensors: No such file" \
   sluice train recipe=transfer_svhn_full $four data.test=
+
+# One after another, with what is missing named, and a table at the end.
+for set in cifar10-train cifar100-train; do cp four.sluice $set.sluice; done
+for set in cifar10-test cifar100-test; do cp three.sluice $set.sluice; done
+experiments="$here/../../scripts/transfer-experiments . $small training.epochs=1"
+$experiments --only 'transfer_*_full' >out 2>err && fail "without the baseline: $(cat out)"
+grep -q '^transfer_cifar100_full *FAILED: the baseline is missing: .*_best.safetensors; train block_cnn_cifar10 first$' out &&
+  grep -q '^transfer_svhn_full *FAILED: .*svhn-train.sluice is missing: sluice write svhn ' out ||
+  fail "missing: $(cat out)"
+$experiments --only '*cifar10,*_frozen' >out 2>err && fail "nothing failed: $(cat out)"
+[ "$(grep -Ec '^(block_cnn_cifar10|transfer_cifar100_frozen) +1 .* % .*  epochs$' out)" = 2 ] &&
+  grep -q '^transfer_svhn_frozen *FAILED: ' out && grep -q '^the best is ' out || fail "$(cat out)"
+python3 - <<'PYTHON' || fail "results"
+import csv, glob, json, struct
+for log, name in (("experiment", "block_cnn_cifar10"), ("transfer_learning", "transfer_cifar100_frozen")):
+    lines = list(csv.DictReader(open(f"outputs/{log}_logs.csv")))
+    assert len(lines) == 1 and lines[0]["description"] == name, lines
+    assert lines[0]["optimizer.lr"] == "0.001" and lines[0]["training.epochs"] == "1"
+    b = open(lines[0]["run"] + "/results/test_loss.npy", "rb").read()
+    n = struct.unpack("<H", b[8:10])[0]
+    assert b[:8] == b"\x93NUMPY\x01\x00" and (10 + n) % 64 == 0, b
+    assert eval(b[10:10 + n]) == {"descr": "<f8", "fortran_order": False, "shape": (1,)}
+    assert list(struct.unpack("<d", b[10 + n:])) == json.loads(lines[0]["test_loss"])
+PYTHON
 [ $failures = 0 ]

@@ -55,6 +55,8 @@ struct tensor *net_softmax(struct net *net, struct tensor *x);
 struct tensor *net_scale(struct net *net, struct tensor *x, float scale);
 struct tensor *net_add(struct net *net, struct tensor *a, struct tensor *b);
 struct tensor *net_add_relu(struct net *net, struct tensor *a, struct tensor *b);
+/* The channels of a, then those of b. */
+struct tensor *net_concat(struct net *net, struct tensor *a, struct tensor *b);
 /* x continues as *a and *b. */
 void net_fork(struct net *net, struct tensor *x, struct tensor **a, struct tensor **b);
 struct tensor *net_softmax_xent(struct net *net, struct tensor *x,

@@ -314,6 +314,11 @@ struct tensor *net_add_relu(struct net *net, struct tensor *a, struct tensor *b)
     return net_op(net, &op_add_relu, NULL, &(struct op_attr){ 0 }, a, b);
 }
 
+struct tensor *net_concat(struct net *net, struct tensor *a, struct tensor *b)
+{
+    return net_op(net, &op_concat, NULL, &(struct op_attr){ 0 }, a, b);
+}
+
 void net_fork(struct net *net, struct tensor *x, struct tensor **a, struct tensor **b)
 {
     *a = net_op(net, &op_fork, NULL, &(struct op_attr){ 0 }, x, NULL);

@@ -94,6 +94,8 @@ static inline void rig_shape(struct rig *r, const struct op_def *def,
     for (int i = 0; i < def->inputs; i++) {
         r->in[i] = (struct tensor){ .rank = 4, .shape = { c->n, c->h, c->w, c->c } };
         r->in[i].dtype = SLUICE_F32;
+        if (i == 1 && c->second)
+            r->in[i].shape[3] = c->second;
         if (i == 1 && def->factors)
             r->in[i].shape[1] = r->in[i].shape[2] = 1;
     }

@@ -2,7 +2,7 @@
 # what touches CUDA is built where CUDA, cuDNN and cuBLASLt are.
 target_sources(sluice_train PRIVATE
   cuda/device_cuda.c cuda/layer_own.c cuda/views.c
-  ops/batchnorm_cuda.c ops/channel_cuda.c ops/flat_cuda.c ops/layer_cuda.c ops/pool_cuda.c
+  ops/batchnorm_cuda.c ops/channel_cuda.c ops/concat_cuda.c ops/flat_cuda.c ops/layer_cuda.c ops/pool_cuda.c
   ops/softmax_xent_cuda.c)
 
 set(missing "")

@@ -323,6 +323,28 @@ SLUICE_HD static inline void softmax_slopes(const struct softmax_args *g,
     }
 }
 
+struct channels_args {
+    enum sluice_dtype dtype;
+    size_t elements;    /* that are copied */
+    int count;          /* of them of each pixel */
+    int from_c, to_c;   /* channels of a pixel */
+    int from_at, to_at; /* the first of those copied */
+    const void *from;
+    void *to;
+};
+
+SLUICE_HD static inline void copy_channels(const struct channels_args *g,
+                                           const struct spot *at)
+{
+    EACH(i, g->elements, at)
+    {
+        const size_t pixel = i / (size_t)g->count, k = i % (size_t)g->count;
+        number_store(g->dtype, g->to, pixel * (size_t)g->to_c + (size_t)g->to_at + k,
+                     number_load(g->dtype, g->from,
+                                 pixel * (size_t)g->from_c + (size_t)g->from_at + k));
+    }
+}
+
 struct pack_args {
     enum sluice_dtype dtype;
     int k, c, h, w; /* of the filter; of a fully connected layer: of its input */

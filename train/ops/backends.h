@@ -80,13 +80,13 @@ static inline void tensor_set_value(enum sluice_dtype dtype, void *values, size_
 extern const struct op_backend op_conv2d_cpu, op_linear_cpu, op_batchnorm_cpu,
     op_activation_cpu, op_maxpool_cpu, op_avgpool_cpu, op_globalmax_cpu,
     op_globalavg_cpu, op_add_cpu, op_add_relu_cpu, op_fork_cpu, op_dropout_cpu,
-    op_droppath_cpu, op_gate_cpu, op_flatten_cpu, op_scale_cpu, op_softmax_cpu,
-    op_softmax_xent_cpu;
+    op_droppath_cpu, op_gate_cpu, op_flatten_cpu, op_scale_cpu, op_concat_cpu,
+    op_softmax_cpu, op_softmax_xent_cpu;
 /* Device cuda: <op>_cuda.c, in every build, as all of CUDA is behind cuda/gpu.h. */
 extern const struct op_backend op_conv2d_cuda, op_linear_cuda, op_batchnorm_cuda,
     op_activation_cuda, op_maxpool_cuda, op_avgpool_cuda, op_globalmax_cuda,
     op_globalavg_cuda, op_add_cuda, op_add_relu_cuda, op_fork_cuda, op_dropout_cuda,
-    op_droppath_cuda, op_gate_cuda, op_flatten_cuda, op_scale_cuda, op_softmax_cuda,
-    op_softmax_xent_cuda;
+    op_droppath_cuda, op_gate_cuda, op_flatten_cuda, op_scale_cuda, op_concat_cuda,
+    op_softmax_cuda, op_softmax_xent_cuda;
 
 #endif

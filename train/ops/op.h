@@ -101,12 +101,14 @@ struct op_case {
     const char *name;
     int n, h, w, c; /* of the input(s) */
     struct op_attr attr;
+    int second; /* channels of in[1]; 0: as many */
 };
 
 struct op_def {
     const char *name, *help;
     int inputs, outputs; /* 1 or 2 */
-    bool factors;        /* in[1] is (n, 1, 1, c); else of the shape of in[0] */
+    bool factors;        /* in[1] is (n, 1, 1, c); else of the shape of in[0],
+                           but for concat, whose channels may be others */
     bool alias;          /* out[i]->data is in[0]->data: forward moves nothing */
     bool alias_grad;  /* in[i]->grad may be out[0]->grad: then backward moves nothing */
     bool shared_grad; /* in[1]->grad may be in[0]->grad: both are the same values */
@@ -160,9 +162,12 @@ extern const struct op_def *const op_registry[];
 
 extern const struct op_def op_conv2d, op_linear, op_batchnorm, op_activation,
     op_maxpool, op_avgpool, op_globalmax, op_globalavg, op_add, op_add_relu, op_fork,
-    op_dropout, op_droppath, op_flatten, op_softmax, op_gate, op_scale, op_softmax_xent;
+    op_dropout, op_droppath, op_flatten, op_softmax, op_gate, op_scale, op_concat,
+    op_softmax_xent;
 
 /* softmax_xent's out[0] holds the class probabilities (n, 1, 1, classes), float. Its
- * backward needs no out->grad: it starts from d loss / d loss = 1. */
+ * backward needs no out->grad: it starts from d loss / d loss = 1, or the head's
+ * weight.
+ */
 
 #endif

@@ -2,7 +2,7 @@
 target_sources(sluice_train PRIVATE
   device.c
   ops/backends.c ops/registry.c
-  ops/activation.c ops/add.c ops/add_relu.c ops/batchnorm.c ops/conv2d.c ops/dropout.c ops/droppath.c ops/flatten.c ops/fork.c
+  ops/activation.c ops/add.c ops/add_relu.c ops/batchnorm.c ops/concat.c ops/conv2d.c ops/dropout.c ops/droppath.c ops/flatten.c ops/fork.c
   ops/distill.c ops/gate.c ops/globalpool.c ops/linear.c ops/pool.c ops/scale.c ops/softmax.c ops/softmax_xent.c)
 
 include(cuda/cuda.cmake) # device cuda
@@ -18,7 +18,7 @@ if(SLUICE_HAVE_ONEDNN)
     device_cpu.c device_onednn.c onednn_layer.c onednn_run.c
     ops/kernels.c ops/kernels_plain.c
     ops/channel_sums.c ops/layer_onednn.c
-    ops/batchnorm_cpu.c ops/conv2d_cpu.c ops/conv_few.c ops/conv_skip.c
+    ops/batchnorm_cpu.c ops/concat_cpu.c ops/conv2d_cpu.c ops/conv_few.c ops/conv_skip.c
     ops/droppath_cpu.c ops/flat_cpu.c ops/flatten_cpu.c ops/softmax_cpu.c
     ops/gate_cpu.c ops/globalpool_cpu.c ops/join_cpu.c
     ops/linear_onednn.c ops/pool_cpu.c ops/softmax_xent_cpu.c)

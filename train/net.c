@@ -4,7 +4,7 @@
 
 #include "net_internal.h"
 
-/* Every output has its consumer, but for the last operator's. */
+/* Every output has its consumer, but for the last operator's and the losses'. */
 static int check_outputs(const struct net *net, struct sluice_error *err)
 {
     const struct op *last = net->ops.count ? net_op_of(net, net->ops.count - 1) : NULL;
@@ -12,10 +12,26 @@ static int check_outputs(const struct net *net, struct sluice_error *err)
         return sluice_fail(err, SLUICE_EINVAL, "the network has no operators");
     for (int i = 0; i < net->nodes.count; i++) {
         const struct node *node = net_node_of(net, i);
-        if (!node->consumer && node->producer != last)
+        const struct op *from = node->producer;
+        if (!node->consumer && from != last && (!from || from->def != &op_softmax_xent))
             return sluice_fail(err, SLUICE_EINVAL, "nothing consumes '%s'",
                                node->tensor.name);
     }
+    return 0;
+}
+
+/* One loss of each head, the network's own last. */
+static int check_heads(const struct net *net, struct sluice_error *err)
+{
+    const struct op *last = net_op_of(net, net->ops.count - 1);
+    const int heads = net_heads(net);
+    for (int i = 0; i < heads; i++)
+        if (!net_head(net, i))
+            return sluice_fail(err, SLUICE_EINVAL,
+                               "%d losses, but none of them is of head %d", heads, i);
+    if (heads && net_head(net, 0) != last)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "'%s' stands behind the network's own loss", last->name);
     return 0;
 }
 
@@ -137,8 +153,8 @@ int net_finish(struct net *net, struct sluice_error *err)
     int rc = net->first_error.code;
     if (rc != SLUICE_OK)
         return sluice_fail(err, net->first_error.code, "%s", net->first_error.message);
-    if ((rc = check_outputs(net, err)) < 0 || (rc = check_backends(net, err)) < 0 ||
-        (rc = net_find_branches(net, err)) < 0)
+    if ((rc = check_outputs(net, err)) < 0 || (rc = check_heads(net, err)) < 0 ||
+        (rc = check_backends(net, err)) < 0 || (rc = net_find_branches(net, err)) < 0)
         return rc;
     if (!net->separate)
         net_fuse(net);
@@ -301,6 +317,23 @@ struct tensor *net_probabilities(struct net *net)
 {
     const struct op *last = net_last(net);
     return last && last->def == &op_softmax_xent ? last->out[0] : NULL;
+}
+
+int net_heads(const struct net *net)
+{
+    int count = 0;
+    for (int i = 0; i < net->ops.count; i++)
+        count += net_op_of(net, i)->def == &op_softmax_xent;
+    return count;
+}
+
+struct op *net_head(const struct net *net, int head)
+{
+    for (int i = 0; i < net->ops.count; i++)
+        if (net_op_of(net, i)->def == &op_softmax_xent &&
+            net_op_of(net, i)->attr.head == head)
+            return net_op_of(net, i);
+    return NULL;
 }
 
 uint64_t net_plan(const struct net *net)

@@ -61,6 +61,10 @@ struct tensor *net_concat(struct net *net, struct tensor *a, struct tensor *b);
 void net_fork(struct net *net, struct tensor *x, struct tensor **a, struct tensor **b);
 struct tensor *net_softmax_xent(struct net *net, struct tensor *x,
                                 float label_smoothing);
+/* The loss of a part of the network, counted `weight` times: head 1 and on, built
+ * before the network's own. */
+struct tensor *net_head_loss(struct net *net, struct tensor *x, int head, float weight,
+                             float label_smoothing);
 /* For an operator with unusual attributes: any of the above is a call of this one. */
 struct tensor *net_op(struct net *net, const struct op_def *def, const char *name,
                       const struct op_attr *attr, struct tensor *a, struct tensor *b);
@@ -105,6 +109,9 @@ struct tensor *net_buffer(struct net *net, int i);
 float *net_gradients(struct net *net, size_t *count);
 size_t net_param_elements(const struct net *net);  /* trainable or not; no buffers */
 struct tensor *net_probabilities(struct net *net); /* (n, 1, 1, classes), float */
+/* Losses, of which there is one with each number from 0 on, and the operator of one. */
+int net_heads(const struct net *net);
+struct op *net_head(const struct net *net, int head);
 /* Changes whenever the operators' states for the present batch size are other ones. */
 uint64_t net_plan(const struct net *net);
 size_t net_memory(const struct net *net); /* bytes of the arena */

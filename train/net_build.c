@@ -331,3 +331,12 @@ struct tensor *net_softmax_xent(struct net *net, struct tensor *x,
     const struct op_attr attr = { .label_smoothing = label_smoothing };
     return net_op(net, &op_softmax_xent, NULL, &attr, x, NULL);
 }
+
+struct tensor *net_head_loss(struct net *net, struct tensor *x, int head, float weight,
+                             float label_smoothing)
+{
+    const struct op_attr attr = { .label_smoothing = label_smoothing,
+                                  .head = head,
+                                  .loss_weight = weight };
+    return net_op(net, &op_softmax_xent, NULL, &attr, x, NULL);
+}

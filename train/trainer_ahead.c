@@ -1,6 +1,7 @@
 /* trainer_ahead.c -- the loop of an epoch on a device that runs behind the host: steps
  * are pushed until there are enough of them, and accounted for when they are done. */
 #include <inttypes.h>
+#include <string.h>
 
 #include "device_memory.h"
 #include "trainer_parts.h"
@@ -60,7 +61,8 @@ static int pull(struct trainer *t, bool block, double *since, struct sluice_erro
     int rc = ahead_pull(t->ahead, &done, block, err);
     if (rc <= 0)
         return rc;
-    const struct pass pass = { .loss = done.loss, .correct = done.correct };
+    struct pass pass = { .loss = done.loss, .correct = done.correct };
+    memcpy(pass.head, done.head, sizeof(pass.head));
     if ((rc = trainer_check_loss(t, done.loss, done.now.lr, err)) < 0)
         return rc;
     const double now = clock_seconds();

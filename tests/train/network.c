@@ -77,6 +77,10 @@ static void bad_shapes(struct device *dev)
         REFUSED(net, relu ? "add_relu" : "add ", "4x8x8x3", "4x4x4x3", "differ");
     }
     net = fresh(dev);
+    net_fork(net, net_input(net), &a, &b);
+    net_concat(net, a, net_conv2d(net, b, "narrow", 3, 3, 2, 1, false));
+    REFUSED(net, "concat", "4x8x8x3", "4x4x4x3", "differ in more");
+    net = fresh(dev);
     net_dropout(net, net_input(net), 1);
     REFUSED(net, "dropout", "1, expected 0 <= p < 1");
     net = fresh(dev);
@@ -87,8 +91,42 @@ static void bad_shapes(struct device *dev)
     REFUSED(net, "droppath", "scaling 7, expected 0 to 2");
 }
 
+/* A network with losses of these heads, in this order. */
+static struct net *with_heads(struct device *dev, int first, float weight, int last)
+{
+    struct net *net = fresh(dev);
+    struct tensor *a, *b;
+    net_fork(net, net_linear(net, net_input(net), "fc", 10, true), &a, &b);
+    net_head_loss(net, a, first, weight, 0);
+    net_head_loss(net, b, last, 1, 0);
+    return net;
+}
+
+static void bad_heads(struct device *dev)
+{
+    struct sluice_error err;
+    struct net *net = with_heads(dev, 1, 0, 0);
+    CHECK(net_finish(net, &err) == 0 && net_heads(net) == 2, "%s", err.message);
+    CHECK(net_head(net, 0)->out[0] == net_probabilities(net) &&
+              net_head(net, 1)->number == 2 && !net_head(net, 2),
+          "heads in other places");
+    net_free(net);
+    net = with_heads(dev, 0, 1, 1);
+    REFUSED(net, "behind the network's own loss");
+    net = with_heads(dev, 2, 1, 0);
+    REFUSED(net, "2 losses", "head 1");
+    net = with_heads(dev, 0, 1, 0);
+    REFUSED(net, "2 losses", "head 1");
+    net = with_heads(dev, PASS_HEADS, 1, 0);
+    REFUSED(net, "head 17, expected 0 to 16");
+    net = with_heads(dev, 1, -1, 0);
+    REFUSED(net, "weight -1, expected 0 or more");
+    net = with_heads(dev, 1, (float)NAN, 0);
+    REFUSED(net, "weight nan");
+}
+
 /* Everything once: residual branches, one nested, one left out at times, factors of
- * channels, pooling, dropout, scale. */
+ * channels, pooling, dropout, two losses, channels put together, scale. */
 static struct net *everything(struct device *dev)
 {
     struct net *net = fresh(dev);
@@ -113,10 +151,14 @@ static struct net *everything(struct device *dev)
     x = net_dropout(net, x, 0.25F);
     net_fork(net, x, &a, &b);
     x = net_add(net, net_globalmax(net, a), net_globalavg(net, b));
+    net_fork(net, x, &a, &b);
+    net_fork(net, net_linear(net, a, "part", 10, true), &c, &d);
+    net_head_loss(net, c, 1, 0.75F, 0);
+    x = net_concat(net, d, b);
     x = net_scale(net, net_linear(net, x, "fc", 10, true), 0.5F);
     net_softmax_xent(net, x, 0.1F);
     REQUIRE(net_finish(net, &err) == 0, "%s", err.message);
-    init_default(net, 3);
+    init_default(net, 4);
     return net;
 }
 
@@ -130,7 +172,7 @@ static double loss_of(struct rig *r)
  * gradient. A gradient that was overwritten before it was read shows here. */
 static void slope(struct rig *r)
 {
-    const double h = 2e-3;
+    const double h = 1e-3;
     double expected = 0, up = 0, down;
     struct sluice_rng rng = sluice_rng_at(6, 0, 0);
     REQUIRE(net_forward(r->net, &r->pass, &r->err) == 0, "%s", r->err.message);
@@ -344,6 +386,7 @@ int main(int argc, char **argv)
     rig_device(&r, argc > 1 ? argv[1] : "ref");
     mistakes(r.dev);
     bad_shapes(r.dev);
+    bad_heads(r.dev);
     r.net = everything(r.dev);
     rig_batch(&r, 0);
     r.pass = (struct pass){

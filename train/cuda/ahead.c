@@ -1,6 +1,7 @@
 /* ahead.c -- see ahead.h. */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "../optim_parts.h"
 #include "ahead.h"
@@ -30,6 +31,7 @@ struct ahead {
     struct ahead_options o;
     struct gpu *gpu;
     struct stage stage;
+    int heads; /* of the network */
     struct slot slot[SLOTS];
     int slots;    /* in use: steps ahead */
     void *pinned; /* what the slots point to */
@@ -85,6 +87,7 @@ int ahead_open(struct ahead **out, const struct ahead_options *options,
         return sluice_fail(err, SLUICE_ENOMEM, "no memory for training");
     a->o = *options;
     a->gpu = gpu_of(net_device(options->net));
+    a->heads = net_heads(options->net);
     a->stage = (struct stage){ .gpu = a->gpu,
                                .feed = options->feed,
                                .info = options->info,
@@ -287,8 +290,12 @@ int ahead_pull(struct ahead *a, struct ahead_done *done, bool block,
         return sluice_fail(err, SLUICE_EINVAL,
                            "%.300s: a label beyond the network's classes",
                            a->o.info->path);
+    struct pass said = { 0 };
+    memcpy(said.head, slot->result->head, (size_t)a->heads * sizeof(*said.head));
+    pass_sum(&said);
     *done = slot->done;
-    done->loss = slot->result->loss;
-    done->correct = slot->result->correct;
+    memcpy(done->head, said.head, sizeof(done->head));
+    done->loss = said.loss;
+    done->correct = said.correct;
     return 1;
 }

@@ -41,6 +41,7 @@ struct ahead_step {
 };
 
 struct ahead_done {
+    struct head_loss head[PASS_HEADS];
     double loss;    /* may be NaN */
     double correct; /* of mixed images, the shares that were right */
     int images;

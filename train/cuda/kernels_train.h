@@ -6,15 +6,16 @@
 
 /* What a step says about its batch. */
 struct gpu_result {
-    double loss;    /* mean over the batch */
-    double correct; /* of mixed images, the shares that were right */
-    int labels;     /* 1: all in range; 0: one was not, and loss is no loss */
+    struct head_loss head[PASS_HEADS]; /* those that the network has */
+    int labels; /* 1: all in range; 0: one was not, and loss is no loss */
 };
 
 struct xent_args {
     enum sluice_dtype dtype; /* of logits and their gradient */
     int images, classes;
     float smoothing;
+    int head;
+    double weight; /* of the head, in the loss */
     const void *logits;
     float *probabilities;           /* (images, classes) */
     const int32_t *labels;          /* (images); NULL: probabilities alone */
@@ -126,12 +127,18 @@ SLUICE_HD static inline void xent_forward(const struct xent_args *g,
     }
 }
 
+/* The sum of some images. */
+struct xent_lane {
+    double loss, correct;
+    int labels;
+};
+
 /* One block, in two phases. */
 SLUICE_HD static inline void xent_sum(const struct xent_args *g, const struct spot *at)
 {
-    struct gpu_result *lanes = (struct gpu_result *)at->shared; /* (threads) */
+    struct xent_lane *lanes = (struct xent_lane *)at->shared; /* (threads) */
     if (at->phase == 0) {
-        struct gpu_result r;
+        struct xent_lane r;
         r.loss = 0;
         r.correct = 0;
         r.labels = 1;
@@ -142,21 +149,24 @@ SLUICE_HD static inline void xent_sum(const struct xent_args *g, const struct sp
         }
         lanes[at->thread] = r;
     } else if (at->thread == 0) {
-        struct gpu_result all = lanes[0];
+        struct gpu_result *out = &g->results[g->step->slot];
+        struct xent_lane all = lanes[0];
         for (int t = 1; t < at->threads; t++) {
             all.loss += lanes[t].loss;
             all.correct += lanes[t].correct;
             all.labels &= lanes[t].labels;
         }
-        all.loss /= g->images;
-        g->results[g->step->slot] = all;
+        out->head[g->head].weight = g->weight;
+        out->head[g->head].loss = all.loss / g->images;
+        out->head[g->head].correct = all.correct;
+        out->labels = all.labels;
     }
 }
 
 SLUICE_HD static inline void xent_backward(const struct xent_args *g,
                                            const struct spot *at)
 {
-    const double scale = g->loss_scale ? (double)*g->loss_scale : 1;
+    const double scale = (g->loss_scale ? (double)*g->loss_scale : 1) * g->weight;
     EACH(i, (size_t)g->images * (size_t)g->classes, at)
     {
         const int n = (int)(i / (size_t)g->classes), k = (int)(i % (size_t)g->classes);

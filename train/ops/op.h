@@ -25,6 +25,19 @@
 
 struct distill;
 
+enum {
+    PASS_HEADS = 17, /* losses of one network, at most */
+};
+
+/* What a loss operator says of a batch. A network may have several: head 0 is its own,
+ * of weight 1, and answers; the others are of parts of it. */
+struct head_loss {
+    double weight;  /* in the loss that is minimised */
+    double loss;    /* mean over the batch */
+    double correct; /* images whose largest logit is their label; of mixed images, the
+                       shares of the labels that it is */
+};
+
 /* One pass over one batch. */
 struct pass {
     bool training; /* batch statistics, dropout */
@@ -35,11 +48,20 @@ struct pass {
     int label_stride;
     const struct sluice_mix *mixes; /* NULL, or (images): how they were mixed */
     struct distill *distill; /* NULL: labels alone; see distill.h. Not on device cuda */
-    /* Filled by the loss operator's forward. */
-    double loss;    /* mean over the batch */
-    double correct; /* images whose largest logit is their label; of mixed images, the
-                       shares of the labels that it is */
+    /* Filled by the loss operators' forward. */
+    struct head_loss head[PASS_HEADS]; /* zero where there is none */
+    double loss;                       /* the sum of the heads', each by its weight */
+    double correct;                    /* head 0's */
 };
+
+/* From what the heads say. */
+static inline void pass_sum(struct pass *pass)
+{
+    pass->loss = 0;
+    for (int i = 0; i < PASS_HEADS; i++)
+        pass->loss += pass->head[i].weight * pass->head[i].loss;
+    pass->correct = pass->head[0].correct;
+}
 
 enum activation {
     ACT_NONE = 0,
@@ -72,6 +94,8 @@ struct op_attr {
     enum drop_scaling scaling; /* droppath */
     float scale;               /* scale: out = in * scale */
     float label_smoothing;     /* softmax_xent */
+    int head;                  /* softmax_xent: see struct head_loss */
+    float loss_weight;         /* softmax_xent: of a head but 0, in the loss */
 };
 
 struct op;
@@ -156,6 +180,12 @@ struct op {
     bool measures; /* conv2d: forward also measures what batchnorm will ask for */
     const struct op *measured_by; /* batchnorm: who measures in[0], or NULL */
 };
+
+/* How often a loss operator's loss counts. */
+static inline double head_weight(const struct op *loss)
+{
+    return loss->attr.head ? (double)loss->attr.loss_weight : 1;
+}
 
 /* Every operator, for the tests and for lookup. NULL ends the list. */
 extern const struct op_def *const op_registry[];

@@ -2,10 +2,11 @@
  * reference.
  *
  *     p = softmax(x)      t = (1 - s) onehot(label) + s / classes
- *     loss = mean over images of -sum t log p      dx = (p - t) / images
+ *     loss = mean over images of -sum t log p      dx = weight (p - t) / images
  *
  * where a mixed image's onehot(label) is share onehot(its own) + (1 - share)
- * onehot(its partner's), which is the mean of both losses, so weighed.
+ * onehot(its partner's), which is the mean of both losses, so weighed; and the weight
+ * is the head's in what is minimised: see struct head_loss.
  *
  * The output is p, float whatever the input's type is. Without labels only p is made.
  */
@@ -32,6 +33,14 @@ static int shape(struct op *op, struct sluice_error *err)
         return sluice_fail(err, SLUICE_EINVAL,
                            "softmax_xent %s: label smoothing %g, expected 0 <= s < 1",
                            op->name, (double)s);
+    if (op->attr.head < 0 || op->attr.head >= PASS_HEADS)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "softmax_xent %s: head %d, expected 0 to %d", op->name,
+                           op->attr.head, PASS_HEADS - 1);
+    if (!(head_weight(op) >= 0 && isfinite(head_weight(op))))
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "softmax_xent %s: weight %g, expected 0 or more", op->name,
+                           head_weight(op));
     op_shape_activation(op->out[0], x->shape[0], 1, 1, x->shape[3], SLUICE_F32);
     return 0;
 }
@@ -65,6 +74,12 @@ int xent_labels(struct xent_labels *out, const struct op *op, const struct pass 
     out->other = label_of(op, pass, partner, err);
     out->share = (double)pass->mixes[n].share;
     return out->other < 0 ? out->other : 0;
+}
+
+void xent_report(const struct op *op, struct pass *pass, double loss, double correct)
+{
+    pass->head[op->attr.head] = (struct head_loss){ head_weight(op), loss, correct };
+    pass_sum(pass);
 }
 
 /* One image: probabilities out; returns log of the sum of exp(x). */
@@ -105,8 +120,7 @@ static int forward(struct op *op, struct device *dev, struct pass *pass,
             loss += xent_target(smoothing, classes, &labels, k) * (lse - (double)x[k]);
         correct += xent_share(&labels, largest);
     }
-    pass->loss = distill_loss(op, pass, loss / op_batch(op));
-    pass->correct = correct;
+    xent_report(op, pass, distill_loss(op, pass, loss / op_batch(op)), correct);
     return 0;
 }
 
@@ -116,6 +130,7 @@ static int backward(struct op *op, struct device *dev, struct pass *pass,
     (void)dev;
     const int classes = op_channels(op->in[0]);
     const double smoothing = (double)op->attr.label_smoothing;
+    const double weight = head_weight(op);
     const float *p = op->out[0]->data;
     float *dx = op->in[0]->grad;
     struct distill_image soft;
@@ -133,7 +148,8 @@ static int backward(struct op *op, struct device *dev, struct pass *pass,
         for (int k = 0; k < classes; k++) {
             const double target = xent_target(smoothing, classes, &labels, k);
             dx[k] =
-                (float)distill_slope(&soft, k, ((double)p[k] - target) / op_batch(op));
+                (float)(weight * distill_slope(&soft, k,
+                                               ((double)p[k] - target) / op_batch(op)));
         }
     }
     return 0;
@@ -147,6 +163,7 @@ static const struct op_case cases[] = {
     { "ten mixed", 6, 1, 1, 10, { 0 } },
     { "ten smoothed mixed", 7, 1, 1, 10, { .label_smoothing = 0.1F } },
     { "hundred", 3, 1, 1, 100, { .label_smoothing = 0.2F } },
+    { "head", 5, 1, 1, 10, { .head = 2, .loss_weight = 0.3F } },
     { "two", 1, 1, 1, 2, { 0 } },
     { "one class", 2, 1, 1, 1, { 0 } },
     { 0 },

@@ -15,6 +15,9 @@ struct xent_labels {
 int xent_labels(struct xent_labels *out, const struct op *op, const struct pass *pass,
                 int n, struct sluice_error *err);
 
+/* Into the pass: what the operator's head says. */
+void xent_report(const struct op *op, struct pass *pass, double loss, double correct);
+
 /* How much of `l` is class k. */
 static inline double xent_share(const struct xent_labels *l, int k)
 {

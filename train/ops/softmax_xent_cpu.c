@@ -83,13 +83,12 @@ static int forward(struct op *op, struct device *dev, struct pass *pass,
     /* An exponential is worth about as much as sixteen other elements. */
     threads_for(dev, (size_t)count, (size_t)op_channels(op->in[0]) * 32, forward_body,
                 &job);
-    pass->loss = 0;
-    pass->correct = 0;
+    double loss = 0, correct = 0;
     for (int n = 0; n < count; n++) {
-        pass->loss += job.images[n].loss;
-        pass->correct += job.images[n].correct;
+        loss += job.images[n].loss;
+        correct += job.images[n].correct;
     }
-    pass->loss = distill_loss(op, pass, pass->loss / count);
+    xent_report(op, pass, distill_loss(op, pass, loss / count), correct);
     return 0;
 }
 
@@ -99,6 +98,7 @@ static int backward(struct op *op, struct device *dev, struct pass *pass,
     (void)dev;
     const int classes = op_channels(op->in[0]), count = op_batch(op);
     const double smoothing = (double)op->attr.label_smoothing;
+    const double weight = head_weight(op);
     const float *p = op->out[0]->data;
     struct tensor *t = op->in[0];
     struct distill_image soft;
@@ -118,7 +118,7 @@ static int backward(struct op *op, struct device *dev, struct pass *pass,
             const double target = xent_target(smoothing, classes, &labels, k);
             const double hard = ((double)p[at] - target) / count;
             tensor_set_value(t->dtype, t->grad, at,
-                             (float)distill_slope(&soft, k, hard));
+                             (float)(weight * distill_slope(&soft, k, hard)));
         }
     }
     return 0;

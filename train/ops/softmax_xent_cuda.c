@@ -70,6 +70,8 @@ static struct xent_args arguments(const struct op *op, const struct gpu *gpu,
                                .images = op_batch(op),
                                .classes = op_channels(op->in[0]),
                                .smoothing = op->attr.label_smoothing,
+                               .head = op->attr.head,
+                               .weight = head_weight(op),
                                .logits = op->in[0]->data,
                                .probabilities = op->out[0]->data,
                                .labels = pass->labels ? gpu->labels : NULL,
@@ -102,14 +104,14 @@ static int send_labels(const struct op *op, struct gpu *gpu, const struct pass *
     return rc;
 }
 
-static int fetch_result(struct gpu *gpu, struct pass *pass, struct sluice_error *err)
+static int fetch_result(const struct op *op, struct gpu *gpu, struct pass *pass,
+                        struct sluice_error *err)
 {
     struct gpu_result r;
     const int rc = gpu_read(gpu, &r, gpu->results, sizeof r, err);
-    if (rc == 0) {
-        pass->loss = r.loss;
-        pass->correct = r.correct;
-    }
+    const struct head_loss *mine = &r.head[op->attr.head];
+    if (rc == 0)
+        xent_report(op, pass, mine->loss, mine->correct);
     return rc;
 }
 
@@ -126,12 +128,11 @@ static int forward(struct op *op, struct device *dev, struct pass *pass,
         rc = gpu_set_draws(gpu, pass->seed, pass->step, err);
     if (rc == 0)
         rc = launch_xent_forward(gpu, a.images, XENT_THREADS, &a, err);
-    pass->loss = 0;
-    pass->correct = 0;
+    xent_report(op, pass, 0, 0);
     if (rc == 0 && pass->labels)
         rc = launch_xent_sum(gpu, 1, BLOCK, &a, err);
     if (rc == 0 && pass->labels && alone)
-        rc = fetch_result(gpu, pass, err);
+        rc = fetch_result(op, gpu, pass, err);
     return rc;
 }
 

@@ -89,6 +89,27 @@ enum init_scheme init_scheme_at(int choice)
     return meant[choice];
 }
 
+bool init_scheme_named(const char *name, enum init_scheme *out)
+{
+    static const struct {
+        const char *name;
+        enum init_scheme scheme;
+    } all[] = {
+        { "default", INIT_DEFAULT },
+        { "kaiming_fan_out", INIT_KAIMING_FAN_OUT },
+        { "kaiming_fan_in", INIT_KAIMING_NORMAL },
+        { "xavier_uniform", INIT_XAVIER_UNIFORM },
+        { "xavier_normal", INIT_XAVIER_NORMAL },
+        { "normal", INIT_NORMAL },
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (strcmp(all[i].name, name) == 0) {
+            *out = all[i].scheme;
+            return true;
+        }
+    return false;
+}
+
 void init_weight(struct tensor *t, enum init_scheme scheme, uint64_t seed,
                  uint64_t number)
 {
@@ -112,6 +133,9 @@ void init_weight(struct tensor *t, enum init_scheme scheme, uint64_t seed,
     case INIT_NORMAL:
         init_normal(t, seed, number, 0.01);
         return;
+    case INIT_KAIMING_FAN_OUT:
+        init_normal(t, seed, number, sqrt(2 / fan_out(t)));
+        return;
     }
 }
 
@@ -123,7 +147,7 @@ static void init_op(const struct op *op, uint64_t seed, uint64_t number,
     if (matrix && by_fan_out)
         init_normal(weight, seed, number, sqrt(2 / fan_out(weight)));
     else if (matrix)
-        init_weight(weight, INIT_DEFAULT, seed, number);
+        init_weight(weight, (enum init_scheme)weight->scheme, seed, number);
     else if (weight)
         init_constant(weight, 1);
     if (bias && matrix)

@@ -10,9 +10,9 @@
 #include "net.h"
 
 /* A model's usual init(), for all parameters and buffers: weights of two dimensions and
- * more, and the biases beside them, U(+-1 / sqrt(fan_in)), which is PyTorch's default;
- * normalisations weight 1 and bias 0, running mean 0 and variance 1. A fan is channels
- * times the filter's area. */
+ * more, unless their `scheme` says otherwise, and the biases beside them, U(+-1 /
+ * sqrt(fan_in)), which is PyTorch's default; normalisations weight 1 and bias 0,
+ * running mean 0 and variance 1. A fan is channels times the filter's area. */
 void init_default(struct net *net, uint64_t seed);
 /* The same, but convolutions N(0, 2 / fan_out), Kaiming's for ReLU, as torchvision's
  * ResNets are. */
@@ -28,6 +28,7 @@ enum init_scheme {
     INIT_KAIMING_UNIFORM,
     INIT_KAIMING_NORMAL,
     INIT_NORMAL,
+    INIT_KAIMING_FAN_OUT, /* normal, by fan_out */
 };
 
 /* The names of schemes as a list of choices, other names for some of them at its end,
@@ -36,6 +37,11 @@ enum init_scheme {
     "default|xavier_uniform|xavier_normal|kaiming_uniform|kaiming_normal|normal|"      \
     "xavier|kaiming|he_uniform|he_normal"
 enum init_scheme init_scheme_at(int choice);
+/* Those that a part of a network can have, by names of their own; false: none of them.
+ */
+#define INIT_SCHEMES_OF_PARTS                                                          \
+    "default, kaiming_fan_out, kaiming_fan_in, xavier_uniform, xavier_normal, normal"
+bool init_scheme_named(const char *name, enum init_scheme *out);
 
 /* One weight, by stream `number`; INIT_DEFAULT: as init_default() has it. */
 void init_weight(struct tensor *t, enum init_scheme scheme, uint64_t seed,

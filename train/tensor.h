@@ -25,6 +25,7 @@ struct tensor {
     int train_epochs;  /* then it is frozen; 0: never */
     float lr_scale;    /* times the schedule's rate: 1 */
     float decay_scale; /* times the weight decay: 1 */
+    int scheme;        /* enum init_scheme, for init_default: how a weight begins */
 };
 
 static inline size_t tensor_elements(const struct tensor *t)

@@ -5,5 +5,5 @@ target_sources(sluice_train PRIVATE
   safetensors.c schedule.c whole_file.c workers.c
   muon_cuda.c optim_cuda.c models/registry.c models/airbench94.c models/block_cnn.c models/cnn.c models/cnn_small.c models/conv_layers.c
   models/dense.c models/lists.c models/mlp.c models/residual_mlp.c
-  models/mnist_cnn.c models/resnet.c models/resnet9.c models/resnets.c
+  models/mnist_cnn.c models/resnet.c models/resnet9.c models/resnets.c models/stack.c
   models/whitening.c)

@@ -40,6 +40,10 @@ struct model_def {
     const struct model_option *options; /* ends with a NULL name; may be NULL */
     /* Append all operators, softmax_xent last. */
     void (*build)(struct net *net, const struct model_config *config);
+    /* NULL, or: append to x what leads to the logits, which it returns, every name
+     * behind `prefix`: as a part of a larger network. */
+    struct tensor *(*part)(struct net *net, struct tensor *x, const char *prefix,
+                           const struct model_config *config);
     /* Fill parameters, from `seed` alone (Philox; the parameter's number is the
      * stream). */
     void (*init)(struct net *net, uint64_t seed);

@@ -9,7 +9,7 @@
 extern const struct model_def model_resnet9, model_airbench94, model_mnist_cnn,
     model_cnn_small, model_mlp, model_residual_mlp, model_cnn, model_residual_cnn,
     model_se_resnet, model_stochastic_depth, model_resnet_medium, model_resnet18,
-    model_resnet34, model_resnet50, model_resnet101, model_block_cnn;
+    model_resnet34, model_resnet50, model_resnet101, model_block_cnn, model_stack;
 
 /* clang-format off */
 const struct model_def *const model_registry[] = {
@@ -29,6 +29,7 @@ const struct model_def *const model_registry[] = {
     &model_resnet50,
     &model_resnet101,
     &model_block_cnn,
+    &model_stack,
     NULL,
 };
 /* clang-format on */

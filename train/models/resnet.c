@@ -18,6 +18,7 @@ enum {
 /* A network being built. */
 struct build {
     struct net *net;
+    const char *prefix;
     const struct resnet *shape;
     int block, block_count; /* in all stages */
 };
@@ -116,40 +117,42 @@ static struct tensor *stage(struct build *b, struct tensor *x, int number)
     if (shape->long_skips && number)
         net_fork(b->net, x, &around, &x);
     for (int i = 0; i < shape->blocks[number]; i++) {
-        snprintf(prefix, sizeof prefix, "layer%d.%d.", number + 1, i);
+        snprintf(prefix, sizeof prefix, "%slayer%d.%d.", b->prefix, number + 1, i);
         x = block(b, x, prefix, channels, i ? 1 : stride);
     }
     if (!around)
         return x;
-    snprintf(prefix, sizeof prefix, "skip%d.", number);
+    snprintf(prefix, sizeof prefix, "%sskip%d.", b->prefix, number);
     around = projection(b->net, around, prefix, x ? x->shape[3] : 0, stride);
     return net_add(b->net, x, around);
 }
 
-static struct tensor *stem(struct net *net, const struct resnet *shape)
+static struct tensor *stem(const struct build *b, struct tensor *x)
 {
+    const struct resnet *shape = b->shape;
     const bool imagenet = shape->stem == STEM_IMAGENET;
     const struct op_attr conv = { .out_channels = shape->channels,
                                   .kernel = imagenet ? 7 : 3,
                                   .stride = imagenet ? 2 : 1,
                                   .pad = imagenet ? 3 : 1 };
     const struct op_attr pool = { .kernel = 3, .stride = 2, .pad = 1 };
-    struct tensor *x = unit(net, net_input(net), "", "conv1", "bn1", &conv, ACT_RELU);
-    return imagenet ? net_op(net, &op_maxpool, NULL, &pool, x, NULL) : x;
+    x = unit(b->net, x, b->prefix, "conv1", "bn1", &conv, ACT_RELU);
+    return imagenet ? net_op(b->net, &op_maxpool, NULL, &pool, x, NULL) : x;
 }
 
-void resnet_build(struct net *net, const struct resnet *shape,
-                  const struct model_config *config)
+struct tensor *resnet_logits(struct net *net, struct tensor *x, const char *prefix,
+                             const struct resnet *shape, int classes)
 {
-    struct build b = { .net = net, .shape = shape };
+    struct build b = { .net = net, .prefix = prefix, .shape = shape };
+    char name[NAME];
     for (int i = 0; i < RESNET_STAGES; i++)
         b.block_count += shape->blocks[i];
-    struct tensor *x = stem(net, shape);
+    x = stem(&b, x);
     for (int i = 0; i < RESNET_STAGES; i++)
         x = stage(&b, x, i);
     x = net_globalavg(net, x);
     if (shape->dropout > 0)
         x = net_dropout(net, x, (float)shape->dropout);
-    x = net_linear(net, x, "fc", config->classes, true);
-    net_softmax_xent(net, x, config->label_smoothing);
+    snprintf(name, sizeof name, "%sfc", prefix);
+    return net_linear(net, x, name, classes, true);
 }

@@ -29,9 +29,9 @@ struct resnet {
     bool long_skips; /* 1x1 convolutions around stages 2 to 4 */
 };
 
-/* Everything up to the loss. Parameters have the names of PyTorch's: conv1, bn1,
- * layer1.0.conv1, layer2.0.downsample.0, layer1.0.se.fc.0, skip1.0, fc. */
-void resnet_build(struct net *net, const struct resnet *shape,
-                  const struct model_config *config);
+/* From x to the logits. Parameters have the names of PyTorch's behind `prefix`: conv1,
+ * bn1, layer1.0.conv1, layer2.0.downsample.0, layer1.0.se.fc.0, skip1.0, fc. */
+struct tensor *resnet_logits(struct net *net, struct tensor *x, const char *prefix,
+                             const struct resnet *shape, int classes);
 
 #endif

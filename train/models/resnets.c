@@ -41,12 +41,17 @@ static const struct model_option se[] = OPTIONS(STEM_CIFAR, 32, 16, 0, 0.3, 0);
 static const struct model_option depth[] = OPTIONS(STEM_CIFAR, 32, 0, 0.2, 0.3, 0);
 static const struct model_option medium[] = OPTIONS(STEM_CIFAR, 24, 0, 0, 0, 1);
 
-static void build(struct net *net, const struct model_config *config,
-                  const int blocks[RESNET_STAGES], bool bottleneck)
+struct blocks {
+    int of[RESNET_STAGES];
+    bool bottleneck;
+};
+
+static struct tensor *logits(struct net *net, struct tensor *x, const char *prefix,
+                             const struct model_config *config, struct blocks blocks)
 {
     const double *o = config->options;
     struct resnet shape = {
-        .bottleneck = bottleneck,
+        .bottleneck = blocks.bottleneck,
         .stem = (enum resnet_stem)o[STEM],
         .channels = (int)o[CHANNELS],
         .se_reduction = (int)o[SE_REDUCTION],
@@ -57,40 +62,36 @@ static void build(struct net *net, const struct model_config *config,
         .long_skips = o[LONG_SKIPS] > 0,
     };
     for (int i = 0; i < RESNET_STAGES; i++)
-        shape.blocks[i] = blocks[i];
-    resnet_build(net, &shape, config);
+        shape.blocks[i] = blocks.of[i];
+    return resnet_logits(net, x, prefix, &shape, config->classes);
 }
 
-static void build_2222(struct net *net, const struct model_config *config)
-{
-    build(net, config, (const int[]){ 2, 2, 2, 2 }, false);
-}
+/* The two functions of a model: its logits behind an input, and all of it. */
+#define BUILDERS(name, ...)                                                            \
+    static struct tensor *part_##name(struct net *net, struct tensor *x,               \
+                                      const char *prefix,                              \
+                                      const struct model_config *config)               \
+    {                                                                                  \
+        return logits(net, x, prefix, config, (struct blocks){ __VA_ARGS__ });         \
+    }                                                                                  \
+    static void build_##name(struct net *net, const struct model_config *config)       \
+    {                                                                                  \
+        struct tensor *x = part_##name(net, net_input(net), "", config);               \
+        net_softmax_xent(net, x, config->label_smoothing);                             \
+    }
 
-static void build_3333(struct net *net, const struct model_config *config)
-{
-    build(net, config, (const int[]){ 3, 3, 3, 3 }, false);
-}
-
-static void build_34(struct net *net, const struct model_config *config)
-{
-    build(net, config, (const int[]){ 3, 4, 6, 3 }, false);
-}
-
-static void build_50(struct net *net, const struct model_config *config)
-{
-    build(net, config, (const int[]){ 3, 4, 6, 3 }, true);
-}
-
-static void build_101(struct net *net, const struct model_config *config)
-{
-    build(net, config, (const int[]){ 3, 4, 23, 3 }, true);
-}
+BUILDERS(2222, { 2, 2, 2, 2 })
+BUILDERS(3333, { 3, 3, 3, 3 })
+BUILDERS(34, { 3, 4, 6, 3 })
+BUILDERS(50, { 3, 4, 6, 3 }, true)
+BUILDERS(101, { 3, 4, 23, 3 }, true)
 
 const struct model_def model_se_resnet = {
     .name = "se_resnet",
     .help = "eight residual blocks with squeeze and excitation, for small images",
     .options = se,
     .build = build_2222,
+    .part = part_2222,
     .init = init_fan_out,
 };
 
@@ -99,6 +100,7 @@ const struct model_def model_stochastic_depth = {
     .help = "eight residual blocks, left out at random while training",
     .options = depth,
     .build = build_2222,
+    .part = part_2222,
     .init = init_fan_out,
 };
 
@@ -107,6 +109,7 @@ const struct model_def model_resnet_medium = {
     .help = "twelve residual blocks with skips around stages, for small images",
     .options = medium,
     .build = build_3333,
+    .part = part_3333,
     .init = init_fan_out,
 };
 
@@ -115,6 +118,7 @@ const struct model_def model_resnet18 = {
     .help = "residual network of 18 layers",
     .options = imagenet,
     .build = build_2222,
+    .part = part_2222,
     .init = init_fan_out,
 };
 
@@ -123,6 +127,7 @@ const struct model_def model_resnet34 = {
     .help = "residual network of 34 layers",
     .options = imagenet,
     .build = build_34,
+    .part = part_34,
     .init = init_fan_out,
 };
 
@@ -131,6 +136,7 @@ const struct model_def model_resnet50 = {
     .help = "residual network of 50 layers, in bottlenecks",
     .options = imagenet,
     .build = build_50,
+    .part = part_50,
     .init = init_fan_out,
 };
 
@@ -139,5 +145,6 @@ const struct model_def model_resnet101 = {
     .help = "residual network of 101 layers, in bottlenecks",
     .options = imagenet,
     .build = build_101,
+    .part = part_101,
     .init = init_fan_out,
 };

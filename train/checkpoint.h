@@ -20,7 +20,7 @@ struct checkpoint_meta {
     uint64_t seed, epoch, batch, step; /* next to do: batch `batch` of epoch `epoch` */
     double best_accuracy;              /* -1: none yet */
     char config_crc[16];               /* of the resolved recipe, hex */
-    char extra[2048];                  /* JSON of the run's own; "" if none */
+    char extra[4096];                  /* JSON of the run's own; "" if none */
     const char
         *recipe; /* to save: the resolved recipe as YAML, NULL: none; loaded: NULL */
 };

@@ -241,6 +241,17 @@ static int write_results(struct evaluator *e, const struct arguments *a,
                                      &e->out, err);
 }
 
+/* Of a network with several losses, what each part does by itself. */
+static void print_heads(const struct evaluation *r)
+{
+    for (int i = 1; i < r->heads && r->labelled; i++)
+        printf("base %d  loss %.4f  acc %.2f%%\n", i, r->head[i].loss,
+               100 * r->head[i].accuracy);
+    if (r->heads > 1 && r->labelled)
+        printf("meta  loss %.4f  acc %.2f%%\n", r->head[0].loss,
+               100 * r->head[0].accuracy);
+}
+
 static int print_results(const struct evaluator *e, const struct arguments *a,
                          double seconds, struct sluice_error *err)
 {
@@ -251,6 +262,8 @@ static int print_results(const struct evaluator *e, const struct arguments *a,
     config_choice(tta, "eval.tta", e->cfg.eval.tta);
     if (e->cfg.eval.tta == TTA_CROPS)
         snprintf(views, sizeof(views), " of %d views", e->cfg.eval.views);
+    if (!a->quiet)
+        print_heads(&e->result);
     if (e->result.labelled)
         printf("test  loss %.4f  acc %.2f%%  images %s  tta %s%s  %.1fs\n",
                e->result.loss, 100 * e->result.accuracy,

@@ -92,13 +92,22 @@ static void copy_view(char *out, const struct sluice_batch *b, int n,
     }
 }
 
+/* Of all heads, one behind the other. */
+static void add_answers(struct net *net, double weight, double *logits)
+{
+    for (int h = 0; h < net_heads(net); h++) {
+        const struct tensor *out = net_head(net, h)->out[0];
+        const float *p = out->data;
+        for (size_t i = 0; i < tensor_elements(out); i++)
+            *logits++ += view_vote(p[i], weight);
+    }
+}
+
 /* View k of all images, through the network, added to their logits. */
 static int run_view(struct net *net, const struct sluice_batch *b,
                     const struct tta *tta, int k, double *logits,
                     struct sluice_error *err)
 {
-    const struct tensor *out = net_probabilities(net);
-    const float *p = out->data;
     struct pass pass = { .training = false };
     double weight = 0;
     for (int n = 0; n < b->count; n++) {
@@ -107,8 +116,8 @@ static int run_view(struct net *net, const struct sluice_batch *b,
         weight = v.weight;
     }
     const int rc = net_forward(net, &pass, err);
-    for (size_t i = 0; i < tensor_elements(out) && rc == 0; i++)
-        logits[i] += view_vote(p[i], weight);
+    if (rc == 0)
+        add_answers(net, weight, logits);
     return rc;
 }
 
@@ -161,14 +170,15 @@ struct work {
     const struct data_info *info;
     const struct tta *tta;
     struct views *views; /* NULL: not yet, or not on this device */
-    double *logits;      /* (room) of a batch */
+    double *logits;      /* (room): heads, images of a batch, classes */
     size_t room;
-    double *losses; /* of all samples */
+    double *losses; /* (samples, heads) */
+    bool *correct;  /* likewise */
 };
 
 static int make_room(struct work *w, int images, struct sluice_error *err)
 {
-    const size_t need = (size_t)images * (size_t)w->e->classes;
+    const size_t need = (size_t)w->e->heads * (size_t)images * (size_t)w->e->classes;
     double *more =
         need > w->room ? realloc(w->logits, need * sizeof(*more)) : w->logits;
     if (!more)
@@ -179,10 +189,26 @@ static int make_room(struct work *w, int images, struct sluice_error *err)
     return net_resize(w->net, images, err);
 }
 
+/* What head `head` makes of image i of the batch, sample `at` of the set. Predictions
+ * are head 0's. */
+static void judge(struct work *w, const struct sluice_batch *b, int i, int head,
+                  uint64_t at)
+{
+    struct evaluation *e = w->e;
+    const size_t place = (size_t)head * (size_t)b->count + (size_t)i;
+    struct prediction p = { .id = b->ids[i], .label = -1 };
+    if (e->labelled)
+        p.label = b->labels[i * b->label_columns + w->info->label_column];
+    const size_t slot = at * (size_t)e->heads + (size_t)head;
+    w->losses[slot] = decide(&p, w->logits + place * (size_t)e->classes, e->classes);
+    w->correct[slot] = p.predicted == p.label;
+    if (head == 0)
+        e->at[at] = p;
+}
+
 static int run_batch(struct work *w, const struct sluice_batch *b,
                      struct sluice_error *err)
 {
-    struct evaluation *e = w->e;
     int rc = make_room(w, b->count, err);
     if (rc < 0)
         return rc;
@@ -191,15 +217,9 @@ static int run_batch(struct work *w, const struct sluice_batch *b,
     else
         for (int k = 0; k < view_count(w->tta) && rc == 0; k++)
             rc = run_view(w->net, b, w->tta, k, w->logits, err);
-    for (int i = 0; i < b->count && rc == 0; i++) {
-        const uint64_t at = b->ids[i] - w->info->first;
-        struct prediction *p = &e->at[at];
-        p->id = b->ids[i];
-        p->label =
-            e->labelled ? b->labels[i * b->label_columns + w->info->label_column] : -1;
-        w->losses[at] =
-            decide(p, w->logits + (size_t)i * (size_t)e->classes, e->classes);
-    }
+    for (int i = 0; i < b->count && rc == 0; i++)
+        for (int h = 0; h < w->e->heads; h++)
+            judge(w, b, i, h, b->ids[i] - w->info->first);
     return rc;
 }
 
@@ -217,15 +237,21 @@ static int run_all(struct work *w, struct sluice_loader *loader,
     return rc;
 }
 
-static void sum_up(struct evaluation *e, const double *losses)
+/* Of each head, from all samples. */
+static void sum_up(struct evaluation *e, const struct work *w)
 {
-    double loss = 0, correct = 0;
-    for (uint64_t i = 0; i < e->count; i++) {
-        loss += losses[i];
-        correct += e->at[i].predicted == e->at[i].label;
+    const double count = e->labelled && e->count ? (double)e->count : (double)NAN;
+    e->loss = 0;
+    for (int h = 0; h < e->heads; h++) {
+        double loss = 0, correct = 0;
+        for (uint64_t i = 0; i < e->count; i++) {
+            loss += w->losses[i * (uint64_t)e->heads + (uint64_t)h];
+            correct += w->correct[i * (uint64_t)e->heads + (uint64_t)h];
+        }
+        e->head[h] = (struct evaluated_head){ loss / count, correct / count };
+        e->loss += head_weight(net_head(w->net, h)) * e->head[h].loss;
     }
-    e->loss = e->labelled && e->count ? loss / (double)e->count : (double)NAN;
-    e->accuracy = e->labelled && e->count ? correct / (double)e->count : (double)NAN;
+    e->accuracy = e->head[0].accuracy;
 }
 
 /* Of a range with a fold in use the places that were filled, one behind the other. An
@@ -233,7 +259,7 @@ static void sum_up(struct evaluation *e, const double *losses)
 static void close_gaps(struct work *w)
 {
     struct evaluation *e = w->e;
-    const uint64_t first = w->info->first;
+    const uint64_t first = w->info->first, heads = (uint64_t)e->heads;
     uint64_t filled = 0, kept = 0;
     for (uint64_t i = 0; i < e->count; i++)
         filled += e->at[i].id == first + i && first + i > 0;
@@ -242,7 +268,11 @@ static void close_gaps(struct work *w)
         if (zero ? filled == w->info->used : e->at[i].id != first + i)
             continue;
         e->at[kept] = e->at[i];
-        w->losses[kept++] = w->losses[i];
+        memmove(w->losses + kept * heads, w->losses + i * heads,
+                heads * sizeof(*w->losses));
+        memmove(w->correct + kept * heads, w->correct + i * heads,
+                heads * sizeof(*w->correct));
+        kept++;
     }
     e->count = kept;
 }
@@ -254,27 +284,33 @@ int evaluate(struct evaluation *out, struct net *net, struct sluice_loader *load
     const struct tensor *p = net_probabilities(net);
     struct evaluation e = { .labelled = info->label_field >= 0,
                             .count = info->count,
+                            .heads = net_heads(net),
                             .classes = p->shape[p->rank - 1] };
     struct work w = { .e = &e, .net = net, .info = info, .tta = tta };
     int rc;
+    const size_t all = (size_t)e.heads * e.count;
     e.at = calloc(e.count, sizeof(*e.at));
-    w.losses = calloc(e.count, sizeof(*w.losses));
-    rc = e.at && w.losses ? run_all(&w, loader, err)
-                          : sluice_fail(err, SLUICE_ENOMEM,
-                                        "%.300s: no memory for %" PRIu64 " predictions",
-                                        info->path, e.count);
+    w.losses = calloc(all, sizeof(*w.losses));
+    w.correct = calloc(all, sizeof(*w.correct));
+    rc = e.at && w.losses && w.correct
+             ? run_all(&w, loader, err)
+             : sluice_fail(err, SLUICE_ENOMEM,
+                           "%.300s: no memory for %" PRIu64 " predictions", info->path,
+                           e.count);
     if (rc == 0) {
         ranks_merge(ranks, e.at, e.count * sizeof(*e.at));
-        ranks_merge(ranks, w.losses, e.count * sizeof(*w.losses));
+        ranks_merge(ranks, w.losses, all * sizeof(*w.losses));
+        ranks_merge(ranks, w.correct, all * sizeof(*w.correct));
         if (info->used < info->count)
             close_gaps(&w);
-        sum_up(&e, w.losses);
+        sum_up(&e, &w);
     } else {
         evaluation_free(&e);
     }
     views_close(w.views);
     free(w.logits);
     free(w.losses);
+    free(w.correct);
     *out = e;
     return rc;
 }

@@ -30,12 +30,20 @@ struct prediction {
     float probability;
 };
 
+/* What one of a network's losses makes of the set: plain cross-entropy. */
+struct evaluated_head {
+    double loss, accuracy; /* NaN without labels */
+};
+
 struct evaluation {
     int classes;
     uint64_t count;
     bool labelled;
-    double loss, accuracy; /* plain cross-entropy; NaN without labels */
+    double loss;           /* the sum of the heads', each by its weight */
+    double accuracy;       /* head 0's, whose are the predictions, too */
     struct prediction *at; /* (count), in the file's order */
+    int heads;
+    struct evaluated_head head[PASS_HEADS];
 };
 
 /* All samples of `info`, which `ranks` take in turns as the loader deals them out; each

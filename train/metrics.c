@@ -11,16 +11,34 @@
 
 static const char *const headings[] = {
     [TABLE_EPOCHS] = "epoch,step,loss,accuracy,test_loss,test_accuracy,lr,momentum,"
-                     "seconds,images_per_second,wait,memory_mib\n",
-    [TABLE_STEPS] = "step,epoch,loss,accuracy,lr,momentum\n",
-    [TABLE_GRADIENTS] = "step,epoch,parameter,quartile1,median,quartile3,norm\n",
-    [TABLE_DISTILL] = "epoch,step,loss,student_loss,distill_loss,alpha,temperature\n",
+                     "seconds,images_per_second,wait,memory_mib",
+    [TABLE_STEPS] = "step,epoch,loss,accuracy,lr,momentum",
+    [TABLE_GRADIENTS] = "step,epoch,parameter,quartile1,median,quartile3,norm",
+    [TABLE_DISTILL] = "epoch,step,loss,student_loss,distill_loss,alpha,temperature",
 };
 
 struct table {
     FILE *file;
     char path[RUN_PATH];
 };
+
+enum {
+    HEADING = 256 + HEAD_NUMBERS * 32,
+};
+
+/* The first line of a table. */
+static const char *heading_of(char buf[HEADING], enum table_kind kind, int heads)
+{
+    const struct epoch_row row = { .heads = kind == TABLE_EPOCHS ? heads : 1 };
+    struct head_number all[HEAD_NUMBERS];
+    const int count = metrics_head_numbers(all, &row);
+    int at = snprintf(buf, HEADING, "%s", headings[kind]);
+    for (int i = 0; i < count; i++)
+        at += snprintf(buf + at, (size_t)(HEADING - at), ",%s%s",
+                       all[i].test ? "test_" : "", all[i].name);
+    snprintf(buf + at, (size_t)(HEADING - at), "\n");
+    return buf;
+}
 
 /* Bytes of the heading and of the whole rows whose first number is at most `last`. */
 static size_t good_bytes(const char *text, const char *heading, uint64_t last)
@@ -53,12 +71,13 @@ static int cut(const char *path, const char *heading, uint64_t last, size_t *kep
     return rc;
 }
 
-int table_open(struct table **out, const char *path, enum table_kind kind,
-               uint64_t last, struct sluice_error *err)
+static int open_table(struct table **out, const char *path, enum table_kind kind,
+                      int heads, uint64_t last, struct sluice_error *err)
 {
+    char heading[HEADING];
     struct table *t;
     size_t kept;
-    int rc = cut(path, headings[kind], last, &kept, err);
+    int rc = cut(path, heading_of(heading, kind, heads), last, &kept, err);
     *out = NULL;
     if (rc < 0)
         return rc;
@@ -68,7 +87,7 @@ int table_open(struct table **out, const char *path, enum table_kind kind,
     if (!(t->file = fopen(path, kept ? "ae" : "we")))
         rc = sluice_fail(err, SLUICE_EIO, "%.300s: %s", path, strerror(errno));
     if (rc == 0 && !kept) {
-        fputs(headings[kind], t->file);
+        fputs(heading, t->file);
         rc = file_flush(t->file, t->path, err);
     }
     if (rc < 0) {
@@ -77,6 +96,18 @@ int table_open(struct table **out, const char *path, enum table_kind kind,
     }
     *out = t;
     return 0;
+}
+
+int table_open(struct table **out, const char *path, enum table_kind kind,
+               uint64_t last, struct sluice_error *err)
+{
+    return open_table(out, path, kind, 1, last, err);
+}
+
+int table_open_heads(struct table **out, const char *path, int heads, uint64_t last,
+                     struct sluice_error *err)
+{
+    return open_table(out, path, TABLE_EPOCHS, heads, last, err);
 }
 
 void table_close(struct table *t)
@@ -96,6 +127,8 @@ static void put(FILE *to, double x, char end)
 
 int table_epoch(struct table *t, const struct epoch_row *r, struct sluice_error *err)
 {
+    struct head_number all[HEAD_NUMBERS];
+    const int count = metrics_head_numbers(all, r);
     fprintf(t->file, "%d,%" PRIu64 ",", r->epoch, r->step);
     put(t->file, r->loss, ',');
     put(t->file, r->accuracy, ',');
@@ -106,7 +139,9 @@ int table_epoch(struct table *t, const struct epoch_row *r, struct sluice_error 
     put(t->file, r->seconds, ',');
     put(t->file, r->images_per_second, ',');
     put(t->file, r->wait, ',');
-    put(t->file, r->memory_mib, '\n');
+    put(t->file, r->memory_mib, count ? ',' : '\n');
+    for (int i = 0; i < count; i++)
+        put(t->file, all[i].value, i + 1 < count ? ',' : '\n');
     return file_flush(t->file, t->path, err);
 }
 

@@ -8,6 +8,14 @@
 
 #include <sluice/error.h>
 
+#include "ops/op.h"
+
+/* What one of a network's losses measured in an epoch: means. */
+struct head_row {
+    double loss, accuracy; /* of training */
+    double test_loss, test_accuracy;
+};
+
 /* One epoch. NaN: not measured in this epoch. */
 struct epoch_row {
     int epoch; /* finished, from 1 */
@@ -20,7 +28,27 @@ struct epoch_row {
     double wait;       /* share of `seconds` that stood waiting for data */
     double memory_mib; /* resident in this process at its end */
     bool validated;    /* test_* are of a validation set; not in the file */
+    int heads;         /* of the network; in the file where there are several */
+    struct head_row head[PASS_HEADS]; /* not read back from the file */
 };
+
+/* A number about the heads, and what it is called: "meta_loss" of head 0, "base_loss"
+ * of the sum of the others, "base_loss_2" and "base_acc_2" of head 2. */
+struct head_number {
+    char name[24];
+    bool test; /* of the set that is watched */
+    double value;
+};
+enum {
+    HEAD_NUMBERS = 4 * PASS_HEADS,
+};
+/* All of a row with several heads, in the order of the columns; how many: 0 with one.
+ */
+int metrics_head_numbers(struct head_number out[HEAD_NUMBERS],
+                         const struct epoch_row *row);
+/* "meta 0.4310  base 1 0.5120 82.31%  ... | test meta ..." of a row with several heads.
+ */
+const char *epoch_heads_line(char buf[1024], const struct epoch_row *row);
 
 struct step_row {
     uint64_t step; /* done, from 1 */
@@ -60,6 +88,9 @@ enum table_kind {
  * later ones and torn ones are dropped. last = 0 begins anew. */
 int table_open(struct table **out, const char *path, enum table_kind kind,
                uint64_t last, struct sluice_error *err);
+/* The same of epochs, with columns for the heads, where there are several. */
+int table_open_heads(struct table **out, const char *path, int heads, uint64_t last,
+                     struct sluice_error *err);
 int table_epoch(struct table *t, const struct epoch_row *row, struct sluice_error *err);
 int table_step(struct table *t, const struct step_row *row, struct sluice_error *err);
 int table_distill(struct table *t, const struct distill_row *row,

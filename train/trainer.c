@@ -65,19 +65,17 @@ static int take_images(struct trainer *t, const struct sluice_batch *b, void *in
  * many images these are. */
 static int join_ranks(struct trainer *t, struct pass *pass, int images)
 {
-    double sums[] = { pass->loss * images, pass->correct, images };
+    const int own = images;
     size_t count;
     float *gradients = net_gradients(t->net, &count);
     if (!t->ranks)
         return images;
-    ranks_sum(t->ranks, sums, 3);
-    const float share = (float)(images / sums[2]);
+    trainer_heads_join(t, pass, &images);
+    const float share = (float)((double)own / images);
     for (size_t i = 0; i < count; i++)
         gradients[i] *= share;
     ranks_sum_floats(t->ranks, gradients, count);
-    pass->loss = sums[0] / sums[2];
-    pass->correct = sums[1];
-    return (int)sums[2];
+    return images;
 }
 
 /* Forward, backward, update: weights of step n from those of step n - 1. */
@@ -142,6 +140,7 @@ int trainer_advance(struct trainer *t, const struct pass *pass, int images, doub
     t->sums.correct += pass->correct;
     trainer_distill_count(t, images);
     t->sums.images += (uint64_t)images;
+    trainer_heads_add(t, pass, images);
     t->sums.wait += wait;
     t->sums.seconds += seconds;
     t->total_seconds += seconds;
@@ -263,6 +262,7 @@ static void fill_row(struct trainer *t)
         .memory_mib = trainer_resident_mib(),
         .validated = t->validated,
     };
+    trainer_heads_row(t);
 }
 
 static int save_best(struct trainer *t, struct sluice_error *err)
@@ -298,6 +298,7 @@ static int finish_epoch(struct trainer *t, struct sluice_error *err)
             return rc;
         t->last.test_loss = t->evaluation.loss;
         t->last.test_accuracy = t->evaluation.accuracy;
+        trainer_heads_tested(t);
         best = t->evaluation.accuracy > t->at.best_accuracy;
         if (best)
             t->at.best_accuracy = t->evaluation.accuracy;

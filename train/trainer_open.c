@@ -214,8 +214,8 @@ static int open_records(struct trainer *t, struct sluice_error *err)
     int rc = ranks_self(t->ranks) ? 1 : open_log(t, err);
     if (rc)
         return rc < 0 ? rc : 0;
-    rc = table_open(&t->epochs, run_file(path, &t->run, "metrics.csv"), TABLE_EPOCHS,
-                    t->at.epoch, err);
+    rc = table_open_heads(&t->epochs, run_file(path, &t->run, "metrics.csv"),
+                          net_heads(t->net), t->at.epoch, err);
     if (rc == 0 && t->cfg->run.gradients_every)
         rc = table_open(&t->gradients, run_file(path, &t->run, "gradients.csv"),
                         TABLE_GRADIENTS, t->at.step, err);

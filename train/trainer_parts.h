@@ -26,6 +26,9 @@ struct epoch_sums {
     double hard, soft; /* losses by labels and by a teacher */
     uint64_t images;
     double seconds, wait;
+    struct {
+        double loss, correct;
+    } head[PASS_HEADS]; /* of each of the network's losses */
 };
 
 struct trainer {
@@ -152,6 +155,23 @@ bool trainer_is_over(const struct trainer *t);
 const char *trainer_steering_text(char buf[512], const struct trainer *t);
 /* "epochs", "steps", "patience" or "target". */
 const char *trainer_ended_by(const struct trainer *t);
+enum {
+    TRAINER_HEADS_TEXT = 80 * PASS_HEADS,
+};
+
+/* Each of the network's losses: added up, one step's images more; */
+void trainer_heads_add(struct trainer *t, const struct pass *pass, int images);
+/* summed over all ranks, of so many images each, from there on all together; */
+void trainer_heads_join(struct trainer *t, struct pass *pass, int *images);
+/* in t->last, as trained and as tested; */
+void trainer_heads_row(struct trainer *t);
+void trainer_heads_tested(struct trainer *t);
+/* in a checkpoint, as JSON behind a comma, and from there; */
+const char *trainer_heads_save(char buf[TRAINER_HEADS_TEXT], const struct trainer *t);
+void trainer_heads_load(struct trainer *t);
+/* as events and in the log; and of the final test, in summary.json. */
+void trainer_heads_record(struct trainer *t);
+void trainer_heads_summary(FILE *to, const struct trainer *t);
 
 int trainer_record_step(struct trainer *t, double loss, double accuracy,
                         struct schedule_value now, struct sluice_error *err);

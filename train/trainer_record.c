@@ -78,6 +78,7 @@ void trainer_load_extra(struct trainer *t)
         .seconds = extra_number(&t->at, "seconds", 0),
         .wait = extra_number(&t->at, "wait", 0),
     };
+    trainer_heads_load(t);
     t->total_seconds = extra_number(&t->at, "total_seconds", 0);
 }
 
@@ -112,7 +113,7 @@ static int flush_records(struct trainer *t, struct sluice_error *err)
 
 int trainer_save(struct trainer *t, const char *name, struct sluice_error *err)
 {
-    char path[RUN_PATH], file[64], steering[512];
+    char path[RUN_PATH], file[64], steering[512], heads[TRAINER_HEADS_TEXT];
     const struct sluice_shape shape = sluice_augment_shape(t->train.augment);
     if (ranks_self(t->ranks))
         return 0;
@@ -123,13 +124,13 @@ int trainer_save(struct trainer *t, const char *name, struct sluice_error *err)
              ",\"ranks\":%d,\"loss_sum\":%.17g,\"correct\":%.17g"
              ",\"images\":%" PRIu64 ",\"seconds\":%.17g,\"wait\":%.17g,"
              "\"hard_sum\":%.17g,\"soft_sum\":%.17g,\"teacher_crc\":%" PRIu32
-             ",\"total_seconds\":%.17g,\"accuracy\":%.17g%s}",
+             ",\"total_seconds\":%.17g,\"accuracy\":%.17g%s%s}",
              t->classes, data_info_names(&t->train_info), shape.height, shape.width,
              shape.channels, t->train_info.used, ranks_count(t->ranks), t->sums.loss,
              t->sums.correct, t->sums.images, t->sums.seconds, t->sums.wait,
              t->sums.hard, t->sums.soft, t->teacher.crc, t->total_seconds,
              t->evaluated_step == t->at.step ? t->evaluation.accuracy : -1.0,
-             trainer_steering_text(steering, t));
+             trainer_steering_text(steering, t), trainer_heads_save(heads, t));
     snprintf(file, sizeof(file), "checkpoints/%s.safetensors", name);
     const int rc = flush_records(t, err);
     return rc < 0 ? rc : save_with_recipe(t, run_file(path, &t->run, file), err);
@@ -198,14 +199,15 @@ int trainer_record_epoch(struct trainer *t, struct sluice_error *err)
     event(t, "learning_rate", r->lr);
     event(t, "images_per_second", r->images_per_second);
     fprintf(t->log, "%s\n", epoch_line(line, r, t->total_epochs));
+    if (t->watch->epoch)
+        t->watch->epoch(t->watch->ctx, r, t->total_epochs);
+    trainer_heads_record(t);
     if ((rc = table_epoch(t->epochs, r, err)) < 0 ||
         (rc = trainer_distill_record(t, err)) < 0 ||
         (rc = tfevents_flush(t->events, err)) < 0 ||
-        (rc = record_wandb_epoch(t, err)) < 0 || (rc = trainer_flush_log(t, err)) < 0)
+        (rc = record_wandb_epoch(t, err)) < 0)
         return rc;
-    if (t->watch->epoch)
-        t->watch->epoch(t->watch->ctx, r, t->total_epochs);
-    return 0;
+    return trainer_flush_log(t, err);
 }
 
 struct columns {
@@ -313,6 +315,7 @@ static int write_summary(struct trainer *t, const struct trainer_result *r,
     put_json_number(f.to, "steps", (double)t->at.step);
     put_json_number(f.to, "train_images", (double)t->train_info.used);
     put_measured(f.to, t, r);
+    trainer_heads_summary(f.to, t);
     put_json_number(f.to, "train_loss", t->last.loss);
     put_json_number(f.to, "train_accuracy", t->last.accuracy);
     put_json_number(f.to, "images_per_second", t->last.images_per_second);

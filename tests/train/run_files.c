@@ -156,6 +156,52 @@ static void test_tables(void)
     unlink(path);
 }
 
+/* Columns for each of several heads, behind the others. */
+static void test_heads(void)
+{
+    static const char want[] =
+        "epoch,step,loss,accuracy,test_loss,test_accuracy,lr,momentum,seconds,"
+        "images_per_second,wait,memory_mib,meta_loss,base_loss,base_loss_1,base_acc_1,"
+        "base_loss_2,base_acc_2,test_meta_loss,test_base_loss,test_base_loss_1,"
+        "test_base_acc_1,test_base_loss_2,test_base_acc_2\n"
+        "1,100,2,0.5,,,0.001,0.9,1.5,41234,0.003,640.5,"
+        "0.25,3,1,0.5,2,0.75,0.5,5,3,0.25,2,0.125\n"
+        "2,200,1,0.5,,,0.001,0.9,1.5,41234,0.003,640.5,"
+        "0.25,3,1,0.5,2,0.75,,,,,,\n";
+    const struct head_row heads[] = { { .25, .875, .5, .9 },
+                                      { 1, .5, 3, .25 },
+                                      { 2, .75, 2, .125 } };
+    struct epoch_row r = row(1), *rows;
+    struct table *t;
+    char path[256], line[1024];
+    int n;
+    in_folder(path, "metrics.csv");
+    REQUIRE(table_open_heads(&t, path, 3, 0, &err) == 0, "%s", err.message);
+    r.heads = 3;
+    memcpy(r.head, heads, sizeof(heads));
+    add_epoch(t, r);
+    CHECK(strcmp(epoch_heads_line(line, &r),
+                 "  train  meta 0.2500 87.50%  base 1 1.0000 50.00%  base 2 2.0000 "
+                 "75.00%  | test  meta 0.5000 90.00%  base 1 3.0000 25.00%  base 2 "
+                 "2.0000 12.50%") == 0,
+          "'%s'", line);
+    r = row(2);
+    r.heads = 3;
+    for (int i = 0; i < 3; i++)
+        r.head[i] =
+            (struct head_row){ heads[i].loss, heads[i].accuracy, nan(""), nan("") };
+    add_epoch(t, r);
+    CHECK(!strstr(epoch_heads_line(line, &r), "test"), "'%s'", line);
+    table_close(t);
+    REQUIRE(table_open_heads(&t, path, 3, 2, &err) == 0, "%s", err.message);
+    table_close(t);
+    expect_text(path, want);
+    REQUIRE(metrics_read(&rows, &n, path, &err) == 0 && n == 2, "%d rows", n);
+    CHECK(near(rows[0].memory_mib, 640.5, 0, 0), "%g", rows[0].memory_mib);
+    free(rows);
+    unlink(path);
+}
+
 static void test_line(void)
 {
     struct epoch_row r = row(12);
@@ -281,6 +327,7 @@ int main(int argc, char **argv)
         SKIP("no python3");
     test_events(argv[1]);
     test_tables();
+    test_heads();
     test_line();
     test_full();
     test_plots();

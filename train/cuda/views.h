@@ -13,8 +13,8 @@ int views_open(struct views **out, struct net *net, int most, struct sluice_erro
 void views_close(struct views *v); /* NULL is fine */
 
 /* `pixels` is a batch of the net's present size and type. places is (count, images),
- * weights (count); logits is (images, classes): filled with averages, up to a number
- * per image. */
+ * weights (count); logits is (heads, images, classes): filled with averages, up
+ * to a number per image and head. */
 int views_run(struct views *v, const void *pixels, const struct view_place *places,
               const double *weights, int count, double *logits,
               struct sluice_error *err);

@@ -1,7 +1,7 @@
 # Recipes, runs and the programs. Recipes are YAML, so without libyaml there is no
 # trainer; the other parts do not need it.
 pkg_check_modules(YAML QUIET IMPORTED_TARGET yaml-0.1)
-target_sources(sluice_train PRIVATE metrics.c tfevents.c wandb.c wandb_log.c wandb_put.c plot.c
+target_sources(sluice_train PRIVATE metrics.c metrics_heads.c tfevents.c wandb.c wandb_log.c wandb_put.c plot.c
   table_read.c)
 if(NOT YAML_FOUND)
   message(STATUS "sluice: libyaml: no, so no sluice-train, sluice-eval and sluice-augment")
@@ -9,7 +9,7 @@ if(NOT YAML_FOUND)
 endif()
 target_sources(sluice_train PRIVATE
   settings.c yaml_read.c recipe.c config.c config_json.c config_keys.c config_model.c config_text.c config_views.c
-  run_config.c data_info.c evaluate.c evaluate_text.c trainer.c trainer_ahead.c cuda/ahead.c cuda/stage.c trainer_data.c
+  run_config.c data_info.c evaluate.c evaluate_text.c trainer.c trainer_ahead.c trainer_heads.c cuda/ahead.c cuda/stage.c trainer_data.c
   trainer_open.c trainer_plan.c trainer_record.c machine_load.c
   gradient_stats.c teacher.c teacher_run.c trainer_distill.c trainer_gradients.c
   outputs.c ranks.c)

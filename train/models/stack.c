@@ -39,8 +39,7 @@ static const struct model_option options[] = {
     [BASES] = { "bases", .text = "resnet18,resnet34,resnet50",
       .help = "the networks, by their names: those that end in logits of convolutions" },
     [INIT] = { "init", .text = "default",
-      .help = "how their weights begin, one for all or one each: default, kaiming_fan_out, "
-              "kaiming_fan_in, orthogonal, xavier_uniform, xavier_normal, normal, uniform" },
+      .help = "how their weights begin, one for all or one each: " INIT_SCHEMES_OF_PARTS },
     [STEM] = { "stem", 0, 0, 2, "of those that have one", .choices = "own|cifar|imagenet" },
     [WIDTH] = { "width", 1, 0.0625, 8, "times the channels of bases and features" },
     [FEATURES] = { "features", 256, 0, 65536,

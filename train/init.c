@@ -98,9 +98,11 @@ bool init_scheme_named(const char *name, enum init_scheme *out)
         { "default", INIT_DEFAULT },
         { "kaiming_fan_out", INIT_KAIMING_FAN_OUT },
         { "kaiming_fan_in", INIT_KAIMING_NORMAL },
+        { "orthogonal", INIT_ORTHOGONAL },
         { "xavier_uniform", INIT_XAVIER_UNIFORM },
         { "xavier_normal", INIT_XAVIER_NORMAL },
         { "normal", INIT_NORMAL },
+        { "uniform", INIT_UNIFORM },
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (strcmp(all[i].name, name) == 0) {
@@ -114,6 +116,7 @@ void init_weight(struct tensor *t, enum init_scheme scheme, uint64_t seed,
                  uint64_t number)
 {
     const double in = fan_in(t), both = in + fan_out(t);
+    const double scale = t->scheme_scale > 0 ? (double)t->scheme_scale : 0.01;
     switch (scheme) {
     case INIT_DEFAULT:
         uniform(t, seed, number, 1 / sqrt(in));
@@ -131,7 +134,14 @@ void init_weight(struct tensor *t, enum init_scheme scheme, uint64_t seed,
         init_normal(t, seed, number, sqrt(2 / in));
         return;
     case INIT_NORMAL:
-        init_normal(t, seed, number, 0.01);
+        init_normal(t, seed, number, scale);
+        return;
+    case INIT_UNIFORM:
+        uniform(t, seed, number, scale);
+        return;
+    case INIT_ORTHOGONAL:
+        init_normal(t, seed, number, 1);
+        init_orthogonalize(t);
         return;
     case INIT_KAIMING_FAN_OUT:
         init_normal(t, seed, number, sqrt(2 / fan_out(t)));

@@ -29,6 +29,9 @@ enum init_scheme {
     INIT_KAIMING_NORMAL,
     INIT_NORMAL,
     INIT_KAIMING_FAN_OUT, /* normal, by fan_out */
+    INIT_ORTHOGONAL, /* Saxe, McClelland, Ganguli (2014): outputs, or of a weight with
+                        more outputs than inputs these, orthogonal and of length 1 */
+    INIT_UNIFORM,    /* U(+-0.01) */
 };
 
 /* The names of schemes as a list of choices, other names for some of them at its end,
@@ -40,7 +43,8 @@ enum init_scheme init_scheme_at(int choice);
 /* Those that a part of a network can have, by names of their own; false: none of them.
  */
 #define INIT_SCHEMES_OF_PARTS                                                          \
-    "default, kaiming_fan_out, kaiming_fan_in, xavier_uniform, xavier_normal, normal"
+    "default, kaiming_fan_out, kaiming_fan_in, orthogonal, xavier_uniform, "           \
+    "xavier_normal, normal, uniform"
 bool init_scheme_named(const char *name, enum init_scheme *out);
 
 /* One weight, by stream `number`; INIT_DEFAULT: as init_default() has it. */
@@ -50,6 +54,10 @@ void init_weight(struct tensor *t, enum init_scheme scheme, uint64_t seed,
  * INIT_DEFAULT changes nothing. */
 void init_by_scheme(struct net *net, enum init_scheme scheme, uint64_t seed);
 
+/* A weight of independent normal values, its rows, or where there are more of them its
+ * columns, made orthogonal and of length 1: Gram and Schmidt's way, which is the QR
+ * decomposition with a positive diagonal. */
+void init_orthogonalize(struct tensor *t);
 /* One tensor: N(0, deviation^2) by stream `number`. */
 void init_normal(struct tensor *t, uint64_t seed, uint64_t number, double deviation);
 void init_constant(struct tensor *t, float value);

@@ -25,7 +25,10 @@ struct tensor {
     int train_epochs;  /* then it is frozen; 0: never */
     float lr_scale;    /* times the schedule's rate: 1 */
     float decay_scale; /* times the weight decay: 1 */
-    int scheme;        /* enum init_scheme, for init_default: how a weight begins */
+    /* For init_default: how a weight begins, enum init_scheme; of a normal one the
+     * deviation, of a uniform one the bound, 0: those of init.h. */
+    int scheme;
+    float scheme_scale;
 };
 
 static inline size_t tensor_elements(const struct tensor *t)

@@ -153,6 +153,59 @@ static void schemes(void)
     free(t.data);
 }
 
+/* The smaller number of a weight's rows and columns is orthogonal, of length 1. */
+static void orthogonal(int out, int in, int kernel)
+{
+    struct tensor t = filter(out, in, kernel);
+    init_weight(&t, INIT_ORTHOGONAL, 5, 9);
+    const size_t columns = (size_t)(in * kernel * kernel), rows = (size_t)out;
+    const bool tall = rows > columns;
+    const size_t count = tall ? columns : rows, length = tall ? rows : columns;
+    const float *w = t.data;
+    double worst = 0;
+    for (size_t a = 0; a < count; a++)
+        for (size_t b = 0; b <= a; b++) {
+            double sum = 0;
+            for (size_t i = 0; i < length; i++)
+                sum += tall ? (double)w[i * columns + a] * (double)w[i * columns + b]
+                            : (double)w[a * columns + i] * (double)w[b * columns + i];
+            worst = fmax(worst, fabs(sum - (a == b)));
+        }
+    CHECK(worst <= 1e-6, "%dx%dx%d: off by %g", out, in, kernel, worst);
+    /* The first vector keeps its direction: there is nothing to take off. */
+    const struct moments m = measure(&t);
+    CHECK(near(m.deviation, sqrt((double)count / (double)(rows * columns)), 0, 0.01),
+          "deviation %g", m.deviation);
+    free(t.data);
+}
+
+/* What a tensor is marked with is what it begins with; biases as ever. */
+static void marked(void)
+{
+    static const struct {
+        const char *name;
+        double deviation;
+    } all[] = {
+        { "default", 0.05555555555555555 },  { "kaiming_fan_out", 0.10540925533894598 },
+        { "kaiming_fan_in", 0.13608276348 }, { "xavier_uniform", 0.083333333333333 },
+        { "xavier_normal", 0.0833333333 },   { "normal", 0.25 },
+        { "uniform", 0.14433756729740643 },  { "orthogonal", 0.09622504486493763 },
+    };
+    enum init_scheme scheme;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct tensor t = filter(20, 12, 3);
+        CHECK(init_scheme_named(all[i].name, &scheme), "no %s", all[i].name);
+        t.scheme_scale = 0.25F;
+        init_weight(&t, scheme, 5, 9);
+        const struct moments m = measure(&t);
+        CHECK(near(m.deviation, all[i].deviation, 0, 0.05), "%s: deviation %g",
+              all[i].name, m.deviation);
+        free(t.data);
+    }
+    CHECK(!init_scheme_named("kaiming", &scheme) && !init_scheme_named("", &scheme),
+          "a scheme without a name");
+}
+
 /* Both layers of every kind; normalisations stay as they were. */
 static void whole_net_again(void)
 {
@@ -183,6 +236,11 @@ int main(void)
     dirac(6, 6, 1);
     whole_net();
     schemes();
+    orthogonal(20, 12, 3);
+    orthogonal(7, 7, 1);
+    orthogonal(108, 4, 3);
+    orthogonal(700, 600, 1);
+    marked();
     whole_net_again();
     return check_done();
 }

@@ -220,6 +220,47 @@ static void part_is_model(struct rig *r, const char *model, int number, const ch
     net_free(alone.net);
 }
 
+static double deviation(const struct tensor *t)
+{
+    const float *w = t->data;
+    double squares = 0;
+    for (size_t i = 0; i < tensor_elements(t); i++)
+        squares += (double)w[i] * (double)w[i];
+    return sqrt(squares / (double)tensor_elements(t));
+}
+
+/* Each base begins in its own way, of normal ones of the deviation that is asked for;
+ * what is no base, and of a base the biases, as ever. */
+static void beginnings(struct rig *r)
+{
+    static const struct {
+        const char *name;
+        double deviation;
+    } all[] = {
+        { "base1.layer4.1.conv2.weight", 0.03 },    /* normal */
+        { "base2.layer4.1.conv2.weight", 0.04166 }, /* sqrt(2 / (9 128)) */
+        { "base3.layer4.1.conv2.weight", 0.02946 }, /* 1 / sqrt(9 128) */
+        { "base3.fc.weight", 0.08838 },             /* 1 / sqrt(128) */
+        { "base1.fc.bias", 0.05103 },               /* 1 / sqrt(3 128) */
+        { "features.conv3.weight", 0.03402 },       /* 1 / sqrt(3 9 32) */
+    };
+    struct host_view view;
+    open_net(r, "stack",
+             "bases=resnet18,resnet18,resnet18 init=normal,default,orthogonal "
+             "init_scale=0.03 width=0.25 features=5 meta=7",
+             0);
+    start_net(r);
+    REQUIRE(host_view_begin(&view, r->net, &r->err) == 0, "%s", r->err.message);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        const struct tensor *t = param(r->net, all[i].name);
+        const double off = tensor_elements(t) < 100 ? 0.5 : 0.05;
+        CHECK(near(deviation(t), all[i].deviation, 0, off), "%s: deviation %g",
+              all[i].name, deviation(t));
+    }
+    REQUIRE(host_view_end(&view, &r->err) == 0, "%s", r->err.message);
+    net_free(r->net);
+}
+
 /* A network whose head 1 is net_of's whole answer, and another one behind it. */
 static void open_measured(struct rig *r, bool two_heads)
 {
@@ -335,6 +376,7 @@ int main(int argc, char **argv)
     gradients(&r);
     part_is_model(&r, "resnet9", 1, "width=0.0625");
     part_is_model(&r, "resnet18", 2, "channels=4");
+    beginnings(&r);
     measured(&r);
     bad_lists(&r);
     device_close(r.dev);

@@ -19,6 +19,7 @@
 enum {
     BASES,
     INIT,
+    INIT_SCALE,
     STEM,
     WIDTH,
     FEATURES,
@@ -40,6 +41,8 @@ static const struct model_option options[] = {
       .help = "the networks, by their names: those that end in logits of convolutions" },
     [INIT] = { "init", .text = "default",
       .help = "how their weights begin, one for all or one each: " INIT_SCHEMES_OF_PARTS },
+    [INIT_SCALE] = { "init_scale", 0.01, 1e-6, 10,
+      "of init=normal the deviation, of init=uniform the bound" },
     [STEM] = { "stem", 0, 0, 2, "of those that have one", .choices = "own|cifar|imagenet" },
     [WIDTH] = { "width", 1, 0.0625, 8, "times the channels of bases and features" },
     [FEATURES] = { "features", 256, 0, 65536,
@@ -119,14 +122,16 @@ static void base_values(const struct model_def *model,
 
 /* How the weights from operator `first` on begin. */
 static void mark_weights(struct net *net, int first, const struct model_def *model,
-                         enum init_scheme scheme)
+                         enum init_scheme scheme, double scale)
 {
     for (int i = first; i < net_op_count(net); i++) {
         const struct op *op = net_op_at(net, i);
         const bool by_model = scheme == INIT_DEFAULT && model->init == init_fan_out &&
                               op->def == &op_conv2d;
-        if (op->param[0])
-            op->param[0]->scheme = by_model ? INIT_KAIMING_FAN_OUT : scheme;
+        if (!op->param[0])
+            continue;
+        op->param[0]->scheme = by_model ? INIT_KAIMING_FAN_OUT : scheme;
+        op->param[0]->scheme_scale = (float)scale;
     }
 }
 
@@ -145,7 +150,7 @@ static struct tensor *base(struct net *net, struct tensor *x,
                     &(struct model_config){ .classes = config->classes,
                                             .options = values.numbers,
                                             .texts = values.texts });
-    mark_weights(net, first, model, scheme);
+    mark_weights(net, first, model, scheme, config->options[INIT_SCALE]);
     net_fork(net, x, &judged, &logits);
     net_head_loss(net, judged, number, (float)config->options[ALPHA],
                   config->label_smoothing);

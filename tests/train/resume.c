@@ -3,8 +3,8 @@
  * is a process of its own; argv[1] is the device,
  * argv[2] "host" if it is device cuda without a GPU, argv[3] the precision, argv[4]
  * "transfer": runs begin with the weights of another one, which is gone when they are
- * continued; "distill": they learn from its logits; or "steered": tests halve the
- * rate and end the run. */
+ * continued; "distill": they learn from its logits; "steered": tests halve the rate
+ * and end the run; or "stack": a network of several losses. */
 #include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -26,6 +26,7 @@ enum {
 static const char *folder, *device, *precision;
 static char train_file[128], test_file[128];
 static bool steered; /* each test is no better than those before: the third ends it */
+static bool stacked;
 static char source[300]; /* "init.from=..."; empty: first values are the run's own */
 static bool distills;    /* the source is "distill.teacher=..." */
 
@@ -83,11 +84,15 @@ static _Noreturn void child(const char *run_folder, const struct plan *plan)
             ? "data.augment=[flip, translate: {pad: 1}, normalize]"
             : "data.augment=[flip, translate: {pad: 1}, normalize, "
               "cutmix: {p: 0.3, per: sample}, mixup: {p: 0.5}]";
+    const char *const model =
+        stacked ? "model={name: stack, bases: [resnet18, se_resnet], features: 4}"
+                : "model=cnn_small";
     const char *const args[] = {
         plan->save, dir, "run.log_every=1", dev, prec, train, test, "threads=2",
-        "data.threads=2", "model=cnn_small", "model.width=0.125", "model.dropout=0.2",
-        "seed=5", steered ? "training.epochs=7" : "training.epochs=3",
-        "training.batch_size=16", augment, "optimizer={name: adam, lr: 3e-3}",
+        "data.threads=2", model, stacked ? "model.width=0.0625" : "model.width=0.125",
+        "model.dropout=0.2", stacked ? "model.meta=[6]" : "seed=5", "seed=5",
+        steered ? "training.epochs=7" : "training.epochs=3", "training.batch_size=16",
+        augment, "optimizer={name: adam, lr: 3e-3}",
         steered ? "schedule={name: plateau, patience: 0, factor: 0.5, threshold: 0.9}"
                 : "schedule.name=cosine",
         "eval.tta=flip",
@@ -212,6 +217,33 @@ static void same_text(const char *a, const char *b, const char *file, int commas
     free(q);
 }
 
+/* The columns behind those of time: what each loss measured. */
+static void same_heads(const char *a, const char *b, const char *what)
+{
+    const char *const runs[] = { a, b };
+    char path[320], line[2][1024];
+    FILE *f[2];
+    int rows = 0;
+    for (int i = 0; i < 2; i++) {
+        snprintf(path, sizeof(path), "%s/metrics.csv", runs[i]);
+        f[i] = fopen(path, "re");
+        REQUIRE(f[i], "%s", path);
+    }
+    while (fgets(line[0], sizeof(line[0]), f[0])) {
+        const char *at[2] = { line[0], line[1] };
+        REQUIRE(fgets(line[1], sizeof(line[1]), f[1]), "%s: a row less", what);
+        for (int i = 0; i < 2; i++)
+            for (int comma = 0; comma < 12; comma++)
+                at[i] = strchr(at[i], ',') + 1;
+        CHECK(strcmp(at[0], at[1]) == 0 && strlen(at[0]) > 60, "%s: heads %s, not %s",
+              what, at[1], at[0]);
+        rows++;
+    }
+    CHECK(rows == EPOCHS + 1, "%s: %d rows", what, rows);
+    fclose(f[0]);
+    fclose(f[1]);
+}
+
 static void same_runs(const char *whole, const char *other, const char *what)
 {
     same_tensors(whole, other, what);
@@ -220,6 +252,8 @@ static void same_runs(const char *whole, const char *other, const char *what)
     same_text(whole, other, "predictions.csv", 99, what);
     if (distills)
         same_text(whole, other, "distill.csv", 99, what);
+    if (stacked)
+        same_heads(whole, other, what);
 }
 
 /* Continue until it ends; how often it took. */
@@ -322,6 +356,7 @@ int main(int argc, char **argv)
     if (argc > 2 && strcmp(argv[2], "host") == 0)
         gpu_on_host(true);
     precision = argc > 3 ? argv[3] : "auto";
+    stacked = argc > 4 && strcmp(argv[4], "stack") == 0;
     folder = folder_make();
     snprintf(train_file, sizeof(train_file), "%s/train.sluice", folder);
     snprintf(test_file, sizeof(test_file), "%s/test.sluice", folder);
@@ -329,7 +364,7 @@ int main(int argc, char **argv)
     tiny_set_write(test_file, &test);
 
     steered = argc > 4 && strcmp(argv[4], "steered") == 0;
-    if (argc > 4 && !steered) {
+    if (argc > 4 && !steered && !stacked) {
         REQUIRE(run(NULL, &none, -1) == 0, "the source");
         latest(whole);
         distills = strcmp(argv[4], "distill") == 0;

@@ -85,8 +85,7 @@ void trainer_heads_record(struct trainer *t)
         const char *set = r->validated ? "validation" : "test";
         snprintf(tag, sizeof(tag), "%s/%.23s", all[i].test ? set : "train",
                  all[i].name);
-        if (isfinite(all[i].value))
-            tfevents_scalar(t->events, tag, r->step, all[i].value);
+        trainer_event(t, tag, all[i].value);
     }
     if (count)
         trainer_say(t, "%s", epoch_heads_line(line, r));

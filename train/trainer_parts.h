@@ -155,6 +155,9 @@ bool trainer_is_over(const struct trainer *t);
 const char *trainer_steering_text(char buf[512], const struct trainer *t);
 /* "epochs", "steps", "patience" or "target". */
 const char *trainer_ended_by(const struct trainer *t);
+/* Of the last row, unless it is not finite: for TensorBoard, and W&B where it is on. */
+void trainer_event(struct trainer *t, const char *tag, double value);
+
 enum {
     TRAINER_HEADS_TEXT = 80 * PASS_HEADS,
 };

@@ -150,7 +150,7 @@ int trainer_record_step(struct trainer *t, double loss, double accuracy,
     return table_step(t->steps, &row, err);
 }
 
-static void event(struct trainer *t, const char *tag, double value)
+void trainer_event(struct trainer *t, const char *tag, double value)
 {
     if (!isfinite(value))
         return;
@@ -192,12 +192,13 @@ int trainer_record_epoch(struct trainer *t, struct sluice_error *err)
     int rc;
     if (ranks_self(t->ranks))
         return 0;
-    event(t, "train/loss", r->loss);
-    event(t, "train/accuracy", r->accuracy);
-    event(t, r->validated ? "validation/loss" : "test/loss", r->test_loss);
-    event(t, r->validated ? "validation/accuracy" : "test/accuracy", r->test_accuracy);
-    event(t, "learning_rate", r->lr);
-    event(t, "images_per_second", r->images_per_second);
+    trainer_event(t, "train/loss", r->loss);
+    trainer_event(t, "train/accuracy", r->accuracy);
+    trainer_event(t, r->validated ? "validation/loss" : "test/loss", r->test_loss);
+    trainer_event(t, r->validated ? "validation/accuracy" : "test/accuracy",
+                  r->test_accuracy);
+    trainer_event(t, "learning_rate", r->lr);
+    trainer_event(t, "images_per_second", r->images_per_second);
     fprintf(t->log, "%s\n", epoch_line(line, r, t->total_epochs));
     if (t->watch->epoch)
         t->watch->epoch(t->watch->ctx, r, t->total_epochs);

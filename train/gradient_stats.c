@@ -39,10 +39,9 @@ static double quantile(float *x, size_t from, size_t count, double share)
     const double at = share * (double)(count - 1);
     const size_t k = (size_t)at;
     const double below = (double)select_kth(x, from, count, k);
-    double above = below;
     if (k + 1 == count || at == (double)k)
         return below;
-    above = (double)x[k + 1];
+    double above = (double)x[k + 1];
     for (size_t i = k + 2; i < count; i++)
         above = fmin(above, (double)x[i]);
     return below + (above - below) * (at - (double)k);

@@ -10,8 +10,8 @@
 #include "run_dir.h"
 
 static const char *const headings[] = {
-    [TABLE_EPOCHS] = "epoch,step,loss,accuracy,test_loss,test_accuracy,lr,momentum,"
-                     "seconds,images_per_second,wait,memory_mib",
+    [TABLE_EPOCHS] = ("epoch,step,loss,accuracy,test_loss,test_accuracy,lr,momentum,"
+                      "seconds,images_per_second,wait,memory_mib"),
     [TABLE_STEPS] = "step,epoch,loss,accuracy,lr,momentum",
     [TABLE_GRADIENTS] = "step,epoch,parameter,quartile1,median,quartile3,norm",
     [TABLE_DISTILL] = "epoch,step,loss,student_loss,distill_loss,alpha,temperature",

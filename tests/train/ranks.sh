@@ -58,7 +58,7 @@ ranks 2 sluice train $long run.name=whole >out 2>err || fail "whole: $(cat err)"
 whole=$(readlink -f runs/latest)
 ranks 2 sluice train $long run.name=parts-$$ >out 2>err &
 job=$!
-for ((i = 0; i < 600; i++)); do
+for ((i = 0; i < 3000; i++)); do
   grep -q '^epoch *2/' out && break
   sleep 0.02
 done

@@ -110,6 +110,7 @@ bad "init.from: outputs/best_models/block_cnn_cifar10_best.safetensors: No such 
 # One after another, with what is missing named, and a table at the end.
 for set in cifar10-train cifar100-train; do cp four.sluice $set.sluice; done
 for set in cifar10-test cifar100-test; do cp three.sluice $set.sluice; done
+export SLUICE=$1/sluice
 experiments="$here/../../scripts/transfer-experiments . $small training.epochs=1"
 $experiments --only 'transfer_*_full' >out 2>err && fail "without the baseline: $(cat out)"
 grep -q '^transfer_cifar100_full *FAILED: the baseline is missing: .*_best.safetensors; train block_cnn_cifar10 first$' out &&

@@ -15,6 +15,15 @@ static int launched(void)
     return size ? atoi(size) : 0;
 }
 
+int ranks_alone(const char *why, struct sluice_error *err)
+{
+    if (launched() < 2)
+        return 0;
+    return sluice_fail(err, SLUICE_EINVAL,
+                       "expected one process, found the %d of an mpirun: %s",
+                       launched(), why);
+}
+
 #if SLUICE_HAVE_MPI
 #include <mpi.h>
 

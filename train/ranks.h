@@ -18,6 +18,9 @@ struct ranks;
 /* *out is NULL if this process was started alone. It lives as long as the program.
  * SLUICE_EUNBUILT: mpirun started several, and this build has no MPI. */
 int ranks_open(struct ranks **out, struct sluice_error *err);
+/* For what only one process can do, and `why`: SLUICE_EINVAL if mpirun started several.
+ */
+int ranks_alone(const char *why, struct sluice_error *err);
 int ranks_self(const struct ranks *r);  /* from 0 */
 int ranks_count(const struct ranks *r); /* 1 on NULL */
 

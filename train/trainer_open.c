@@ -338,7 +338,11 @@ static int place_run(struct trainer *t, const char *folder, struct sluice_error 
         snprintf(t->cfg->data.augment, sizeof(t->cfg->data.augment), "%s",
                  sluice_augment_describe(t->train.augment));
         config_crc(t->crc, t->cfg);
-        if ((rc = init_weights(t, err)) < 0 || ranks_self(t->ranks) ||
+        if ((rc = init_weights(t, err)) < 0)
+            return rc;
+        /* Names like runs/latest mean the same to all until all have looked. */
+        ranks_any(t->ranks, false);
+        if (ranks_self(t->ranks) ||
             (rc = run_dir_create(&t->run, t->cfg->run.dir, t->cfg->run.name,
                                  (enum run_layout)t->cfg->run.layout, err)) < 0)
             return rc;

@@ -82,6 +82,12 @@ whole, parts = map(tensors, sys.argv[1:])
 assert whole == parts and len(whole) > 10
 PYTHON
 
+# What trains in one process says so.
+for command in "search model=mlp" "vq train data.train=train.sluice data.test=test.sluice"; do
+  ranks 2 sluice $command >out 2>err
+  [ $? = 2 ] && grep -q 'expected one process, found the 2 of an mpirun' err || fail "$command: $(cat err)"
+done
+
 # One finds a damaged image: all end, with its line.
 cp train.sluice bad.sluice
 printf '\xff' | dd of=bad.sluice bs=1 seek=$((3 * 4096 + 17 * 768 + 5)) conv=notrunc status=none

@@ -262,13 +262,7 @@ static int run(struct study *s, const struct arguments *a, const char **list, in
                struct sluice_error *err)
 {
     char line[1200];
-    struct ranks *ranks;
-    int rc = ranks_open(&ranks, err);
-    if (rc == 0 && ranks_count(ranks) > 1)
-        rc = sluice_fail(err, SLUICE_EINVAL,
-                         "expected one process, found the %d of an mpirun: a search "
-                         "trains one run after the other",
-                         ranks_count(ranks));
+    int rc = ranks_alone("a search trains one run after the other", err);
     if (rc < 0)
         return rc;
     rc = a->resume ? load_study(s, a, err) : begin_study(s, a, list, count, err);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "options.h"
+#include "ranks.h"
 #include "vq_train.h"
 #include "vq_use.h"
 
@@ -180,6 +181,8 @@ int main(int argc, char **argv)
         verb++;
     if (verb == VERBS || count - 1 < verbs[verb].least)
         return usage(list[0]);
-    const int rc = verbs[verb].run(&watch, &a, list + 1, count - 1, &err);
+    int rc = ranks_alone("it trains in one", &err);
+    if (rc == 0)
+        rc = verbs[verb].run(&watch, &a, list + 1, count - 1, &err);
     return rc < 0 ? cli_report("sluice vq", &err) : cli_finish("sluice vq", CLI_OK);
 }

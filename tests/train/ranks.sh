@@ -56,14 +56,11 @@ long="model=cnn_small model.width=0.125 model.dropout=0.2 ${small/model.hidden=1
   training.batch_size=8 training.epochs=40"
 ranks 2 sluice train $long run.name=whole >out 2>err || fail "whole: $(cat err)"
 whole=$(readlink -f runs/latest)
-ranks 2 sluice train $long run.name=parts-$$ >out 2>err &
-job=$!
-for ((i = 0; i < 3000; i++)); do
-  grep -q '^epoch *2/' out && break
-  sleep 0.02
-done
-kill -TERM "$(pgrep -f "^[^ ]*sluice-train.*name=parts-$$" | head -1)" # one of them
-wait $job
+# One of the two is told to stop, once two epochs are on record.
+told='sluice train "$@" & job=$!
+  for ((i = 0; i < 6000; i++)); do grep -qs "^2," runs/*-parts/metrics.csv && break; sleep 0.01; done
+  kill -TERM $job; wait $job'
+ranks 1 bash -c "$told" bash $long run.name=parts : -n 1 sluice train $long run.name=parts >out 2>err
 [ $? = 130 ] || fail "told to stop: $(cat err)"
 parts=$(readlink -f runs/latest)
 grep -q 'stopped at epoch' err || fail "not stopped: $(cat err)"

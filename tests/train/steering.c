@@ -140,7 +140,8 @@ static void stops(void)
 {
     static const double falls[] = { 3, 2, 2, 2.1, 2.1, 1.9, 2, 1.95, 1.91, 1.91 };
     static const double rises[] = { .3, .5, .505, .5, .52, .6, .55, .605, .61, .7 };
-    static const double lost[] = { NAN, NAN, 1, NAN, NAN, NAN };
+    static const double lost[] = { (double)NAN, (double)NAN, 1,
+                                   (double)NAN, (double)NAN, (double)NAN };
     static const struct {
         const char *what;
         struct stop_config config;

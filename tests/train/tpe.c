@@ -169,7 +169,7 @@ static double hill(const double *x)
 /* The best of TRIALS trials; every tenth is pruned if `prune`. */
 static double study(uint64_t seed, bool by_estimation, bool prune)
 {
-    double values[TRIALS][DIMENSIONS], best = -INFINITY;
+    double values[TRIALS][DIMENSIONS], best = (double)-INFINITY;
     struct tpe_trial trials[TRIALS];
     for (int n = 0; n < TRIALS; n++) {
         if (by_estimation)

@@ -24,7 +24,7 @@ int ranks_alone(const char *why, struct sluice_error *err)
                        launched(), why);
 }
 
-#if SLUICE_HAVE_MPI
+#ifdef SLUICE_HAVE_MPI
 #include <mpi.h>
 
 enum { AT_ONCE = 1 << 28 }; /* MPI counts in int */

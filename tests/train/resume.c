@@ -345,6 +345,17 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+/* From its beginning to its end. */
+static void run_whole(const struct plan *plan, const char *what)
+{
+    const int status = run(NULL, plan, -1);
+    if (status == 77) {
+        folder_remove(folder);
+        SKIP("no device %s here", device);
+    }
+    REQUIRE(status == 0, "%s ended with %d", what, status);
+}
+
 int main(int argc, char **argv)
 {
     const struct plan none = { 0, 0, 0, "run.checkpoint_every_seconds=0" };
@@ -365,20 +376,15 @@ int main(int argc, char **argv)
 
     steered = argc > 4 && strcmp(argv[4], "steered") == 0;
     if (argc > 4 && !steered && !stacked) {
-        REQUIRE(run(NULL, &none, -1) == 0, "the source");
+        run_whole(&none, "the source");
         latest(whole);
         distills = strcmp(argv[4], "distill") == 0;
         snprintf(source, sizeof(source), "%s=%.200s/checkpoints/best.safetensors",
                  distills ? "distill.teacher" : "init.from", whole);
     }
     const double start = now();
-    const int status = run(NULL, &none, -1);
+    run_whole(&none, "the whole run");
     const double seconds = now() - start;
-    if (status == 77) {
-        folder_remove(folder);
-        SKIP("no device %s here", device);
-    }
-    REQUIRE(status == 0, "the whole run ended with %d", status);
     latest(whole);
     REQUIRE(run(NULL, &none, -1) == 0, "the second run");
     latest(again);

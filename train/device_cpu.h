@@ -34,9 +34,11 @@ static inline const struct cpu *cpu_of(const struct device *dev)
     return dev->impl;
 }
 
+/* NULL if no operator of a plan asked for any. */
 static inline char *cpu_scratch(const struct device *dev, int thread)
 {
-    return cpu_of(dev)->scratch + (size_t)thread * cpu_of(dev)->scratch_each;
+    char *all = cpu_of(dev)->scratch;
+    return all ? all + (size_t)thread * cpu_of(dev)->scratch_each : NULL;
 }
 
 static inline const struct kernels *cpu_kernels(const struct device *dev)

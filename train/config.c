@@ -7,9 +7,10 @@
 #include "config_parts.h"
 #include "models/model.h"
 
-static const struct config_option *find(const char *name)
+const struct config_option *config_find(const struct config_option *options,
+                                        const char *name)
 {
-    for (const struct config_option *o = config_options; o->name; o++)
+    for (const struct config_option *o = options; o->name; o++)
         if (strcmp(o->name, name) == 0)
             return o;
     return NULL;
@@ -121,9 +122,9 @@ bool config_parse_text(const char *text, char *out, size_t size)
 }
 
 /* false: the text is no value of this option. */
-static bool parse(const struct config_option *o, struct config *cfg, const char *text)
+static bool parse(const struct config_option *o, void *values, const char *text)
 {
-    char *slot = (char *)cfg + o->offset, *end;
+    char *slot = (char *)values + o->offset, *end;
     double real;
     switch (o->kind) {
     case CONFIG_BOOL:
@@ -137,7 +138,8 @@ static bool parse(const struct config_option *o, struct config *cfg, const char 
     case CONFIG_UINT64: {
         errno = 0;
         uint64_t n = strtoull(text, &end, 10);
-        if (*text < '0' || *text > '9' || *end || errno || !((double)n <= o->max))
+        if (*text < '0' || *text > '9' || *end || errno ||
+            !((double)n >= o->min && (double)n <= o->max))
             return false;
         *(uint64_t *)slot = n;
         return true;
@@ -186,6 +188,26 @@ static int wrong_value(const struct config_option *o, const struct setting *s,
                        s->where, s->key, wanted, s->value);
 }
 
+int config_set(void *values, const struct config_option *o, const struct setting *s,
+               struct sluice_error *err)
+{
+    if (s->list && o->kind != CONFIG_LIST && o->kind != CONFIG_VECTOR)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "%s: %s: expected one value, found a list", s->where,
+                           s->key);
+    return parse(o, values, s->value) ? 0 : wrong_value(o, s, err);
+}
+
+int config_set_defaults(void *values, const struct config_option *options,
+                        struct sluice_error *err)
+{
+    for (const struct config_option *o = options; o->name; o++)
+        if (!parse(o, values, o->initial))
+            return sluice_fail(err, SLUICE_EINVAL, "%s: default '%s' is no value",
+                               o->name, o->initial);
+    return 0;
+}
+
 static int unknown_key(const struct setting *s, const struct model_def *model,
                        struct sluice_error *err)
 {
@@ -228,16 +250,11 @@ static int find_model(const struct config *cfg, const struct settings *settings,
 static int apply(struct config *cfg, const struct model_def *model,
                  const struct setting *s, struct sluice_error *err)
 {
-    const struct config_option *o = find(s->key);
-    if (!o) {
-        const int rc = config_model_set(cfg, model, s, err);
-        return rc > 0 ? unknown_key(s, model, err) : rc;
-    }
-    if (s->list && o->kind != CONFIG_LIST && o->kind != CONFIG_VECTOR)
-        return sluice_fail(err, SLUICE_EINVAL,
-                           "%s: %s: expected one value, found a list", s->where,
-                           s->key);
-    return parse(o, cfg, s->value) ? 0 : wrong_value(o, s, err);
+    const struct config_option *o = config_find(config_options, s->key);
+    if (o)
+        return config_set(cfg, o, s, err);
+    const int rc = config_model_set(cfg, model, s, err);
+    return rc > 0 ? unknown_key(s, model, err) : rc;
 }
 
 /* The schedule's own check, with numbers of steps that any run could have. */
@@ -256,12 +273,10 @@ int config_resolve(struct config *cfg, const struct settings *settings,
 {
     const struct model_def *model = NULL;
     const struct setting *name = settings_find(settings, "model.name");
-    int rc = 0;
     memset(cfg, 0, sizeof(*cfg));
-    for (const struct config_option *o = config_options; o->name; o++)
-        if (!parse(o, cfg, o->initial))
-            return sluice_fail(err, SLUICE_EINVAL, "%s: default '%s' is no value",
-                               o->name, o->initial);
+    int rc = config_set_defaults(cfg, config_options, err);
+    if (rc < 0)
+        return rc;
     if (name && (rc = apply(cfg, NULL, name, err)) < 0)
         return rc;
     if ((rc = find_model(cfg, settings, &model, err)) < 0)

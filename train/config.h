@@ -158,6 +158,8 @@ struct schedule_config config_schedule(const struct config *cfg,
 
 /* Position of `text` in "a|b|c", or -1. */
 int choice_index(const char *choices, const char *text);
+/* The text at position `value` of "a|b|c". */
+const char *choice_name(char buf[64], const char *choices, int value);
 /* The names of `all` (NULL ends them) that look most like `name`, or all of them if
  * they are few: "training.epochs, training.steps". */
 void names_near(char *buf, size_t size, const char *name, const char *const *all);

@@ -20,7 +20,7 @@ static void write_value(FILE *to, const struct config_option *o,
     if (config_write_plain(to, o->kind, slot))
         return;
     write_text(to, o->kind == CONFIG_CHOICE
-                       ? config_choice(buf, o->name, *(const int *)slot)
+                       ? choice_name(buf, o->choices, *(const int *)slot)
                        : slot);
 }
 

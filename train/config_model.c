@@ -59,18 +59,11 @@ int config_model_set(struct config *cfg, const struct model_def *model,
     return 0;
 }
 
-/* The text of a choice. */
-static void write_choice(FILE *to, const char *choices, int value)
-{
-    for (int i = 0; i < value && strchr(choices, '|'); i++)
-        choices = strchr(choices, '|') + 1;
-    fprintf(to, "%.*s", (int)strcspn(choices, "|"), choices);
-}
-
 static void write_number(FILE *to, const struct model_option *o, double value)
 {
+    char buf[64];
     if (o->choices)
-        write_choice(to, o->choices, (int)value);
+        fputs(choice_name(buf, o->choices, (int)value), to);
     else
         config_write_real(to, value);
 }

@@ -6,6 +6,18 @@
 
 #include "config.h"
 
+/* Tables of options, whatever struct `values` they describe: the option of that name,
+ * or NULL; all defaults; one setting, refused by one line where it is no value; a value
+ * as YAML, with the end of its line; what --help says. */
+const struct config_option *config_find(const struct config_option *options,
+                                        const char *name);
+int config_set_defaults(void *values, const struct config_option *options,
+                        struct sluice_error *err);
+int config_set(void *values, const struct config_option *o, const struct setting *s,
+               struct sluice_error *err);
+void config_write_value(FILE *to, const struct config_option *o, const void *values);
+void config_help_options(FILE *to, const struct config_option *options);
+
 /* false: the text is none. */
 bool config_parse_real(const char *text, double *out);
 bool config_parse_bool(const char *text, bool *out);

@@ -23,17 +23,18 @@ int choice_index(const char *choices, const char *text)
     return -1;
 }
 
+const char *choice_name(char buf[64], const char *choices, int value)
+{
+    for (int i = 0; i < value && strchr(choices, '|'); i++)
+        choices = strchr(choices, '|') + 1;
+    snprintf(buf, 64, "%.*s", (int)strcspn(choices, "|"), choices);
+    return buf;
+}
+
 const char *config_choice(char buf[64], const char *name, int value)
 {
-    const struct config_option *o = config_options;
-    const char *c;
-    while (o->name && strcmp(o->name, name) != 0)
-        o++;
-    c = o->choices ? o->choices : "";
-    for (int i = 0; i < value && strchr(c, '|'); i++)
-        c = strchr(c, '|') + 1;
-    snprintf(buf, 64, "%.*s", (int)strcspn(c, "|"), c);
-    return buf;
+    const struct config_option *o = config_find(config_options, name);
+    return choice_name(buf, o && o->choices ? o->choices : "", value);
 }
 
 static const char *last_part(const char *key)
@@ -165,10 +166,9 @@ bool config_write_plain(FILE *to, enum config_kind kind, const void *slot)
     return false;
 }
 
-static void write_value(FILE *to, const struct config_option *o,
-                        const struct config *cfg)
+void config_write_value(FILE *to, const struct config_option *o, const void *values)
 {
-    const char *slot = (const char *)cfg + o->offset;
+    const char *slot = (const char *)values + o->offset;
     char buf[64];
     if (o->kind == CONFIG_LIST) {
         write_list(to, slot);
@@ -176,7 +176,7 @@ static void write_value(FILE *to, const struct config_option *o,
     }
     fputc(' ', to);
     if (o->kind == CONFIG_CHOICE)
-        fputs(config_choice(buf, o->name, *(const int *)slot), to);
+        fputs(choice_name(buf, o->choices, *(const int *)slot), to);
     else if (!config_write_plain(to, o->kind, slot))
         config_write_text(to, slot);
     fputc('\n', to);
@@ -196,7 +196,7 @@ static void write_options(FILE *to, const struct config *cfg, bool fixed_alone)
             fprintf(to, "%s:\n", group);
         }
         fprintf(to, "%s%s:", dot ? "  " : "", dot ? dot + 1 : o->name);
-        write_value(to, o, cfg);
+        config_write_value(to, o, cfg);
         if (strcmp(o->name, "model.name") == 0)
             config_model_write(to, cfg);
     }
@@ -238,11 +238,16 @@ static void help_option(FILE *to, const struct config_option *o)
     fputc('\n', to);
 }
 
-void config_help(FILE *to)
+void config_help_options(FILE *to, const struct config_option *options)
 {
     fputs("keys, with their defaults:\n", to);
-    for (const struct config_option *o = config_options; o->name; o++)
+    for (const struct config_option *o = options; o->name; o++)
         help_option(to, o);
+}
+
+void config_help(FILE *to)
+{
+    config_help_options(to, config_options);
     fputs("\nmodels and their options (model.<option>):\n", to);
     for (int i = 0; model_registry[i]; i++)
         config_model_help(to, model_registry[i]);

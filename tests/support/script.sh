@@ -8,3 +8,15 @@ trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 failures=0
 fail() { echo "FAILED: $*" >&2; failures=$((failures + 1)); }
+# refused STATUSES PATTERN LEFT COMMAND...: ends with one of STATUSES ("2 3") and one line
+# that says PATTERN; there is no LEFT then.
+refused() {
+  local statuses=" $1 " pattern=$2 left=$3
+  shift 3
+  timeout 60 "$@" >out 2>err
+  local got=$?
+  [[ $statuses = *" $got "* ]] || fail "$*: exit status $got, expected$statuses: $(cat err)"
+  [ "$(wc -l <err)" = 1 ] || fail "$*: not one line: $(cat err)"
+  grep -q -- "$pattern" err || fail "$*: expected '$pattern' in: $(cat err)"
+  [ ! -e "$left" ] || fail "$*: left $(find "$left")"
+}

@@ -5,15 +5,7 @@
 make_set=$2/test_train_make_set
 . "$(dirname "$0")/../support/script.sh"
 # bad PATTERN COMMAND...: refused with one line that says PATTERN; no run is left.
-bad() {
-  local pattern=$1
-  shift
-  timeout 60 "$@" run.dir=nowhere >out 2>err
-  local got=$?
-  [ $got = 2 ] || fail "$*: exit status $got: $(cat err)"
-  [ "$(wc -l <err)" = 1 ] && grep -q -- "$pattern" err || fail "$*: '$pattern': $(cat err)"
-  [ ! -e nowhere ] || fail "$*: left a run"
-}
+bad() { refused 2 "$1" nowhere "${@:2}" run.dir=nowhere; }
 
 # 64 to learn from, 32 to choose by; the same pictures with labels and without.
 $make_set train.sluice 96 16 3 4 0 1 && $make_set test.sluice 40 16 3 4 0 2 &&

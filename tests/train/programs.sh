@@ -8,15 +8,8 @@ here=$(realpath "$3")
 tiny="model=cnn_small model.width=0.125 device=ref data.threads=1 training.batch_size=16"
 # bad STATUS PATTERN COMMAND...: refused with one line that says PATTERN; no run is left.
 bad() {
-  local status=$1 pattern=$2
-  shift 2
   rm -rf runs
-  timeout 60 "$@" >out 2>err
-  local got=$?
-  [ $got = "$status" ] || fail "$*: exit status $got, expected $status: $(cat err)"
-  [ "$(wc -l <err)" = 1 ] || fail "$*: not one line: $(cat err)"
-  grep -q -- "$pattern" err || fail "$*: expected '$pattern' in: $(cat err)"
-  [ ! -e runs ] || fail "$*: left a run: $(find runs)"
+  refused "$1" "$2" runs "${@:3}"
 }
 
 $make_set train.sluice 96 16 3 4 0 1 && $make_set test.sluice 40 16 3 4 0 2 || exit 1

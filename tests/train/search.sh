@@ -4,15 +4,7 @@
 make_set=$2/test_train_make_set
 . "$(dirname "$0")/../support/script.sh"
 # bad PATTERN COMMAND...: refused with one line that says PATTERN; no study is left.
-bad() {
-  local pattern=$1
-  shift
-  timeout 60 "$@" --out=nowhere >out 2>err
-  local got=$?
-  [ $got = 2 ] || [ $got = 3 ] || fail "$*: exit status $got: $(cat err)"
-  [ "$(wc -l <err)" = 1 ] && grep -q -- "$pattern" err || fail "$*: '$pattern': $(cat err)"
-  [ ! -e nowhere ] || fail "$*: left a study"
-}
+bad() { refused "2 3" "$1" nowhere "${@:2}" --out=nowhere; }
 # What a study found, but for the time it took.
 found() { cut -d, -f1-6,8- "$1/search_results.csv"; }
 

@@ -6,15 +6,7 @@ here=$(dirname "$0")
 make_set=$2/test_train_make_set
 . "$(dirname "$0")/../support/script.sh"
 # bad PATTERN COMMAND...: refused with one line that says PATTERN; no run is left.
-bad() {
-  local pattern=$1
-  shift
-  timeout 60 "$@" run.dir=nowhere >out 2>err
-  local got=$?
-  [ $got -ge 2 ] && [ $got -le 5 ] || fail "$*: exit status $got: $(cat err)"
-  [ "$(wc -l <err)" = 1 ] && grep -q -- "$pattern" err || fail "$*: '$pattern': $(cat err)"
-  [ ! -e nowhere ] || fail "$*: left a run"
-}
+bad() { refused "2 3 5" "$1" nowhere "${@:2}" run.dir=nowhere; }
 
 $make_set four.sluice 96 16 3 4 0 1 && $make_set three.sluice 90 16 3 3 0 2 || exit 1
 tiny="model=block_cnn model.hidden_dims=8,12,10,6 model.layers_per_block=1,1 \

@@ -7,15 +7,8 @@ make_set=$2/test_train_make_set
 
 # bad STATUS PATTERN COMMAND...: refused with one line that says PATTERN; no run is left.
 bad() {
-  local status=$1 pattern=$2
-  shift 2
   rm -rf bad_runs
-  timeout 60 "$@" >out 2>err
-  local got=$?
-  [ $got = "$status" ] || fail "$*: exit status $got, expected $status: $(cat err)"
-  [ "$(grep -vc '^memory ' err)" = 1 ] || fail "$*: not one line: $(cat err)"
-  grep -q -- "$pattern" err || fail "$*: expected '$pattern' in: $(cat err)"
-  [ ! -e bad_runs ] || fail "$*: left a run: $(find bad_runs)"
+  refused "$1" "$2" bad_runs "${@:3}" --quiet
 }
 
 # tensors FILE: a checksum of what stands behind the header.
@@ -113,7 +106,9 @@ run="run.dir=bad_runs"
 bad 2 'train, eval, sample, encode' sluice vq draw
 bad 2 'expected: sluice vq sample' sluice vq sample a
 bad 2 'data.test: no file named' sluice vq train data.train=train.sluice $run
-bad 2 "no key 'stage'; there is.*stages" sluice vq train $data stage=3 $run
+bad 2 "stage: no such key; near: stages" sluice vq train $data stage=3 $run
+bad 2 "command line: nothing: no such key$" sluice vq train $data nothing=3 $run
+bad 2 "steps: expected a whole number from 1 to" sluice vq train $data steps=0 $run
 bad 2 "stages: expected a whole number from 1 to 4096, found '0'" sluice vq train $data stages=0 $run
 bad 2 "hidden: expected a whole number.*found '8.5'" sluice vq train $data hidden=8.5 $run
 bad 2 "meta.lr: expected a number.*found 'nan'" sluice vq train $data meta.lr=nan $run

@@ -37,7 +37,7 @@ void optim_free(struct optim *opt);
 double optim_step(struct optim *opt, double lr, double momentum);
 
 /* For checkpoints: state tensors by name ("sgd.momentum.conv1.weight", then those of
- * lookahead), and the count of steps that bias correction needs. */
+ * lookahead), and the count of calls of optim_step, those included that f16 skipped. */
 int optim_state_count(const struct optim *opt);
 struct tensor *optim_state(struct optim *opt, int i);
 uint64_t optim_steps(const struct optim *opt);

@@ -24,7 +24,7 @@ struct optim_cuda {
     int active;                       /* chunks in the table: the trainable ones, */
     int by_stretches;                 /* first those that are none of a muon's filter */
     struct muon_cuda *muon;           /* NULL: there are none of those */
-    struct tensor loss_scale;         /* of control: scale and good steps */
+    struct tensor loss_scale;         /* of control: scale, good steps, skipped */
 };
 
 static int find_update(const struct optim *opt, enum gpu_update *out,
@@ -138,7 +138,7 @@ int optim_cuda_create(struct optim *opt, struct sluice_error *err)
         o->gpu->loss_scale = &control->loss_scale;
     o->loss_scale = (struct tensor){ .name = "loss_scale",
                                      .rank = 1,
-                                     .shape = { 2 },
+                                     .shape = { 3 },
                                      .dtype = SLUICE_F32,
                                      .data = &control->loss_scale };
     o->active = -1;
@@ -173,6 +173,7 @@ int optim_cuda_begin(struct optim *opt, double lr, double momentum,
         lookahead_begin(opt->lookahead);
     step->lr = (float)lr;
     step->momentum = (float)beta1;
+    step->bias = (struct adam_bias){ lr, beta1, opt->config.beta2, t };
     step->step_size = (float)(lr / (1 - pow(beta1, t)));
     step->root2 = (float)sqrt(1 - pow(opt->config.beta2, t));
     /* Parameters were frozen since. */

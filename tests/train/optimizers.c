@@ -143,42 +143,58 @@ static bool rig_params_equal(const struct rig *a, const struct rig *b)
     return same;
 }
 
-/* f16 on device cuda: gradients are `scale` times what they are. One that overflowed
- * leaves everything as it is, but for the scale. */
-static void overflow(void)
+static void overflowing_rig(struct rig *r, const char *dev, const char *name)
 {
-    const struct optim_config config = { .name = "sgd", .lr = 0.01, .momentum = 0.9 };
+    const struct optim_config config = { .name = name,
+                                         .lr = 0.01,
+                                         .momentum = 0.9,
+                                         .beta1 = 0.9,
+                                         .beta2 = 0.99,
+                                         .eps = 1e-8 };
+    rig_open(r, dev, "sgd");
+    optim_free(r->opt);
+    REQUIRE(optim_create(&r->opt, r->net, &config, &r->err) == 0, "%s", r->err.message);
+}
+
+static void multiply_gradients(struct net *net, float by)
+{
+    for (int i = 0; i < net_param_count(net); i++)
+        for (size_t k = 0; k < tensor_elements(net_param(net, i)); k++)
+            ((float *)net_param(net, i)->grad)[k] *= by;
+}
+
+/* f16 on device cuda: gradients are `scale` times what they are. A step that overflowed
+ * leaves everything as it is, but for the scale, and is none in Adam's bias correction:
+ * before the first good step, and between others. */
+static void overflow(const char *name)
+{
+    static const bool bad[] = { true, false, false, true, true, false };
     struct rig a, b;
-    rig_open(&a, "cuda-f16", "sgd");
-    rig_open(&b, "cuda-f32", "sgd");
-    optim_free(a.opt);
-    optim_free(b.opt);
-    REQUIRE(optim_create(&a.opt, a.net, &config, &a.err) == 0, "%s", a.err.message);
-    REQUIRE(optim_create(&b.opt, b.net, &config, &b.err) == 0, "%s", b.err.message);
+    overflowing_rig(&a, "cuda-f16", name);
+    overflowing_rig(&b, "cuda-f32", name);
     const int states = optim_state_count(a.opt);
     const struct tensor *last = optim_state(a.opt, states - 1);
     const float *scale = last->data;
     REQUIRE(strcmp(last->name, "loss_scale") == 0 &&
                 states == optim_state_count(b.opt) + 1,
             "the scale is no part of a checkpoint: %s", last->name);
-    set_gradients(a.net, 0);
-    set_gradients(b.net, 0);
-    struct tensor *t = net_param(a.net, 0);
-    float *g = t->grad;
-    const float first = scale[0], kept = g[1];
-    CHECK(first > 1024, "a scale of %g", (double)first);
-    g[1] = INFINITY;
-    optim_step(a.opt, 0.01, -1);
-    CHECK(scale[0] == first / 2 && rig_params_equal(&a, &b), "after an overflow: %g",
-          (double)scale[0]);
-    g[1] = kept;
-    for (int i = 0; i < net_param_count(a.net); i++)
-        for (size_t k = 0; k < tensor_elements(net_param(a.net, i)); k++)
-            ((float *)net_param(a.net, i)->grad)[k] *= scale[0]; /* a power of two */
-    optim_step(a.opt, 0.01, -1);
-    optim_step(b.opt, 0.01, -1);
-    CHECK(scale[0] == first / 2 && scale[1] == 1 && rig_params_equal(&a, &b),
-          "after a good step: %g", (double)scale[0]);
+    float wanted = scale[0], good = 0;
+    CHECK(wanted > 1024, "a scale of %g", (double)wanted);
+    for (int step = 0; step < (int)sizeof bad; step++) {
+        set_gradients(a.net, step);
+        set_gradients(b.net, step);
+        multiply_gradients(a.net, scale[0]); /* a power of two */
+        if (bad[step])
+            ((float *)net_param(a.net, 0)->grad)[1] = INFINITY;
+        optim_step(a.opt, 0.01, -1);
+        if (!bad[step])
+            optim_step(b.opt, 0.01, -1);
+        wanted = bad[step] ? wanted / 2 : wanted;
+        good = bad[step] ? 0 : good + 1;
+        CHECK(scale[0] == wanted && scale[1] == good && rig_params_equal(&a, &b),
+              "%s, step %d: scale %g after %g good steps", name, step, (double)scale[0],
+              (double)scale[1]);
+    }
     rig_close(&a);
     rig_close(&b);
 }
@@ -226,7 +242,10 @@ int main(int argc, char **argv)
         "adamw");
     threads();
     refusals();
-    if (strcmp(device, "cuda") == 0)
-        overflow();
+    if (strcmp(device, "cuda") == 0) {
+        overflow("sgd");
+        overflow("adam");
+        overflow("adamw");
+    }
     return check_done();
 }

@@ -60,11 +60,16 @@ SLUICE_HD static inline float act_slope(enum activation act, float x)
     return 1;
 }
 
+struct adam_bias {
+    double lr, beta1, beta2, updates; /* this one included */
+};
+
 /* What a step reads anew although its launches are recorded once. */
 struct gpu_step {
     uint64_t seed, step;    /* of draws */
     float lr, momentum;     /* of the optimizer */
-    float step_size, root2; /* adam */
+    float step_size, root2; /* adam's, if no update was skipped; */
+    struct adam_bias bias;  /* what they are made of, if some may have been */
     int slot;               /* of results, where this step's go */
 };
 

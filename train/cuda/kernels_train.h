@@ -189,10 +189,11 @@ struct gpu_control {
     float grad_scale;
     int skip; /* they overflowed */
     double norm;
-    /* Dynamic loss scaling, of f16. */
+    /* Dynamic loss scaling, of f16; in a checkpoint as the tensor loss_scale. */
     float loss_scale;
-    float good_steps; /* since it changed */
-    int skipped;      /* steps, in all */
+    float good_steps;       /* since it changed */
+    float skipped;          /* updates, in all */
+    float step_size, root2; /* adam's, of this update */
 };
 
 enum gpu_update { UPDATE_SGD, UPDATE_NESTEROV, UPDATE_ADAM, UPDATE_ADAMW };
@@ -230,10 +231,12 @@ SLUICE_HD static inline void update_adam(const struct update_args *a,
     const float grad = c->g[i] * scale + l2 * c->w[i];
     const float first = beta1 * c->m[i] + (1 - beta1) * grad;
     const float second = a->beta2 * c->v[i] + (1 - a->beta2) * grad * grad;
+    const float size = a->scaled ? a->control->step_size : a->step->step_size;
+    const float root2 = a->scaled ? a->control->root2 : a->step->root2;
     c->m[i] = first;
     c->v[i] = second;
-    c->w[i] = c->w[i] * shrink - a->step->step_size * c->lr_scale * first /
-                                     (sqrtf(second) / a->step->root2 + a->eps);
+    c->w[i] = c->w[i] * shrink -
+              size * c->lr_scale * first / (sqrtf(second) / root2 + a->eps);
 }
 
 SLUICE_HD static inline void update_params(const struct update_args *a,
@@ -268,6 +271,16 @@ SLUICE_HD static inline void gradient_squares(const struct update_args *a,
     }
 }
 
+/* Adam's moments saw no update that was skipped, so bias correction counts none: as
+ * with PyTorch's GradScaler, which then does not call the optimizer. */
+SLUICE_HD static inline void correct_bias(const struct update_args *a)
+{
+    const struct adam_bias *b = &a->step->bias;
+    const double t = b->updates - (double)a->control->skipped;
+    a->control->step_size = (float)(b->lr / (1 - pow(b->beta1, t)));
+    a->control->root2 = (float)sqrt(1 - pow(b->beta2, t));
+}
+
 /* From the sum of squares of gradients that are `loss_scale` times what they are. */
 SLUICE_HD static inline void settle_control(const struct update_args *a, double squares)
 {
@@ -281,6 +294,7 @@ SLUICE_HD static inline void settle_control(const struct update_args *a, double 
     c->skip = a->scaled && !(squares <= 1.7e308);
     if (!a->scaled)
         return;
+    correct_bias(a);
     if (c->skip) {
         c->loss_scale = c->loss_scale > 1 ? c->loss_scale / 2 : c->loss_scale;
         c->good_steps = 0;

@@ -64,6 +64,44 @@ static void known_numbers(const char *kind, const char *precision)
     device_close(dev);
 }
 
+/* Of a network with several losses the own one alone has a teacher: a part's loss and
+ * gradient are those without. */
+static void parts_have_none(const char *kind)
+{
+    static const int64_t labels[IMAGES] = { 3, 2, 1 };
+    const struct op_case c = { "part", IMAGES,  1,
+                               1,      CLASSES, { .head = 1, .loss_weight = 0.5F } };
+    struct distill from = { .teacher = master, .alpha = 0.3, .temperature = 2 };
+    struct sluice_error err = { 0 };
+    struct device *dev;
+    struct rig r;
+    double loss = 0;
+    float grad[IMAGES * CLASSES];
+    if (device_open(&dev, kind, "f32", 2, &err) < 0) {
+        printf("%s: %s\n", kind, err.message);
+        return;
+    }
+    rig_open(&r, &op_softmax_xent, &c, dev);
+    for (size_t i = 0; i < IMAGES * CLASSES; i++)
+        rig_put(&r.in[0], r.in[0].data, i, logits[i]);
+    r.pass.labels = labels;
+    for (int taught = 0; taught < 2; taught++) {
+        r.pass.distill = taught ? &from : NULL;
+        rig_forward(&r, "forward");
+        rig_backward(&r, "backward");
+        if (!taught) {
+            loss = r.pass.loss;
+            memcpy(grad, r.in[0].grad, sizeof grad);
+        }
+    }
+    CHECK(loss > 0 && r.pass.loss == loss && from.hard == 0 && from.soft == 0 &&
+              memcmp(grad, r.in[0].grad, sizeof grad) == 0,
+          "%s: a part's loss is %g with a teacher, %g without", kind, r.pass.loss,
+          loss);
+    rig_close(&r);
+    device_close(dev);
+}
+
 /* As published for 0.9 to 0.05 in 50 epochs. */
 static void anneals(void)
 {
@@ -241,6 +279,8 @@ int main(void)
     known_numbers("ref", "f32");
     known_numbers("cpu", "f32");
     known_numbers("cpu", "bf16");
+    parts_have_none("ref");
+    parts_have_none("cpu");
     anneals();
     file_of_logits(folder);
     snprintf(path, sizeof path, "%s/train.sluice", folder);

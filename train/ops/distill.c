@@ -15,6 +15,13 @@ static double teacher_at(const struct distill_image *image, int k)
     return (double)image->teacher[k] / image->from->temperature;
 }
 
+/* Of several losses that of head 0 is the network's own; the others are of parts that
+ * the labels alone teach. */
+static struct distill *teacher_of(const struct op *op, const struct pass *pass)
+{
+    return op->attr.head == 0 ? pass->distill : NULL;
+}
+
 /* The logs of both sums of exponentials. */
 static void normalise(struct distill_image *image)
 {
@@ -36,7 +43,7 @@ void distill_begin(struct distill_image *image, const struct op *op,
                    const struct pass *pass, int n)
 {
     const size_t first = (size_t)n * (size_t)op_channels(op->in[0]);
-    *image = (struct distill_image){ .from = pass->distill };
+    *image = (struct distill_image){ .from = teacher_of(op, pass) };
     if (!image->from)
         return;
     image->x = op->in[0];
@@ -58,7 +65,7 @@ static double divergence(const struct distill_image *image)
 
 double distill_loss(const struct op *op, struct pass *pass, double hard)
 {
-    struct distill *d = pass->distill;
+    struct distill *d = teacher_of(op, pass);
     struct distill_image image;
     double sum = 0;
     if (!d)

@@ -5,8 +5,9 @@
  *     loss = a T^2 hard + (1 - a) T^2 mean over images of sum q log(q / p)
  *     dx   = a T^2 dhard + (1 - a) T (p - q) / images
  *
- * hard is the loss by labels, with its smoothing. For the network's own loss, on
- * devices whose operators work in the host's memory. */
+ * hard is the loss by labels, with its smoothing. For the network's own loss, that of
+ * head 0: of a network with several losses the others are by labels alone. On devices
+ * whose operators work in the host's memory. */
 #ifndef SLUICE_DISTILL_H
 #define SLUICE_DISTILL_H
 
@@ -21,7 +22,7 @@ struct distill {
 };
 
 /* What is minimised, where `hard` is the loss by labels: that itself, unless the pass
- * has a teacher. */
+ * has a teacher and this is head 0. */
 double distill_loss(const struct op *op, struct pass *pass, double hard);
 
 /* The same for gradients: those of image n, class by class. */

@@ -1,5 +1,6 @@
 /* trainer_parts.h -- the state of a run, shared by the trainer's own files:
- * trainer_open.c makes it, trainer.c moves it, trainer_record.c writes about it. */
+ * trainer_open.c makes it, trainer.c moves it from batch to batch, trainer_finish.c
+ * from epoch to epoch, trainer_record.c writes about it. */
 #ifndef SLUICE_TRAINER_PARTS_H
 #define SLUICE_TRAINER_PARTS_H
 
@@ -102,8 +103,10 @@ int trainer_check_view(const struct trainer *t, const struct feed *feed,
 int trainer_open(struct trainer *t, const char *folder, struct sluice_error *err);
 /* Data, device, network and optimizer alone: no folder, no weights. */
 int trainer_open_parts(struct trainer *t, struct sluice_error *err);
-void trainer_describe(struct trainer *t);
 void trainer_close(struct trainer *t);
+
+/* What was opened, in words, to log and watcher; in trainer_plan.c. */
+void trainer_describe(struct trainer *t);
 
 /* trainer.c's own, for trainer_ahead.c too. */
 bool trainer_stopped(const struct trainer *t);
@@ -117,6 +120,13 @@ int trainer_check_loss(const struct trainer *t, double loss, double lr,
 int trainer_advance(struct trainer *t, const struct pass *pass, int images, double wait,
                     double seconds, struct schedule_value now,
                     struct sluice_error *err);
+
+/* Behind the last batch of an epoch: test, record, save, move on to the next one. */
+int trainer_finish_epoch(struct trainer *t, struct sluice_error *err);
+/* Behind the last epoch: measure what is not measured yet; rank 0 writes what the run
+ * came to. */
+int trainer_finish_run(struct trainer *t, struct trainer_result *result,
+                       struct sluice_error *err);
 
 /* Steps ahead of their results, where the device has memory of its own. */
 int trainer_open_ahead(struct trainer *t, struct sluice_error *err);

@@ -1,6 +1,74 @@
-/* trainer_plan.c -- what a run would be: data, device, layers, memory; nothing trained,
- * nothing written. */
+/* trainer_plan.c -- what a run is, in words: data, device, network; and what one would
+ * be, with its layers and memory, nothing trained and nothing written. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "freeze.h"
 #include "trainer_parts.h"
+
+static void describe_feed(struct trainer *t, const char *what, const struct feed *feed,
+                          const struct data_info *info)
+{
+    struct sluice_loader_stats stats;
+    sluice_loader_stats(feed->loader, &stats);
+    trainer_say(t, "%s  %s: %" PRIu64 " images of %dx%dx%d, %d classes; io %s: %s",
+                what, info->path, info->used, info->source.height, info->source.width,
+                info->source.channels, info->classes, sluice_io_name(stats.io),
+                stats.io_reason);
+}
+
+/* What a run of other weights begins with, and what of them is trained. */
+static void describe_start(struct trainer *t)
+{
+    const struct pretrained_report *r = &t->pretrained;
+    const size_t all = net_param_elements(t->net);
+    const size_t trained = net_trainable_elements(t->net);
+    if (r->copied)
+        trainer_say(t, "init   %s: %d tensors copied, %d unused; %d left as made%s%s",
+                    r->path, r->copied, r->unused, r->left, r->left ? ": " : "",
+                    r->names);
+    if (strcmp(t->cfg->init.freeze, "none") != 0)
+        trainer_say(t, "frozen %s: %zu parameters, %zu (%.1f%%) are trained",
+                    t->cfg->init.freeze, all - trained, trained,
+                    100.0 * (double)trained / (double)all);
+}
+
+void trainer_describe(struct trainer *t)
+{
+    if (*t->run.path)
+        trainer_say(t, "run    %s", t->run.path);
+    describe_feed(t, "train", &t->train, &t->train_info);
+    if (t->test.loader)
+        describe_feed(t, t->validated ? "valid" : "test ", &t->test, &t->test_info);
+    if (t->final.loader)
+        describe_feed(t, "test ", &t->final, &t->final_info);
+    trainer_say(t, "augment %s (%s)", t->cfg->data.augment,
+                sluice_augment_path(t->train.augment));
+    trainer_say(t, "device %s", t->dev->about);
+    if (t->ranks)
+        trainer_say(t, "ranks  %d processes, %d images each a step",
+                    ranks_count(t->ranks), t->cfg->training.batch_size);
+    if (t->ahead)
+        trainer_say(t, "images %s, augmented by it; steps %s",
+                    ahead_is_resident(t->ahead) ? "all in the GPU's memory"
+                                                : "streamed to the GPU",
+                    t->cfg->run.profile ? "timed, operator by operator"
+                                        : "replayed as graphs");
+    if (t->ahead && ahead_own_directions(t->ahead))
+        trainer_say(t,
+                    "slow: cuDNN has no deterministic algorithm for %d directions of "
+                    "convolutions; own kernels take their place",
+                    ahead_own_directions(t->ahead));
+    trainer_say(t, "model  %s: %zu parameters, %.1f MFLOP an image, %.0f MiB",
+                t->model->name, net_param_elements(t->net), net_flops(t->net) / 1e6,
+                (double)net_memory(t->net) / 1048576);
+    describe_start(t);
+    if (t->at.step)
+        trainer_say(t,
+                    "continues at epoch %" PRIu64 ", batch %" PRIu64 ", step %" PRIu64
+                    " of %" PRIu64,
+                    t->at.epoch + 1, t->at.batch, t->at.step, t->total_steps);
+}
 
 static void say_layer(struct trainer *t, const struct op *op)
 {

@@ -8,12 +8,12 @@ if(NOT YAML_FOUND)
   return()
 endif()
 target_sources(sluice_train PRIVATE
-  settings.c yaml_read.c recipe.c config.c config_json.c config_keys.c config_model.c config_text.c config_views.c
-  run_config.c data_info.c evaluate.c evaluate_text.c trainer.c trainer_ahead.c trainer_heads.c cuda/ahead.c cuda/stage.c trainer_data.c
-  trainer_open.c trainer_plan.c trainer_record.c machine_load.c
-  gradient_stats.c teacher.c teacher_run.c trainer_distill.c trainer_gradients.c
-  outputs.c ranks.c)
-target_sources(sluice_train PRIVATE steering.c trainer_steer.c)
+  config.c config_json.c config_keys.c config_model.c config_text.c config_views.c
+  cuda/ahead.c cuda/stage.c data_info.c evaluate.c evaluate_text.c gradient_stats.c
+  machine_load.c outputs.c ranks.c recipe.c run_config.c settings.c steering.c
+  teacher.c teacher_run.c trainer.c trainer_ahead.c trainer_data.c trainer_distill.c
+  trainer_finish.c trainer_gradients.c trainer_heads.c trainer_open.c trainer_plan.c
+  trainer_record.c trainer_steer.c yaml_read.c)
 target_link_libraries(sluice_train PRIVATE PkgConfig::YAML)
 if(SLUICE_HAVE_MPI)
   set_source_files_properties(ranks.c PROPERTIES COMPILE_DEFINITIONS SLUICE_HAVE_MPI=1)

@@ -1,4 +1,5 @@
-/* optim_parts.h -- what the optimizer's host and GPU sides share. */
+/* optim_parts.h -- what the optimizers' table, their step on the host and the one on a
+ * GPU share. */
 #ifndef SLUICE_OPTIM_PARTS_H
 #define SLUICE_OPTIM_PARTS_H
 
@@ -28,6 +29,12 @@ struct optim_def {
                    float *restrict v);
     bool filters_apart; /* they are muon.h's, with the first moment */
 };
+
+/* The optimizer of that name; NULL: none, and the error lists what there is. */
+const struct optim_def *optim_find(const char *name, struct sluice_error *err);
+/* SLUICE_EINVAL: a number that is none, or out of its bounds. */
+int optim_check(const struct optim_def *def, const struct optim_config *c,
+                struct sluice_error *err);
 
 /* A stretch of one parameter. */
 struct chunk {

@@ -148,7 +148,8 @@ static int run_views_there(struct views **views, struct net *net,
     return rc;
 }
 
-/* From averaged logits of one image to a prediction; returns its loss. */
+/* From averaged logits of one image to a prediction; returns the logarithm of the sum
+ * of their exponentials. */
 static double decide(struct prediction *out, const double *logits, int classes)
 {
     double sum = 0;
@@ -160,7 +161,7 @@ static double decide(struct prediction *out, const double *logits, int classes)
         sum += exp(logits[c] - logits[best]);
     out->predicted = best;
     out->probability = (float)(1 / sum);
-    return out->label < 0 ? 0 : logits[best] + log(sum) - logits[out->label];
+    return logits[best] + log(sum);
 }
 
 /* What an evaluation needs while it runs. */
@@ -174,6 +175,7 @@ struct work {
     size_t room;
     double *losses; /* (samples, heads) */
     bool *correct;  /* likewise */
+    float *scores;  /* NULL, or (samples, classes): head 0's log-probabilities */
 };
 
 static int make_room(struct work *w, int images, struct sluice_error *err)
@@ -200,10 +202,15 @@ static void judge(struct work *w, const struct sluice_batch *b, int i, int head,
     if (e->labelled)
         p.label = b->labels[i * b->label_columns + w->info->label_column];
     const size_t slot = at * (size_t)e->heads + (size_t)head;
-    w->losses[slot] = decide(&p, w->logits + place * (size_t)e->classes, e->classes);
+    const size_t classes = (size_t)e->classes;
+    const double *logits = w->logits + place * classes;
+    const double all = decide(&p, logits, e->classes);
+    w->losses[slot] = p.label < 0 ? 0 : all - logits[p.label];
     w->correct[slot] = p.predicted == p.label;
     if (head == 0)
         e->at[at] = p;
+    for (size_t c = 0; head == 0 && w->scores && c < classes; c++)
+        w->scores[at * classes + c] = (float)(logits[c] - all);
 }
 
 static int run_batch(struct work *w, const struct sluice_batch *b,
@@ -277,16 +284,16 @@ static void close_gaps(struct work *w)
     e->count = kept;
 }
 
-int evaluate(struct evaluation *out, struct net *net, struct sluice_loader *loader,
-             const struct data_info *info, const struct tta *tta, struct ranks *ranks,
-             struct sluice_error *err)
+static int measure(struct evaluation *out, float *scores, struct net *net,
+                   struct sluice_loader *loader, const struct data_info *info,
+                   const struct tta *tta, struct ranks *ranks, struct sluice_error *err)
 {
     const struct tensor *p = net_probabilities(net);
     struct evaluation e = { .labelled = info->label_field >= 0,
                             .count = info->count,
                             .heads = net_heads(net),
                             .classes = p->shape[p->rank - 1] };
-    struct work w = { .e = &e, .net = net, .info = info, .tta = tta };
+    struct work w = { .e = &e, .net = net, .info = info, .tta = tta, .scores = scores };
     int rc;
     const size_t all = (size_t)e.heads * e.count;
     e.at = calloc(e.count, sizeof(*e.at));
@@ -313,6 +320,20 @@ int evaluate(struct evaluation *out, struct net *net, struct sluice_loader *load
     free(w.correct);
     *out = e;
     return rc;
+}
+
+int evaluate(struct evaluation *out, struct net *net, struct sluice_loader *loader,
+             const struct data_info *info, const struct tta *tta, struct ranks *ranks,
+             struct sluice_error *err)
+{
+    return measure(out, NULL, net, loader, info, tta, ranks, err);
+}
+
+int evaluate_scores(struct evaluation *out, float *scores, struct net *net,
+                    struct sluice_loader *loader, const struct data_info *info,
+                    const struct tta *tta, struct sluice_error *err)
+{
+    return measure(out, scores, net, loader, info, tta, NULL, err);
 }
 
 void evaluation_free(struct evaluation *e)

@@ -52,6 +52,12 @@ struct evaluation {
 int evaluate(struct evaluation *out, struct net *net, struct sluice_loader *loader,
              const struct data_info *info, const struct tta *tta, struct ranks *ranks,
              struct sluice_error *err);
+/* The same by one process, and into `scores`, (info->count, classes), the logarithm of
+ * the probability of each class: sample i of the file in row i - info->first. Rows of
+ * samples that are not in use stay as they are. */
+int evaluate_scores(struct evaluation *out, float *scores, struct net *net,
+                    struct sluice_loader *loader, const struct data_info *info,
+                    const struct tta *tta, struct sluice_error *err);
 /* What the configuration says. */
 struct tta evaluate_tta(const struct config *cfg);
 void evaluation_free(struct evaluation *e); /* a zeroed one is fine */

@@ -8,29 +8,8 @@
 
 #include <sluice/crc32c.h>
 
+#include "npy.h"
 #include "whole_file.h"
-
-enum {
-    NPY_HEADER = 128, /* bytes, of version 1.0, for any numbers */
-};
-
-/* The header of little-endian floats, (count, classes); the data lie at multiples of
- * 64 bytes (https://numpy.org/neps/nep-0001-npy-format.html). */
-static void npy_header(char header[NPY_HEADER + 1], uint64_t count, int classes)
-{
-    static const char magic[] = "\x93NUMPY\x01";
-    const int rest = NPY_HEADER - 10;
-    char text[NPY_HEADER];
-    const int n = snprintf(text, sizeof text,
-                           "{'descr': '<f4', 'fortran_order': False, 'shape': (%" PRIu64
-                           ", %d), }",
-                           count, classes);
-    memset(header, 0, 10);
-    memcpy(header, magic, sizeof magic - 1);
-    header[8] = (char)rest;
-    snprintf(header + 10, NPY_HEADER - 9, "%-*.*s", rest - 1, n, text);
-    header[NPY_HEADER - 1] = '\n';
-}
 
 static size_t bytes_of(const struct teacher *t)
 {
@@ -40,11 +19,9 @@ static size_t bytes_of(const struct teacher *t)
 int teacher_save(const struct teacher *t, const struct run_dir *run,
                  struct sluice_error *err)
 {
-    char path[RUN_PATH], header[NPY_HEADER + 1];
-    npy_header(header, t->count, t->classes);
-    const struct file_part parts[] = { { header, NPY_HEADER },
-                                       { t->logits, bytes_of(t) } };
-    return whole_file_replace(run_file(path, run, "teacher_logits.npy"), parts, 2, err);
+    char path[RUN_PATH];
+    return npy_write(run_file(path, run, "teacher_logits.npy"), t->logits, t->count,
+                     t->classes, err);
 }
 
 static int check(const struct teacher *t, const char *path, const char *bytes,

@@ -85,6 +85,21 @@ sluice eval "$first/checkpoints/best.safetensors" eval.tta=flip_shift --out=othe
   >out 2>err || fail "eval: $(cat err)"
 [ "$(wc -l <out)" = 1 ] && [ -s other/per_class.csv ] || fail "eval --quiet: $(cat out)"
 
+# Probabilities of all classes: those of a row are 1 together, the largest is the prediction's.
+sluice eval "$first" --probabilities --quiet >out 2>err || fail "eval --probabilities: $(cat err)"
+python3 - "$first/eval" <<'PYTHON' || fail "probabilities.npy"
+import csv, struct, sys
+data = open(sys.argv[1] + "/probabilities.npy", "rb").read()
+rows = list(csv.DictReader(open(sys.argv[1] + "/predictions.csv")))
+assert b"'descr': '<f4', 'fortran_order': False, 'shape': (40, 4)" in data[:128], data[:128]
+values = struct.unpack("<160f", data[128:])
+for i, row in enumerate(rows):
+    p = values[4 * i:4 * i + 4]
+    assert abs(sum(p) - 1) < 1e-5 and min(p) >= 0, p
+    assert p.index(max(p)) == int(row["prediction"]), (p, row)
+    assert abs(max(p) - float(row["probability"])) < 2e-6, (p, row)
+PYTHON
+
 # Cropped in training, cropped in testing.
 sluice train $tiny $data training.epochs=1 run.name=cropped \
   "data.augment=[translate: {pad: 2}, center_crop: {size: 12}, normalize]" >out 2>err ||

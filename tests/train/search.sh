@@ -148,6 +148,14 @@ assert abs(mean - statistics.mean(final)) < 1e-8 and abs(deviation - statistics.
 PYTHON
 sluice eval folds/trials/0003 --quiet >out 2>err && grep -q 'images 19 ' out || fail "eval of a fold: $(cat out err)"
 cmp folds/trials/0003/latest/predictions.csv folds/trials/0003/latest/eval/predictions.csv || fail "eval of a fold"
+sluice eval folds/trials/0003 --probabilities --quiet >out 2>err || fail "eval of a fold: $(cat err)"
+python3 - <<'PYTHON' || fail "probabilities of a fold"
+import csv, struct
+folder = "folds/trials/0003/latest/eval/"
+values = struct.unpack("<76f", open(folder + "probabilities.npy", "rb").read()[128:])
+for i, row in enumerate(csv.DictReader(open(folder + "predictions.csv"))):
+    assert abs(values[4 * i + int(row["prediction"])] - float(row["probability"])) < 2e-6, row
+PYTHON
 cp folds/trials/0001/latest/predictions.csv fold1
 sluice train $tiny optimizer.lr=0.05 data.fold=1/5 run.dir=alone --quiet >out 2>err || fail "$(cat err)"
 cmp alone/latest/predictions.csv fold1 || fail "a fold alone"

@@ -22,6 +22,7 @@ static const struct {
     { "augment", "a picture of what augmentation makes of images" },
     { "train", "train a network from a recipe" },
     { "search", "good values of a recipe's keys, by many runs; lists of runs; folds" },
+    { "stack", "a network that learns from others, trained by folds" },
     { "plot", "what runs measured, as a chart" },
     { "eval", "accuracy, per-class table and predictions of a trained run" },
     { "vq", "a network that writes the weights of classifiers" },

@@ -31,5 +31,6 @@ sluice_program(sluice-plot SOURCES plot_main.c LINKS sluice::train sluice_cli m)
 sluice_program(sluice-augment SOURCES augment_main.c sheet.c
   LINKS sluice::train sluice_cli PNG::PNG m)
 include(search/search.cmake)     # sluice-search
+include(stacking/stacking.cmake) # sluice-stack
 install(DIRECTORY recipes/ DESTINATION ${CMAKE_INSTALL_DATADIR}/sluice/recipes
   FILES_MATCHING PATTERN "*.yaml")

@@ -93,6 +93,18 @@ static double linear_lr(const struct schedule_config *c, uint64_t step)
                 c->lr * c->end_factor);
 }
 
+/* Up to lr by the line of `linear`, then the half cosine of `cosine`. */
+static double warmup_cosine_lr(const struct schedule_config *c, uint64_t step)
+{
+    const double all =
+        c->per_epoch ? (double)c->steps / (double)c->steps_per_epoch : (double)c->steps;
+    const double peak = c->pct_start * all, at = elapsed(c, step);
+    if (at < peak)
+        return line(at, 0, c->div > 0 ? c->lr / c->div : 0, peak, c->lr);
+    const double share = all > peak ? (at - peak) / (all - peak) : 1;
+    return c->eta_min + (c->lr - c->eta_min) * (1 + cos(PI * share)) / 2;
+}
+
 static double triangular_lr(const struct schedule_config *c, uint64_t step)
 {
     const double peak = c->peak_epoch * (double)c->steps_per_epoch, at = (double)step;
@@ -117,6 +129,7 @@ static const struct schedule_def schedules[] = {
     { "step", "times gamma every step_epochs epochs", step_lr },
     { "triangular", "from 0 to the maximum at peak_epoch, then to 0", triangular_lr },
     { "plateau", "times factor when tests get no better", constant_lr },
+    { "warmup_cosine", "a line up, then half a cosine down", warmup_cosine_lr },
     { 0 },
 };
 

@@ -10,13 +10,14 @@
 
 struct schedule_config {
     const char *name; /* "constant", "onecycle", "cosine", "linear", "step",
-                         "triangular", "plateau" */
+                         "triangular", "plateau", "warmup_cosine" */
     double lr;      /* the optimizer's base rate; of plateau the present one, which its
                        caller moves: see steering.h */
     uint64_t steps; /* total optimizer steps of the run */
     uint64_t steps_per_epoch;
-    double max_lr;    /* onecycle, triangular peak; 0: lr */
-    double pct_start; /* onecycle: share of steps that rise; linear: warm-up share */
+    double max_lr;         /* onecycle, triangular peak; 0: lr */
+    double pct_start;      /* onecycle: share of steps that rise; linear and
+                              warmup_cosine: warm-up share */
     double div, final_div; /* onecycle: start = max/div, end = start/final_div */
     bool linear_anneal;    /* onecycle */
     double eta_min;        /* cosine */

@@ -111,6 +111,26 @@ static void test_layers(void)
           "text form: %s", c.data.augment);
 }
 
+static int option_of(const char *model, const char *name)
+{
+    const struct model_option *o = model_find(model)->options;
+    int i = 0;
+    while (o[i].name && strcmp(o[i].name, name) != 0)
+        i++;
+    REQUIRE(o[i].name, "%s has no option %s", model, name);
+    return i;
+}
+
+/* Some of a model's options have other names, too. */
+static void test_model_aliases(void)
+{
+    struct config c = LOAD("model=stack", "model.meta_learner.hidden_dims=[64, 32]",
+                           "model.meta_learner.dropout_rate=0.25");
+    CHECK(strcmp(c.model.values.texts[option_of("stack", "meta")], "64,32") == 0 &&
+              near(c.model.values.numbers[option_of("stack", "dropout")], 0.25, 0, 0),
+          "the last network's layers");
+}
+
 static const struct model_def *model_with_options(void)
 {
     for (int i = 0; model_registry[i]; i++)
@@ -381,6 +401,7 @@ int main(void)
     make_files();
     test_table();
     test_layers();
+    test_model_aliases();
     test_model_options();
     test_model_texts();
     test_model_choices();

@@ -107,6 +107,30 @@ static void cosine(void)
     CHECK(near(lr(&c, 555), 0.105, 1e-15, 0), "%g", lr(&c, 555));
 }
 
+static void warmup_cosine(void)
+{
+    struct schedule_config c = { .name = "warmup_cosine",
+                                 .lr = 0.2,
+                                 .steps = 1000,
+                                 .steps_per_epoch = 100,
+                                 .pct_start = 0.2,
+                                 .div = 5,
+                                 .eta_min = 0.01 };
+    CHECK(near(lr(&c, 0), 0.04, 1e-15, 0), "%g", lr(&c, 0));
+    CHECK(near(lr(&c, 100), 0.12, 1e-15, 0), "%g", lr(&c, 100));
+    CHECK(near(lr(&c, 200), 0.2, 1e-15, 0), "%g", lr(&c, 200));
+    CHECK(near(lr(&c, 400), 0.01 + 0.19 * (1 + sqrt(0.5)) / 2, 1e-15, 0), "%g",
+          lr(&c, 400));
+    CHECK(near(lr(&c, 600), 0.105, 1e-15, 0), "%g", lr(&c, 600));
+    CHECK(near(lr(&c, 1000), 0.01, 1e-15, 0), "%g", lr(&c, 1000));
+    c.per_epoch = true;
+    CHECK(near(lr(&c, 199), 0.12, 1e-15, 0) && near(lr(&c, 699), 0.105, 1e-15, 0),
+          "by epochs: %g, %g", lr(&c, 199), lr(&c, 699));
+    c.pct_start = 1; /* no cosine */
+    CHECK(near(lr(&c, 900), 0.04 + 0.16 * 0.9, 1e-15, 0) && isfinite(lr(&c, 1000)),
+          "%g, %g", lr(&c, 900), lr(&c, 1000));
+}
+
 static void linear(void)
 {
     struct schedule_config c = { .name = "linear",
@@ -189,6 +213,7 @@ int main(void)
     onecycle_cos();
     onecycle_others();
     cosine();
+    warmup_cosine();
     drop();
     linear();
     steps_and_triangles();

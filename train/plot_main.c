@@ -18,7 +18,7 @@ enum {
 };
 
 struct arguments {
-    const char *what, *table, *labels, *title, *out;
+    const char *what, *table, *only, *labels, *title, *out;
 };
 
 static const struct cli_option option_table[] = {
@@ -27,6 +27,8 @@ static const struct cli_option option_table[] = {
       "columns, as in loss,test_loss: test_accuracy, or loss where nothing was tested" },
     { "table", CLI_STRING, offsetof(struct arguments, table), 0, 0, NULL,
       "the file of each run that has them: metrics.csv; steps.csv has every step" },
+    { "only", CLI_STRING, offsetof(struct arguments, only), 0, 0, NULL,
+      "rows of it, as in parameter=fc3.weight of gradients.csv; a list has one each run" },
     { "labels", CLI_STRING, offsetof(struct arguments, labels), 0, 0, NULL,
       "names of the runs, as in teacher,student: those of their folders" },
     { "title", CLI_STRING, offsetof(struct arguments, title), 0, 0, NULL,
@@ -64,18 +66,6 @@ static void name_run(char name[NAME], const char *path)
     snprintf(name, NAME, "%.*s", NAME - 1, last);
 }
 
-static int open_run(struct run *r, const char *path, const char *table,
-                    struct sluice_error *err)
-{
-    struct run_dir dir;
-    char file[RUN_PATH];
-    int rc = run_dir_open(&dir, path, err);
-    if (rc < 0)
-        return rc;
-    name_run(r->name, dir.path);
-    return number_table_read(&r->table, run_file(file, &dir, table), err);
-}
-
 /* "a,b,c" into names, at most `most`; how many, or what there are too many of. */
 static int split(char out[][NAME], int most, const char *list)
 {
@@ -88,6 +78,34 @@ static int split(char out[][NAME], int most, const char *list)
         at += length + (at[length] == ',');
     }
     return n;
+}
+
+static int open_run(struct run *r, const char *path, const char *table,
+                    const char *only, struct sluice_error *err)
+{
+    struct run_dir dir;
+    char file[RUN_PATH];
+    int rc = run_dir_open(&dir, path, err);
+    if (rc < 0)
+        return rc;
+    name_run(r->name, dir.path);
+    return number_table_read(&r->table, run_file(file, &dir, table), only, err);
+}
+
+static int open_runs(struct chart *c, const struct arguments *a, const char **paths,
+                     struct sluice_error *err)
+{
+    char only[LINES_MOST][NAME];
+    const int n = a->only ? split(only, LINES_MOST, a->only) : 0;
+    int rc = 0;
+    if (n > 1 && n != c->run_count)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "--only: expected one for all runs or %d, found %d",
+                           c->run_count, n);
+    for (int i = 0; i < c->run_count && rc == 0; i++)
+        rc = open_run(&c->runs[i], paths[i], a->table,
+                      n ? only[n > 1 ? i : 0] : a->only, err);
+    return rc;
 }
 
 static bool all_have(const struct chart *c, const char *column)
@@ -224,10 +242,8 @@ int main(int argc, char **argv)
         .arguments_min = 1,
         .arguments_max = LINES_MOST,
     };
-    int rc = 0;
     c.run_count = cli_parse(&spec, argc, argv, &a, paths);
-    for (int i = 0; i < c.run_count && rc == 0; i++)
-        rc = open_run(&c.runs[i], paths[i], a.table, &err);
+    int rc = open_runs(&c, &a, paths, &err);
     if (rc == 0 && (rc = label_runs(&c, a.labels, &err)) == 0 &&
         (rc = choose_columns(&c, &a, &err)) == 0 && (rc = gather(&c, &err)) == 0)
         rc = draw(&c, &a, &err);

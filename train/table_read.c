@@ -2,6 +2,7 @@
 #include "table_read.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,31 +23,69 @@ static double number_of(const char *field)
     return end == field || *end ? (double)NAN : x;
 }
 
-static int fill(struct number_table *t, const char *path, char *text,
-                struct sluice_error *err)
+/* Which rows: those whose field of column `column` is the text; all, if it is -1. */
+struct choice {
+    int column;
+    const char *text;
+};
+
+/* One line's numbers into a row, if it is chosen. */
+static bool take_line(double *row, int columns, char *line, const struct choice *chosen)
 {
-    char *rest = text, *heading = strsep(&rest, "\n");
-    t->columns = count_of(heading, ',') + 1;
-    t->rows = rest ? count_of(rest, '\n') : 0;
-    t->heading = strdup(heading);
-    t->at = calloc((size_t)t->rows * (size_t)t->columns + 1, sizeof *t->at);
-    if (!t->heading || !t->at)
-        return sluice_fail(err, SLUICE_ENOMEM, "%.300s: no memory for %d rows", path,
-                           t->rows);
-    for (char *c = t->heading; *c; c++)
-        *c = *c == ',' ? 0 : *c;
-    for (int row = 0; row < t->rows; row++) {
-        char *line = strsep(&rest, "\n"), *field;
-        for (int i = 0; i < t->columns; i++) {
-            field = strsep(&line, ",");
-            t->at[(size_t)row * (size_t)t->columns + (size_t)i] =
-                field ? number_of(field) : (double)NAN;
-        }
+    bool is = chosen->column < 0;
+    for (int i = 0; i < columns; i++) {
+        const char *field = strsep(&line, ",");
+        row[i] = field ? number_of(field) : (double)NAN;
+        is |= i == chosen->column && field && strcmp(field, chosen->text) == 0;
     }
+    return is;
+}
+
+static int choose(struct choice *out, const struct number_table *t, const char *path,
+                  const char *only, struct sluice_error *err)
+{
+    const char *equals = only ? strchr(only, '=') : NULL;
+    char name[80];
+    *out = (struct choice){ .column = -1 };
+    if (!only)
+        return 0;
+    snprintf(name, sizeof name, "%.*s", (int)(equals ? equals - only : 0), only);
+    if (equals)
+        out->column = number_table_find(t, name);
+    if (out->column < 0)
+        return sluice_fail(
+            err, SLUICE_EINVAL,
+            "%.300s: expected COLUMN=TEXT with one of its columns, found "
+            "'%.80s'",
+            path, only);
+    out->text = equals + 1;
     return 0;
 }
 
-int number_table_read(struct number_table *t, const char *path,
+static int fill(struct number_table *t, const char *path, char *text, const char *only,
+                struct sluice_error *err)
+{
+    char *rest = text, *heading = strsep(&rest, "\n");
+    const int lines = rest ? count_of(rest, '\n') : 0;
+    struct choice chosen;
+    t->columns = count_of(heading, ',') + 1;
+    t->heading = strdup(heading);
+    t->at = calloc((size_t)lines * (size_t)t->columns + 1, sizeof *t->at);
+    if (!t->heading || !t->at)
+        return sluice_fail(err, SLUICE_ENOMEM, "%.300s: no memory for %d rows", path,
+                           lines);
+    for (char *c = t->heading; *c; c++)
+        *c = *c == ',' ? 0 : *c;
+    const int rc = choose(&chosen, t, path, only, err);
+    for (int i = 0; i < lines && rc == 0; i++)
+        t->rows += take_line(t->at + (size_t)t->rows * (size_t)t->columns, t->columns,
+                             strsep(&rest, "\n"), &chosen);
+    if (rc == 0 && only && !t->rows)
+        return sluice_fail(err, SLUICE_EINVAL, "%.300s: no row has %.80s", path, only);
+    return rc;
+}
+
+int number_table_read(struct number_table *t, const char *path, const char *only,
                       struct sluice_error *err)
 {
     char *text;
@@ -55,7 +94,7 @@ int number_table_read(struct number_table *t, const char *path,
     *t = (struct number_table){ 0 };
     if (rc < 0)
         return rc;
-    rc = fill(t, path, text, err);
+    rc = fill(t, path, text, only, err);
     free(text);
     if (rc < 0)
         number_table_free(t);

@@ -12,8 +12,10 @@ struct number_table {
     double *at;    /* (rows, columns); NaN: nothing, or no number */
 };
 
-/* The whole rows of the file at `path`; a torn last one is left out. */
-int number_table_read(struct number_table *t, const char *path,
+/* The whole rows of the file at `path`; a torn last one is left out. `only` is
+ * "COLUMN=TEXT", for the rows that have this text there, or NULL, for all. Without such
+ * a column, or such a row: SLUICE_EINVAL. */
+int number_table_read(struct number_table *t, const char *path, const char *only,
                       struct sluice_error *err);
 void number_table_free(struct number_table *t);
 /* The place of a column, or -1. */

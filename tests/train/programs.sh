@@ -73,6 +73,26 @@ bad_plot "no column 'lose'; the first are epoch, step, loss" runs/latest --what=
 bad_plot "expected 1 to 6 lines, found 4 columns of 2 runs" runs/latest "$first" --what=loss,lr,lr,lr
 bad_plot "expected 1 to 6 lines, found 0 columns" runs/latest --what=
 bad_plot "expected 1 names, found 2" runs/latest --labels=a,b
+# Of a table with several rows a step, those of one parameter, of each run its own.
+mkdir -p thin thick && touch thin/config.yaml thick/config.yaml
+printf 'step,parameter,median,norm\n5,fc1.weight,7,1\n5,fc2.weight,0.25,1\n10,fc2.weight,0.5,1\n10,all,,3\n' >thin/gradients.csv
+printf 'step,parameter,median,norm\n5,fc1.weight,7,1\n5,fc4.weight,0.5,1\n10,fc4.weight,0.75,1\n15,fc4.weight,1,1\n' \
+  >thick/gradients.csv
+gradients="--table=gradients.csv --what=median"
+sluice plot thin thick $gradients --only=parameter=fc2.weight,parameter=fc4.weight --out=medians.svg 2>err ||
+  fail "plot --only: $(cat err)"
+python3 - <<'PYTHON' || fail "plot --only: $(cat medians.svg)"
+import xml.etree.ElementTree as E
+lines = [p.get("d").split() for p in E.parse("medians.svg").iter("{http://www.w3.org/2000/svg}path")
+         if p.get("stroke-width") == "2"]
+assert [len(d) // 2 for d in lines] == [2, 3], lines
+# 0.5 is the end of the first and the beginning of the second.
+assert lines[0][3].split(",")[-1] == lines[1][1].split(",")[-1], lines
+PYTHON
+bad_plot "gradients.csv: no row has parameter=fc9" thin $gradients --only=parameter=fc9
+bad_plot "expected COLUMN=TEXT with one of its columns, found 'params=all'" thin $gradients --only=params=all
+bad_plot "expected COLUMN=TEXT with one of its columns, found 'fc2.weight'" thin $gradients --only=fc2.weight
+bad_plot "only: expected one for all runs or 2, found 3" thin thick $gradients --only=a=b,c=d,e=f
 sluice plot nothere 2>err && fail "plot of no run"
 sluice plot runs/latest --table=nothere.csv 2>err && fail "plot of no table"
 

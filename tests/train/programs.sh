@@ -96,6 +96,22 @@ bad_plot "only: expected one for all runs or 2, found 3" thin thick $gradients -
 sluice plot nothere 2>err && fail "plot of no run"
 sluice plot runs/latest --table=nothere.csv 2>err && fail "plot of no table"
 
+# Every recipe that --help lists, and every choice of every group, is one of keys that exist.
+sluice train --help >help
+recipes=$(sed -n '/^recipes:/,/^$/s/^  \([a-z0-9_]*\)  .*/\1/p' help)
+[ "$(wc -w <<<"$recipes")" -gt 25 ] || fail "recipes: $recipes"
+for recipe in $recipes; do
+  sluice train recipe=$recipe --print >out 2>err && grep -q '^model:' out || fail "recipe=$recipe: $(cat err)"
+done
+while IFS== read -r group choices; do
+  for choice in ${choices//|/ }; do
+    [ $group = search_space ] || sluice train recipe=resnet9_ffcv $group=$choice --print >out 2>err ||
+      fail "$group=$choice: $(cat err)"
+    echo $group=$choice
+  done
+done < <(sed -n '/^groups:/,/^$/s/^  //p' help) >chosen
+[ "$(wc -l <chosen)" -gt 25 ] && grep -q '^dataset=imagenette$' chosen || fail "groups: $(cat chosen)"
+
 # Evaluation agrees with the run, also from a checkpoint and with views.
 sluice eval "$first" >out 2>err || fail "eval: $(cat err)"
 cmp "$first/predictions.csv" "$first/eval/predictions.csv" || fail "eval predicts otherwise"

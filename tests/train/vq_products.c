@@ -19,6 +19,7 @@ static float made(size_t i)
     return (float)sin((double)i * 1.37 + 0.2);
 }
 
+static float room[(COLS_MOST + 2 * CROSS_MOST) * ROWS + 1];
 static float w[ROOM], x[VECTORS * COLS_MOST], y[ROOM + 1], d[VECTORS * COLS_MOST];
 
 static void fill(void)
@@ -83,6 +84,27 @@ static void check_outer(const struct products *p, size_t cols, int n)
         }
 }
 
+static void check_cross(const struct products *p, size_t cols, size_t rows, size_t n)
+{
+    static float m[COLS_MOST * COLS_MOST + 1];
+    for (size_t i = 0; i < rows * cols; i++)
+        m[i] = 2;
+    m[rows * cols] = room[products_cross_room(rows, n)] = 77;
+    p->cross(m, rows, cols, x, w, n, room);
+    CHECK(m[rows * cols] == 77, "%s: cross writes beyond", p->isa);
+    CHECK(room[products_cross_room(rows, n)] == 77, "%s: cross needs more room",
+          p->isa);
+    for (size_t r = 0; r < rows; r++)
+        for (size_t c = 0; c < cols; c++) {
+            double sum = 2;
+            for (size_t i = 0; i < n; i++)
+                sum += (double)x[i * rows + r] * (double)w[i * cols + c];
+            CHECK(near((double)m[r * cols + c], sum, 2e-5, 0),
+                  "%s: cross of %zu by %zu, %zu sums: %zu, %zu: %g, not %g", p->isa,
+                  rows, cols, n, r, c, (double)m[r * cols + c], sum);
+        }
+}
+
 /* Two steps of torch.optim.Adam, lr 0.1, on weights 1, -2 with gradients .5, -.25 and
  * then 0, 1: PyTorch 2.15 gave these. */
 static void check_adam(const struct products *p)
@@ -115,6 +137,12 @@ static void check_table(const struct products *p)
             check_sums(p, cols[i], vectors[k]);
             check_outer(p, cols[i], vectors[k]);
         }
+    for (size_t i = 0; i < sizeof cols / sizeof *cols; i++) {
+        check_cross(p, cols[i], 1, 7);
+        check_cross(p, cols[i], 50, ROWS);
+        check_cross(p, cols[i], 19, 0);
+        check_cross(p, 65, cols[i], 11);
+    }
     check_adam(p);
 }
 

@@ -34,9 +34,23 @@ struct products {
      * x's have no gaps */
     void (*outer)(float *w, size_t rows, size_t cols, const float *d, size_t ldd,
                   const float *x, int n);
+    /* m[i][j] += sum over r < n of a[r][i] b[r][j], m (rows, cols), a (n, rows),
+     * b (n, cols), none with gaps; room: products_cross_room(rows, n) floats, for
+     * copies that lie as they are read. Fastest with some hundred n. */
+    void (*cross)(float *m, size_t rows, size_t cols, const float *a, const float *b,
+                  size_t n, float *room);
     void (*adam)(const struct adam_rates *r, size_t n, float *w, float *m, float *v,
                  const float *g);
 };
+
+enum {
+    CROSS_MOST = 32, /* columns of a tile, in any table, and more than its rows */
+};
+
+static inline size_t products_cross_room(size_t rows, size_t n)
+{
+    return n * (rows + 2 * CROSS_MOST);
+}
 
 extern const struct products products_plain, products_avx2, products_avx512;
 

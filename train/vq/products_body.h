@@ -19,6 +19,8 @@ enum {
     SUM_VECTORS = 4,
     OUTER_ROWS = 6,
     OUTER_WIDE = 4,
+    CROSS_ROWS = 8,
+    CROSS_WIDE = 2,
 };
 #elif defined(__AVX2__)
 enum {
@@ -29,6 +31,8 @@ enum {
     SUM_VECTORS = 4,
     OUTER_ROWS = 4,
     OUTER_WIDE = 2,
+    CROSS_ROWS = 4,
+    CROSS_WIDE = 2,
 };
 #else
 enum {
@@ -39,6 +43,8 @@ enum {
     SUM_VECTORS = 4,
     OUTER_ROWS = 4,
     OUTER_WIDE = 2,
+    CROSS_ROWS = 4,
+    CROSS_WIDE = 2,
 };
 #endif
 
@@ -47,7 +53,10 @@ typedef float quad __attribute__((vector_size(16)));
 
 enum {
     SUM_ROWS = 16, /* of the matrix at a time: their sums stay in level 1 */
+    CROSS_COLS = CROSS_WIDE * LANES,
 };
+_Static_assert((int)CROSS_COLS <= (int)CROSS_MOST && (int)CROSS_ROWS <= (int)CROSS_MOST,
+               "products_cross_room counts on it");
 
 INLINE vf splat(float f)
 {
@@ -244,6 +253,68 @@ static void outer(float *w, size_t rows, size_t cols, const float *d, size_t ldd
         }
 }
 
+/* Columns c to c + width of n rows, one row behind the other: 0 beyond the last. */
+INLINE void cross_pack(float *to, const float *from, size_t cols, size_t c, size_t n,
+                       const size_t width)
+{
+    const size_t some = cols - c < width ? cols - c : width;
+    for (size_t r = 0; r < n; r++, to += width) {
+        if (some == width) {
+            memcpy(to, from + r * cols + c, width * sizeof *to);
+            continue;
+        }
+        memset(to, 0, width * sizeof *to);
+        memcpy(to, from + r * cols + c, some * sizeof *to);
+    }
+}
+
+/* Of packed columns; `rows` and `cols` of the tile are there. */
+INLINE void cross_tile(float *m, size_t ldm, const float *a, const float *b, size_t n,
+                       size_t rows, size_t cols)
+{
+    vf sum[CROSS_ROWS][CROSS_WIDE];
+    for (int i = 0; i < CROSS_ROWS; i++)
+        for (int j = 0; j < CROSS_WIDE; j++)
+            sum[i][j] = splat(0);
+    for (size_t r = 0; r < n; r++, a += CROSS_ROWS, b += CROSS_COLS) {
+        vf in[CROSS_WIDE];
+        for (int j = 0; j < CROSS_WIDE; j++)
+            in[j] = load_f(b + j * LANES);
+        for (int i = 0; i < CROSS_ROWS; i++)
+            for (int j = 0; j < CROSS_WIDE; j++)
+                sum[i][j] += splat(a[i]) * in[j];
+    }
+    if (rows == CROSS_ROWS && cols == CROSS_COLS) {
+        for (int i = 0; i < CROSS_ROWS; i++)
+            for (int j = 0; j < CROSS_WIDE; j++) {
+                float *at = m + (size_t)i * ldm + (size_t)j * LANES;
+                store_f(at, load_f(at) + sum[i][j]);
+            }
+        return;
+    }
+    float some[CROSS_ROWS][CROSS_COLS];
+    memcpy(some, sum, sizeof some);
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < cols; j++)
+            m[i * ldm + j] += some[i][j];
+}
+
+static void cross(float *m, size_t rows, size_t cols, const float *a, const float *b,
+                  size_t n, float *room)
+{
+    float *tall = room,
+          *wide = room + (rows + CROSS_ROWS - 1) / CROSS_ROWS * CROSS_ROWS * n;
+    for (size_t i = 0; i < rows; i += CROSS_ROWS)
+        cross_pack(tall + i * n, a, rows, i, n, CROSS_ROWS);
+    for (size_t j = 0; j < cols; j += CROSS_COLS) {
+        const size_t width = cols - j < CROSS_COLS ? cols - j : CROSS_COLS;
+        cross_pack(wide, b, cols, j, n, CROSS_COLS);
+        for (size_t i = 0; i < rows; i += CROSS_ROWS)
+            cross_tile(m + i * cols + j, cols, tall + i * n, wide, n,
+                       rows - i < CROSS_ROWS ? rows - i : CROSS_ROWS, width);
+    }
+}
+
 static void adam(const struct adam_rates *rates, size_t n, float *restrict w,
                  float *restrict m, float *restrict v, const float *restrict g)
 {
@@ -259,5 +330,5 @@ static void adam(const struct adam_rates *rates, size_t n, float *restrict w,
 
 #define PRODUCTS_TABLE(name)                                                           \
     {                                                                                  \
-        name, dots, sums, outer, adam                                                  \
+        name, dots, sums, outer, cross, adam                                           \
     }

@@ -8,10 +8,12 @@
 #include "vq/refine.h"
 #include "workers.h"
 
+static enum refine_way way; /* that refiners are opened with */
+
 static struct refiner *open_refiner(const struct refine_shape *shape, int batch,
                                     struct workers *workers, int threads)
 {
-    const struct refiner_options options = { *shape, batch, 0, true };
+    const struct refiner_options options = { *shape, batch, 0, true, way };
     struct sluice_error err;
     struct refiner *r;
     REQUIRE(refiner_open(&r, &options, workers, threads, &err) == 0, "%s", err.message);
@@ -26,7 +28,7 @@ static void check_counts(void)
     CHECK(refine_count(&full) == 164537744, "%zu", refine_count(&full));
     CHECK(refine_count(&large) == 165063056, "%zu", refine_count(&large));
     CHECK(refine_count(&biases) == 9617000, "%zu", refine_count(&biases));
-    const struct refiner_options options = { full, 4, 16, true };
+    const struct refiner_options options = { full, 4, 16, true, REFINE_AUTO };
     const double gb = (double)refine_bytes(&options) / 1e9;
     CHECK(gb > 3 * 4 * 164537744e-9 && gb < 2.63, "%.3f GB", gb);
 }
@@ -38,12 +40,12 @@ static void check_bounds(void)
         const char *names;
         struct refiner_options options;
     } bad[] = {
-        { "stages", { { 0, 2, 5, 2, 7, false }, 1, 0, true } },
-        { "options", { { 3, 257, 5, 2, 7, false }, 1, 0, true } },
-        { "hidden", { { 3, 2, -1, 2, 7, false }, 1, 0, true } },
-        { "depth", { { 3, 2, 5, 17, 7, false }, 1, 0, true } },
-        { "batch", { good, 65, 0, true } },
-        { "weights", { { 3, 2, 5, 2, 0, false }, 1, 0, true } },
+        { "stages", { { 0, 2, 5, 2, 7, false }, 1, 0, true, way } },
+        { "options", { { 3, 257, 5, 2, 7, false }, 1, 0, true, way } },
+        { "hidden", { { 3, 2, -1, 2, 7, false }, 1, 0, true, way } },
+        { "depth", { { 3, 2, 5, 17, 7, false }, 1, 0, true, way } },
+        { "batch", { good, 65, 0, true, way } },
+        { "weights", { { 3, 2, 5, 2, 0, false }, 1, 0, true, way } },
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct sluice_error err = { 0 };
@@ -179,7 +181,6 @@ static void check_differences(const struct refine_shape *shape, int n)
     refiner_gradient(r, keep, NULL);
     for (int q = 0; q < refiner_param_count(r); q++) {
         const struct refine_param *p = refiner_param(r, q);
-        float *w = refiner_values(r) + p->at;
         const float *g = gradient + p->at;
         double norm = 0;
         for (size_t i = 0; i < p->count; i++)
@@ -190,13 +191,14 @@ static void check_differences(const struct refine_shape *shape, int n)
         float *kept = malloc(p->count * sizeof *kept);
         double side[2];
         REQUIRE(kept, "no memory");
-        memcpy(kept, w, p->count * sizeof *kept);
+        memcpy(kept, refiner_values(r) + p->at, p->count * sizeof *kept);
         for (int s = 0; s < 2; s++) {
+            float *w = refiner_values(r) + p->at;
             for (size_t i = 0; i < p->count; i++)
                 w[i] = kept[i] + (float)((s ? step : -step) * (double)g[i]);
             side[s] = objective(r, z, n, delta);
         }
-        memcpy(w, kept, p->count * sizeof *kept);
+        memcpy(refiner_values(r) + p->at, kept, p->count * sizeof *kept);
         free(kept);
         CHECK(near((side[1] - side[0]) / (2 * step), norm, 0, 0.02),
               "%s: slope %.6g, gradient's square %.6g", p->name,
@@ -299,19 +301,86 @@ static void check_encode(void)
     refiner_close(r);
 }
 
+/* A sink that changes values, by no more than their places say. */
+static void shrink(void *arg, size_t at, size_t count, const float *g)
+{
+    float *w = arg;
+    memcpy(gradient + at, g, count * sizeof *g);
+    for (size_t i = 0; i < count; i++)
+        w[at + i] *= 0.9F;
+}
+
+/* Largest difference of n numbers, over the largest of them. */
+static double apart(const float *a, const float *b, size_t n)
+{
+    double most = 0, difference = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!(fabs((double)a[i] - (double)b[i]) <= difference))
+            difference = fabs((double)a[i] - (double)b[i]);
+        most = fmax(most, fabs((double)a[i]));
+    }
+    return difference / most;
+}
+
+/* Stages gone through both ways, in sizes of several slices and blocks, with fewer
+ * latents than there is room for: the same but for rounding, also when the weights have
+ * changed in between. */
+static void check_ways(void)
+{
+    enum { LATENTS = 3, SIZE = 16600, STEPS = 3 };
+    const struct refine_shape shape = { 5, 3, 9, 2, SIZE, false };
+    static const uint8_t z[] = { 0, 1, 2, 0, 2, 2, 1, 1, 0, 0, 0, 1, 2, 2, 0 };
+    static float theta[2][STEPS][LATENTS * SIZE], grown[2][STEPS][1 << 20];
+    for (int i = 0; i < 2; i++) {
+        way = i ? REFINE_FOLDED : REFINE_DIRECT;
+        struct refiner *r = open_refiner(&shape, LATENTS + 1, NULL, 1);
+        refiner_init(r, 21);
+        float *values = refiner_values(r); /* for the sink, which may change them */
+        for (int step = 0; step < STEPS; step++) {
+            refiner_decode(r, z, LATENTS);
+            memcpy(theta[i][step], refiner_output(r), sizeof theta[i][step]);
+            for (int p = 0; p < LATENTS * SIZE; p++)
+                refiner_delta(r)[p] = (float)sin(0.37 * p);
+            refiner_gradient(r, shrink, values);
+            memcpy(grown[i][step], gradient, sizeof gradient);
+            for (int q = 0; q < refiner_param_count(r) && step == 1; q++)
+                for (size_t p = 0; p < refiner_param(r, q)->count; p++)
+                    refiner_values(r)[refiner_param(r, q)->at + p] *= 1.05F;
+            if (i == 0)
+                continue;
+            const double d = apart(theta[0][step], theta[1][step], LATENTS * SIZE);
+            CHECK(near(d, 0, 2e-6, 0), "step %d: thetas are %g apart", step, d);
+            for (int q = 0; q < refiner_param_count(r); q++) {
+                const struct refine_param *p = refiner_param(r, q);
+                const double g =
+                    apart(grown[0][step] + p->at, grown[1][step] + p->at, p->count);
+                CHECK(near(g, 0, 1e-5, 0), "step %d, %s: gradients are %g apart", step,
+                      p->name, g);
+            }
+        }
+        refiner_close(r);
+    }
+}
+
 int main(void)
 {
+    static const enum refine_way ways[] = { REFINE_DIRECT, REFINE_FOLDED };
     check_counts();
     check_bounds();
-    check_torch(false);
+    for (int i = 0; i < 2; i++) {
+        way = ways[i];
+        check_torch(false);
+        check_differences(&(struct refine_shape){ 4, 3, 17, 1, 2100, false }, 3);
+        check_differences(&(struct refine_shape){ 3, 4, 20, 4, 1030, false }, 5);
+        check_differences(&(struct refine_shape){ 1, 3, 6, 2, 40, false }, 1);
+        check_first_values(false, 0.56, 0.29);
+        check_threads();
+        check_encode();
+    }
+    check_ways();
+    way = REFINE_AUTO;
     check_torch(true);
-    check_differences(&(struct refine_shape){ 4, 3, 17, 1, 2100, false }, 3);
-    check_differences(&(struct refine_shape){ 3, 4, 20, 4, 1030, false }, 5);
     check_differences(&(struct refine_shape){ 5, 3, 1, 1, 1500, true }, 2);
-    check_differences(&(struct refine_shape){ 1, 3, 6, 2, 40, false }, 1);
-    check_first_values(false, 0.56, 0.29);
     check_first_values(true, 0.40, 0.22);
-    check_threads();
-    check_encode();
     return check_done();
 }

@@ -123,6 +123,50 @@ static void take_traces(struct refiner *r, struct pieces *p)
     r->ones = floats(p, t * n);
 }
 
+/* For the folded way. */
+static void take_fold(struct refiner *r, struct pieces *p)
+{
+    struct fold *f = &r->fold;
+    const struct refine_shape *s = &r->shape;
+    const size_t h = (size_t)s->hidden, t = (size_t)s->stages, k = (size_t)s->options;
+    const size_t widest = (size_t)r->widest, n = (size_t)r->batch;
+    const size_t biases = t * refine_least(widest, k), pulls = r->training ? k * n : 0;
+    const size_t vectors = biases > pulls ? biases : pulls;
+    f->slice_each = (k * h > vectors ? k * h : vectors) * h;
+    f->products = floats(p, k * h * h);
+    f->biases = floats(p, biases * h);
+    f->bias = take(p, biases, sizeof *f->bias);
+    f->first_bias = take(p, t + 1, sizeof *f->first_bias);
+    f->x = floats(p, t * widest * h);
+    f->place = take(p, t * widest, sizeof *f->place);
+    f->first = take(p, k + 1, sizeof *f->first);
+    f->hidden = floats(p, widest * h);
+    f->slices = floats(p, refine_slices_of(s->size) * f->slice_each);
+    if (!r->training)
+        return;
+    f->pulls = floats(p, pulls * h);
+    f->down = floats(p, t * n * h);
+    f->bias_dots = take(p, refine_blocks_of(s->size) * t * n, sizeof *f->bias_dots);
+    f->scale_dots = take(p, t, sizeof *f->scale_dots);
+}
+
+/* Of a worker: a piece of a gradient and the vectors that it is made of, or a part of P
+ * for each latent; the folded way, a block of P for each (stage, latent), or what a
+ * product copies. */
+static size_t scratch_floats(const struct refiner *r)
+{
+    const size_t h = (size_t)r->shape.hidden, n = (size_t)r->widest;
+    const size_t stages = (size_t)r->shape.stages;
+    const size_t piece = h > WEIGH_FLOATS / 64 ? 64 * h : WEIGH_FLOATS;
+    const size_t vectors = r->training ? stages * (size_t)r->batch : 0;
+    size_t most = piece + (vectors + n + 2) * WEIGH_ROWS;
+    const size_t folded[] = { stages * n * BLOCK_ROWS,
+                              products_cross_room(h, BLOCK_ROWS) };
+    for (int i = 0; i < 2 && r->folded; i++)
+        most = folded[i] > most ? folded[i] : most;
+    return most;
+}
+
 static void take_all(struct refiner *r, struct pieces *p)
 {
     const struct refine_shape *s = &r->shape;
@@ -141,11 +185,9 @@ static void take_all(struct refiner *r, struct pieces *p)
         r->gathered = floats(p, n * h);
         r->partial = floats(p, parts * n * h);
     }
-    /* Of a worker: a piece of a gradient and the vectors that it is made of, or a part
-     * of P for each latent. */
-    const size_t widest = h > WEIGH_FLOATS / 64 ? 64 * h : WEIGH_FLOATS;
-    const size_t vectors = r->training ? (size_t)s->stages * (size_t)r->batch : 0;
-    r->scratch_each = widest + (vectors + n + 2) * WEIGH_ROWS;
+    if (r->folded)
+        take_fold(r, p);
+    r->scratch_each = scratch_floats(r);
     r->scratch = floats(p, (size_t)r->threads * r->scratch_each);
 }
 
@@ -155,6 +197,7 @@ static void take_options(struct refiner *r, const struct refiner_options *o)
     r->batch = o->batch;
     r->widest = o->samples > o->batch ? o->samples : o->batch;
     r->training = o->training;
+    r->folded = refine_folds(&o->shape, o->way);
 }
 
 static int check(const struct refiner_options *o, struct sluice_error *err)
@@ -263,6 +306,7 @@ static void fill_chunk(void *arg, size_t part)
 void refiner_init(struct refiner *r, uint64_t seed)
 {
     struct fill f = { r, seed, 0 };
+    r->fold.made = false;
     for (; f.param < r->params; f.param++)
         workers_run(r->workers, (r->param[f.param].count + CHUNK - 1) / CHUNK,
                     fill_chunk, &f);
@@ -290,6 +334,7 @@ const struct refine_param *refiner_param(const struct refiner *r, int i)
 
 float *refiner_values(struct refiner *r)
 {
+    r->fold.made = false;
     return r->values;
 }
 

@@ -52,11 +52,19 @@ struct refine_shape {
     bool bias_only;
 };
 
+/* How stages are gone through: the same numbers but for rounding. */
+enum refine_way {
+    REFINE_AUTO,   /* by the shape alone, what reads and computes less */
+    REFINE_DIRECT, /* as written above */
+    REFINE_FOLDED, /* by products of in.0 and out, see refine_fold.c */
+};
+
 struct refiner_options {
     struct refine_shape shape;
     int batch;     /* latents decoded at once, at most */
     int samples;   /* latents sampled at once, at most; less than batch: batch */
     bool training; /* room for moments and for what a gradient needs */
+    enum refine_way way;
 };
 
 /* How many numbers are trained. */
@@ -84,6 +92,8 @@ struct refine_param {
 };
 int refiner_param_count(const struct refiner *r);
 const struct refine_param *refiner_param(const struct refiner *r, int i);
+/* To be called before each change of the values: what was made of the old ones is
+ * dropped then. */
 float *refiner_values(struct refiner *r);
 float *refiner_moment(struct refiner *r, int which); /* 0 or 1; as the values lie */
 

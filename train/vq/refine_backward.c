@@ -18,21 +18,16 @@ struct back {
     struct groups groups;
 };
 
-static float *slot(const struct refiner *r, float *of, int t, size_t width)
-{
-    return of + (size_t)t * (size_t)r->decoded * width;
-}
-
 float *refiner_delta(struct refiner *r)
 {
-    return r->shape.bias_only ? r->delta
-                              : slot(r, r->delta, r->shape.stages - 1, r->shape.size);
+    return r->shape.bias_only
+               ? r->delta
+               : refine_slot(r, r->delta, r->shape.stages - 1, r->shape.size);
 }
 
-/* delta of what stage t puts out */
-static float *delta_at(const struct refiner *r, int t)
+float *refine_delta_at(const struct refiner *r, int t)
 {
-    return r->shape.bias_only ? r->delta : slot(r, r->delta, t, r->shape.size);
+    return r->shape.bias_only ? r->delta : refine_slot(r, r->delta, t, r->shape.size);
 }
 
 /* Of option k and rows from p on: sums over these rows of delta times out's rows, and
@@ -79,7 +74,7 @@ static void in_part(void *arg, size_t part)
     const size_t p = part * PART_ROWS, rows = refine_least(PART_ROWS, size - p);
     float *y = refine_scratch(r);
     r->products->dots(refine_at(r, IN0_WEIGHT) + p * h, rows, h,
-                      slot(r, r->d_in[0], s->t, h), h, s->n, y, rows);
+                      refine_slot(r, r->d_in[0], s->t, h), h, s->n, y, rows);
     for (int b = 0; b < s->n; b++, y += rows) {
         const size_t at = (size_t)b * size + p;
         for (size_t j = 0; j < rows; j++)
@@ -116,24 +111,25 @@ static void back_hidden(const struct back *s, const float *d_out_x)
     const size_t h = (size_t)r->shape.hidden, all = (size_t)s->n * h;
     const size_t each = (size_t)r->shape.stages * (size_t)r->batch * h;
     const int last = r->shape.depth - 1;
-    float *in = slot(r, r->d_in[1], s->t, h);
-    float *dy = slot(r, r->d_mid + (size_t)last * each, s->t, h);
-    const float *y = slot(r, r->mid + (size_t)last * each, s->t, h);
+    float *in = refine_slot(r, r->d_in[1], s->t, h);
+    float *dy = refine_slot(r, r->d_mid + (size_t)last * each, s->t, h);
+    const float *y = refine_slot(r, r->mid + (size_t)last * each, s->t, h);
     add_to_stage(s, d_out_x);
     for (size_t i = 0; i < all; i++)
         dy[i] = y[i] > 0 ? d_out_x[i] : 0;
     for (int i = last; i > 0; i--) {
-        float *dx = slot(r, r->d_mid + (size_t)(i - 1) * each, s->t, h);
-        layer(s, MID + 2 * i, dy, slot(r, r->mid + (size_t)(i - 1) * each, s->t, h),
-              dx);
+        float *dx = refine_slot(r, r->d_mid + (size_t)(i - 1) * each, s->t, h);
+        layer(s, MID + 2 * i, dy,
+              refine_slot(r, r->mid + (size_t)(i - 1) * each, s->t, h), dx);
         dy = dx;
     }
     layer(s, MID, dy, NULL, in);
     add_to_stage(s, in);
-    y = slot(r, r->in[1], s->t, h);
+    y = refine_slot(r, r->in[1], s->t, h);
     for (size_t i = 0; i < all; i++)
         in[i] = y[i] > 0 ? in[i] : 0;
-    layer(s, IN1_WEIGHT, in, slot(r, r->in[0], s->t, h), slot(r, r->d_in[0], s->t, h));
+    layer(s, IN1_WEIGHT, in, refine_slot(r, r->in[0], s->t, h),
+          refine_slot(r, r->d_in[0], s->t, h));
 }
 
 /* d_scale, and dL/d out_x of the sorted latents to their own places in `once`. */
@@ -150,7 +146,8 @@ static float *back_out(const struct back *s)
         refine_sum_parts(r, n * h, r->gathered);
     for (size_t i = 0; i < n && !r->shape.bias_only; i++) {
         const size_t b = (size_t)s->groups.order[i];
-        const float *x = slot(r, r->out_x, s->t, h) + b * h, *d = r->gathered + i * h;
+        const float *x = refine_slot(r, r->out_x, s->t, h) + b * h,
+                    *d = r->gathered + i * h;
         for (size_t j = 0; j < h; j++) {
             sum += (double)d[j] * (double)x[j];
             r->once[b * h + j] = d[j] * scale;
@@ -162,7 +159,7 @@ static float *back_out(const struct back *s)
 
 static void back_stage(struct refiner *r, int t)
 {
-    struct back s = { .r = r, .t = t, .n = r->decoded, .delta = delta_at(r, t) };
+    struct back s = { .r = r, .t = t, .n = r->decoded, .delta = refine_delta_at(r, t) };
     const size_t parts = refine_parts_of(r->shape.size);
     refine_group(&s.groups, r->latents, s.n, r->shape.stages, r->shape.options, t);
     workers_run(r->workers, (size_t)s.groups.count * parts, out_part, &s);
@@ -172,170 +169,90 @@ static void back_stage(struct refiner *r, int t)
     back_hidden(&s, d_out_x);
     if (t == 0)
         return;
-    s.before = delta_at(r, t - 1);
+    s.before = refine_delta_at(r, t - 1);
     workers_run(r->workers, parts, in_part, &s);
 }
 
-/* The list of gradients to form. */
-struct list {
-    struct refiner *r;
-    size_t rows;   /* of r->rows that are taken */
-    size_t scales; /* of r->scales */
-};
-
-static void add(struct list *l, size_t at, size_t rows, size_t cols, const float **d,
-                const float *x, int n)
+/* dL/d out_x of a stage's latents to their own places in `once`, the folded way. */
+static float *pull_stage(struct back *s)
 {
-    struct weigh *w = &l->r->weigh[l->r->weighs++];
-    *w = (struct weigh){ at, rows, cols, d, x, n, 0, 0 };
-    w->part_rows =
-        refine_least(WEIGH_ROWS, cols > WEIGH_FLOATS / 64 ? 64 : WEIGH_FLOATS / cols);
-    if (l->r->weighs > 1)
-        w->first_part =
-            w[-1].first_part + (w[-1].rows + w[-1].part_rows - 1) / w[-1].part_rows;
-}
-
-/* A layer of H outputs: d (stage, latent, H) before its relu, x (stage, latent, H) what
- * goes in; NULL: the bias alone. */
-static void add_layer(struct list *l, int weight, const float *d, const float *x)
-{
-    struct refiner *r = l->r;
-    const struct refine_param *p = &r->param[weight];
-    const size_t h = (size_t)r->shape.hidden, n = (size_t)r->decoded;
-    const float **list = r->rows + l->rows;
-    const size_t all = (size_t)r->shape.stages * n;
-    for (size_t i = 0; i < all; i++)
-        list[i] = d + i * h;
-    l->rows += all;
-    if (x)
-        add(l, p->at, h, h, list, x, (int)all);
-    add(l, r->param[weight + 1].at, h, 1, list, r->ones, (int)all);
-}
-
-/* theta that goes into stages 1 and later; that of stage 0 is 0. */
-static void add_first(struct list *l)
-{
-    struct refiner *r = l->r;
-    const size_t h = (size_t)r->shape.hidden, n = (size_t)r->decoded;
-    const float **list = r->rows + l->rows;
-    const size_t all = ((size_t)r->shape.stages - 1) * n;
-    for (size_t i = 0; i < all; i++)
-        list[i] = r->theta + (n + i) * r->shape.size;
-    l->rows += all;
-    add(l, r->param[IN0_WEIGHT].at, r->shape.size, h, list, r->d_in[0] + n * h,
-        (int)all);
-}
-
-/* All latents that took option k, in any stage: out's rows and biases. */
-static void add_option(struct list *l, int k, size_t *sorted)
-{
-    struct refiner *r = l->r;
-    const size_t h = (size_t)r->shape.hidden, stages = (size_t)r->shape.stages;
-    const size_t size = r->shape.size, row = (size_t)k * size;
-    const float **d = r->rows + l->rows;
-    float *x = r->by_option + *sorted * h, *scales = r->scales + l->scales;
-    int n = 0;
-    for (size_t t = 0; t < stages; t++)
-        for (int b = 0; b < r->decoded; b++) {
-            if (r->latents[(size_t)b * stages + t] != k)
-                continue;
-            const float *from = slot(r, r->out_x, (int)t, h) + (size_t)b * h;
-            scales[n] = refine_at(r, SCALE)[t];
-            d[n] = delta_at(r, (int)t) + (size_t)b * size;
-            for (size_t i = 0; i < h; i++)
-                x[(size_t)n * h + i] = from[i] * scales[n];
-            n++;
+    struct refiner *r = s->r;
+    const struct fold *f = &r->fold;
+    const size_t h = (size_t)r->shape.hidden, n = (size_t)s->n;
+    const float scale = refine_at(r, SCALE)[s->t];
+    double sum = 0;
+    memset(r->partial, 0, n * h * sizeof *r->partial);
+    for (size_t i = 0; i < n && s->t + 1 < r->shape.stages; i++)
+        memcpy(r->gathered + i * h,
+               refine_slot(r, f->down, s->t + 1, h) + (size_t)s->groups.order[i] * h,
+               h * sizeof *r->gathered);
+    for (int used = 0; used < s->groups.count; used++) {
+        const int k = s->groups.used[used], first = s->groups.first[k];
+        const int end = s->groups.first[k + 1];
+        float *more = r->partial + (size_t)first * h;
+        if (s->t + 1 < r->shape.stages)
+            r->products->sums(f->products + (size_t)k * h * h, h, h,
+                              r->gathered + (size_t)first * h, h, end - first, more);
+        for (int i = first; i < end; i++, more += h) {
+            const size_t b = (size_t)s->groups.order[i];
+            const float *pull = f->pulls + ((size_t)k * n + b) * h;
+            const float *x = refine_slot(r, r->out_x, s->t, h) + b * h;
+            for (size_t j = 0; j < h; j++) {
+                const float d = pull[j] + more[j];
+                sum += (double)d * (double)x[j];
+                r->once[b * h + j] = d * scale;
+            }
         }
-    l->rows += (size_t)n;
-    l->scales += (size_t)n;
-    *sorted += (size_t)n;
-    add(l, r->param[OUT_WEIGHT].at + row * h, size, h, d, x, n);
-    add(l, r->param[OUT_BIAS].at + row, size, 1, d, scales, n);
-}
-
-/* output_bias of stage t. */
-static void add_biases(struct list *l, int t)
-{
-    struct refiner *r = l->r;
-    const size_t size = r->shape.size, options = (size_t)r->shape.options;
-    struct groups g;
-    refine_group(&g, r->latents, r->decoded, r->shape.stages, r->shape.options, t);
-    const float **d = r->rows + l->rows;
-    float *scales = r->scales + l->scales;
-    for (int i = 0; i < r->decoded; i++) {
-        d[i] = delta_at(r, t) + (size_t)g.order[i] * size;
-        scales[i] = refine_at(r, SCALE)[t];
     }
-    l->rows += (size_t)r->decoded;
-    l->scales += (size_t)r->decoded;
-    for (size_t k = 0; k < options; k++)
-        add(l, r->param[OUTPUT_BIAS].at + ((size_t)t * options + k) * size, size, 1,
-            d + g.first[k], scales + g.first[k], g.first[k + 1] - g.first[k]);
+    f->scale_dots[s->t] = sum;
+    return r->once;
 }
 
-static void make_list(struct refiner *r)
+/* d_in[0] of this and all later stages */
+static void add_down(const struct back *s)
 {
-    struct list l = { .r = r };
-    const size_t each =
-        (size_t)r->shape.stages * (size_t)r->batch * (size_t)r->shape.hidden;
-    size_t sorted = 0;
-    r->weighs = 0;
-    for (int t = 0; t < r->shape.stages; t++)
-        add_biases(&l, t);
-    if (r->shape.bias_only)
-        return;
-    add_first(&l);
-    add_layer(&l, IN0_WEIGHT, r->d_in[0], NULL);
-    add_layer(&l, IN1_WEIGHT, r->d_in[1], r->in[0]);
-    for (int i = 0; i < r->shape.depth; i++)
-        add_layer(&l, MID + 2 * i, r->d_mid + (size_t)i * each,
-                  i ? r->mid + (size_t)(i - 1) * each : r->mid_x);
-    for (int k = 0; k < r->shape.options; k++)
-        add_option(&l, k, &sorted);
+    struct refiner *r = s->r;
+    const size_t h = (size_t)r->shape.hidden, all = (size_t)s->n * h;
+    const float *own = refine_slot(r, r->d_in[0], s->t, h);
+    const float *later = refine_slot(r, r->fold.down, s->t + 1, h);
+    float *sum = refine_slot(r, r->fold.down, s->t, h);
+    for (size_t i = 0; i < all; i++)
+        sum[i] = own[i] + (s->t + 1 < r->shape.stages ? later[i] : 0);
 }
 
-struct weighing {
-    struct refiner *r;
-    refine_sink *sink;
-    void *arg;
-};
-
-static void weigh_part(void *arg, size_t part)
+static void back_folded(struct refiner *r)
 {
-    const struct weighing *g = arg;
-    const struct refiner *r = g->r;
-    const struct weigh *w = r->weigh;
-    int low = 0, high = r->weighs - 1;
-    while (low < high) {
-        const int middle = (low + high + 1) / 2;
-        if (w[middle].first_part <= part)
-            low = middle;
-        else
-            high = middle - 1;
+    const int stages = r->shape.stages, n = r->decoded;
+    refine_fold_pulls(r);
+    for (int t = stages - 1; t >= 0; t--) {
+        struct back s = { .r = r, .t = t, .n = n };
+        refine_group(&s.groups, r->latents, n, stages, r->shape.options, t);
+        back_hidden(&s, pull_stage(&s));
+        add_down(&s);
     }
-    w += low;
-    const size_t row = (part - w->first_part) * w->part_rows;
-    const size_t rows = refine_least(w->part_rows, w->rows - row);
-    float *out = refine_scratch(r), *packed = out + w->part_rows * w->cols;
-    for (int i = 0; i < w->n; i++)
-        memcpy(packed + (size_t)i * rows, w->d[i] + row, rows * sizeof *packed);
-    r->products->outer(out, rows, w->cols, packed, rows, w->x, w->n);
-    g->sink(g->arg, w->at + row * w->cols, rows * w->cols, out);
+    refine_unfold_deltas(r);
+    for (int t = 0; t < stages; t++) {
+        double sum = r->fold.scale_dots[t];
+        for (size_t block = 0; block < refine_blocks_of(r->shape.size); block++)
+            for (int b = 0; b < n; b++)
+                sum +=
+                    r->fold.bias_dots[(block * (size_t)stages + (size_t)t) * (size_t)n +
+                                      (size_t)b];
+        r->d_scale[t] = (float)sum;
+    }
 }
 
 void refiner_gradient(struct refiner *r, refine_sink *sink, void *arg)
 {
-    struct weighing g = { r, sink, arg };
     const size_t stages = (size_t)r->shape.stages, h = (size_t)r->shape.hidden;
     if (!r->shape.bias_only)
         memset(r->d_stage, 0, stages * h * sizeof *r->d_stage);
-    for (int t = r->shape.stages - 1; t >= 0; t--)
+    if (r->folded)
+        back_folded(r);
+    for (int t = r->shape.stages - 1; t >= 0 && !r->folded; t--)
         back_stage(r, t);
-    make_list(r);
-    const struct weigh *last = &r->weigh[r->weighs - 1];
-    workers_run(r->workers,
-                last->first_part + (last->rows + last->part_rows - 1) / last->part_rows,
-                weigh_part, &g);
+    r->fold.made = false; /* the sink may change the weights */
+    refine_weigh(r, sink, arg);
     sink(arg, r->param[SCALE].at, stages, r->d_scale);
     if (!r->shape.bias_only)
         sink(arg, r->param[STAGE].at, stages * h, r->d_stage);

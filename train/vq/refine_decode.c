@@ -86,8 +86,8 @@ static void add_stage(const struct stage *s, const float *x, float *y)
             y[i] = x[i] + e[i];
 }
 
-/* theta -> out_x; theta of the first stage is 0. */
-static void run_hidden(struct stage *s)
+/* in.0 theta, without bias; theta of the first stage is 0. */
+static void run_first(struct stage *s)
 {
     const struct refiner *r = s->r;
     const size_t each = (size_t)s->n * (size_t)r->shape.hidden;
@@ -97,6 +97,12 @@ static void run_hidden(struct stage *s)
     } else {
         memset(s->in[0], 0, each * sizeof *s->in[0]);
     }
+}
+
+/* in.0 theta -> out_x */
+static void run_hidden(struct stage *s)
+{
+    const struct refiner *r = s->r;
     relu_bias(s->in[0], refine_at(r, IN0_BIAS), s->n, (size_t)r->shape.hidden);
     layer(s, IN1_WEIGHT, s->in[0], s->in[1]);
     add_stage(s, s->in[1], s->mid_x);
@@ -155,6 +161,7 @@ static void run_stage(struct stage *s, const uint8_t *latents)
     const struct refine_shape *shape = &s->r->shape;
     refine_group(&s->groups, latents, s->n, shape->stages, shape->options, s->t);
     if (!shape->bias_only) {
+        run_first(s);
         run_hidden(s);
         gather(s);
     }
@@ -162,29 +169,63 @@ static void run_stage(struct stage *s, const uint8_t *latents)
                 out_part, s);
 }
 
-void refiner_decode(struct refiner *r, const uint8_t *latents, int n)
+/* in.0 theta of the next stage; `x` is this one's out_x. */
+static void advance(const struct stage *s)
+{
+    const struct refiner *r = s->r;
+    const struct fold *f = &r->fold;
+    const size_t h = (size_t)r->shape.hidden;
+    const float scale = refine_at(r, SCALE)[s->t];
+    float *y = r->partial;
+    for (int used = 0; used < s->groups.count; used++) {
+        const int k = s->groups.used[used], first = s->groups.first[k];
+        const int count = s->groups.first[k + 1] - first;
+        const size_t place = (size_t)f->place[s->t * s->n + s->groups.order[first]];
+        const float *bias = f->biases + (size_t)(f->first_bias[s->t] + used) * h;
+        r->products->dots(f->products + (size_t)k * h * h, h, h, f->x + place * h, h,
+                          count, y, h);
+        for (int i = 0; i < count; i++) {
+            float *hidden = f->hidden + (size_t)s->groups.order[first + i] * h;
+            for (size_t j = 0; j < h; j++)
+                hidden[j] += scale * (y[(size_t)i * h + j] + bias[j]);
+        }
+    }
+}
+
+static void run_folded_stage(struct stage *s, const uint8_t *latents)
+{
+    const struct refiner *r = s->r;
+    const struct refine_shape *shape = &r->shape;
+    const size_t h = (size_t)shape->hidden;
+    refine_group(&s->groups, latents, s->n, shape->stages, shape->options, s->t);
+    memcpy(s->in[0], r->fold.hidden, (size_t)s->n * h * sizeof *s->in[0]);
+    run_hidden(s);
+    for (int b = 0; b < s->n; b++)
+        memcpy(r->fold.x + (size_t)r->fold.place[s->t * s->n + b] * h,
+               s->out_x + (size_t)b * h, h * sizeof *s->out_x);
+    if (s->t + 1 < shape->stages)
+        advance(s);
+}
+
+/* A stage whose traces are kept. */
+static struct stage stage_kept(const struct refiner *r, int at, int n)
 {
     const struct refine_shape *shape = &r->shape;
-    const size_t stages = (size_t)shape->stages;
+    const size_t stages = (size_t)shape->stages, t = (size_t)at;
     const size_t each = (size_t)n * (size_t)shape->hidden;
     const size_t theta_each = shape->bias_only ? 0 : (size_t)n * shape->size;
-    memcpy(r->latents, latents, (size_t)n * stages);
-    memset(r->theta, 0, (size_t)n * shape->size * sizeof *r->theta);
-    r->decoded = n;
-    for (size_t t = 0; t < stages; t++) {
-        struct stage s = { .r = r, .t = (int)t, .n = n };
-        s.from = r->theta + t * theta_each;
-        s.to = r->theta + (t + 1) * theta_each;
-        if (!shape->bias_only) {
-            s.in[0] = r->in[0] + t * each;
-            s.in[1] = r->in[1] + t * each;
-            s.mid_x = r->mid_x + t * each;
-            s.mid = r->mid + t * each;
-            s.out_x = r->out_x + t * each;
-            s.mid_each = stages * (size_t)r->batch * (size_t)shape->hidden;
-        }
-        run_stage(&s, latents);
-    }
+    struct stage s = { .r = r, .t = at, .n = n };
+    s.from = r->theta + t * theta_each;
+    s.to = r->theta + (t + 1) * theta_each;
+    if (shape->bias_only)
+        return s;
+    s.in[0] = r->in[0] + t * each;
+    s.in[1] = r->in[1] + t * each;
+    s.mid_x = r->mid_x + t * each;
+    s.mid = r->mid + t * each;
+    s.out_x = r->out_x + t * each;
+    s.mid_each = stages * (size_t)r->batch * (size_t)shape->hidden;
+    return s;
 }
 
 float *refiner_output(struct refiner *r)
@@ -210,13 +251,38 @@ static struct stage stage_once(const struct refiner *r, int t, int n, float *the
     return s;
 }
 
+/* From theta_0 = 0 through all stages; kept: with traces, in r->theta. */
+static void run_stages(struct refiner *r, const uint8_t *latents, int n, bool kept,
+                       float *theta)
+{
+    const size_t all = (size_t)n * r->shape.size;
+    memset(theta, 0, all * sizeof *theta);
+    if (r->folded) {
+        refine_fold(r, latents, n);
+        memset(r->fold.hidden, 0,
+               (size_t)n * (size_t)r->shape.hidden * sizeof *r->fold.hidden);
+    }
+    for (int t = 0; t < r->shape.stages; t++) {
+        struct stage s = kept ? stage_kept(r, t, n) : stage_once(r, t, n, theta);
+        if (r->folded)
+            run_folded_stage(&s, latents);
+        else
+            run_stage(&s, latents);
+    }
+    if (r->folded)
+        refine_unfold_thetas(r, latents, n, theta, kept ? all : 0);
+}
+
+void refiner_decode(struct refiner *r, const uint8_t *latents, int n)
+{
+    memcpy(r->latents, latents, (size_t)n * (size_t)r->shape.stages);
+    r->decoded = n;
+    run_stages(r, latents, n, true, r->theta);
+}
+
 void refiner_sample(struct refiner *r, const uint8_t *latents, int n, float *out)
 {
-    memset(out, 0, (size_t)n * r->shape.size * sizeof *out);
-    for (int t = 0; t < r->shape.stages; t++) {
-        struct stage s = stage_once(r, t, n, out);
-        run_stage(&s, latents);
-    }
+    run_stages(r, latents, n, false, out);
 }
 
 static double distance(const float *a, const float *b, size_t n)
@@ -244,15 +310,15 @@ double refiner_encode(struct refiner *r, const float *target, uint8_t *latent,
                       float *out)
 {
     const size_t size = r->shape.size;
-    double nearest = 0;
     memset(out, 0, size * sizeof *out);
     for (int t = 0; t < r->shape.stages; t++) {
         struct stage s = stage_once(r, t, 1, out);
         if (!r->shape.bias_only) {
+            run_first(&s);
             run_hidden(&s);
             gather(&s);
         }
-        nearest = DBL_MAX;
+        double nearest = DBL_MAX;
         latent[t] = 0;
         for (int k = 0; k < r->shape.options; k++) {
             propose(&s, k);
@@ -264,5 +330,6 @@ double refiner_encode(struct refiner *r, const float *target, uint8_t *latent,
         }
         memcpy(out, r->candidates + (size_t)latent[t] * size, size * sizeof *out);
     }
-    return nearest;
+    refiner_sample(r, latent, 1, out); /* the same bits as any other time */
+    return distance(out, target, size);
 }

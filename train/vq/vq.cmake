@@ -1,9 +1,11 @@
 # The network that writes the weights of others (vq-ensemble), and its program.
 target_sources(sluice_train PRIVATE
-  vq/products.c vq/products_plain.c vq/refine.c vq/refine_backward.c vq/refine_decode.c)
+  vq/products.c vq/products_plain.c vq/refine.c vq/refine_backward.c vq/refine_decode.c
+  vq/refine_fold.c vq/refine_unfold.c vq/refine_weigh.c)
 set(products_flags -O3 -ffp-contract=fast -fno-math-errno)
 set_source_files_properties(vq/products_plain.c PROPERTIES COMPILE_OPTIONS "${products_flags}")
-set_source_files_properties(vq/refine_backward.c vq/refine_decode.c PROPERTIES COMPILE_OPTIONS -O3)
+set_source_files_properties(vq/refine_backward.c vq/refine_decode.c vq/refine_fold.c
+  vq/refine_unfold.c vq/refine_weigh.c PROPERTIES COMPILE_OPTIONS -O3)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   target_sources(sluice_train PRIVATE vq/products_avx2.c vq/products_avx512.c)
   set_source_files_properties(vq/products_avx2.c PROPERTIES

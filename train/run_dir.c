@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -142,6 +143,13 @@ int run_dir_open(struct run_dir *run, const char *path, struct sluice_error *err
     snprintf(run->path, sizeof(run->path), "%.*s", (int)n, path);
     return sluice_fail(err, SLUICE_EINVAL, "%.300s: no run: config.yaml: %s", run->path,
                        strerror(errno));
+}
+
+int run_dir_lock(int fd, const char *path, const char *what, struct sluice_error *err)
+{
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+        return 0;
+    return sluice_fail(err, SLUICE_EINVAL, "%.300s: another process is %s", path, what);
 }
 
 int file_begin(struct new_file *f, const char *path, struct sluice_error *err)

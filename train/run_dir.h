@@ -40,6 +40,11 @@ int run_dir_create(struct run_dir *run, const char *parent, const char *name,
 /* One that exists, of any layout: it must hold a config.yaml, or be the parent of runs:
  * its latest. */
 int run_dir_open(struct run_dir *run, const char *path, struct sluice_error *err);
+/* Lock the folder for this process, as long as `fd`, of the folder or a file in it, is
+ * open: two that go on with one would write into each other's records. SLUICE_EINVAL,
+ * with `what`, "training in this run", if another process has it. Where nothing can be
+ * locked, nothing is. */
+int run_dir_lock(int fd, const char *path, const char *what, struct sluice_error *err);
 /* The path of `file`, called by its name in the plain layout, in `buf`. */
 const char *run_file(char buf[RUN_PATH], const struct run_dir *run, const char *file);
 

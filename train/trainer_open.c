@@ -3,7 +3,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "device_memory.h"
@@ -168,19 +167,15 @@ static int write_config(struct trainer *t, struct sluice_error *err)
     return file_commit(&f, err);
 }
 
-/* The log is locked as long as it is open: two processes that continue one run would
- * write into each other's records. Where files cannot be locked, nothing is. */
 static int open_log(struct trainer *t, struct sluice_error *err)
 {
     char path[RUN_PATH];
     FILE *log = fopen(run_file(path, &t->run, "log.txt"), "ae");
     if (!log)
         return sluice_fail(err, SLUICE_EIO, "%.300s: %s", path, strerror(errno));
-    if (flock(fileno(log), LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK) {
+    if (run_dir_lock(fileno(log), t->run.path, "training in this run", err) < 0) {
         fclose(log);
-        return sluice_fail(err, SLUICE_EINVAL,
-                           "%.300s: another process is training in this run",
-                           t->run.path);
+        return SLUICE_EINVAL;
     }
     t->log = log;
     return 0;

@@ -91,6 +91,11 @@ done
 wait $pid || fail "resume: $(cat err)"
 found whole >a && found parts >b && cmp a b || fail "continued: $(diff a b)"
 
+# One process at a time.
+exec 9<whole && flock -x 9
+refused 2 'whole: another process is at this search$' nowhere sluice search --resume=whole
+exec 9<&-
+
 # More trials for a study that had ended; the first ones stay.
 sluice search --resume=whole --trials=18 --quiet >out 2>err || fail "more trials: $(cat err)"
 found whole | head -17 | cmp - a && [ "$(found whole | wc -l)" = 19 ] || fail "more trials: $(found whole)"

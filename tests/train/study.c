@@ -207,6 +207,17 @@ static void test_folder(void)
     add_trials(&s);
     REQUIRE(study_save(&s, &err) == 0, "%s", err.message);
     CHECK(study_create(&s, &err) == SLUICE_EINVAL, "made twice");
+    CHECK(study_load(&t, path, &err) == SLUICE_EINVAL &&
+              strstr(err.message, "another process is at this search"),
+          "%s", err.message);
+    study_free(&t);
+    closedir(s.lock);
+    s.lock = NULL;
+    CHECK(study_create(&s, &err) == SLUICE_EINVAL &&
+              strstr(err.message, "there is a search in it"),
+          "%s", err.message);
+    closedir(s.lock);
+    s.lock = NULL;
     REQUIRE(study_load(&t, path, &err) == 0, "%s", err.message);
     const struct pruner *p = &t.o.pruner;
     CHECK(p->kind == PRUNER_MEDIAN && p->patience == 4 && p->min_delta == 0.0025 &&

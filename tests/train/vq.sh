@@ -55,6 +55,8 @@ cmp x y || fail "metrics.csv: $(cat b/latest/metrics.csv)"
 sluice vq train $data $tiny steps=100000 log_every=1 run.dir=c >out 2>err &
 pid=$!
 for _ in $(seq 300); do [ "$(grep -c step out)" -ge 2 ] && break; sleep 0.1; done
+timeout 60 sluice vq train resume=c/latest --quiet >second 2>&1 && fail "two processes in one run"
+grep -q 'latest: another process is training in this run$' second || fail "second: $(cat second)"
 kill -INT $pid
 wait $pid
 [ $? = 130 ] || fail "interrupted: $(cat err)"
@@ -64,6 +66,13 @@ sluice vq train resume=c/latest steps=$steps >out 2>err || fail "continued: $(ca
 sluice vq train $data $tiny steps=$steps log_every=1 run.dir=d >out 2>err || fail "d"
 [ "$(tensors c/latest/$last)" = "$(tensors d/latest/$last)" ] ||
   fail "interrupted, then continued to other bits"
+
+# Killed before its first checkpoint: from the beginning, to the same bits.
+mkdir e0 && cp a/latest/config.yaml e0 && mkdir e0/checkpoints && echo 'torn,' >e0/metrics.csv
+sluice vq train resume=e0 >out 2>err || fail "no checkpoint yet: $(cat err)"
+[ "$(tensors e0/$last)" = "$want" ] || fail "another beginning"
+[ "$(wc -l <e0/metrics.csv)" = 5 ] || fail "metrics.csv: $(cat e0/metrics.csv)"
+rm e0/$last && bad 3 'e0/checkpoints/last.safetensors: No such file' sluice vq eval e0
 
 # Threads change nothing where the classifier is the reference.
 for threads in 1 3; do

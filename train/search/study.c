@@ -21,6 +21,8 @@ void study_free(struct study *s)
     free(s->args);
     space_free(&s->space);
     settings_free(&s->experiments);
+    if (s->lock)
+        closedir(s->lock);
     *s = (struct study){ .count = 0 };
 }
 

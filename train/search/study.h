@@ -9,6 +9,8 @@
 #ifndef SLUICE_STUDY_H
 #define SLUICE_STUDY_H
 
+#include <dirent.h>
+
 #include "pruner.h"
 #include "run_dir.h"
 #include "space.h"
@@ -66,9 +68,11 @@ struct study {
     struct settings experiments; /* <name>.<key> */
     struct trial *trials;
     int count;
+    DIR *lock; /* the folder, which no other process may use meanwhile */
 };
 
-/* Its folder is made; SLUICE_EINVAL if there is a study in it. */
+/* Its folder is made; SLUICE_EINVAL if there is a study in it, or another process in
+ * it. */
 int study_create(struct study *s, struct sluice_error *err);
 int study_load(struct study *s, const char *folder, struct sluice_error *err);
 int study_save(const struct study *s, struct sluice_error *err); /* the trials */

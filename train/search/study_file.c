@@ -270,15 +270,23 @@ static int make_folder(const char *path, struct sluice_error *err)
     return sluice_fail(err, SLUICE_EIO, "%.300s: %s", path, strerror(errno));
 }
 
+static int lock(struct study *s, struct sluice_error *err)
+{
+    DIR *folder = opendir(s->folder);
+    if (!folder)
+        return sluice_fail(err, SLUICE_EIO, "%.300s: %s", s->folder, strerror(errno));
+    const int rc = run_dir_lock(dirfd(folder), s->folder, "at this search", err);
+    if (rc < 0)
+        closedir(folder);
+    else
+        s->lock = folder;
+    return rc;
+}
+
 int study_create(struct study *s, struct sluice_error *err)
 {
     char path[RUN_PATH];
     int rc;
-    if (access(in_folder(path, s, "study.yaml"), F_OK) == 0)
-        return sluice_fail(err, SLUICE_EINVAL,
-                           "%.300s: there is a search in it; go on with it by "
-                           "--resume=%.300s, or say another --out",
-                           s->folder, s->folder);
     for (char *p = s->folder + 1; *p; p++) {
         if (*p != '/')
             continue;
@@ -288,8 +296,14 @@ int study_create(struct study *s, struct sluice_error *err)
         if (rc < 0)
             return rc;
     }
-    if ((rc = make_folder(s->folder, err)) < 0 ||
-        (rc = make_folder(in_folder(path, s, "trials"), err)) < 0 ||
+    if ((rc = make_folder(s->folder, err)) < 0 || (rc = lock(s, err)) < 0)
+        return rc;
+    if (access(in_folder(path, s, "study.yaml"), F_OK) == 0)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "%.300s: there is a search in it; go on with it by "
+                           "--resume=%.300s, or say another --out",
+                           s->folder, s->folder);
+    if ((rc = make_folder(in_folder(path, s, "trials"), err)) < 0 ||
         (rc = study_save(s, err)) < 0)
         return rc;
     return write_definition(s, err);
@@ -384,7 +398,9 @@ int study_load(struct study *s, const char *folder, struct sluice_error *err)
     char path[RUN_PATH];
     struct settings told = { 0 };
     snprintf(s->folder, sizeof(s->folder), "%s", folder);
-    int rc = yaml_read_file(&told, in_folder(path, s, "study.yaml"), err);
+    int rc = lock(s, err);
+    if (rc == 0)
+        rc = yaml_read_file(&told, in_folder(path, s, "study.yaml"), err);
     if (rc == 0) {
         struct reader r = { &told, path, err, 0 };
         get_options(&r, s);

@@ -1,4 +1,5 @@
 /* vq_train.c -- the outer loop; see vq_train.h. Read step first. */
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
@@ -239,13 +240,18 @@ static int open_table(struct run *r, FILE **out, const char *name, const char *h
                 : sluice_fail(err, SLUICE_EIO, "%.300s: cannot be appended to", path);
 }
 
-static int open_tables(struct run *r, struct sluice_error *err)
+static int open_log(struct run *r, struct sluice_error *err)
 {
     char path[RUN_PATH];
     r->log = fopen(run_file(path, &r->dir, "log.txt"), "ae");
     if (!r->log)
         return sluice_fail(err, SLUICE_EIO, "%.300s: cannot be appended to", path);
-    int rc =
+    return run_dir_lock(fileno(r->log), r->dir.path, "training in this run", err);
+}
+
+static int open_tables(struct run *r, struct sluice_error *err)
+{
+    const int rc =
         open_table(r, &r->metrics, "metrics.csv",
                    "step,train,test,train_inner,test_inner,seconds\n", r->at.step, err);
     return rc < 0 ? rc
@@ -267,13 +273,19 @@ static int write_record(struct run *r, struct sluice_error *err)
     return rc;
 }
 
-static int begin(struct run *r, struct sluice_error *err)
+static void start(struct run *r)
 {
     r->at = (struct checkpoint_meta){ .model = VQ_MODEL,
                                       .seed = r->cfg->seed,
                                       .best_accuracy = -1 };
     refiner_init(r->s.refiner, r->cfg->seed);
-    return run_dir_create(&r->dir, r->cfg->dir, r->cfg->name, RUN_PLAIN, err);
+}
+
+static int begin(struct run *r, struct sluice_error *err)
+{
+    start(r);
+    const int rc = run_dir_create(&r->dir, r->cfg->dir, r->cfg->name, RUN_PLAIN, err);
+    return rc < 0 ? rc : open_log(r, err);
 }
 
 static int carry_on(struct run *r, const char *folder, struct sluice_error *err)
@@ -281,9 +293,13 @@ static int carry_on(struct run *r, const char *folder, struct sluice_error *err)
     char path[RUN_PATH];
     struct vq_file file;
     int rc = run_dir_open(&r->dir, folder, err);
-    if (rc < 0)
+    if (rc < 0 || (rc = open_log(r, err)) < 0)
         return rc;
     run_file(path, &r->dir, "checkpoints/last.safetensors");
+    if (access(path, F_OK) < 0 && errno == ENOENT) {
+        start(r); /* killed before its first one */
+        return 0;
+    }
     if ((rc = vq_file_open(&file, path, err)) < 0)
         return rc;
     rc = vq_file_load(&file, path, r->s.refiner, err);

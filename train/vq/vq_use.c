@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "../checkpoint.h"
 #include "../run_dir.h"
+#include "../yaml_read.h"
 #include "vq_session.h"
 #include "vq_use.h"
 
@@ -45,12 +47,32 @@ static int find_checkpoint(char path[RUN_PATH], const char *from,
     return rc;
 }
 
+/* What a run that has no checkpoint yet was told. */
+static int read_config(struct vq_config *cfg, const char *folder,
+                       const char *const *args, int count, bool free_alone,
+                       struct sluice_error *err)
+{
+    char path[RUN_PATH], *text;
+    struct run_dir run;
+    size_t size;
+    int rc = run_dir_open(&run, folder, err);
+    if (rc < 0 ||
+        (rc = text_file_read(&text, &size, run_file(path, &run, "config.yaml"),
+                             YAML_SIZE_MAX, err)) < 0)
+        return rc;
+    rc = vq_config_read(cfg, path, text, args, count, free_alone, err);
+    free(text);
+    return rc;
+}
+
 int vq_record_read(struct vq_config *cfg, const char *from, const char *const *args,
                    int count, bool free_alone, struct sluice_error *err)
 {
     char path[RUN_PATH];
     struct vq_file file;
     int rc = find_checkpoint(path, from, err);
+    if (rc == 0 && access(path, F_OK) < 0 && errno == ENOENT)
+        return read_config(cfg, from, args, count, free_alone, err);
     if (rc < 0 || (rc = vq_file_open(&file, path, err)) < 0)
         return rc;
     rc = vq_config_read(cfg, path, vq_file_record(&file), args, count, free_alone, err);

@@ -5,7 +5,8 @@
 
 #include "vq_train.h"
 
-/* The record of a run or checkpoint, as vq_config_read takes it. */
+/* The record of a run or checkpoint, as vq_config_read takes it; of a run that has no
+ * checkpoint yet, what it was told. */
 int vq_record_read(struct vq_config *cfg, const char *from, const char *const *args,
                    int count, bool free_alone, struct sluice_error *err);
 

@@ -1,6 +1,7 @@
 /* arrange.c -- see arrange.h. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "arrange.h"
 #include "copy.h"
@@ -68,6 +69,7 @@ int rearrange(const char *from, const char *path, const struct arrangement *how,
     size_t count;
     uint64_t done = 0;
     int rc = packed_open(&in, from, err);
+    unlink(from);
     if (rc < 0)
         return rc;
     progress_begin(&progress, how->append ? "appending" : "arranging", "samples",

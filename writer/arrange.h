@@ -17,7 +17,8 @@ struct arrangement {
     bool quiet;           /* no progress */
 };
 
-/* The samples of the file `from` to the file `path`. On failure and on Ctrl-C
+/* The samples of the file `from` to the file `path`. `from` loses its name as soon as
+ * it is open: nothing of it is left, however this ends. On failure and on Ctrl-C
  * (SLUICE_ESTOPPED) `path` is as it was. */
 int rearrange(const char *from, const char *path, const struct arrangement *how,
               struct sluice_error *err);

@@ -1,7 +1,7 @@
 /* export_main.c -- `sluice export`: a .sluice file back into what it was made from, the
  * publisher's binary files or folders of pictures. */
+#include <dirent.h>
 #include <errno.h>
-#include <ftw.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +14,7 @@
 #include "options.h"
 #include "packed.h"
 #include "progress.h"
+#include "stale.h"
 
 static const char program[] = "sluice export";
 
@@ -307,19 +308,25 @@ static int write_all(struct export *e, struct sluice_error *err)
     return rc;
 }
 
-static int remove_one(const char *path, const struct stat *st, int kind,
-                      struct FTW *where)
+/* The folder that is written to, beside the target; held as long as *held is open. */
+static int make_folder(struct export *e, const char *target, DIR **held,
+                       struct sluice_error *err)
 {
-    (void)st, (void)kind, (void)where;
-    return remove(path);
-}
-
-/* What mkdir would have given. */
-static mode_t usual_mode(void)
-{
-    const mode_t mask = umask(0);
-    umask(mask);
-    return 0777 & ~mask;
+    sluice_stale_remove(target);
+    for (int attempt = 0; attempt < 100; attempt++) {
+        sluice_stale_name(e->folder, sizeof(e->folder), target, attempt);
+        if (mkdir(e->folder, 0777) == 0) {
+            *held = opendir(e->folder);
+            if (*held && sluice_stale_hold(dirfd(*held), e->folder))
+                return 0;
+            if (*held)
+                closedir(*held);
+        } else if (errno != EEXIST) {
+            break;
+        }
+    }
+    snprintf(e->path, sizeof(e->path), "%s", target);
+    return io_error(e, err);
 }
 
 /* Everything appears at once: it is written beside the target and renamed. */
@@ -331,29 +338,30 @@ static int export(const char *const *paths, const struct options *opt,
     int rc = packed_open(&e.in, paths[0], err);
     if (rc < 0)
         return rc;
+    char target[4001];
+    DIR *held = NULL;
     size_t length = strlen(paths[1]);
     while (length > 1 && paths[1][length - 1] == '/')
         length--;
-    snprintf(e.folder, sizeof(e.folder), "%.*s.XXXXXX",
-             (int)(length < 4000 ? length : 4000), paths[1]);
-    snprintf(e.path, sizeof(e.path), "%.4000s", paths[1]);
+    snprintf(target, sizeof(target), "%.*s", (int)(length < 4000 ? length : 4000),
+             paths[1]);
     *samples = sluice_dataset_count(e.in.dataset);
     rc = check_schema(&e, err);
     if (rc == 0 && access(paths[1], F_OK) == 0)
         rc = sluice_fail(err, SLUICE_EINVAL, "%s: exists already", paths[1]);
-    if (rc == 0 && !mkdtemp(e.folder))
-        rc = io_error(&e, err);
+    if (rc == 0)
+        rc = make_folder(&e, target, &held, err);
     if (rc < 0) {
         packed_close(&e.in);
         return rc;
     }
     rc = write_all(&e, err);
     snprintf(e.path, sizeof(e.path), "%.4000s", paths[1]);
-    if (rc == 0 &&
-        (chmod(e.folder, usual_mode()) < 0 || rename(e.folder, paths[1]) < 0))
+    if (rc == 0 && rename(e.folder, paths[1]) < 0)
         rc = io_error(&e, err);
+    closedir(held);
     if (rc < 0)
-        nftw(e.folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        sluice_stale_remove(target);
     packed_close(&e.in);
     return rc;
 }

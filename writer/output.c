@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "output.h"
+#include "stale.h"
 
 enum { BUFFER = 4 << 20 };
 
@@ -59,7 +60,7 @@ static struct output *make(const char *path, size_t room, struct sluice_error *e
 int sluice_output_create(struct output **out, const char *path,
                          struct sluice_error *err)
 {
-    const size_t room = strlen(path) + 32;
+    const size_t room = strlen(path) + STALE_ROOM;
     struct stat st;
     *out = NULL;
     if (!*path)
@@ -71,17 +72,21 @@ int sluice_output_create(struct output **out, const char *path,
     struct output *o = make(path, room, err);
     if (!o)
         return SLUICE_ENOMEM;
-    /* Beside the target, so that rename stays in one file system; named after the
-     * process, so that what a killed one leaves is recognised. */
+    sluice_stale_remove(path);
+    /* Beside the target, so that rename stays in one file system. */
     for (int attempt = 0; attempt < 100 && o->fd < 0; attempt++) {
-        snprintf(o->temporary, room, "%s.tmp-%ld-%d", path, (long)getpid(), attempt);
+        sluice_stale_name(o->temporary, room, path, attempt);
         o->fd = sluice_output_calls.open(o->temporary,
                                          O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (o->fd < 0 && errno != EEXIST)
             break;
+        if (o->fd >= 0 && !sluice_stale_hold(o->fd, o->temporary)) {
+            close(o->fd);
+            o->fd = -1;
+        }
     }
     if (o->fd < 0) {
-        int rc = fail_errno(err, o->temporary, "cannot create");
+        int rc = fail_errno(err, path, "cannot create");
         o->temporary[0] = 0;
         sluice_output_free(o);
         return rc;

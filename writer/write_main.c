@@ -13,6 +13,7 @@
 #include "options.h"
 #include "progress.h"
 #include "sources/source.h"
+#include "stale.h"
 
 static const char program[] = "sluice write";
 
@@ -248,13 +249,16 @@ static int write_all(struct source *src, const char *path, const struct options 
         src->schema.zstd_level = opt->compress;
         return write_file(src, path, opt, count, skipped, err);
     }
-    /* A name that no other process has, on another machine either. */
+    /* A name that no other process has, on another machine either; of one that is
+     * killed no more is left than a temporary of it. */
     snprintf(between, sizeof(between), "%.4000s.unordered-XXXXXX", path);
     const int fd = mkstemp(between);
     if (fd < 0)
         return sluice_fail(err, SLUICE_EIO, "%s: cannot create: %s", between,
                            strerror(errno));
     close(fd);
+    unlink(between);
+    sluice_stale_remove(path);
     int rc = write_file(src, between, opt, count, skipped, err);
     if (rc == 0)
         rc = rearrange(between, path,
@@ -265,7 +269,6 @@ static int write_all(struct source *src, const char *path, const struct options 
                                               .dictionary = opt->dictionary,
                                               .quiet = opt->quiet },
                        err);
-    unlink(between);
     return rc;
 }
 

@@ -221,6 +221,11 @@ int main(void)
         at_every_call(job);
         at_random_moments(job);
     }
+    /* What the dead left goes with the next write of the same file. */
+    run(0, 2, RLIM_INFINITY, -1);
+    CHECK(folder_entries(folder) == 3, "%d files", folder_entries(folder));
+    REQUIRE(rewrite(&err) == 0, "%s", err.message);
+    CHECK(folder_entries(folder) == 2, "%d files are left", folder_entries(folder) - 2);
     folder_remove(folder);
     return check_done();
 }

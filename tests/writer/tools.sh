@@ -52,6 +52,37 @@ hang_up env
 hang_up nohup && [ "$(samples hup.sluice)" = 81900 ] || fail "SIGHUP under nohup: $(cat err)"
 rm -f hup.sluice
 
+# What is written when its process is killed goes with the next write of the same; what
+# a living process writes does not, nor what is only called alike.
+begin() { # NAME COMMAND...: in the background, until it has begun to write
+  "${@:2}" >begun 2>&1 &
+  until compgen -G "$1*.tmp-$!-0" >/dev/null || ! kill -0 $! 2>/dev/null; do sleep 0.01; done
+}
+killed() {
+  begin "$@"
+  kill -KILL $!
+  wait $! 2>/dev/null
+  compgen -G "$1*.tmp-$!-0" >/dev/null || fail "$*: not killed in time: $(cat begun)"
+}
+mkdir stale && cd stale || exit 1
+many=$(yes ../all.sluice | head -900)
+touch x.sluice.tmp-1-a x.sluice.tmp-1 xx.sluice.tmp-1-0 x.sluice.tmp-1-0.sluice
+killed x.sluice sluice merge x.sluice $many --quiet
+killed x.sluice sluice write folder ../tree x.sluice --shuffle --quiet --mode=raw
+begin x.sluice sluice merge x.sluice $many --quiet
+living=$!
+kill -STOP $living
+[ "$(ls | grep -c '^x.*tmp-[0-9]*-0$')" = 2 ] || fail "left: $(ls)"
+good sluice write folder ../tree x.sluice --shuffle
+kill -CONT $living
+wait $living || fail "a living writer was disturbed: $(cat begun)"
+[ "$(samples x.sluice)" = 81900 ] && [ "$(ls | grep -c '^x')" = 5 ] || fail "left: $(ls)"
+good sluice merge big.sluice $many
+killed out sluice export big.sluice out/ --quiet
+good sluice export ../a.sluice out
+[ "$(ls -d out*)" = out ] || fail "left: $(ls -d out*)"
+cd .. && rm -rf stale
+
 # A split: both parts, by classes, and each sample in one of them.
 good sluice subset all.sluice t.sluice --fraction=0.7 --stratified --seed=3
 good sluice subset all.sluice v.sluice --fraction=0.7 --stratified --seed=3 --complement

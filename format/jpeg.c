@@ -53,6 +53,9 @@ static void fail_exit(j_common_ptr info)
 {
     struct sluice_jpeg *j = decoder_of(info);
     info->err->format_message(info, j->message);
+    if (info->err->msg_code == JERR_NO_BACKING_STORE) /* over max_memory_to_use */
+        snprintf(j->message, sizeof(j->message), "needs more than %zu MiB of memory",
+                 j->limits.memory >> 20);
     j->code = info->err->msg_code == JERR_OUT_OF_MEMORY ||
                       info->err->msg_code == JERR_NO_BACKING_STORE
                   ? SLUICE_ENOMEM

@@ -31,6 +31,16 @@ static int grow(uint8_t **data, size_t *room, size_t need, const char *path,
                                need);
 }
 
+/* What a decoder said of a sample: damage, unless it had no memory. */
+static int named(const struct sluice_file *f, uint64_t sample, int rc,
+                 const struct sluice_error *why, struct sluice_error *err)
+{
+    if (rc == 0)
+        return 0;
+    return sluice_fail(err, rc == SLUICE_ENOMEM ? SLUICE_ENOMEM : SLUICE_ECORRUPT,
+                       "%s: sample %" PRIu64 ": %.300s", f->path, sample, why->message);
+}
+
 /* SLUICE_ECORRUPT unless the picture is whole, and of the size that the index says:
  * known before that much memory is asked for. */
 static int check_picture(struct work *w, const struct sluice_file *f, uint64_t sample,
@@ -51,9 +61,7 @@ static int check_picture(struct work *w, const struct sluice_file *f, uint64_t s
             return rc;
         rc = sluice_jpeg_decode(w->jpeg, NULL, 3, w->pixels, &why);
     }
-    return rc < 0 ? sluice_fail(err, SLUICE_ECORRUPT, "%s: sample %" PRIu64 ": %.300s",
-                                f->path, sample, why.message)
-                  : 0;
+    return named(f, sample, rc, &why, err);
 }
 
 static int check_frame(struct work *w, const struct sluice_file *f, uint64_t sample,
@@ -66,9 +74,7 @@ static int check_frame(struct work *w, const struct sluice_file *f, uint64_t sam
     if (rc < 0)
         return rc;
     rc = sluice_inflate(w->inflater, x, w->bytes, w->pixels, &why);
-    return rc < 0 ? sluice_fail(err, SLUICE_ECORRUPT, "%s: sample %" PRIu64 ": %.300s",
-                                f->path, sample, why.message)
-                  : 0;
+    return named(f, sample, rc, &why, err);
 }
 
 /* Check one payload; returns 0, 1 if it is bad (and says so), or an error. */

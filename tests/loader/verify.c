@@ -9,6 +9,7 @@
 #include <sluice/writer.h>
 
 #include "support/files.h"
+#include "support/jpegs.h"
 #include "verify.h"
 
 enum { FLIPS = 2000, CUTS = 500 };
@@ -119,36 +120,75 @@ static void cut(const char *path, const uint8_t *bytes, size_t size, uint64_t ta
     close(fd);
 }
 
-/* A size that only the index claims is damage like any other: no memory is asked for.
- */
-static void claimed(void)
+static void write_picture(const char *path, const struct sluice_value *v)
 {
     static const struct sluice_field field = {
         "image", SLUICE_KIND_IMAGE, SLUICE_U8, 0, { 0 }
     };
-    static const uint8_t no_jpeg[100];
     struct sluice_writer *w;
     struct sluice_error err;
-    struct finding found;
-    char path[128];
-    const char *folder = folder_make();
-    const struct sluice_value v = { .data = no_jpeg,
-                                    .size = sizeof(no_jpeg),
-                                    .codec = SLUICE_CODEC_JPEG,
-                                    .height = UINT32_MAX,
-                                    .width = UINT32_MAX,
-                                    .channels = 3 };
-    snprintf(path, sizeof(path), "%s/claimed.sluice", folder);
     REQUIRE(sluice_writer_begin(
                 &w, path, &(struct sluice_schema){ .fields = &field, .field_count = 1 },
                 &err) == 0,
             "%s", err.message);
-    REQUIRE(sluice_writer_append(w, &v, &err) == 0, "%s", err.message);
+    REQUIRE(sluice_writer_append(w, v, &err) == 0, "%s", err.message);
     REQUIRE(sluice_writer_finish(w, &err) == 0, "%s", err.message);
     sluice_writer_abandon(w);
+}
+
+/* A size that only the index claims is damage like any other: no memory is asked for.
+ */
+static void claimed(const char *folder)
+{
+    static const uint8_t no_jpeg[100];
+    struct finding found;
+    char path[128];
+    snprintf(path, sizeof(path), "%s/claimed.sluice", folder);
+    write_picture(path, &(struct sluice_value){ .data = no_jpeg,
+                                                .size = sizeof(no_jpeg),
+                                                .codec = SLUICE_CODEC_JPEG,
+                                                .height = UINT32_MAX,
+                                                .width = UINT32_MAX,
+                                                .channels = 3 });
     CHECK(findings(path, &found) == 1 && strstr(found.first, "sample 0: "), "%s",
           found.first);
-    folder_remove(folder);
+}
+
+/* A picture that takes more memory than a decoder may have is no damage. Progressive,
+ * so that all of its coefficients are held: 6 bytes a pixel. */
+static void hungry(const char *folder)
+{
+    enum { SIDE = 13600 };
+    const struct jpeg_make kind = { 8, 8, 3, .progressive = 1 };
+    struct finding found = { .lines = 0 };
+    struct sluice_file f;
+    struct sluice_error err;
+    char path[128];
+    size_t size, at = 0;
+    uint8_t *jpeg = jpeg_make(&kind, &size);
+    while (at + 9 < size && !(jpeg[at] == 0xff && jpeg[at + 1] == 0xc2))
+        at++;
+    REQUIRE(at + 9 < size, "no frame");
+    for (int k = 5; k < 9; k += 2) {
+        jpeg[at + (size_t)k] = SIDE >> 8;
+        jpeg[at + (size_t)k + 1] = SIDE & 255;
+    }
+    snprintf(path, sizeof(path), "%s/hungry.sluice", folder);
+    write_picture(path, &(struct sluice_value){ .data = jpeg,
+                                                .size = size,
+                                                .codec = SLUICE_CODEC_JPEG,
+                                                .height = SIDE,
+                                                .width = SIDE,
+                                                .channels = 3 });
+    free(jpeg);
+    REQUIRE(sluice_file_open(&f, path, &sluice_sys_real, &err) == 0, "%s", err.message);
+    CHECK(sluice_verify(&f, &(struct verify_listener){ note, NULL, &found }, &err) ==
+                  SLUICE_ENOMEM &&
+              !found.lines &&
+              strstr(err.message,
+                     "hungry.sluice: sample 0: JPEG: needs more than 1024 MiB"),
+          "%s%s", err.message, found.first);
+    sluice_file_close(&f);
 }
 
 int main(int argc, char **argv)
@@ -158,7 +198,10 @@ int main(int argc, char **argv)
     struct sluice_error err;
     struct sluice_dataset *ds;
     REQUIRE(argc > 1, "which files?");
-    claimed();
+    const char *folder = folder_make();
+    claimed(folder);
+    hungry(folder);
+    folder_remove(folder);
     rng = sluice_rng_at(5, 0, 0);
     for (int i = 1; i < argc; i++) {
         f.bytes = file_read(argv[i], &f.size);

@@ -43,7 +43,8 @@ import io, tarfile
 with tarfile.open("named.tar", "w", format=tarfile.PAX_FORMAT) as tar:
     tar.addfile(tarfile.TarInfo("m/\u00e9.txt"), io.BytesIO())
     tar.add("mnist", "m")'
-for input in all.tar.d/train-images-idx3-ubyte.gz mnist-ubyte named.tar; do
+tar cJf m.txz mnist
+for input in m.txz all.tar.d/train-images-idx3-ubyte.gz mnist-ubyte named.tar; do
   good mnist $input n.sluice
   cmp m.sluice n.sluice || fail "$input: another file"
 done
@@ -113,6 +114,11 @@ printf '\x0b' | dd of=damaged/data_batch_2.bin bs=1 seek=3073 conv=notrunc statu
 bad 5 'data_batch_2.bin: record 1: label 11' cifar10 damaged
 truncate -s -1 damaged/data_batch_1.bin
 bad 5 'data_batch_1.bin: .*multiple' cifar10 damaged
+: >empty.tar.gz
+bad 5 'empty.tar.gz: the file is empty' cifar10 empty.tar.gz
+mkdir loop && ln -s data_batch_1.bin loop/data_batch_1.bin
+bad 3 'loop/data_batch_1.bin: Too many levels' cifar10 loop
+bad 2 'expected a folder of pictures.*found an archive' folder cifar-10-binary.tar.gz
 : >empty-images-idx3-ubyte
 bad 5 'empty' mnist empty-images-idx3-ubyte
 sluice write cifar10 cifar-10-binary.tar.gz /nonexistent/x.sluice 2>err && fail "wrote into nothing"

@@ -222,6 +222,21 @@ static bool holds_parts(const struct folder_list *l)
     return l->class_count > 0;
 }
 
+static int list_pictures(struct state *s, const struct source_options *opt,
+                         struct sluice_error *err)
+{
+    if (input_is_plain(opt->input))
+        return folder_list_csv(&s->list, opt->input, opt->root, opt->class_names,
+                               opt->class_count, err);
+    if (!input_is_folder(opt->input))
+        return sluice_fail(
+            err, SLUICE_EINVAL,
+            "%s: expected a folder of pictures or a list of them (.csv), "
+            "found an archive: unpack it",
+            opt->input);
+    return folder_list(&s->list, opt->input, err);
+}
+
 static int open_folder(struct source *src, const struct source_options *opt,
                        struct sluice_error *err)
 {
@@ -232,10 +247,7 @@ static int open_folder(struct source *src, const struct source_options *opt,
     pthread_cond_init(&s->changed, NULL);
     s->root = opt->input;
     s->options = opt->picture;
-    int rc = input_is_plain(opt->input)
-                 ? folder_list_csv(&s->list, opt->input, opt->root, opt->class_names,
-                                   opt->class_count, err)
-                 : folder_list(&s->list, opt->input, err);
+    int rc = list_pictures(s, opt, err);
     s->fields[0] =
         (struct sluice_field){ "image", SLUICE_KIND_IMAGE, SLUICE_U8, 0, { 0 } };
     s->fields[1] =

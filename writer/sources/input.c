@@ -18,7 +18,7 @@
 
 enum { CHUNK = 1 << 20 };
 
-static bool is_folder(const char *path)
+bool input_is_folder(const char *path)
 {
     struct stat st;
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
@@ -26,15 +26,19 @@ static bool is_folder(const char *path)
 
 static bool is_archive(const char *path)
 {
+    static const char *const endings[] = { ".tgz",  ".tbz", ".tbz2", ".txz",
+                                           ".tzst", ".zip", NULL };
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     const char *dot = strrchr(name, '.');
-    return strstr(name, ".tar") ||
-           (dot && (strcmp(dot, ".tgz") == 0 || strcmp(dot, ".zip") == 0));
+    for (int i = 0; dot && endings[i]; i++)
+        if (strcmp(dot, endings[i]) == 0)
+            return true;
+    return strstr(name, ".tar");
 }
 
 bool input_is_plain(const char *path)
 {
-    return !is_folder(path) && !is_archive(path);
+    return !input_is_folder(path) && !is_archive(path);
 }
 
 static int archive_fail(struct archive *a, const char *path, const char *member,
@@ -130,18 +134,21 @@ static int load_file(const char *path, struct input_file *f, size_t limit,
     return rc;
 }
 
-/* The path of a file in a folder, as it is called or with .gz behind it; false: there
- * is none. */
-static bool find_in(char path[PATH_MAX], const char *folder, const char *name)
+/* The path of a file in a folder, as it is called or with .gz behind it: 1; 0: there is
+ * none; SLUICE_EIO: nobody can tell. */
+static int find_in(char path[PATH_MAX], const char *folder, const char *name,
+                   struct sluice_error *err)
 {
     static const char *const endings[] = { "", ".gz", NULL };
     struct stat st;
     for (int k = 0; endings[k]; k++) {
         const int n = snprintf(path, PATH_MAX, "%s/%s%s", folder, name, endings[k]);
         if (n < PATH_MAX && stat(path, &st) == 0)
-            return true;
+            return 1;
+        if (n < PATH_MAX && errno != ENOENT)
+            return sluice_fail(err, SLUICE_EIO, "%s: %s", path, strerror(errno));
     }
-    return false;
+    return 0;
 }
 
 static int load_folder(const char *folder, struct input_file *files, int count,
@@ -149,9 +156,9 @@ static int load_folder(const char *folder, struct input_file *files, int count,
 {
     char path[PATH_MAX];
     for (int i = 0; i < count; i++) {
-        const int rc = find_in(path, folder, files[i].name)
-                           ? load_file(path, &files[i], limit, err)
-                           : 0;
+        int rc = find_in(path, folder, files[i].name, err);
+        if (rc > 0)
+            rc = load_file(path, &files[i], limit, err);
         if (rc < 0)
             return rc;
     }
@@ -227,8 +234,8 @@ bool input_has(const char *path, const char *name)
     struct archive *a;
     struct archive_entry *entry;
     bool found = false, packed;
-    if (is_folder(path))
-        return find_in(where, path, name);
+    if (input_is_folder(path))
+        return find_in(where, path, name, NULL) != 0; /* loading says what is wrong */
     if (!is_archive(path) || open_archive(&a, path, NULL, false, NULL) < 0)
         return false;
     while (!found && !cli_interrupted() && next_member(a, &entry) == ARCHIVE_OK)
@@ -244,10 +251,12 @@ int input_load(const char *path, struct input_file *files, int count, size_t lim
     struct stat st;
     if (stat(path, &st) < 0)
         return sluice_fail(err, SLUICE_EIO, "%s: %s", path, strerror(errno));
-    if (is_folder(path))
+    if (input_is_folder(path))
         return load_folder(path, files, count, limit, err);
     if (!is_archive(path))
         return load_file(path, &files[0], limit, err);
+    if (S_ISREG(st.st_mode) && !st.st_size)
+        return sluice_fail(err, SLUICE_ECORRUPT, "%s: the file is empty", path);
     int rc = open_archive(&a, path, NULL, false, err);
     if (rc < 0)
         return rc;

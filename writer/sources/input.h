@@ -23,6 +23,7 @@ int input_load(const char *path, struct input_file *files, int count, size_t lim
                struct sluice_error *err);
 /* Whether `path` is one file: no folder, and no archive by its name. */
 bool input_is_plain(const char *path);
+bool input_is_folder(const char *path);
 /* Whether a folder or archive has a file of this name, or with .gz behind it. */
 bool input_has(const char *path, const char *name);
 void input_free(struct input_file *files, int count);

@@ -10,6 +10,7 @@
 #include "options.h"
 #include "outputs.h"
 #include "progress.h"
+#include "ranks.h"
 #include "trainer_parts.h"
 
 enum {
@@ -152,7 +153,9 @@ static int run(struct test *t, const char **list, int count, const struct argume
 {
     const double start = seconds_now();
     struct evaluator *e = &t->by;
-    int rc = evaluator_load(e, list[0], (enum evaluator_weights)a->checkpoint, list + 1,
+    int rc = ranks_alone("a network is tested by one", err);
+    if (rc == 0)
+        rc = evaluator_load(e, list[0], (enum evaluator_weights)a->checkpoint, list + 1,
                             count - 1, err);
     if (rc < 0 || (rc = evaluator_open(e, err)) < 0)
         return rc;

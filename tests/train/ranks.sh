@@ -80,7 +80,8 @@ assert whole == parts and len(whole) > 10
 PYTHON
 
 # What trains in one process says so.
-for command in "search model=mlp" "vq train data.train=train.sluice data.test=test.sluice"; do
+for command in "search model=mlp" "vq train data.train=train.sluice data.test=test.sluice" \
+  "eval runs/latest"; do
   ranks 2 sluice $command >out 2>err
   [ $? = 2 ] && grep -q 'expected one process, found the 2 of an mpirun' err || fail "$command: $(cat err)"
 done

@@ -1,6 +1,9 @@
 /* run_config.c -- a configuration from a recipe or a run; see run_config.h. */
 #include <string.h>
 
+#include <sluice/loader.h>
+
+#include "config_parts.h"
 #include "recipe.h"
 #include "run_config.h"
 #include "run_dir.h"
@@ -15,6 +18,22 @@ static int one_line(int rc, struct sluice_error *err)
     return rc;
 }
 
+/* A size that nothing is scaled to. Records of runs have the default one. */
+static int check_size(const struct config *cfg, const struct settings *s,
+                      struct sluice_error *err)
+{
+    const struct config_option *o = config_find(config_options, "data.size");
+    const struct setting *size = settings_find(s, "data.size");
+    if (!size || cfg->data.crop != SLUICE_CROP_NONE ||
+        (strcmp(size->value, o->initial) == 0 && strcmp(size->where, "command line")))
+        return 0;
+    return sluice_fail(
+        err, SLUICE_EINVAL,
+        "%s: data.size: expected data.crop=random or center, which scale "
+        "images to it, found none",
+        size->where);
+}
+
 int config_from_recipe(struct config *cfg, const char *const *args, int count,
                        struct sluice_error *err)
 {
@@ -23,6 +42,8 @@ int config_from_recipe(struct config *cfg, const char *const *args, int count,
     int rc = recipe_load(&s, name, args, count, err);
     if (rc == 0)
         rc = config_resolve(cfg, &s, err);
+    if (rc == 0)
+        rc = check_size(cfg, &s, err);
     if (rc == 0 && !*cfg->run.name)
         snprintf(cfg->run.name, sizeof(cfg->run.name), "%s", name);
     settings_free(&s);

@@ -149,9 +149,9 @@ for channels in 3 1; do
     sluice write folder pictures png.sluice --quiet &&
     sluice write folder pictures jpg.sluice --mode=jpg --quiet || fail "pictures"
   for file in png jpg; do
-    for crop in none center; do
+    for crop in none "center data.size=16"; do
       sluice train $tiny data.train=$file.sluice data.test=$file.sluice training.epochs=1 \
-        training.batch_size=8 data.crop=$crop data.size=16 run.name=pictures --quiet >out 2>err &&
+        training.batch_size=8 data.crop=$crop run.name=pictures --quiet >out 2>err &&
         sluice eval runs/latest --quiet >out 2>err ||
         fail "$file of $channels channels, crop $crop: $(cat err)"
     done
@@ -256,6 +256,10 @@ bad 2 "data.augment_test: expected images of 16x16 as data.augment makes them, f
   sluice train $tiny $data "data.augment_test=[center_crop: {size: 8}, normalize]"
 bad 2 "mixup mixes images of a batch and their labels: only training can use it" \
   sluice train $tiny $data "data.augment_test=[normalize, mixup]"
+bad 2 "command line: data.size: expected data.crop=random or center, .*found none" \
+  sluice train $tiny $data data.size=224
+printf 'data:\n  size: 96\n' >size.yaml
+bad 2 "size.yaml:2: data.size: expected data.crop" sluice train recipe=size.yaml $tiny $data
 bad 2 "no integer field 'nothere'" sluice train $tiny $data data.label=nothere
 bad 2 "expected recipe=NAME" sluice train
 bad 3 "nothere: No such file" sluice eval nothere

@@ -14,6 +14,7 @@ struct reader {
     bool have;
     const char *name; /* of the file, for messages */
     bool one_line;    /* an override: its line number says nothing */
+    bool names;       /* an empty mapping of the document's own counts */
     struct settings *out;
     struct settings seen; /* keys of this document */
     struct sluice_error *err;
@@ -233,8 +234,11 @@ static int read_node(struct reader *r, const char *key, int depth);
 
 static int read_mapping(struct reader *r, const char *prefix, int depth)
 {
+    const size_t line = r->event.start_mark.line;
+    bool empty = true;
     int rc;
-    while ((rc = next(r)) == 0 && r->event.type != YAML_MAPPING_END_EVENT) {
+    for (; (rc = next(r)) == 0 && r->event.type != YAML_MAPPING_END_EVENT;
+         empty = false) {
         char key[128];
         if ((rc = check_node(r, prefix)) < 0)
             return rc;
@@ -247,7 +251,9 @@ static int read_mapping(struct reader *r, const char *prefix, int depth)
         if ((rc = next(r)) < 0 || (rc = read_node(r, key, depth + 1)) < 0)
             return rc;
     }
-    return rc;
+    return rc == 0 && empty && r->names && depth == 1
+               ? store(r, prefix, "", false, line)
+               : rc;
 }
 
 /* The node that r->event begins. */
@@ -290,10 +296,12 @@ static int read_document(struct reader *r, const char *key)
     return 0;
 }
 
-static int read_text(struct settings *s, const char *name, const char *key,
+static int read_text(struct settings *s, const char *name, const char *key, bool names,
                      const char *text, size_t size, struct sluice_error *err)
 {
-    struct reader r = { .name = name, .one_line = *key, .out = s, .err = err };
+    struct reader r = {
+        .name = name, .one_line = *key, .names = names, .out = s, .err = err
+    };
     int rc;
     if (size > YAML_SIZE_MAX)
         return sluice_fail(err, SLUICE_EINVAL,
@@ -314,16 +322,17 @@ static int read_text(struct settings *s, const char *name, const char *key,
 int yaml_read(struct settings *s, const char *name, const char *text, size_t size,
               struct sluice_error *err)
 {
-    return read_text(s, name, "", text, size, err);
+    return read_text(s, name, "", false, text, size, err);
 }
 
 int yaml_read_value(struct settings *s, const char *where, const char *key,
                     const char *text, struct sluice_error *err)
 {
-    return read_text(s, where, key, text, strlen(text), err);
+    return read_text(s, where, key, false, text, strlen(text), err);
 }
 
-int yaml_read_file(struct settings *s, const char *path, struct sluice_error *err)
+static int read_file(struct settings *s, const char *path, bool names,
+                     struct sluice_error *err)
 {
     char *text = malloc(YAML_SIZE_MAX + 1);
     FILE *f = fopen(path, "re");
@@ -337,10 +346,20 @@ int yaml_read_file(struct settings *s, const char *path, struct sluice_error *er
         size = fread(text, 1, YAML_SIZE_MAX + 1, f);
         rc = ferror(f)
                  ? sluice_fail(err, SLUICE_EIO, "%.200s: %s", path, strerror(errno))
-                 : yaml_read(s, path, text, size, err);
+                 : read_text(s, path, "", names, text, size, err);
     }
     if (f)
         fclose(f);
     free(text);
     return rc;
+}
+
+int yaml_read_file(struct settings *s, const char *path, struct sluice_error *err)
+{
+    return read_file(s, path, false, err);
+}
+
+int yaml_read_names(struct settings *s, const char *path, struct sluice_error *err)
+{
+    return read_file(s, path, true, err);
 }

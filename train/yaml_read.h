@@ -28,5 +28,8 @@ int yaml_read(struct settings *s, const char *name, const char *text, size_t siz
 int yaml_read_value(struct settings *s, const char *where, const char *key,
                     const char *text, struct sluice_error *err);
 int yaml_read_file(struct settings *s, const char *path, struct sluice_error *err);
+/* The same of named groups of keys, which may be empty: `plain: {}` becomes `plain`
+ * with an empty value, as `plain:` does. */
+int yaml_read_names(struct settings *s, const char *path, struct sluice_error *err);
 
 #endif

@@ -119,7 +119,7 @@ grep -q '^trial 5 failed: epoch 1, .*the loss is .*diverged' out || fail "failed
 
 # A list of experiments.
 cat >list.yaml <<'YAML'
-plain:
+plain: {}
 wide: {model.width: 0.25}
 broken: {model.width: 0.25, data.augment: [nothing_like_it]}
 other: {data: {validation: null, test: nothere.sluice}}
@@ -193,15 +193,24 @@ bad "no search_space 'nothere'; there are: adamw, sgd" sluice search $data searc
 bad "nothere.yaml: No such file" sluice search $data search_space=nothere.yaml
 bad "a grid needs a third number" sluice search $data search_space=sgd --sampler=grid
 bad "nothing varies" sluice search $data
+bad "optimizer.lr: expected one of {log: .*found '{lg: \[0.1, 1\]}'" sluice search $data 'optimizer.lr={lg: [0.1, 1]}'
+bad "command line: not YAML" sluice search $data 'optimizer.lr={log: [0.1, 1'
+bad "expected a line without control" sluice search $data $'optimizer.name={choice: [sgd,\nadam]}'
+bad "nothing varies" sluice search $data 'optimizer={name: adam}'
+bad "data.fold: expected none beside --folds, .*found '1/3'" sluice search $tiny --folds=3 data.fold=1/3
+bad "data.fold: '1/97': expected PART/PARTS" sluice search $tiny --folds=97
+: >empty.yaml
+bad "experiments: expected lines NAME: {KEY: VALUE, ...}, found none" sluice search $data experiments=empty.yaml
+refused 2 '^sluice search: --seed: a study goes on as it began' nowhere sluice search --resume=whole --seed=3
 bad "expected one of a space, experiments=FILE and --folds" sluice search $data search_space=sgd --folds=3
 bad "data.validation: expected a set to choose by" sluice search $tiny search_space=sgd data.test=val.sluice
 bad "on-test: expected no validation set" sluice search $data search_space=sgd --on-test
 bad "nothere.sluice: No such file" sluice search $data data.train=nothere.sluice search_space=sgd
 bad "data.fold: '6/5': expected PART/PARTS" sluice search $tiny data.fold=6/5 search_space=sgd
 bad "beside it, found 'val.sluice'" sluice search $data data.fold=1/5 search_space=sgd
-bad "takes no keys" sluice search --resume=whole seed=1
+refused 2 "takes no keys" nowhere sluice search --resume=whole seed=1
 bad "expected recipe=NAME" sluice search
-bad "nowhere_else: No such file" sluice search --resume=nowhere_else
+refused 3 "nowhere_else: No such file" nowhere sluice search --resume=nowhere_else
 sluice search $data "${space[@]}" --out=whole >out 2>err && fail "into a study that is there"
 grep -q 'there is a search in it; go on with it by --resume=whole' err || fail "$(cat err)"
 sed -i 's/argument_4: .*/argument_4: "model.width=0.5"/' grid/study.yaml

@@ -114,6 +114,7 @@ grep -q "acc $accuracy" out || fail "encoded: $(cat out)"
 run="run.dir=bad_runs"
 bad 2 'train, eval, sample, encode' sluice vq draw
 bad 2 'expected: sluice vq sample' sluice vq sample a
+bad 2 'data.test: no file named; say' sluice vq train
 bad 2 'data.test: no file named' sluice vq train data.train=train.sluice $run
 bad 2 "stage: no such key; near: stages" sluice vq train $data stage=3 $run
 bad 2 "command line: nothing: no such key$" sluice vq train $data nothing=3 $run

@@ -25,6 +25,7 @@ struct arguments {
     double timeout, min_delta;
     uint64_t seed;
     bool on_test, keep, verbose, quiet;
+    bool given[32]; /* options, in the order of the table */
 };
 
 static const struct cli_option options[] = {
@@ -284,6 +285,19 @@ static int run(struct study *s, const struct arguments *a, const char **list, in
     return 0;
 }
 
+/* The first option that a study which goes on does not take; NULL: none. */
+static const char *not_of_resume(const bool *given)
+{
+    static const char taken[] = " trials timeout resume keep verbose quiet ";
+    char word[40];
+    for (int i = 0; options[i].name; i++) {
+        snprintf(word, sizeof(word), " %s ", options[i].name);
+        if (given[i] && !strstr(taken, word))
+            return options[i].name;
+    }
+    return NULL;
+}
+
 int main(int argc, char **argv)
 {
     static const char *list[ARGUMENTS];
@@ -302,8 +316,17 @@ int main(int argc, char **argv)
         .arguments_min = 0,
         .arguments_max = ARGUMENTS,
         .epilogue = epilogue,
+        .given = a.given,
     };
     const int count = cli_parse(&spec, argc, argv, &a, list);
+    const char *foreign = a.resume ? not_of_resume(a.given) : NULL;
+    if (foreign) {
+        fprintf(stderr,
+                "sluice search: --%s: a study goes on as it began; --trials and "
+                "--timeout may be new\n",
+                foreign);
+        return CLI_USAGE;
+    }
     if (a.resume ? count > 0 : !count) {
         fprintf(stderr, a.resume ? "sluice search: --resume takes no keys: a study "
                                    "goes on as it began\n"

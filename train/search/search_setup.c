@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config_parts.h"
 #include "recipe.h"
 #include "search_setup.h"
 #include "trial_run.h"
@@ -27,26 +28,6 @@ static int load_space(struct study *s, const char *name, struct sluice_error *er
     return rc;
 }
 
-/* "key={log: [1, 2]}"; 1: it is no such argument. */
-static int take_dimension(struct study *s, const char *arg, struct sluice_error *err)
-{
-    const char *equals = strchr(arg, '=');
-    struct settings one = { 0 };
-    char key[160];
-    int rc = 1;
-    if (!equals || equals[1] != '{' || (size_t)(equals - arg) >= sizeof(key))
-        return 1;
-    snprintf(key, sizeof(key), "%.*s", (int)(equals - arg), arg);
-    if (yaml_read_value(&one, "command line", key, equals + 1, NULL) == 0) {
-        bool varies = one.count > 0;
-        for (int i = 0; i < one.count; i++)
-            varies = varies && space_key_length(one.at[i].key);
-        rc = varies ? space_add(&s->space, &one, err) : 1;
-    }
-    settings_free(&one);
-    return rc;
-}
-
 static int refuse_lines(const char *arg, struct sluice_error *err)
 {
     for (const char *c = arg; *c; c++)
@@ -57,12 +38,41 @@ static int refuse_lines(const char *arg, struct sluice_error *err)
     return 0;
 }
 
+/* "key={log: [1, 2]}"; 1: it is no such argument. A group, "optimizer={name: adam}",
+ * takes keys in braces; a key of one takes nothing else than how it varies. */
+static int take_dimension(struct study *s, const char *arg, struct sluice_error *err)
+{
+    const char *equals = strchr(arg, '=');
+    struct settings one = { 0 };
+    char key[160];
+    int rc = refuse_lines(arg, err);
+    if (rc < 0)
+        return rc;
+    if (!equals || equals[1] != '{' || (size_t)(equals - arg) >= sizeof(key))
+        return 1;
+    snprintf(key, sizeof(key), "%.*s", (int)(equals - arg), arg);
+    const bool single = strchr(key, '.') || config_find(config_options, key);
+    rc = yaml_read_value(&one, "command line", key, equals + 1, err);
+    bool varies = rc == 0 && one.count > 0;
+    for (int i = 0; i < one.count; i++)
+        varies = varies && space_key_length(one.at[i].key);
+    if (varies)
+        rc = space_add(&s->space, &one, err);
+    else if (rc == 0 && single)
+        rc = sluice_fail(err, SLUICE_EINVAL,
+                         "command line: %s: expected one of {log: [LOW, HIGH]}, "
+                         "uniform, int, log_int and {choice: [A, B]}, found '%.60s'",
+                         key, equals + 1);
+    settings_free(&one);
+    return varies || single ? rc : 1;
+}
+
 /* A plain key: fixed, and no dimension. */
 static int take_key(struct study *s, const char *arg, struct sluice_error *err)
 {
     char key[160];
     const char *plain = arg + strspn(arg, "+");
-    int rc = refuse_lines(arg, err);
+    const int rc = refuse_lines(arg, err);
     snprintf(key, sizeof(key), "%.*s", (int)strcspn(plain, "="), plain);
     space_remove(&s->space, config_real_name(key));
     return rc < 0 ? rc : study_add_arg(s, arg, err);
@@ -78,6 +88,10 @@ static int check_kind(struct study *s, bool list, struct sluice_error *err)
         return sluice_fail(err, SLUICE_EINVAL,
                            "nothing varies: say search_space=NAME, KEY={log: [LOW, "
                            "HIGH]}, experiments=FILE or --folds=K");
+    if (list && !s->experiments.count)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "experiments: expected lines NAME: {KEY: VALUE, ...}, found "
+                           "none");
     s->o.kind = list ? STUDY_LIST : varies ? STUDY_SPACE : STUDY_FOLDS;
     return 0;
 }
@@ -96,7 +110,7 @@ int search_setup(struct study *s, const char *const *list, int count,
             continue;
         if ((value = value_of(list[i], "experiments"))) {
             listed = true;
-            rc = yaml_read_file(&s->experiments, value, err);
+            rc = yaml_read_names(&s->experiments, value, err);
         } else if ((rc = take_dimension(s, list[i], err)) > 0) {
             rc = take_key(s, list[i], err);
         }
@@ -114,6 +128,14 @@ int search_check(struct study *s, struct config *cfg, struct sluice_error *err)
         return rc;
     snprintf(s->name, sizeof(s->name), "%.63s", cfg->run.name);
     config_crc(s->config_crc, cfg);
+    if (s->o.kind == STUDY_FOLDS && *cfg->data.fold)
+        return sluice_fail(
+            err, SLUICE_EINVAL,
+            "data.fold: expected none beside --folds, which takes each in "
+            "turn, found '%.30s'",
+            cfg->data.fold);
+    if (s->o.kind == STUDY_FOLDS)
+        snprintf(cfg->data.fold, sizeof(cfg->data.fold), "1/%d", s->o.folds);
     /* Experiments may name their own data. */
     return s->o.kind == STUDY_LIST ? 0 : trainer_plan(cfg, &nobody, err);
 }

@@ -106,7 +106,7 @@ static const struct {
     int (*run)(const struct vq_watch *watch, const struct arguments *a,
                const char **list, int count, struct sluice_error *err);
 } verbs[] = {
-    { "train", "[resume=RUN] [KEY=VALUE ...]", 1, train },
+    { "train", "[resume=RUN] [KEY=VALUE ...]", 0, train },
     { "eval", "RUN_OR_CHECKPOINT [KEY=VALUE ...]", 1, eval },
     { "sample", "RUN_OR_CHECKPOINT FOLDER [KEY=VALUE ...]", 2, sample },
     { "encode", "RUN_OR_CHECKPOINT CLASSIFIER [KEY=VALUE ...]", 2, encode },

@@ -1,9 +1,11 @@
 # Device cuda. Its operators are plain C that is always built and tested, on the CPU;
 # what touches CUDA is built where CUDA, cuDNN and cuBLASLt are.
 target_sources(sluice_train PRIVATE
-  cuda/device_cuda.c cuda/layer_own.c cuda/views.c
+  cuda/device_cuda.c cuda/layer_own.c cuda/nccl_sums.c cuda/views.c
   ops/batchnorm_cuda.c ops/channel_cuda.c ops/concat_cuda.c ops/flat_cuda.c ops/layer_cuda.c ops/pool_cuda.c
   ops/softmax_xent_cuda.c)
+
+target_link_libraries(sluice_train PRIVATE ${CMAKE_DL_LIBS})
 
 set(missing "")
 if(NOT SLUICE_HAVE_CUDA)
@@ -57,6 +59,16 @@ else()
     ${CUBLASLT_INCLUDE_DIR} ${CUDAToolkit_INCLUDE_DIRS})
   target_link_libraries(sluice_train PRIVATE CUDA::cudart_static ${CUBLASLT_LIBRARY}
     ${CUDNN_LIBRARY})
+  # For several processes; loaded by those, from where the system or the build finds it.
+  find_library(NCCL_LIBRARY NAMES nccl libnccl.so.2 NAMES_PER_DIR
+    HINTS ${CUDAToolkit_LIBRARY_DIR} PATHS ${python}/nccl PATH_SUFFIXES lib)
+  if(NCCL_LIBRARY)
+    message(STATUS "sluice: NCCL: yes, for several processes on device cuda")
+    set_property(SOURCE cuda/nccl_sums.c APPEND PROPERTY COMPILE_DEFINITIONS
+      "SLUICE_NCCL_LIBRARY=\"${NCCL_LIBRARY}\"")
+  else()
+    message(STATUS "sluice: NCCL: not here; several processes on device cuda look for it when they run")
+  endif()
   # CMake takes nvcc's folders for the system's, where the loader would look by itself.
   foreach(library IN ITEMS ${CUBLASLT_LIBRARY} ${CUDNN_LIBRARY})
     cmake_path(GET library PARENT_PATH folder)

@@ -20,6 +20,8 @@ enum {
     GPU_SIGNALS = 2,   /* points in a lane that the other can wait for */
     GPU_RESULTS = 128, /* steps whose results are kept */
     GPU_ALIGN = 256,   /* of device memory */
+    GPU_IDENTITY = 16, /* bytes that no other GPU has */
+    GPU_SUM_ID = 128,  /* bytes that processes whose GPUs sum together have in common */
 };
 
 struct gpu;
@@ -54,9 +56,21 @@ struct gpu_product {
     bool tf32;
 };
 
+/* Device memory that becomes its sum over the GPUs of several processes. */
+struct gpu_sum {
+    float *floats;
+    size_t float_count;
+    double *doubles;
+    size_t double_count;
+};
+
 struct gpu_runtime {
     const char *missing; /* why there is none: then nothing else is set */
+    /* The GPU of number gpu->local among those visible, counted round; fills
+     * gpu->identity. */
     int (*open)(struct gpu *gpu, char about[80], struct sluice_error *err);
+    /* The calling thread, another than open's, uses the gpu from now on. */
+    int (*enter)(struct gpu *gpu, struct sluice_error *err);
     void (*close)(struct gpu *gpu);
     int (*allocate)(struct gpu *gpu, void **out, size_t bytes,
                     struct sluice_error *err);
@@ -108,6 +122,17 @@ struct gpu_runtime {
     int (*multiply)(struct gpu *gpu, const struct gpu_product *product, const float *a,
                     const float *b, const float *from, float *c,
                     struct sluice_error *err);
+    /* Sums over the GPUs of several processes, by a library that is loaded for it: its
+     * name, or SLUICE_EUNBUILT and why there is none. Then one process makes an id, and
+     * all join with it at once, as number `self` of `count`. */
+    int (*sum_open)(struct gpu *gpu, char about[40], struct sluice_error *err);
+    int (*sum_id)(struct gpu *gpu, unsigned char id[GPU_SUM_ID],
+                  struct sluice_error *err);
+    int (*sum_join)(struct gpu *gpu, const unsigned char id[GPU_SUM_ID], int self,
+                    int count, struct sluice_error *err);
+    /* Enqueued by all of them in one order; may be recorded, by all or by none. If
+     * another is gone, wait and passed fail. */
+    int (*sum)(struct gpu *gpu, const struct gpu_sum *sum, struct sluice_error *err);
 };
 
 extern const struct gpu_runtime gpu_runtime_cuda; /* in a build with CUDA */
@@ -118,6 +143,8 @@ extern const struct gpu_runtime *gpu_runtime;
 struct gpu {
     const struct gpu_runtime *run;
     void *impl; /* the runtime's */
+    int local;  /* the device's */
+    unsigned char identity[GPU_IDENTITY];
     enum gpu_lane lane;
     bool tf32;
     struct gpu_step *step;

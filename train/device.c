@@ -20,7 +20,7 @@ static int ref_open(struct device *dev, const char *precision, struct sluice_err
     return 0;
 }
 
-static const struct device_def device_ref = { "ref", ref_open, NULL };
+static const struct device_def device_ref = { .name = "ref", .open = ref_open };
 
 #ifdef SLUICE_HAVE_ONEDNN
 #define CPU_ENTRY &device_cpu
@@ -58,12 +58,45 @@ static bool is_precision(const char *name)
     return false;
 }
 
+/* Any but "auto". */
+static int open_kind(struct device **out, const char *kind, const char *precision,
+                     int threads, int local, struct sluice_error *err)
+{
+    *out = NULL;
+    const int found = find_kind(kind, err);
+    if (found < 0)
+        return found;
+    if (!is_precision(precision))
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "precision '%s': expected auto, f32, tf32, bf16 or f16",
+                           precision);
+    if (threads < 0)
+        return sluice_fail(err, SLUICE_EINVAL, "%d threads: expected 0 or more",
+                           threads);
+    if (!kinds[found].def)
+        return sluice_fail(err, SLUICE_EUNBUILT, "device %s: %s", kind,
+                           kinds[found].missing);
+    struct device *dev = calloc(1, sizeof *dev);
+    if (!dev)
+        return sluice_fail(err, SLUICE_ENOMEM, "device %s: no memory", kind);
+    dev->kind = (enum device_kind)found;
+    dev->threads = threads ? threads : sluice_cpus();
+    dev->local = local;
+    const int rc = kinds[found].def->open(dev, precision, err);
+    if (rc < 0) {
+        free(dev);
+        return rc;
+    }
+    *out = dev;
+    return 0;
+}
+
 /* The CPU, as there is no GPU: why not, if this build could use one, is said of it. */
 static int open_host(struct device **out, const char *precision, int threads,
                      const char *why, struct sluice_error *err)
 {
-    const int rc = device_open(out, kinds[DEVICE_CPU].def ? "cpu" : "ref", precision,
-                               threads, err);
+    const int rc = open_kind(out, kinds[DEVICE_CPU].def ? "cpu" : "ref", precision,
+                             threads, 0, err);
     if (rc < 0 || gpu_runtime->missing)
         return rc;
     char *about = (*out)->about;
@@ -86,14 +119,15 @@ static int settle(struct device **out, struct device_opening *o,
 static void *open_gpu(void *opening)
 {
     struct device_opening *o = opening;
-    o->status = device_open(&o->gpu, "cuda", o->precision, o->threads, &o->error);
+    o->status =
+        open_kind(&o->gpu, "cuda", o->precision, o->threads, o->local, &o->error);
     return NULL;
 }
 
 void device_begin(struct device_opening *o, const char *kind, const char *precision,
-                  int threads)
+                  int threads, int local)
 {
-    *o = (struct device_opening){ .threads = threads };
+    *o = (struct device_opening){ .threads = threads, .local = local };
     snprintf(o->kind, sizeof o->kind, "%s", kind);
     snprintf(o->precision, sizeof o->precision, "%s", precision);
     if (!gpu_runtime->missing &&
@@ -103,10 +137,14 @@ void device_begin(struct device_opening *o, const char *kind, const char *precis
 
 int device_end(struct device **out, struct device_opening *o, struct sluice_error *err)
 {
-    if (!o->running)
-        return device_open(out, o->kind, o->precision, o->threads, err);
-    pthread_join(o->thread, NULL);
-    return settle(out, o, err);
+    if (!o->running && strcmp(o->kind, "auto") != 0)
+        return open_kind(out, o->kind, o->precision, o->threads, o->local, err);
+    if (o->running)
+        pthread_join(o->thread, NULL);
+    else
+        open_gpu(o);
+    const int rc = settle(out, o, err);
+    return rc == 0 && o->running && *out == o->gpu ? device_cuda.enter(*out, err) : rc;
 }
 
 void device_drop(struct device_opening *o)
@@ -121,37 +159,12 @@ int device_open(struct device **out, const char *kind, const char *precision,
                 int threads, struct sluice_error *err)
 {
     *out = NULL;
-    if (strcmp(kind, "auto") == 0) {
-        struct device_opening o = { .kind = "auto", .threads = threads };
-        snprintf(o.precision, sizeof o.precision, "%s", precision);
-        open_gpu(&o);
-        return settle(out, &o, err);
-    }
-    const int found = find_kind(kind, err);
-    if (found < 0)
-        return found;
-    if (!is_precision(precision))
-        return sluice_fail(err, SLUICE_EINVAL,
-                           "precision '%s': expected auto, f32, tf32, bf16 or f16",
-                           precision);
-    if (threads < 0)
-        return sluice_fail(err, SLUICE_EINVAL, "%d threads: expected 0 or more",
-                           threads);
-    if (!kinds[found].def)
-        return sluice_fail(err, SLUICE_EUNBUILT, "device %s: %s", kind,
-                           kinds[found].missing);
-    struct device *dev = calloc(1, sizeof *dev);
-    if (!dev)
-        return sluice_fail(err, SLUICE_ENOMEM, "device %s: no memory", kind);
-    dev->kind = (enum device_kind)found;
-    dev->threads = threads ? threads : sluice_cpus();
-    const int rc = kinds[found].def->open(dev, precision, err);
-    if (rc < 0) {
-        free(dev);
-        return rc;
-    }
-    *out = dev;
-    return 0;
+    if (strcmp(kind, "auto") != 0)
+        return open_kind(out, kind, precision, threads, 0, err);
+    struct device_opening o = { .kind = "auto", .threads = threads };
+    snprintf(o.precision, sizeof o.precision, "%s", precision);
+    open_gpu(&o);
+    return settle(out, &o, err);
 }
 
 void device_close(struct device *dev)

@@ -28,6 +28,8 @@ struct device {
     enum sluice_dtype compute; /* of activations: F32, BF16 or F16 */
     const char *precision;     /* what device_open takes for this one */
     int threads;
+    int local; /* of several processes on this machine, which one: that is the number of
+                  the GPU that device cuda takes */
     struct workers *workers; /* workers.h; NULL: the caller alone */
     char about[200]; /* one line for the log: library, instruction set, precision,
                         threads */
@@ -41,12 +43,13 @@ int device_open(struct device **out, const char *kind, const char *precision,
                 int threads, struct sluice_error *err);
 void device_close(struct device *dev); /* NULL is fine */
 
-/* The same in two calls. A GPU, whose driver takes long and little of the CPU, is
- * opened by a thread of its own between them; anything else by the second call. Every
- * begin is followed by one end, or by a drop, which opens nothing. */
+/* The same in two calls, for process `local` of this machine. A GPU, whose driver takes
+ * long and little of the CPU, is opened by a thread of its own between them; anything
+ * else by the second call, whose thread uses the device. Every begin is followed by one
+ * end, or by a drop, which opens nothing. */
 struct device_opening {
     char kind[64], precision[64];
-    int threads;
+    int threads, local;
     bool running; /* the thread, which alone uses what follows */
     pthread_t thread;
     struct device *gpu;
@@ -55,7 +58,7 @@ struct device_opening {
 };
 
 void device_begin(struct device_opening *o, const char *kind, const char *precision,
-                  int threads);
+                  int threads, int local);
 int device_end(struct device **out, struct device_opening *o, struct sluice_error *err);
 void device_drop(struct device_opening *o);
 

@@ -122,4 +122,6 @@ static int cpu_open(struct device *dev, const char *precision, struct sluice_err
     return 0;
 }
 
-const struct device_def device_cpu = { "cpu", cpu_open, cpu_close };
+const struct device_def device_cpu = { .name = "cpu",
+                                       .open = cpu_open,
+                                       .close = cpu_close };

@@ -30,12 +30,25 @@ int ranks_alone(const char *why, struct sluice_error *err)
 enum { AT_ONCE = 1 << 28 }; /* MPI counts in int */
 
 struct ranks {
-    int self, count;
+    int self, count, local;
+    bool found_by_all; /* the failure that follows */
 };
 
 static void end_mpi(void)
 {
     MPI_Finalize();
+}
+
+/* This process's number on its machine. */
+static int find_local(int self)
+{
+    MPI_Comm machine;
+    int local;
+    MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, self, MPI_INFO_NULL,
+                        &machine);
+    MPI_Comm_rank(machine, &local);
+    MPI_Comm_free(&machine);
+    return local;
 }
 
 int ranks_open(struct ranks **out, struct sluice_error *err)
@@ -51,6 +64,7 @@ int ranks_open(struct ranks **out, struct sluice_error *err)
         atexit(end_mpi);
         MPI_Comm_rank(MPI_COMM_WORLD, &all.self);
         MPI_Comm_size(MPI_COMM_WORLD, &all.count);
+        all.local = find_local(all.self);
     }
     *out = all.count > 1 ? &all : NULL;
     return 0;
@@ -64,6 +78,11 @@ int ranks_self(const struct ranks *r)
 int ranks_count(const struct ranks *r)
 {
     return r ? r->count : 1;
+}
+
+int ranks_local(const struct ranks *r)
+{
+    return r ? r->local : 0;
 }
 
 void ranks_sum(struct ranks *r, double *x, int count)
@@ -105,11 +124,19 @@ void ranks_spread(struct ranks *r, void *bytes, size_t size)
                   MPI_COMM_WORLD);
 }
 
+void ranks_found_by_all(struct ranks *r)
+{
+    if (r)
+        r->found_by_all = true;
+}
+
 void ranks_end(struct ranks *r, const struct sluice_error *err)
 {
     char name[32];
     if (!r)
         return;
+    if (r->found_by_all && r->self)
+        MPI_Barrier(MPI_COMM_WORLD); /* rank 0 ends them all, and never comes here */
     snprintf(name, sizeof name, "rank %d", r->self);
     MPI_Abort(MPI_COMM_WORLD, cli_report(name, err));
 }
@@ -140,6 +167,12 @@ int ranks_count(const struct ranks *r)
     return 1;
 }
 
+int ranks_local(const struct ranks *r)
+{
+    (void)r;
+    return 0;
+}
+
 void ranks_sum(struct ranks *r, double *x, int count)
 {
     (void)r, (void)x, (void)count;
@@ -164,6 +197,11 @@ void ranks_merge(struct ranks *r, void *bytes, size_t size)
 void ranks_spread(struct ranks *r, void *bytes, size_t size)
 {
     (void)r, (void)bytes, (void)size;
+}
+
+void ranks_found_by_all(struct ranks *r)
+{
+    (void)r;
 }
 
 void ranks_end(struct ranks *r, const struct sluice_error *err)

@@ -1,10 +1,10 @@
 /* ranks.h -- the processes that train one network together, as mpirun starts them:
  * each takes its share of every batch, and gradients are summed over all.
  *
- * Every call but ranks_open, ranks_self, ranks_count and ranks_end is made by all
- * ranks, in the same order, and returns when all have made it; on NULL, one process
- * alone, all do nothing. What MPI itself finds wrong ends all processes. The main
- * thread's alone. */
+ * Every call but ranks_open, ranks_self, ranks_count, ranks_local and ranks_end is made
+ * by all ranks, in the same order, and returns when all have made it; on NULL, one
+ * process alone, all do nothing. What MPI itself finds wrong ends all processes. The
+ * main thread's alone. */
 #ifndef SLUICE_RANKS_H
 #define SLUICE_RANKS_H
 
@@ -23,6 +23,7 @@ int ranks_open(struct ranks **out, struct sluice_error *err);
 int ranks_alone(const char *why, struct sluice_error *err);
 int ranks_self(const struct ranks *r);  /* from 0 */
 int ranks_count(const struct ranks *r); /* 1 on NULL */
+int ranks_local(const struct ranks *r); /* from 0 among those of this machine */
 
 /* Of all ranks, to all ranks: the sums, in place; */
 void ranks_sum(struct ranks *r, double *x, int count);
@@ -35,7 +36,9 @@ void ranks_merge(struct ranks *r, void *bytes, size_t size);
 /* what rank 0 has. */
 void ranks_spread(struct ranks *r, void *bytes, size_t size);
 
-/* This rank failed, which the others do not know: say so and end them all. Returns on
+/* What this rank fails with next is found by all of them: only rank 0 says it. */
+void ranks_found_by_all(struct ranks *r);
+/* This rank failed, which the others need not know: say so and end them all. Returns on
  * NULL only. */
 void ranks_end(struct ranks *r, const struct sluice_error *err);
 

@@ -1,8 +1,10 @@
 /* trainer.c -- the loop; see trainer.h. Read train_steps first. */
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "device_memory.h"
 #include "trainer_parts.h"
 
 bool trainer_stopped(const struct trainer *t)
@@ -43,10 +45,26 @@ int trainer_check_loss(const struct trainer *t, double loss, double lr,
                        t->at.epoch + 1, t->at.batch, loss, lr);
 }
 
-/* Of draws that images of one step have in common with none: each rank has its own. */
-static uint64_t rank_seed(const struct trainer *t)
+uint64_t trainer_rank_seed(const struct trainer *t)
 {
     return t->cfg->seed ^ (uint64_t)ranks_self(t->ranks) << 53;
+}
+
+int trainer_spread(struct trainer *t, struct tensor *tensor, struct sluice_error *err)
+{
+    const size_t bytes = tensor_bytes(tensor);
+    void *copy = t->ranks ? malloc(bytes) : NULL;
+    if (!t->ranks)
+        return 0;
+    if (!copy)
+        return sluice_fail(err, SLUICE_ENOMEM, "no memory for %zu bytes", bytes);
+    int rc = device_read(t->dev, copy, tensor->data, bytes, err);
+    if (rc == 0) {
+        ranks_spread(t->ranks, copy, bytes);
+        rc = device_write(t->dev, tensor->data, copy, bytes, err);
+    }
+    free(copy);
+    return rc;
 }
 
 /* The batch into the network's input, mixed on the way where the recipe says so. */
@@ -83,7 +101,7 @@ static int step(struct trainer *t, const struct sluice_batch *b, struct pass *pa
     const struct tensor *in = net_input(t->net);
     int rc;
     *pass = (struct pass){ .training = true,
-                           .seed = rank_seed(t),
+                           .seed = trainer_rank_seed(t),
                            .step = t->at.step,
                            .labels = b->labels + t->train_info.label_column,
                            .label_stride = b->label_columns,

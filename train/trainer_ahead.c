@@ -17,9 +17,10 @@ int trainer_open_ahead(struct trainer *t, struct sluice_error *err)
         .feed = &t->train,
         .info = &t->train_info,
         .batch_size = cfg->training.batch_size,
-        .seed = cfg->seed,
+        .seed = trainer_rank_seed(t),
         .timed = cfg->run.profile,
         .resident = t->resident,
+        .ranks = t->ranks,
     };
     return ahead_open(&t->ahead, &options, err);
 }
@@ -72,6 +73,25 @@ static int pull(struct trainer *t, bool block, double *since, struct sluice_erro
     return rc < 0 ? rc : 1;
 }
 
+/* Stop, save, or push a step: where there is room for one, as all ranks come by here
+ * equally often, although their GPUs may not be equally far. */
+static int go_on(struct trainer *t, bool *moved, double *since,
+                 struct sluice_error *err)
+{
+    const bool stop = trainer_stopped(t);
+    int rc = 0;
+    if (!stop && !(*moved && trainer_time_to_save(t))) {
+        *moved = true;
+        return push(t, err);
+    }
+    while (ahead_count(t->ahead) && rc >= 0)
+        rc = pull(t, true, since, err);
+    *moved = false;
+    if (rc < 0)
+        return rc;
+    return stop ? trainer_stop_here(t, err) : trainer_save_last(t, err);
+}
+
 int trainer_train_ahead(struct trainer *t, struct sluice_error *err)
 {
     double since = clock_seconds();
@@ -82,18 +102,10 @@ int trainer_train_ahead(struct trainer *t, struct sluice_error *err)
                                 err);
     net_freeze(t->net, t->at.epoch);
     while (rc >= 0 && !trainer_epoch_done(t)) {
-        const bool stop = trainer_stopped(t), save = moved && trainer_time_to_save(t);
-        if ((stop || save) && !ahead_count(t->ahead)) {
-            if (stop)
-                return trainer_stop_here(t, err);
-            rc = trainer_save_last(t, err);
-            moved = false;
-        } else if (stop || save || all_pushed(t) || ahead_full(t->ahead)) {
+        if (all_pushed(t) || ahead_full(t->ahead))
             rc = pull(t, true, &since, err);
-        } else {
-            rc = push(t, err);
-            moved = true;
-        }
+        else
+            rc = go_on(t, &moved, &since, err);
         while (rc >= 0 && (rc = pull(t, false, &since, err)) > 0)
             ;
     }

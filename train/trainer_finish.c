@@ -23,9 +23,11 @@ static int measure(struct trainer *t, struct feed *feed, const struct data_info 
                    struct sluice_error *err)
 {
     const struct tta tta = evaluate_tta(t->cfg);
-    for (int i = 0; i < net_buffer_count(t->net); i++)
-        ranks_spread(t->ranks, net_buffer(t->net, i)->data,
-                     tensor_bytes(net_buffer(t->net, i)));
+    int rc = 0;
+    for (int i = 0; i < net_buffer_count(t->net) && rc == 0; i++)
+        rc = trainer_spread(t, net_buffer(t->net, i), err);
+    if (rc < 0)
+        return rc;
     evaluation_free(&t->evaluation);
     return evaluate(&t->evaluation, t->net, feed->loader, info, &tta, t->ranks, err);
 }

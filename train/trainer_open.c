@@ -26,7 +26,7 @@ static int open_data_and_device(struct trainer *t, struct sluice_error *err)
     char kind[64], precision[64];
     config_choice(kind, "device", t->cfg->device);
     config_choice(precision, "precision", t->cfg->precision);
-    device_begin(&opening, kind, precision, t->cfg->threads);
+    device_begin(&opening, kind, precision, t->cfg->threads, ranks_local(t->ranks));
     int rc = trainer_open_data(t, err);
     if (rc < 0)
         device_drop(&opening);
@@ -224,12 +224,29 @@ static int open_records(struct trainer *t, struct sluice_error *err)
 }
 
 /* What rank 0 begins with: another CPU may have rounded otherwise. */
-static void spread_weights(struct trainer *t)
+static int spread_weights(struct trainer *t, struct sluice_error *err)
 {
-    for (int i = 0; i < net_param_count(t->net); i++)
-        ranks_spread(t->ranks, net_param(t->net, i)->data,
-                     tensor_bytes(net_param(t->net, i)));
+    int rc = 0;
+    for (int i = 0; i < net_param_count(t->net) && rc == 0; i++)
+        rc = trainer_spread(t, net_param(t->net, i), err);
     net_params_changed(t->net);
+    return rc;
+}
+
+/* What computes otherwise than the others would wait for them in vain, or spoil what
+ * they compute. */
+static int check_devices(struct trainer *t, struct sluice_error *err)
+{
+    double sums[] = { t->dev->kind == DEVICE_CUDA };
+    ranks_sum(t->ranks, sums, 1);
+    const int count = ranks_count(t->ranks), with = (int)sums[0];
+    if (with == 0 || with == count)
+        return 0;
+    ranks_found_by_all(t->ranks);
+    return sluice_fail(err, SLUICE_EINVAL,
+                       "several processes: expected a GPU for each, found %d for %d "
+                       "(here %.150s); or say device=cpu",
+                       with, count, t->dev->about);
 }
 
 /* The record of a run stands wherever it is read from. */
@@ -246,10 +263,8 @@ int trainer_open_parts(struct trainer *t, struct sluice_error *err)
     int rc = open_data_and_device(t, err);
     if (rc == 0)
         rc = trainer_check_steering(t, err);
-    if (rc == 0 && t->ranks && device_has_memory(t->dev))
-        rc = sluice_fail(err, SLUICE_EUNBUILT,
-                         "several processes: expected device=cpu, found %s",
-                         t->dev->about);
+    if (rc == 0 && t->ranks)
+        rc = check_devices(t, err);
     if (rc < 0 || (rc = trainer_open_feeds(t, err)) < 0 || (rc = build_net(t, err)) < 0)
         return rc;
     return trainer_open_ahead(t, err);
@@ -294,8 +309,8 @@ int trainer_open(struct trainer *t, const char *folder, struct sluice_error *err
         (rc = trainer_distill_begin(t, !folder, err)) < 0 ||
         (rc = place_run(t, folder, err)) < 0 || (rc = trainer_distill_keep(t, err)) < 0)
         return rc;
-    if (t->ranks)
-        spread_weights(t);
+    if (t->ranks && (rc = spread_weights(t, err)) < 0)
+        return rc;
     if (t->cfg->run.profile && (rc = profile_open(&t->profile, t->net, err)) < 0)
         return rc;
     t->schedule = config_schedule(t->cfg, t->steps_per_epoch);

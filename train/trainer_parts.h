@@ -108,7 +108,11 @@ void trainer_close(struct trainer *t);
 /* What was opened, in words, to log and watcher; in trainer_plan.c. */
 void trainer_describe(struct trainer *t);
 
-/* trainer.c's own, for trainer_ahead.c too. */
+/* trainer.c's own, for the other files too. */
+/* Of draws that images of one step have in common with none: each rank has its own. */
+uint64_t trainer_rank_seed(const struct trainer *t);
+/* What rank 0's network has there. */
+int trainer_spread(struct trainer *t, struct tensor *tensor, struct sluice_error *err);
 bool trainer_stopped(const struct trainer *t);
 bool trainer_epoch_done(const struct trainer *t);
 bool trainer_time_to_save(const struct trainer *t);

@@ -46,8 +46,9 @@ void trainer_describe(struct trainer *t)
                 sluice_augment_path(t->train.augment));
     trainer_say(t, "device %s", t->dev->about);
     if (t->ranks)
-        trainer_say(t, "ranks  %d processes, %d images each a step",
-                    ranks_count(t->ranks), t->cfg->training.batch_size);
+        trainer_say(t, "ranks  %d processes, %d images each a step; sums by %s",
+                    ranks_count(t->ranks), t->cfg->training.batch_size,
+                    t->ahead ? ahead_sums(t->ahead) : "MPI");
     if (t->ahead)
         trainer_say(t, "images %s, augmented by it; steps %s",
                     ahead_is_resident(t->ahead) ? "all in the GPU's memory"

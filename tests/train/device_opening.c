@@ -13,12 +13,13 @@ enum { PATIENCE = 20 }; /* seconds, before a failure is called one */
 
 static sem_t begun;
 static int status; /* of opening */
-static int opened, closed;
+static int opened, entered, closed, local;
+static pthread_t asker;
 
 static int fake_open(struct gpu *gpu, char about[80], struct sluice_error *err)
 {
     struct timespec until;
-    (void)gpu;
+    local = gpu->local;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += PATIENCE;
     if (sem_timedwait(&begun, &until) < 0)
@@ -50,8 +51,18 @@ static void fake_release(struct gpu *gpu, void *memory)
     free(memory);
 }
 
+/* Called by whoever asked for the GPU, which another thread has opened. */
+static int fake_enter(struct gpu *gpu, struct sluice_error *err)
+{
+    (void)gpu, (void)err;
+    CHECK(pthread_equal(pthread_self(), asker), "entered by another thread");
+    entered++;
+    return 0;
+}
+
 static const struct gpu_runtime fake = {
     .open = fake_open,
+    .enter = fake_enter,
     .close = fake_close,
     .allocate = fake_allocate,
     .release = fake_release,
@@ -61,7 +72,7 @@ static const struct gpu_runtime fake = {
 static int open_apart(struct device **out, const char *kind, struct sluice_error *err)
 {
     struct device_opening o;
-    device_begin(&o, kind, "auto", 0);
+    device_begin(&o, kind, "auto", 0, 3);
     sem_post(&begun);
     return device_end(out, &o, err);
 }
@@ -70,8 +81,10 @@ static void check_opened(const char *kind)
 {
     struct sluice_error err = { 0 };
     struct device *dev;
-    const int before = closed;
+    const int before = closed, entered_before = entered;
     REQUIRE(open_apart(&dev, kind, &err) == 0, "%s: %s", kind, err.message);
+    CHECK(entered == entered_before + 1, "entered %d times", entered - entered_before);
+    CHECK(local == 3, "opened for process %d", local);
     CHECK(dev->kind == DEVICE_CUDA && strstr(dev->about, "a GPU"), "%s", dev->about);
     device_close(dev);
     CHECK(closed == before + 1, "closed %d times", closed - before);
@@ -106,11 +119,11 @@ static void check_ref(void)
     struct sluice_error err = { 0 };
     struct device_opening o;
     struct device *dev;
-    device_begin(&o, "ref", "auto", 0);
+    device_begin(&o, "ref", "auto", 0, 0);
     REQUIRE(device_end(&dev, &o, &err) == 0 && dev->kind == DEVICE_REF, "%s",
             err.message);
     device_close(dev);
-    device_begin(&o, "ref", "auto", 0);
+    device_begin(&o, "ref", "auto", 0, 0);
     device_drop(&o);
 }
 
@@ -118,7 +131,7 @@ static void check_drop(void)
 {
     const int opened_before = opened, closed_before = closed;
     struct device_opening o;
-    device_begin(&o, "cuda", "auto", 0);
+    device_begin(&o, "cuda", "auto", 0, 0);
     sem_post(&begun);
     device_drop(&o);
     CHECK(opened == opened_before + 1 && closed == closed_before + 1,
@@ -129,6 +142,7 @@ int main(void)
 {
     sem_init(&begun, 0, 0);
     gpu_runtime = &fake;
+    asker = pthread_self();
     check_ref();
     check_opened("cuda");
     check_opened("auto");

@@ -3,6 +3,9 @@
 #ifndef SLUICE_GPU_HOST_H
 #define SLUICE_GPU_HOST_H
 
+#include <pthread.h>
+
+#include "cuda/nccl_sums.h"
 #include "gpu_on_host.h"
 #include "gpu_task.h"
 
@@ -38,7 +41,11 @@ struct lanes {
     long given[GPU_SIGNALS];     /* by the lane: those it has passed */
     int turn;                    /* the lane that goes first */
     bool passed[GPU_MARKS];
-    double stamp[STAMPS]; /* NaN: not passed */
+    double stamp[STAMPS];       /* NaN: not passed */
+    struct nccl *nccl;          /* sums over processes; NULL: there is one */
+    bool stuck;                 /* a sum will never end, */
+    struct sluice_error broken; /* as this happened */
+    pthread_t user;             /* the one thread that may enqueue */
 };
 
 struct host_gpu {
@@ -66,7 +73,7 @@ int memory_pin(struct gpu *gpu, void **out, size_t bytes, struct sluice_error *e
 void memory_unpin(struct gpu *gpu, void *memory);
 size_t memory_left(struct gpu *gpu);
 
-/* gpu_host_lanes.c: the first four are not in the table. */
+/* gpu_host_lanes.c: the first five are not in the table. */
 void lanes_close(struct lanes *l);
 /* Add a task to the lane, or to the graph that is recorded. Returns 0. */
 int lanes_enqueue(struct gpu *gpu, const struct task *task);
@@ -74,6 +81,8 @@ int lanes_enqueue(struct gpu *gpu, const struct task *task);
 void lanes_drain(struct gpu *gpu, int mark);
 /* 0, or SLUICE_EDEVICE if a graph is recorded, when `what` may not be done. */
 int lanes_free_for(struct gpu *gpu, const char *what, struct sluice_error *err);
+/* If a sum is stuck, what NCCL says of it; else 0. */
+int lanes_stuck(struct gpu *gpu, struct sluice_error *err);
 int lanes_wait(struct gpu *gpu, struct sluice_error *err);
 int lanes_signal(struct gpu *gpu, int signal, struct sluice_error *err);
 int lanes_follow(struct gpu *gpu, int signal, struct sluice_error *err);

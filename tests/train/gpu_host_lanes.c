@@ -26,10 +26,17 @@ static void append(struct tasks *list, const struct task *task)
     list->at[list->count++] = *task;
 }
 
+/* Done by all processes together, if none of them is gone. */
+static void sum(struct lanes *l, const struct task *t)
+{
+    l->stuck = nccl_sum(l->nccl, &t->sum, NULL, &l->broken) < 0 ||
+               nccl_check(l->nccl, &l->broken) < 0;
+}
+
 static void perform(struct lanes *l, const struct task *t)
 {
     struct timespec now;
-    gpu_host_count.work += t->what <= PRODUCT;
+    gpu_host_count.work += t->what <= SUM;
     clock_gettime(CLOCK_MONOTONIC, &now);
     if (t->what == MARK)
         l->passed[t->mark] = true;
@@ -37,6 +44,8 @@ static void perform(struct lanes *l, const struct task *t)
         l->stamp[t->mark] = (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
     else if (t->what == SIGNAL)
         l->given[t->mark]++;
+    else if (t->what == SUM)
+        sum(l, t);
     else if (t->what != FOLLOW)
         task_run(t);
 }
@@ -55,7 +64,7 @@ void lanes_drain(struct gpu *gpu, int mark)
     const int first = l->turn++ % GPU_LANES;
     struct task *t = NULL;
     memory_permit(&host(gpu)->memory, true);
-    while (mark < 0 || !l->passed[mark]) {
+    while (!l->stuck && (mark < 0 || !l->passed[mark])) {
         const int lane = (t = runnable(l, first)) ? first : !first;
         if (!t && !(t = runnable(l, lane)))
             break;
@@ -68,13 +77,15 @@ void lanes_drain(struct gpu *gpu, int mark)
     for (int i = 0; i < GPU_LANES; i++)
         if (l->lane[i].done == l->lane[i].tasks.count)
             l->lane[i].done = l->lane[i].tasks.count = 0;
-        else if (mark < 0)
+        else if (mark < 0 && !l->stuck)
             abort(); /* each lane waits for the other */
 }
 
 int lanes_enqueue(struct gpu *gpu, const struct task *task)
 {
     struct lanes *l = lanes(gpu);
+    if (!pthread_equal(pthread_self(), l->user))
+        abort(); /* CUDA would take it for another GPU's */
     struct tasks *to = l->recording ? l->recording : &l->lane[gpu->lane].tasks;
     append(to, task);
     to->at[to->count - 1].when = l->enqueued++;
@@ -96,13 +107,19 @@ int lanes_free_for(struct gpu *gpu, const char *what, struct sluice_error *err)
                : 0;
 }
 
+int lanes_stuck(struct gpu *gpu, struct sluice_error *err)
+{
+    const struct lanes *l = lanes(gpu);
+    return l->stuck ? sluice_fail(err, l->broken.code, "%s", l->broken.message) : 0;
+}
+
 int lanes_wait(struct gpu *gpu, struct sluice_error *err)
 {
     const int rc = lanes_free_for(gpu, "waiting", err);
     gpu_host_count.waits++;
     if (rc == 0)
         lanes_drain(gpu, -1);
-    return rc;
+    return rc < 0 ? rc : lanes_stuck(gpu, err);
 }
 
 int lanes_signal(struct gpu *gpu, int signal, struct sluice_error *err)
@@ -140,7 +157,7 @@ int lanes_passed(struct gpu *gpu, int mark, bool block, struct sluice_error *err
     gpu_host_count.waits += block;
     if (block)
         lanes_drain(gpu, mark);
-    return lanes(gpu)->passed[mark];
+    return lanes(gpu)->passed[mark] ? 1 : lanes_stuck(gpu, err);
 }
 
 int lanes_stamp(struct gpu *gpu, int number, struct sluice_error *err)

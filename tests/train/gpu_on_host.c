@@ -12,6 +12,21 @@ struct gpu_on_host_count gpu_host_count;
 
 static bool guarded, own;
 
+/* As many GPUs as processes, or so many. */
+static void identify(struct gpu *gpu)
+{
+    const char *count = getenv("GPU_ON_HOST_COUNT");
+    const int number = count ? gpu->local % atoi(count) : gpu->local;
+    memset(gpu->identity, 1 + number, sizeof gpu->identity);
+}
+
+static int host_enter(struct gpu *gpu, struct sluice_error *err)
+{
+    (void)err;
+    host(gpu)->lanes.user = pthread_self();
+    return 0;
+}
+
 static int host_open(struct gpu *gpu, char about[80], struct sluice_error *err)
 {
     struct host_gpu *h = calloc(1, sizeof *h);
@@ -19,6 +34,8 @@ static int host_open(struct gpu *gpu, char about[80], struct sluice_error *err)
     if (!h)
         return sluice_fail(err, SLUICE_ENOMEM, "no memory");
     h->lanes.at_once = !guarded;
+    h->lanes.user = pthread_self();
+    identify(gpu);
     snprintf(about, 80, "kernels on the CPU");
     return memory_open(&h->memory, guarded, err);
 }
@@ -28,6 +45,7 @@ static void host_close(struct gpu *gpu)
     struct host_gpu *h = host(gpu);
     memory_close(&h->memory);
     lanes_close(&h->lanes);
+    nccl_close(h->lanes.nccl);
     free(h);
 }
 
@@ -141,8 +159,36 @@ static int host_multiply(struct gpu *gpu, const struct gpu_product *product,
                                               .to = c });
 }
 
+/* NCCL is a library that sums in the host's memory. */
+static int host_sum_open(struct gpu *gpu, char about[40], struct sluice_error *err)
+{
+    const char *path = getenv("GPU_ON_HOST_NCCL");
+    return path ? nccl_open(&host(gpu)->lanes.nccl, path, about, err)
+                : sluice_fail(err, SLUICE_EUNBUILT, "NCCL: none on the CPU");
+}
+
+static int host_sum_id(struct gpu *gpu, unsigned char id[GPU_SUM_ID],
+                       struct sluice_error *err)
+{
+    return nccl_id(host(gpu)->lanes.nccl, id, err);
+}
+
+static int host_sum_join(struct gpu *gpu, const unsigned char id[GPU_SUM_ID], int self,
+                         int count, struct sluice_error *err)
+{
+    return nccl_join(host(gpu)->lanes.nccl, id, self, count, err);
+}
+
+static int host_sum(struct gpu *gpu, const struct gpu_sum *sum,
+                    struct sluice_error *err)
+{
+    (void)err;
+    return lanes_enqueue(gpu, &(struct task){ .what = SUM, .sum = *sum });
+}
+
 static const struct gpu_runtime host_runtime = {
     .open = host_open,
+    .enter = host_enter,
     .close = host_close,
     .allocate = memory_allocate,
     .release = memory_release,
@@ -170,6 +216,10 @@ static const struct gpu_runtime host_runtime = {
     .layer_data = host_layer_data,
     .layer_weight = host_layer_weight,
     .multiply = host_multiply,
+    .sum_open = host_sum_open,
+    .sum_id = host_sum_id,
+    .sum_join = host_sum_join,
+    .sum = host_sum,
 };
 
 void gpu_on_host(bool guard_memory)

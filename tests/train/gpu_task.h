@@ -21,6 +21,7 @@ struct task {
         DATA,
         WEIGHT,
         PRODUCT,
+        SUM,
         MARK,
         STAMP,
         SIGNAL,
@@ -36,6 +37,7 @@ struct task {
     long awaited; /* FOLLOW: how many such signals must have been given */
     const struct gpu_layer *layer;
     struct gpu_product product;
+    struct gpu_sum sum;
     const struct sluice_augment *aug;
     struct sluice_augment_gpu_batch batch;
     _Alignas(16) unsigned char args[ARGS_MOST];

@@ -7,6 +7,7 @@
 #include "ahead.h"
 #include "gpu.h"
 #include "stage.h"
+#include "team.h"
 
 enum {
     SLOTS = GPU_MARKS < GPU_RESULTS ? GPU_MARKS : GPU_RESULTS,
@@ -21,17 +22,21 @@ struct slot {
     struct gpu_result *result;
 };
 
+/* A step, or what of it lies before and behind sums that no graph can hold. */
+enum { PARTS = 2 };
+
 struct recorded {
-    uint64_t plan;           /* of the network; 0: unused */
-    int trainable;           /* parameters: what is frozen changes the launches */
-    struct gpu_graph *graph; /* NULL: ran once, to be recorded next */
+    uint64_t plan; /* of the network; 0: unused */
+    int trainable; /* parameters: what is frozen changes the launches */
+    struct gpu_graph *graph[PARTS]; /* NULL: ran once, to be recorded next */
 };
 
 struct ahead {
     struct ahead_options o;
     struct gpu *gpu;
     struct stage stage;
-    int heads; /* of the network */
+    struct team *team; /* NULL: one process */
+    int heads;         /* of the network */
     struct slot slot[SLOTS];
     int slots;    /* in use: steps ahead */
     void *pinned; /* what the slots point to */
@@ -95,6 +100,8 @@ int ahead_open(struct ahead **out, const struct ahead_options *options,
     int rc = stage_open(&a->stage, options->resident, err);
     if (rc == 0)
         rc = open_slots(a, err);
+    if (rc == 0)
+        rc = team_open(&a->team, options->net, options->ranks, err);
     if (rc < 0) {
         ahead_close(a);
         return rc;
@@ -115,6 +122,13 @@ static void release_batch(const struct ahead *a, struct slot *slot)
     slot->batch.streamed = NULL;
 }
 
+static void free_graphs(const struct ahead *a, struct recorded *r)
+{
+    for (int i = 0; i < PARTS; i++)
+        a->gpu->run->graph_free(a->gpu, r->graph[i]);
+    memset(r->graph, 0, sizeof r->graph);
+}
+
 void ahead_close(struct ahead *a)
 {
     if (!a)
@@ -125,7 +139,8 @@ void ahead_close(struct ahead *a)
         release_batch(a, oldest(a));
     run->unpin(a->gpu, a->pinned);
     for (int i = 0; i < GRAPHS; i++)
-        run->graph_free(a->gpu, a->recorded[i].graph);
+        free_graphs(a, &a->recorded[i]);
+    team_close(a->team);
     stage_close(&a->stage);
     free(a);
 }
@@ -138,6 +153,11 @@ bool ahead_is_resident(const struct ahead *a)
 int ahead_own_directions(const struct ahead *a)
 {
     return a->gpu->own_directions;
+}
+
+const char *ahead_sums(const struct ahead *a)
+{
+    return a->team ? team_about(a->team) : NULL;
 }
 
 int ahead_count(const struct ahead *a)
@@ -160,22 +180,45 @@ static int forward_backward(struct ahead *a, struct sluice_error *err)
     return rc < 0 ? rc : net_backward(a->o.net, &pass, err);
 }
 
-/* What a graph holds. */
-static int compute(struct ahead *a, struct sluice_error *err)
+/* Up to the sums over processes, */
+static int before_sums(struct ahead *a, struct sluice_error *err)
 {
     const int rc = forward_backward(a, err);
+    return rc < 0 || !a->team ? rc : team_weigh(a->team, err);
+}
+
+/* these, */
+static int sums(struct ahead *a, struct sluice_error *err)
+{
+    return a->team ? team_sum(a->team, err) : 0;
+}
+
+/* and from them on. */
+static int behind_sums(struct ahead *a, struct sluice_error *err)
+{
+    const int rc = a->team ? team_take(a->team, err) : 0;
     return rc < 0 ? rc : optim_cuda_update(a->o.opt, err);
+}
+
+static int compute(struct ahead *a, struct sluice_error *err)
+{
+    int rc = before_sums(a, err);
+    if (rc == 0)
+        rc = sums(a, err);
+    return rc < 0 ? rc : behind_sums(a, err);
 }
 
 /* The same, and how long the update takes; operators are timed by the net. */
 static int compute_timed(struct ahead *a, double *seconds, struct sluice_error *err)
 {
     const struct gpu_runtime *run = a->gpu->run;
-    int rc = forward_backward(a, err);
+    int rc = before_sums(a, err);
+    if (rc == 0)
+        rc = sums(a, err);
     if (rc == 0)
         rc = run->stamp(a->gpu, 0, err);
     if (rc == 0)
-        rc = optim_cuda_update(a->o.opt, err);
+        rc = behind_sums(a, err);
     if (rc == 0)
         rc = run->stamp(a->gpu, 1, err);
     if (rc == 0)
@@ -191,47 +234,102 @@ static int trainable(struct net *net)
     return n;
 }
 
-static int record(struct ahead *a, struct recorded *r, struct sluice_error *err)
+typedef int part(struct ahead *a, struct sluice_error *err);
+
+static int record(struct ahead *a, part *work, struct gpu_graph **out,
+                  struct sluice_error *err)
 {
     int rc = a->gpu->run->record_begin(a->gpu, err);
     if (rc < 0)
         return rc;
-    rc = compute(a, err);
-    const int ended = a->gpu->run->record_end(a->gpu, &r->graph, rc < 0 ? NULL : err);
+    rc = work(a, err);
+    const int ended = a->gpu->run->record_end(a->gpu, out, rc < 0 ? NULL : err);
     return rc < 0 ? rc : ended;
 }
 
-/* The first time directly, as libraries load their code when it is first used; then as
- * a graph. */
-static int run_step(struct ahead *a, struct sluice_error *err)
+static bool in_parts(const struct ahead *a)
+{
+    return a->team && !team_records(a->team);
+}
+
+static int record_parts(struct ahead *a, struct recorded *r, struct sluice_error *err)
+{
+    if (!in_parts(a))
+        return record(a, compute, &r->graph[0], err);
+    const int rc = record(a, before_sums, &r->graph[0], err);
+    return rc < 0 ? rc : record(a, behind_sums, &r->graph[1], err);
+}
+
+static int replay_parts(struct ahead *a, const struct recorded *r,
+                        struct sluice_error *err)
+{
+    const struct gpu_runtime *run = a->gpu->run;
+    int rc = run->replay(a->gpu, r->graph[0], err);
+    if (rc < 0 || !in_parts(a))
+        return rc;
+    rc = team_sum(a->team, err);
+    return rc < 0 ? rc : run->replay(a->gpu, r->graph[1], err);
+}
+
+/* The place of this batch size; where it has none, that of the oldest graph, which is
+ * *fresh then. */
+static struct recorded *find_recorded(struct ahead *a, bool *fresh)
 {
     const uint64_t plan = net_plan(a->o.net);
     const int count = trainable(a->o.net);
     struct recorded *r = a->recorded;
     while (r < a->recorded + GRAPHS && (r->plan != plan || r->trainable != count))
         r++;
-    if (r == a->recorded + GRAPHS) {
-        r = &a->recorded[a->oldest];
+    *fresh = r == a->recorded + GRAPHS;
+    return *fresh ? &a->recorded[a->oldest] : r;
+}
+
+/* Its graphs go when no step runs as one of them. */
+static int clear(struct ahead *a, struct recorded *r, struct sluice_error *err)
+{
+    const int rc = r->graph[0] ? a->gpu->run->wait(a->gpu, err) : 0;
+    if (rc < 0)
+        return rc;
+    free_graphs(a, r);
+    *r = (struct recorded){ .plan = net_plan(a->o.net),
+                            .trainable = trainable(a->o.net) };
+    return 0;
+}
+
+static enum team_way find_way(struct ahead *a)
+{
+    bool fresh;
+    const struct recorded *r = find_recorded(a, &fresh);
+    return fresh ? TEAM_DIRECT : r->graph[0] ? TEAM_REPLAY : TEAM_RECORD;
+}
+
+/* The first time directly, as libraries load their code when it is first used; then as
+ * a graph. */
+static int run_step(struct ahead *a, enum team_way way, struct sluice_error *err)
+{
+    bool fresh;
+    struct recorded *r = find_recorded(a, &fresh);
+    int rc = 0;
+    if (fresh)
         a->oldest = (a->oldest + 1) % GRAPHS;
-        int rc = r->graph ? a->gpu->run->wait(a->gpu, err) : 0;
-        if (rc < 0)
-            return rc;
-        a->gpu->run->graph_free(a->gpu, r->graph);
-        *r = (struct recorded){ .plan = plan, .trainable = count };
+    if (fresh || way == TEAM_RECORD)
+        rc = clear(a, r, err);
+    if (rc == 0 && way == TEAM_DIRECT)
         return compute(a, err);
-    }
-    if (!r->graph) {
-        const int rc = record(a, r, err);
-        if (rc < 0)
-            return rc;
-    }
-    return a->gpu->run->replay(a->gpu, r->graph, err);
+    if (rc == 0 && way == TEAM_RECORD)
+        rc = record_parts(a, r, err);
+    return rc < 0 ? rc : replay_parts(a, r, err);
 }
 
 static int do_step(struct ahead *a, const struct ahead_step *step, int slot,
                    struct sluice_error *err)
 {
-    struct gpu_step value = { .seed = a->o.seed, .step = step->step, .slot = slot };
+    struct gpu_step value = {
+        .seed = a->o.seed, .step = step->step, .slot = slot, .share = 1
+    };
+    enum team_way way = find_way(a);
+    if (a->team)
+        value.share = team_begin(a->team, &a->slot[slot].done.images, &way);
     int rc = optim_cuda_begin(a->o.opt, step->now.lr, step->now.momentum, &value, err);
     const struct step_args args = { a->gpu->step, value };
     if (rc == 0)
@@ -241,7 +339,7 @@ static int do_step(struct ahead *a, const struct ahead_step *step, int slot,
     a->gpu->stepping = true;
     net_params_changed(a->o.net); /* weights are packed anew, in graphs, too */
     rc = a->o.timed ? compute_timed(a, &a->slot[slot].done.optimizer, err)
-                    : run_step(a, err);
+                    : run_step(a, way, err);
     a->gpu->stepping = false;
     if (rc == 0)
         optim_cuda_end(a->o.opt);

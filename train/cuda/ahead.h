@@ -15,6 +15,7 @@
 
 #include "../data_info.h"
 #include "../optim.h"
+#include "../ranks.h"
 #include "../schedule.h"
 
 struct ahead;
@@ -26,8 +27,9 @@ struct ahead_options {
     const struct data_info *info;
     int batch_size; /* the largest */
     uint64_t seed;
-    bool resident; /* copy the set to the GPU */
-    bool timed;    /* no graphs: the net's operators and the update are timed */
+    bool resident;       /* copy the set to the GPU */
+    bool timed;          /* no graphs: the net's operators and the update are timed */
+    struct ranks *ranks; /* NULL: one process. Else all push the same steps */
 };
 
 struct ahead_step {
@@ -42,7 +44,7 @@ struct ahead_step {
 
 struct ahead_done {
     struct head_loss head[PASS_HEADS];
-    double loss;    /* may be NaN */
+    double loss;    /* may be NaN; of the images of all processes, as all here */
     double correct; /* of mixed images, the shares that were right */
     int images;
     struct schedule_value now;
@@ -59,9 +61,12 @@ void ahead_close(struct ahead *a); /* waits, releases batches; NULL is fine */
 bool ahead_is_resident(const struct ahead *a);
 /* Directions of convolutions that the library has no algorithm for. */
 int ahead_own_directions(const struct ahead *a);
+/* How several processes sum: team.h; NULL: there is one. */
+const char *ahead_sums(const struct ahead *a);
 bool ahead_full(const struct ahead *a);
 int ahead_count(const struct ahead *a); /* steps pushed and not pulled */
 
+/* With several processes, returns when all have pushed it. */
 int ahead_push(struct ahead *a, const struct ahead_step *step,
                struct sluice_error *err);
 /* The oldest step's results: 1, or 0 if there are none yet and `block` is false, or

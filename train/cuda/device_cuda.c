@@ -95,6 +95,7 @@ static int cuda_open(struct device *dev, const char *precision,
     if (!gpu)
         return sluice_fail(err, SLUICE_ENOMEM, "device cuda: no memory");
     gpu->run = gpu_runtime;
+    gpu->local = dev->local;
     int rc = choose_precision(dev, gpu, precision, err);
     if (rc == 0)
         rc = gpu->run->open(gpu, about, err);
@@ -114,4 +115,11 @@ static int cuda_open(struct device *dev, const char *precision,
     return 0;
 }
 
-const struct device_def device_cuda = { "cuda", cuda_open, cuda_close };
+static int cuda_enter(struct device *dev, struct sluice_error *err)
+{
+    return gpu_of(dev)->run->enter(gpu_of(dev), err);
+}
+
+const struct device_def device_cuda = {
+    .name = "cuda", .open = cuda_open, .close = cuda_close, .enter = cuda_enter
+};

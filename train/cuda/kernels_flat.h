@@ -67,6 +67,7 @@ struct adam_bias {
 /* What a step reads anew although its launches are recorded once. */
 struct gpu_step {
     uint64_t seed, step;    /* of draws */
+    double share;           /* of the images of all processes, those of this one */
     float lr, momentum;     /* of the optimizer */
     float step_size, root2; /* adam's, if no update was skipped; */
     struct adam_bias bias;  /* what they are made of, if some may have been */

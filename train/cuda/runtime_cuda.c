@@ -1,6 +1,7 @@
 /* runtime_cuda.c -- gpu.h's table on CUDA. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "layer_own.h"
 #include "runtime_cuda.h"
@@ -26,22 +27,63 @@ static int no_gpu(cudaError_t status, struct sluice_error *err)
         needs / 1000, needs % 1000 / 10, has / 1000, has % 1000 / 10);
 }
 
-static int find_gpu(char about[80], struct sluice_error *err)
+/* The GPU of this process, used by the calling thread from now on. */
+static int find_gpu(struct gpu *gpu, char about[80], struct sluice_error *err)
 {
     struct cudaDeviceProp prop;
     int count = 0;
     const cudaError_t status = cudaGetDeviceCount(&count);
     if (status != cudaSuccess || !count)
         return no_gpu(status, err);
-    CUDA_TRY(err, cudaGetDeviceProperties(&prop, 0));
+    const int number = gpu->local % count;
+    CUDA_TRY(err, cudaGetDeviceProperties(&prop, number));
     if (prop.major * 10 + prop.minor < OLDEST)
         return sluice_fail(
             err, SLUICE_EUNBUILT,
             "device cuda: %s has compute capability %d.%d, expected %d.%d "
             "or later",
             prop.name, prop.major, prop.minor, OLDEST / 10, OLDEST % 10);
+    CUDA_TRY(err, cudaSetDevice(number));
+    memcpy(gpu->identity, prop.uuid.bytes, GPU_IDENTITY);
     snprintf(about, 80, "%.40s, cuDNN %zu", prop.name, cudnnGetVersion());
-    return 0;
+    return number;
+}
+
+/* A point in a lane, or its end. */
+struct awaited {
+    cudaEvent_t event; /* NULL: the end of */
+    cudaStream_t stream;
+    struct sluice_error *err;
+};
+
+/* 1, 0: not yet, or an error. */
+static int has_passed(void *ctx)
+{
+    const struct awaited *a = ctx;
+    const cudaError_t status =
+        a->event ? cudaEventQuery(a->event) : cudaStreamQuery(a->stream);
+    if (status == cudaErrorNotReady) {
+        (void)cudaGetLastError(); /* or the next launch might take it for its own */
+        return 0;
+    }
+    CUDA_TRY(a->err, status);
+    return 1;
+}
+
+/* Where other processes take part, they are looked after meanwhile. */
+static int wait_for_lanes(const struct cuda *c, struct sluice_error *err)
+{
+    int rc = 0;
+    for (int i = 0; i < GPU_LANES && rc >= 0; i++) {
+        struct awaited end = { .stream = c->stream[i], .err = err };
+        if (!end.stream)
+            continue;
+        if (c->nccl)
+            rc = nccl_await(c->nccl, has_passed, &end, err);
+        else
+            CUDA_TRY(err, cudaStreamSynchronize(end.stream));
+    }
+    return rc < 0 ? rc : 0;
 }
 
 static int open_parts(struct cuda *c, struct sluice_error *err)
@@ -61,9 +103,8 @@ static int open_parts(struct cuda *c, struct sluice_error *err)
 static void cuda_close(struct gpu *gpu)
 {
     struct cuda *c = cuda_of(gpu);
-    for (int i = 0; i < GPU_LANES; i++)
-        if (c->stream[i])
-            cudaStreamSynchronize(c->stream[i]);
+    (void)wait_for_lanes(c, NULL);
+    nccl_close(c->nccl);
     if (c->cudnn)
         cudnnDestroy(c->cudnn);
     if (c->lt)
@@ -87,16 +128,23 @@ static void cuda_close(struct gpu *gpu)
 
 static int cuda_open(struct gpu *gpu, char about[80], struct sluice_error *err)
 {
-    int rc = find_gpu(about, err);
-    if (rc < 0)
-        return rc;
+    const int number = find_gpu(gpu, about, err);
+    if (number < 0)
+        return number;
     gpu->impl = calloc(1, sizeof(struct cuda));
     if (!gpu->impl)
         return sluice_fail(err, SLUICE_ENOMEM, "device cuda: no memory");
-    rc = open_parts(gpu->impl, err);
+    cuda_of(gpu)->number = number;
+    const int rc = open_parts(gpu->impl, err);
     if (rc < 0)
         cuda_close(gpu);
     return rc;
+}
+
+static int cuda_enter(struct gpu *gpu, struct sluice_error *err)
+{
+    CUDA_TRY(err, cudaSetDevice(cuda_of(gpu)->number));
+    return 0;
 }
 
 static int cuda_allocate(struct gpu *gpu, void **out, size_t bytes,
@@ -120,18 +168,18 @@ static void cuda_release(struct gpu *gpu, void *memory)
     cudaFree(memory); /* waits for what uses it */
 }
 
+/* A loader's threads ask for it, too. */
 static int cuda_pin(struct gpu *gpu, void **out, size_t bytes, struct sluice_error *err)
 {
-    (void)gpu;
     *out = NULL;
+    CUDA_TRY(err, cudaSetDevice(cuda_of(gpu)->number));
     CUDA_TRY(err, cudaHostAlloc(out, bytes ? bytes : 1, cudaHostAllocDefault));
     return 0;
 }
 
 static void cuda_unpin(struct gpu *gpu, void *memory)
 {
-    (void)gpu;
-    if (memory)
+    if (memory && cudaSetDevice(cuda_of(gpu)->number) == cudaSuccess)
         cudaFreeHost(memory);
 }
 
@@ -178,9 +226,7 @@ static int cuda_augment(struct gpu *gpu, const struct sluice_augment *aug,
 
 static int cuda_wait(struct gpu *gpu, struct sluice_error *err)
 {
-    for (int i = 0; i < GPU_LANES; i++)
-        CUDA_TRY(err, cudaStreamSynchronize(cuda_of(gpu)->stream[i]));
-    return 0;
+    return wait_for_lanes(cuda_of(gpu), err);
 }
 
 static int cuda_signal(struct gpu *gpu, int signal, struct sluice_error *err)
@@ -203,18 +249,14 @@ static int cuda_mark(struct gpu *gpu, int mark, struct sluice_error *err)
 
 static int cuda_passed(struct gpu *gpu, int mark, bool block, struct sluice_error *err)
 {
-    cudaEvent_t event = cuda_of(gpu)->mark[mark];
-    if (block) {
-        CUDA_TRY(err, cudaEventSynchronize(event));
-        return 1;
-    }
-    const cudaError_t status = cudaEventQuery(event);
-    if (status == cudaErrorNotReady) {
-        (void)cudaGetLastError(); /* or the next launch might take it for its own */
-        return 0;
-    }
-    CUDA_TRY(err, status);
-    return 1;
+    const struct cuda *c = cuda_of(gpu);
+    struct awaited point = { .event = c->mark[mark], .err = err };
+    if (block && c->nccl)
+        return nccl_await(c->nccl, has_passed, &point, err);
+    if (block)
+        CUDA_TRY(err, cudaEventSynchronize(point.event));
+    const int rc = has_passed(&point);
+    return rc || !c->nccl ? rc : nccl_check(c->nccl, err);
 }
 
 static int need_stamps(struct cuda *c, int count, struct sluice_error *err)
@@ -367,8 +409,32 @@ static int multiply(struct gpu *gpu, const struct gpu_product *product, const fl
     return lt_multiply(cuda_of(gpu), product, a, b, from, c, err);
 }
 
+static int cuda_sum_open(struct gpu *gpu, char about[40], struct sluice_error *err)
+{
+    return nccl_open(&cuda_of(gpu)->nccl, NULL, about, err);
+}
+
+static int cuda_sum_id(struct gpu *gpu, unsigned char id[GPU_SUM_ID],
+                       struct sluice_error *err)
+{
+    return nccl_id(cuda_of(gpu)->nccl, id, err);
+}
+
+static int cuda_sum_join(struct gpu *gpu, const unsigned char id[GPU_SUM_ID], int self,
+                         int count, struct sluice_error *err)
+{
+    return nccl_join(cuda_of(gpu)->nccl, id, self, count, err);
+}
+
+static int cuda_sum(struct gpu *gpu, const struct gpu_sum *sum,
+                    struct sluice_error *err)
+{
+    return nccl_sum(cuda_of(gpu)->nccl, sum, cuda_lane(gpu), err);
+}
+
 const struct gpu_runtime gpu_runtime_cuda = {
     .open = cuda_open,
+    .enter = cuda_enter,
     .close = cuda_close,
     .allocate = cuda_allocate,
     .release = cuda_release,
@@ -396,4 +462,8 @@ const struct gpu_runtime gpu_runtime_cuda = {
     .layer_data = layer_data,
     .layer_weight = layer_weight,
     .multiply = multiply,
+    .sum_open = cuda_sum_open,
+    .sum_id = cuda_sum_id,
+    .sum_join = cuda_sum_join,
+    .sum = cuda_sum,
 };

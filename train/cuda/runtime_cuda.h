@@ -7,6 +7,7 @@
 #include <cudnn.h>
 
 #include "gpu.h"
+#include "nccl_sums.h"
 
 enum {
     WORKSPACE = 256 << 20, /* bytes that the libraries may use, one call at a time */
@@ -37,6 +38,8 @@ enum {
     } while (0)
 
 struct cuda {
+    int number;        /* of the GPU */
+    struct nccl *nccl; /* NULL: one process */
     cudaStream_t stream[GPU_LANES];
     cudaEvent_t signal[GPU_SIGNALS];
     cudaEvent_t mark[GPU_MARKS];

@@ -148,7 +148,7 @@ def make(name, stem, width):
 
 
 def main():
-    name, batch, steps, threads, stem, width = sys.argv[1:7]
+    name, batch, steps, threads, stem, width, precision = sys.argv[1:8]
     batch = int(batch)
     torch.set_num_threads(int(threads))
     torch.manual_seed(0)
@@ -161,7 +161,7 @@ def main():
     for _ in range(int(steps) + 2):
         begin = time.perf_counter()
         optimizer.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision != "f32"):
             logits = net(x)
         F.cross_entropy(logits.float(), labels, label_smoothing=0.1).backward()
         optimizer.step()

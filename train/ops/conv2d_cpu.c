@@ -10,15 +10,18 @@
 #include "conv_few.h"
 #include "conv_skip.h"
 #include "conv_wino.h"
+#include "conv_wino4.h"
 #include "fusion.h"
 #include "layer_onednn.h"
 
-/* One of amx, wino and layer does the work, the others are NULL. In front of `layer`,
- * `few` may do the forward pass in its place, or `skip` copy the pixels that it reads.
+/* One of amx, wino, wino4 and layer does the work, the others are NULL. In front of
+ * `layer`, `few` may do the forward pass in its place, or `skip` copy the pixels that
+ * it reads.
  */
 struct state {
     struct conv_amx *amx;
     struct conv_wino *wino;
+    struct conv_wino4 *wino4;
     struct conv_few *few;
     struct conv_skip *skip;
     struct onednn_layer *layer;
@@ -50,6 +53,7 @@ static void release(struct op *op)
         return;
     conv_amx_free(s->amx);
     conv_wino_free(s->wino);
+    conv_wino4_free(s->wino4);
     conv_few_free(s->few);
     conv_skip_free(s->skip);
     onednn_layer_free(s->layer);
@@ -80,6 +84,8 @@ static int plan_parts(struct op *op, struct device *dev, struct state *s,
         return conv_amx_create(&s->amx, dev, &shape, pooled, op->measures, err);
     if (pooled || conv_wino_fits(dev, &shape, false))
         return conv_wino_create(&s->wino, dev, &shape, pooled, err);
+    if (conv_wino4_fits(dev, &shape))
+        return conv_wino4_create(&s->wino4, dev, &shape, err);
     int rc = conv_few_fits(&shape) ? conv_few_create(&s->few, &shape, err) : 0;
     if (rc == 0 && conv_skip_fits(&shape))
         rc = conv_skip_create(&s->skip, &shape, err);
@@ -117,6 +123,8 @@ static int forward(struct op *op, struct device *dev, struct pass *pass,
         conv_amx_forward(s->amx, dev, x, weight, bias, pass->training, y);
     else if (s->wino)
         conv_wino_forward(s->wino, dev, x, weight, y);
+    else if (s->wino4)
+        conv_wino4_forward(s->wino4, dev, x, weight, y);
     else
         return onednn_layer_forward(s->layer,
                                     s->skip ? conv_skip_take(s->skip, dev, x) : x,
@@ -148,10 +156,14 @@ static void own_backward(const struct op *op, struct device *dev, const void *dy
     const struct tensor *x = op->in[0], *weight = op->param[0];
     if (x->grad && s->wino)
         conv_wino_backward_data(s->wino, dev, dy, weight->data, x->grad);
+    else if (x->grad && s->wino4)
+        conv_wino4_backward_data(s->wino4, dev, dy, weight->data, x->grad);
     else if (x->grad)
         conv_amx_backward_data(s->amx, dev, dy, weight->data, x->grad);
     if (weight->grad && s->wino)
         conv_wino_backward_weight(s->wino, dev, x->data, dy, weight->grad);
+    else if (weight->grad && s->wino4)
+        conv_wino4_backward_weight(s->wino4, dev, x->data, dy, weight->grad);
     else if (weight->grad)
         conv_amx_backward_weight(s->amx, dev, x->data, dy, weight->grad);
 }

@@ -1,0 +1,44 @@
+/* conv_wino4.h -- 3x3 convolutions in f32 by Winograd's minimal filtering F(4x4, 3x3):
+ * sixteen results of a tile of 6 x 6 pixels with 36 multiplications instead of 144.
+ *
+ *     y = A' [(G w G') . (B' x B)] A         forward, and backward to the input
+ *     dw = G' [(A dy A') . (B' x B)] G       backward to the weight
+ *
+ * A. Lavin, S. Gray: Fast Algorithms for Convolutional Neural Networks, 2015; "." is a
+ * product of matrices (tiles x channels, channels x channels) for each of the 36
+ * places. The transforms' factors (up to 8, down to 1/24) cost accuracy: results are
+ * off by some 1e-6 (root mean square) of their size, direct ones by 2e-7.
+ *
+ *   gather   a thread transforms some tiles, multiplies 32 channels of the result at a
+ *            time, and transforms these back.
+ *   weigh    the threads transform some tiles, and then each adds products for some of
+ *            the places: no sum has more than one thread, so their order is that of the
+ *            tiles.
+ */
+#ifndef SLUICE_CONV_WINO4_H
+#define SLUICE_CONV_WINO4_H
+
+#include <stdbool.h>
+
+#include "../device_cpu.h"
+#include "../device_onednn.h"
+
+struct conv_wino4;
+
+/* Can this shape be done so, and is it worth it? The environment's SLUICE_WINOGRAD=off
+ * says no. */
+bool conv_wino4_fits(const struct device *dev, const struct onednn_shape *shape);
+
+int conv_wino4_create(struct conv_wino4 **out, struct device *dev,
+                      const struct onednn_shape *shape, struct sluice_error *err);
+void conv_wino4_free(struct conv_wino4 *conv); /* NULL is fine */
+
+/* As conv2d's; without a bias. */
+void conv_wino4_forward(const struct conv_wino4 *conv, struct device *dev,
+                        const float *x, const float *weight, float *y);
+void conv_wino4_backward_data(const struct conv_wino4 *conv, struct device *dev,
+                              const float *dy, const float *weight, float *dx);
+void conv_wino4_backward_weight(const struct conv_wino4 *conv, struct device *dev,
+                                const float *x, const float *dy, float *dweight);
+
+#endif

@@ -11,7 +11,7 @@
 
 static const struct onednn_shape shapes[] = {
     { .n = 3, .h = 8, .w = 8, .c = 32, .k = 64, .pad = 1 },
-    { .n = 2, .h = 7, .w = 9, .c = 64, .k = 32, .pad = 1 },
+    { .n = 2, .h = 7, .w = 9, .c = 64, .k = 32, .pad = 1, .bias = true },
     { .n = 1, .h = 5, .w = 3, .c = 96, .k = 96, .pad = 1 },
     { .n = 7, .h = 8, .w = 6, .c = 32, .k = 32, .pad = 0 },
     { .n = 65, .h = 4, .w = 4, .c = 160, .k = 32, .pad = 1 },
@@ -21,7 +21,7 @@ static const struct onednn_shape shapes[] = {
 struct rig {
     struct onednn_shape s;
     size_t nx, ny, nw;
-    float *x, *dy, *y, *dx, *w, *dw;
+    float *x, *dy, *y, *dx, *w, *dw, *bias;
     double *want_y, *want_dx, *want_dw;
 };
 
@@ -89,6 +89,7 @@ static void open_rig(struct rig *r, const struct onednn_shape *shape)
     r->x = take_noise(r->nx);
     r->dy = take_noise(r->ny);
     r->w = take_noise(r->nw);
+    r->bias = s->bias ? take_noise((size_t)s->k) : NULL;
     r->dx = take(r->nx, sizeof *r->dx);
     r->y = take(r->ny, sizeof *r->y);
     r->dw = take(r->nw, sizeof *r->dw);
@@ -96,12 +97,15 @@ static void open_rig(struct rig *r, const struct onednn_shape *shape)
     r->want_dx = take(r->nx, sizeof *r->want_dx);
     r->want_dw = take(r->nw, sizeof *r->want_dw);
     compute(r);
+    if (s->bias)
+        for (size_t i = 0; i < r->ny; i++)
+            r->want_y[i] += (double)r->bias[i % (size_t)s->k];
 }
 
 static void close_rig(struct rig *r)
 {
-    void *const all[] = { r->x,  r->dx,     r->y,       r->dy,     r->w,
-                          r->dw, r->want_y, r->want_dx, r->want_dw };
+    void *const all[] = { r->x,  r->dx,     r->y,       r->dy,      r->w,
+                          r->dw, r->want_y, r->want_dx, r->want_dw, r->bias };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free(all[i]);
 }
@@ -117,7 +121,7 @@ static void run(struct rig *r, int threads)
     memset(r->y, 0xff, r->ny * sizeof *r->y);
     memset(r->dx, 0xff, r->nx * sizeof *r->dx);
     memset(r->dw, 0xff, r->nw * sizeof *r->dw);
-    conv_wino4_forward(conv, dev, r->x, r->w, r->y);
+    conv_wino4_forward(conv, dev, r->x, r->w, r->bias, r->y);
     conv_wino4_backward_data(conv, dev, r->dy, r->w, r->dx);
     conv_wino4_backward_weight(conv, dev, r->x, r->dy, r->dw);
     conv_wino4_free(conv);

@@ -181,6 +181,7 @@ static const struct op_case cases[] = {
     { "batch long",   17, 11,  9, 512, { .out_channels = 40, .kernel = 1, .stride = 1, .pad = 0 } },
     { "batch 7x7 s2", 18,  9,  9, 16, { .out_channels = 24, .kernel = 7, .stride = 2, .pad = 3 } },
     { "batch 17x17",  16, 17, 18, 16, { .out_channels = 16, .kernel = 17, .stride = 1, .pad = 0 } },
+    { "4x4 tiles",    64,  4,  4, 32, { .out_channels = 32, .kernel = 3, .stride = 1, .pad = 1, .bias = true } },
     { "many images", 330,  3,  2, 16, { .out_channels = 24, .kernel = 3, .stride = 1, .pad = 1 } },
     { "7x7 map",       3,  7,  7, 64, { .out_channels = 64, .kernel = 3, .stride = 1, .pad = 1 } },
     { 0 },

@@ -1,5 +1,6 @@
 /* conv2d_cpu.c -- convolution on device cpu: by the tiles' own kernels, by Winograd's
- * or by oneDNN, whichever is the fastest. The first two also do a max pool behind it.
+ * in bf16 or in f32, or by oneDNN, whichever is the fastest. The first two also do a
+ * max pool behind it.
  */
 #include <limits.h>
 #include <stdlib.h>
@@ -124,7 +125,7 @@ static int forward(struct op *op, struct device *dev, struct pass *pass,
     else if (s->wino)
         conv_wino_forward(s->wino, dev, x, weight, y);
     else if (s->wino4)
-        conv_wino4_forward(s->wino4, dev, x, weight, y);
+        conv_wino4_forward(s->wino4, dev, x, weight, bias, y);
     else
         return onednn_layer_forward(s->layer,
                                     s->skip ? conv_skip_take(s->skip, dev, x) : x,

@@ -12,8 +12,8 @@ enum {
     UNIT_LEAST = 48,        /* tiles: weights are read once for so many */
     UNIT_MOST = 192,
     STEP = 12,            /* tiles: what gather multiplies at a time */
-    WEIGH_MUCH = 8 << 20, /* bytes of transformed tiles */
-    WEIGH_LEAST = 128,
+    WEIGH_MUCH = 4 << 20, /* bytes of transformed tiles */
+    WEIGH_LEAST = 96,
     WEIGH_MOST = 512,
     SPARE = 16, /* elements between places, so that they meet different cache sets */
 };
@@ -49,8 +49,8 @@ static bool saves_half(const struct wino4_map *m)
 
 bool conv_wino4_fits(const struct device *dev, const struct onednn_shape *s)
 {
-    if (s->dtype != SLUICE_F32 || s->bias || s->kernel != 3 || s->stride != 1 ||
-        s->pad > 1 || !cpu_of(dev)->winograd)
+    if (s->dtype != SLUICE_F32 || s->kernel != 3 || s->stride != 1 || s->pad > 1 ||
+        !cpu_of(dev)->winograd)
         return false;
     const struct wino4_map m = map_of(s, true);
     return s->c % WINO4_BLOCK == 0 && s->k % WINO4_BLOCK == 0 &&
@@ -187,7 +187,7 @@ struct gather {
     const struct wino4_map *map;
     const struct device *dev;
     const struct kernels *kernels;
-    const float *source, *weight;
+    const float *source, *weight, *bias;
     float *dest;
     int unit;
 };
@@ -215,34 +215,42 @@ static void gather_units(void *arg, size_t first, size_t last)
                                   count, sums + i * right.place);
             for (int t = 0; t < count; t++)
                 k->wino4_fold(m, sums + t * WINO4_BLOCK, right.place, begin + t, block,
-                              g->dest);
+                              g->bias, g->dest);
         }
     }
 }
 
+/* bias NULL: none; weights turned about and with their channels exchanged: `backward`
+ */
 static void gather(const struct wino4_map *m, struct device *dev, const float *source,
-                   const float *weight, bool backward, float *dest)
+                   const float *weight, const float *bias, bool backward, float *dest)
 {
     float *packed = cpu_of(dev)->sums;
     const size_t filters = (size_t)m->sc * (size_t)(m->dc / WINO4_BLOCK);
     struct pack pack = { m, cpu_kernels(dev), weight, backward, packed };
-    struct gather g = { m,      dev,  cpu_kernels(dev),   source,
-                        packed, dest, gather_unit(m, dev) };
+    struct gather g = { .map = m,
+                        .dev = dev,
+                        .kernels = cpu_kernels(dev),
+                        .source = source,
+                        .weight = packed,
+                        .bias = bias ? bias : m->zeros,
+                        .dest = dest,
+                        .unit = gather_unit(m, dev) };
     threads_for(dev, filters, (size_t)WINO4_PLACES * WINO4_BLOCK, pack_all, &pack);
     threads_for(dev, (size_t)((m->tiles + g.unit - 1) / g.unit),
                 (size_t)g.unit * (size_t)m->sc * (size_t)m->dc, gather_units, &g);
 }
 
 void conv_wino4_forward(const struct conv_wino4 *w, struct device *dev, const float *x,
-                        const float *weight, float *y)
+                        const float *weight, const float *bias, float *y)
 {
-    gather(&w->forward, dev, x, weight, false, y);
+    gather(&w->forward, dev, x, weight, bias, false, y);
 }
 
 void conv_wino4_backward_data(const struct conv_wino4 *w, struct device *dev,
                               const float *dy, const float *weight, float *dx)
 {
-    gather(&w->backward, dev, dy, weight, true, dx);
+    gather(&w->backward, dev, dy, weight, NULL, true, dx);
 }
 
 /* ---- gradients of weights ---- */

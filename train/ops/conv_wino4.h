@@ -33,9 +33,10 @@ int conv_wino4_create(struct conv_wino4 **out, struct device *dev,
                       const struct onednn_shape *shape, struct sluice_error *err);
 void conv_wino4_free(struct conv_wino4 *conv); /* NULL is fine */
 
-/* As conv2d's; without a bias. */
+/* As conv2d's; bias: (k), or NULL. */
 void conv_wino4_forward(const struct conv_wino4 *conv, struct device *dev,
-                        const float *x, const float *weight, float *y);
+                        const float *x, const float *weight, const float *bias,
+                        float *y);
 void conv_wino4_backward_data(const struct conv_wino4 *conv, struct device *dev,
                               const float *dy, const float *weight, float *dx);
 void conv_wino4_backward_weight(const struct conv_wino4 *conv, struct device *dev,

@@ -124,9 +124,10 @@ struct kernels {
     /* sums (32, 32), or 0 if they are the first, += left (tiles, 32)' times right */
     void (*wino4_add)(const float *left, const float *right, int tiles, bool first,
                       float *sums);
-    /* A tile's sums of 32 channels, `place` elements apart, back to results. */
+    /* A tile's sums of 32 channels, `place` elements apart, back to results, to which a
+     * bias (dc) is added. */
     void (*wino4_fold)(const struct wino4_map *, const float *sums, size_t place,
-                       int tile, int block, float *dest);
+                       int tile, int block, const float *bias, float *dest);
     /* 32 filters to their places, and back */
     void (*wino4_widen)(const float filters[WINO4_TAPS][WINO4_BLOCK], size_t place,
                         float *to);

@@ -209,11 +209,12 @@ static void wino4_add(const float *left, const float *right, int tiles, bool fir
 }
 
 static void wino4_fold(const struct wino4_map *m, const float *sums, size_t place,
-                       int tile, int block, float *dest)
+                       int tile, int block, const float *bias, float *dest)
 {
     enum { HALF = WINO4_RESULTS * WINO4_SIDE, PIXELS = WINO4_RESULTS * WINO4_RESULTS };
     const struct wino4_tile t = wino4_tile(m, tile);
     for (int c = 0; c < WINO4_BLOCK; c += WIDE) {
+        const wide more = wide_load(bias + block * WINO4_BLOCK + c);
         wide v[WINO4_PLACES], half[HALF], y[PIXELS];
         for (int i = 0; i < WINO4_PLACES; i++)
             v[i] = wide_load(sums + (size_t)i * place + c);
@@ -228,7 +229,7 @@ static void wino4_fold(const struct wino4_map *m, const float *sums, size_t plac
                 (size_t)column;
             if (row < m->dh && column < m->dw)
                 wide_store(dest + pixel * (size_t)m->dc + block * WINO4_BLOCK + c,
-                           y[i]);
+                           y[i] + more);
         }
     }
 }

@@ -1,6 +1,6 @@
 /* conv_wino4.c -- F(4x4, 3x3) against sums in double, with every instruction set that
- * this CPU has: odd maps, no padding, tiles that fill no unit and reach beyond the map,
- * several numbers of threads, which all give the same bits. */
+ * this CPU has: odd maps, no padding, stride 2, tiles that fill no unit and reach
+ * beyond the map, several numbers of threads, which all give the same bits. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +15,10 @@ static const struct onednn_shape shapes[] = {
     { .n = 1, .h = 5, .w = 3, .c = 96, .k = 96, .pad = 1 },
     { .n = 7, .h = 8, .w = 6, .c = 32, .k = 32, .pad = 0 },
     { .n = 65, .h = 4, .w = 4, .c = 160, .k = 32, .pad = 1 },
+    { .n = 3, .h = 8, .w = 8, .c = 32, .k = 64, .stride = 2, .pad = 1 },
+    { .n = 5, .h = 7, .w = 18, .c = 64, .k = 32, .stride = 2, .pad = 1 },
+    { .n = 3, .h = 16, .w = 16, .c = 32, .k = 64, .kernel = 5, .stride = 2, .pad = 2 },
+    { .n = 2, .h = 9, .w = 30, .c = 64, .k = 32, .kernel = 5, .stride = 2, .pad = 2 },
     { .n = 21, .h = 31, .w = 15, .c = 32, .k = 64, .pad = 1 }, /* several units */
 };
 
@@ -56,15 +60,17 @@ static float *take_noise(size_t count)
 static void compute(struct rig *r)
 {
     const struct onednn_shape *s = &r->s;
-    for (int i = 0; i < s->n * s->oh * s->ow * 9; i++) {
-        const int tap = i % 9, at = i / 9, x = at % s->ow, y = at / s->ow % s->oh;
-        const int sy = y - s->pad + tap / 3, sx = x - s->pad + tap % 3;
+    const int taps = s->kernel * s->kernel;
+    for (int i = 0; i < s->n * s->oh * s->ow * taps; i++) {
+        const int tap = i % taps, at = i / taps, x = at % s->ow, y = at / s->ow % s->oh;
+        const int sy = y * s->stride - s->pad + tap / s->kernel;
+        const int sx = x * s->stride - s->pad + tap % s->kernel;
         if (sy < 0 || sx < 0 || sy >= s->h || sx >= s->w)
             continue;
         const int from = ((at / s->ow / s->oh * s->h + sy) * s->w + sx) * s->c;
         for (int k = 0; k < s->k; k++)
             for (int c = 0; c < s->c; c++) {
-                const int w = (k * s->c + c) * 9 + tap;
+                const int w = (k * s->c + c) * taps + tap;
                 const double in = (double)r->x[from + c];
                 const double grad = (double)r->dy[at * s->k + k];
                 r->want_y[at * s->k + k] += in * (double)r->w[w];
@@ -78,14 +84,14 @@ static void open_rig(struct rig *r, const struct onednn_shape *shape)
 {
     *r = (struct rig){ .s = *shape };
     struct onednn_shape *s = &r->s;
-    s->kernel = 3;
-    s->stride = 1;
+    s->kernel = s->kernel ? s->kernel : 3;
+    s->stride = s->stride ? s->stride : 1;
     s->dtype = SLUICE_F32;
-    s->oh = s->h + 2 * s->pad - 2;
-    s->ow = s->w + 2 * s->pad - 2;
+    s->oh = (s->h + 2 * s->pad - s->kernel) / s->stride + 1;
+    s->ow = (s->w + 2 * s->pad - s->kernel) / s->stride + 1;
     r->nx = (size_t)(s->n * s->h * s->w * s->c);
     r->ny = (size_t)(s->n * s->oh * s->ow * s->k);
-    r->nw = (size_t)(s->k * s->c * 9);
+    r->nw = (size_t)(s->k * s->c * s->kernel * s->kernel);
     r->x = take_noise(r->nx);
     r->dy = take_noise(r->ny);
     r->w = take_noise(r->nw);

@@ -17,47 +17,6 @@ enum {
     STEP = 12, /* tiles: what gather multiplies at a time */
 };
 
-/* Phases lie so that each place's have none between them that it does without. */
-static const struct wino_split splits[] = {
-    { 3, 1, { { 0, 1, 2 } }, { 0 } },
-    { 3, 2, { { -1, 1, -1 }, { 0, 2, -1 } }, { 1, 3, 2, 0 } },
-    { 5, 2, { { 0, 2, 4 }, { 1, 3, -1 } }, { 1, 0, 2, 3 } },
-};
-
-static const struct wino_split *split_of(const struct onednn_shape *s)
-{
-    for (size_t i = 0; i < sizeof splits / sizeof *splits; i++)
-        if (splits[i].kernel == s->kernel && splits[i].stride == s->stride)
-            return &splits[i];
-    return NULL;
-}
-
-/* Has a phase of even or odd rows (columns) products at a place's row (column)? The
- * first and the last come from the outer taps alone. */
-static bool has_products(const struct wino_map *m, int odd, int at)
-{
-    const bool backward = m->dstep > 1;
-    const int *tap = m->split->tap[odd];
-    if (at == 0)
-        return tap[backward ? 2 : 0] >= 0;
-    return at < WINO_SIDE - 1 || tap[backward ? 0 : 2] >= 0;
-}
-
-static struct wino_span span_of(const struct wino_map *m, int place, int channels)
-{
-    struct wino_span span = { 0 };
-    for (int i = 0; i < WINO_PHASES; i++) {
-        const int phase = m->split->order[i];
-        if (!has_products(m, phase >> 1, place / WINO_SIDE) ||
-            !has_products(m, phase & 1, place % WINO_SIDE))
-            continue;
-        if (span.end == 0)
-            span.begin = i * channels;
-        span.end = (i + 1) * channels;
-    }
-    return span;
-}
-
 /* Rows or columns of one phase. */
 static int each(int size, int step)
 {
@@ -66,7 +25,9 @@ static int each(int size, int step)
 
 static struct wino_map map_of(const struct onednn_shape *s, bool forward)
 {
-    struct wino_map m = { .n = s->n, .split = split_of(s), .sstep = 1, .dstep = 1 };
+    struct wino_map m = {
+        .n = s->n, .split = conv_split_of(s->kernel, s->stride), .sstep = 1, .dstep = 1
+    };
     const int pad = s->stride > 1 ? 1 : s->pad, phases = s->stride * s->stride;
     *(forward ? &m.sstep : &m.dstep) = s->stride;
     m.sh = forward ? s->h : s->oh;
@@ -80,10 +41,10 @@ static struct wino_map map_of(const struct onednn_shape *s, bool forward)
     m.tiles_each = (each(m.dh, m.dstep) + 1) / 2 * m.across;
     m.tiles = m.n * m.tiles_each;
     for (int i = 0; i < WINO_PLACES; i++) {
-        m.from[i] = (struct wino_span){ 0, m.sc };
-        m.to[i] = (struct wino_span){ 0, m.dc };
-        if (phases > 1)
-            *(forward ? &m.from[i] : &m.to[i]) = span_of(&m, i, s->c);
+        m.from[i] = (struct split_span){ 0, m.sc };
+        m.to[i] = (struct split_span){ 0, m.dc };
+        *(forward ? &m.from[i] : &m.to[i]) = split_span(
+            m.split, !forward, i / WINO_SIDE, i % WINO_SIDE, WINO_SIDE, s->c);
     }
     return m;
 }
@@ -120,7 +81,8 @@ static bool few_beside(const struct wino_map *m)
 /* Padded so that the phases' filters are 3x3 with a pixel of padding. */
 static bool splits_up(const struct onednn_shape *s)
 {
-    return split_of(s) && (s->stride == 1 ? s->pad <= 1 : s->pad == s->kernel / 2);
+    return conv_split_of(s->kernel, s->stride) &&
+           (s->stride == 1 ? s->pad <= 1 : s->pad == s->kernel / 2);
 }
 
 bool conv_wino_fits(const struct device *dev, const struct onednn_shape *shape,

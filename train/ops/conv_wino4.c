@@ -1,12 +1,12 @@
 /* conv_wino4.c -- see conv_wino4.h. */
 #include <limits.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "conv_wino4.h"
 
 enum {
-    CHANNELS_LEAST = 32,
     TILES_LEAST = 64,
     UNIT_BYTES = 768 << 10, /* of transformed tiles: in level 2 beside the weights */
     UNIT_LEAST = 48,        /* tiles: weights are read once for so many */
@@ -24,37 +24,61 @@ struct conv_wino4 {
     float *zeros;
 };
 
+/* Rows or columns of one phase. */
+static int each(int size, int step)
+{
+    return (size + step - 1) / step;
+}
+
 static struct wino4_map map_of(const struct onednn_shape *s, bool forward)
 {
-    struct wino4_map m = { .n = s->n };
+    struct wino4_map m = { .n = s->n, .sstep = 1, .dstep = 1 };
+    const int phases = s->stride * s->stride, pad = s->stride > 1 ? 1 : s->pad;
+    m.split = conv_split_of(s->kernel, s->stride);
+    *(forward ? &m.sstep : &m.dstep) = s->stride;
     m.sh = forward ? s->h : s->oh;
     m.sw = forward ? s->w : s->ow;
-    m.sc = forward ? s->c : s->k;
+    m.sc = forward ? s->c * phases : s->k;
     m.dh = forward ? s->oh : s->h;
     m.dw = forward ? s->ow : s->w;
-    m.dc = forward ? s->k : s->c;
-    m.pad = forward ? s->pad : 2 - s->pad;
-    m.across = (m.dw + WINO4_RESULTS - 1) / WINO4_RESULTS;
-    m.tiles_each = (m.dh + WINO4_RESULTS - 1) / WINO4_RESULTS * m.across;
+    m.dc = forward ? s->k : s->c * phases;
+    m.pad = forward ? pad : 2 - pad;
+    m.across = each(each(m.dw, m.dstep), WINO4_RESULTS);
+    m.tiles_each = each(each(m.dh, m.dstep), WINO4_RESULTS) * m.across;
     m.tiles = m.n * m.tiles_each;
+    for (int i = 0; i < WINO4_PLACES; i++) {
+        m.from[i] = (struct split_span){ 0, m.sc };
+        m.to[i] = (struct split_span){ 0, m.dc };
+        *(forward ? &m.from[i] : &m.to[i]) = split_span(
+            m.split, !forward, i / WINO4_SIDE, i % WINO4_SIDE, WINO4_SIDE, s->c);
+    }
     return m;
 }
 
-/* At least half of the products are saved, what tiles compute beside the map counted.
- */
-static bool saves_half(const struct wino4_map *m)
+/* At least half of the products, what tiles compute beside the map counted; less, as of
+ * 3x3 with stride 2, is lost on the transforms. */
+static bool saves_half(const struct onednn_shape *s, const struct wino4_map *m)
 {
-    return 2 * WINO4_PLACES * m->tiles_each <= WINO4_TAPS * m->dh * m->dw;
+    int64_t products = 0;
+    for (int i = 0; i < WINO4_PLACES; i++)
+        products += split_count(m->from[i]);
+    return 2 * products * m->tiles_each <=
+           (int64_t)s->kernel * s->kernel * s->c * s->oh * s->ow;
+}
+
+/* Padded so that the phases' filters are 3x3 with a pixel of padding. */
+static bool splits_up(const struct onednn_shape *s)
+{
+    return conv_split_of(s->kernel, s->stride) &&
+           (s->stride == 1 ? s->pad <= 1 : s->pad == s->kernel / 2);
 }
 
 bool conv_wino4_fits(const struct device *dev, const struct onednn_shape *s)
 {
-    if (s->dtype != SLUICE_F32 || s->kernel != 3 || s->stride != 1 || s->pad > 1 ||
-        !cpu_of(dev)->winograd)
+    if (s->dtype != SLUICE_F32 || !splits_up(s) || !cpu_of(dev)->winograd)
         return false;
     const struct wino4_map m = map_of(s, true);
-    return s->c % WINO4_BLOCK == 0 && s->k % WINO4_BLOCK == 0 &&
-           s->c >= CHANNELS_LEAST && s->k >= CHANNELS_LEAST && saves_half(&m) &&
+    return s->c % WINO4_BLOCK == 0 && s->k % WINO4_BLOCK == 0 && saves_half(s, &m) &&
            (size_t)m.n * (size_t)m.tiles_each <= INT_MAX / 64 && m.tiles >= TILES_LEAST;
 }
 
@@ -160,14 +184,19 @@ struct pack {
 static void pack_filters(const struct pack *p, int s, int block)
 {
     const struct wino4_map *m = p->map;
-    float filters[WINO4_TAPS][WINO4_BLOCK];
+    const int d = block * WINO4_BLOCK, step = m->split->stride;
+    const int in = wino4_channels(p->backward ? m->dc : m->sc, step);
+    const size_t size = (size_t)m->split->kernel * (size_t)m->split->kernel;
+    float filters[SPLIT_TAPS][WINO4_BLOCK] = { 0 };
+    int tap[SPLIT_TAPS];
+    split_taps(m->split, split_phase(m->split, p->backward ? d : s, in, step), tap);
     for (int i = 0; i < WINO4_BLOCK; i++) {
-        const size_t d = (size_t)(block * WINO4_BLOCK + i);
-        const float *w = p->weight + (p->backward ? (size_t)s * (size_t)m->dc + d
-                                                  : d * (size_t)m->sc + (size_t)s) *
-                                         WINO4_TAPS;
-        for (int k = 0; k < WINO4_TAPS; k++)
-            filters[k][i] = w[p->backward ? WINO4_TAPS - 1 - k : k];
+        const size_t result = (size_t)(p->backward ? s : d + i);
+        const size_t source = (size_t)((p->backward ? d + i : s) % in);
+        const float *w = p->weight + (result * (size_t)in + source) * size;
+        for (int k = 0; k < SPLIT_TAPS; k++)
+            if (tap[k] >= 0)
+                filters[p->backward ? SPLIT_TAPS - 1 - k : k][i] = w[tap[k]];
     }
     p->kernels->wino4_widen(filters, weights_stride(m),
                             p->to + ((size_t)block * (size_t)m->sc + (size_t)s) *
@@ -192,30 +221,45 @@ struct gather {
     int unit;
 };
 
+/* A place's sums of the unit's tiles. */
+static void multiply_place(const struct gather *g, const float *tiles, int count,
+                           int block, int place, float *sums)
+{
+    const struct wino4_map *m = g->map;
+    const struct wino4_panel left = panel_of(g->unit, m->sc);
+    const struct split_span from = m->from[place];
+    const float *weight =
+        g->weight + (size_t)place * weights_stride(m) +
+        ((size_t)block * (size_t)m->sc + (size_t)from.begin) * WINO4_BLOCK;
+    if (!split_within(m->to[place], block * WINO4_BLOCK))
+        memset(sums, 0, (size_t)count * WINO4_BLOCK * sizeof *sums);
+    else
+        g->kernels->wino4_multiply(tiles + (size_t)place * left.place +
+                                       (size_t)(from.begin / WINO4_BLOCK) * left.block,
+                                   left.block, split_count(from) / WINO4_BLOCK, weight,
+                                   count, sums);
+}
+
 static void gather_units(void *arg, size_t first, size_t last)
 {
     const struct gather *g = arg;
     const struct wino4_map *m = g->map;
-    const struct kernels *k = g->kernels;
     const struct wino4_panel left = panel_of(g->unit, m->sc);
-    const struct wino4_panel right = panel_of(g->unit, WINO4_BLOCK);
+    const size_t place = panel_of(g->unit, WINO4_BLOCK).place;
     float *tiles = (float *)cpu_scratch(g->dev, threads_self());
     float *sums = tiles + WINO4_PLACES * left.place;
     for (int unit = (int)first; unit < (int)last; unit++) {
         const int begin = unit * g->unit;
         const int count = m->tiles - begin < g->unit ? m->tiles - begin : g->unit;
         for (int t = 0; t < count; t++)
-            k->wino4_spread(m, g->source, begin + t, left, tiles + t * WINO4_BLOCK);
+            g->kernels->wino4_spread(m, g->source, begin + t, left,
+                                     tiles + t * WINO4_BLOCK);
         for (int block = 0; block < m->dc / WINO4_BLOCK; block++) {
-            const float *weight =
-                g->weight + (size_t)block * (size_t)m->sc * WINO4_BLOCK;
-            for (size_t i = 0; i < WINO4_PLACES; i++)
-                k->wino4_multiply(tiles + i * left.place, left.block,
-                                  m->sc / WINO4_BLOCK, weight + i * weights_stride(m),
-                                  count, sums + i * right.place);
+            for (int i = 0; i < WINO4_PLACES; i++)
+                multiply_place(g, tiles, count, block, i, sums + (size_t)i * place);
             for (int t = 0; t < count; t++)
-                k->wino4_fold(m, sums + t * WINO4_BLOCK, right.place, begin + t, block,
-                              g->bias, g->dest);
+                g->kernels->wino4_fold(m, sums + t * WINO4_BLOCK, place, begin + t,
+                                       block, g->bias, g->dest);
         }
     }
 }
@@ -290,31 +334,43 @@ static void add_unit(void *arg, size_t begin, size_t end)
             w->right + place * w->right_panel.place + block * w->right_panel.block;
         float *sums =
             w->sums + place * weights_stride(m) + block * (size_t)m->sc * WINO4_BLOCK;
-        for (size_t s = 0; s < (size_t)(m->sc / WINO4_BLOCK); s++)
-            w->kernels->wino4_add(
-                w->left + place * w->left_panel.place + s * w->left_panel.block, right,
-                w->count, w->begin == 0, sums + s * WINO4_BLOCK * WINO4_BLOCK);
+        for (int s = 0; s < m->sc; s += WINO4_BLOCK, sums += WINO4_BLOCK * WINO4_BLOCK)
+            if (split_within(m->from[place], s))
+                w->kernels->wino4_add(w->left + place * w->left_panel.place +
+                                          (size_t)(s / WINO4_BLOCK) *
+                                              w->left_panel.block,
+                                      right, w->count, w->begin == 0, sums);
+            else if (w->begin == 0)
+                memset(sums, 0, WINO4_BLOCK * WINO4_BLOCK * sizeof *sums);
     }
 }
 
-static void write_filters(void *arg, size_t begin, size_t end)
+/* Of one channel of the source and 32 of the gradients. */
+static void write_filters(const struct weigh *w, int s, int block)
+{
+    const struct wino4_map *m = w->map;
+    const int in = wino4_channels(m->sc, m->sstep);
+    const size_t size = (size_t)m->split->kernel * (size_t)m->split->kernel;
+    float filters[SPLIT_TAPS][WINO4_BLOCK];
+    int tap[SPLIT_TAPS];
+    split_taps(m->split, split_phase(m->split, s, in, m->sstep), tap);
+    w->kernels->wino4_narrow(w->sums + ((size_t)block * (size_t)m->sc + (size_t)s) *
+                                           WINO4_BLOCK,
+                             weights_stride(m), filters);
+    for (int d = 0; d < WINO4_BLOCK; d++) {
+        const size_t result = (size_t)(block * WINO4_BLOCK + d);
+        float *to = w->dweight + (result * (size_t)in + (size_t)(s % in)) * size;
+        for (int k = 0; k < SPLIT_TAPS; k++)
+            if (tap[k] >= 0)
+                to[tap[k]] = filters[k][d];
+    }
+}
+
+static void write_all(void *arg, size_t begin, size_t end)
 {
     const struct weigh *w = arg;
-    const struct wino4_map *m = w->map;
-    for (int i = (int)begin; i < (int)end; i++) {
-        float filters[WINO4_TAPS][WINO4_BLOCK];
-        const int s = i % m->sc, block = i / m->sc;
-        w->kernels->wino4_narrow(w->sums + (size_t)i * WINO4_BLOCK, weights_stride(m),
-                                 filters);
-        for (int d = 0; d < WINO4_BLOCK; d++) {
-            float *to =
-                w->dweight +
-                ((size_t)(block * WINO4_BLOCK + d) * (size_t)m->sc + (size_t)s) *
-                    WINO4_TAPS;
-            for (int k = 0; k < WINO4_TAPS; k++)
-                to[k] = filters[k][d];
-        }
-    }
+    for (int i = (int)begin; i < (int)end; i++)
+        write_filters(w, i % w->map->sc, i / w->map->sc);
 }
 
 void conv_wino4_backward_weight(const struct conv_wino4 *conv, struct device *dev,
@@ -340,5 +396,5 @@ void conv_wino4_backward_weight(const struct conv_wino4 *conv, struct device *de
                     (size_t)w.count * c * WINO4_BLOCK, add_unit, &w);
     }
     threads_for(dev, c * (k / WINO4_BLOCK), (size_t)WINO4_PLACES * WINO4_BLOCK,
-                write_filters, &w);
+                write_all, &w);
 }

@@ -1,5 +1,7 @@
-/* conv_wino4.h -- 3x3 convolutions in f32 by Winograd's minimal filtering F(4x4, 3x3):
- * sixteen results of a tile of 6 x 6 pixels with 36 multiplications instead of 144.
+/* conv_wino4.h -- 3x3 convolutions, and 5x5 ones with stride 2, in f32 by Winograd's
+ * minimal filtering F(4x4, 3x3): sixteen results of a tile of 6 x 6 pixels with 36
+ * multiplications instead of 144; of 5x5, as four 3x3 and smaller ones (conv_split.h),
+ * with 121 instead of 400.
  *
  *     y = A' [(G w G') . (B' x B)] A         forward, and backward to the input
  *     dw = G' [(A dy A') . (B' x B)] G       backward to the weight

@@ -179,7 +179,7 @@ static void write_block(const struct gather *g, int begin, int end, int block,
 {
     const struct wino_map *m = g->map;
     const int c = block * WINO_BLOCK, channels = wino_channels(m->dc, m->dstep);
-    const struct wino_phase phase = wino_phase(m, c, channels, m->dstep);
+    const struct split_phase phase = split_phase(m->split, c, channels, m->dstep);
     for (int t = begin; t < end; t++, sums += WINO_BLOCK) {
         const struct wino_tile at = wino_tile(m, t);
         __m512i v[4];
@@ -202,7 +202,7 @@ static void multiply_unit(const struct gather *g, int tiles, int block, int plac
                           const uint16_t *left, float *sums)
 {
     const struct wino_map *m = g->map;
-    const struct wino_span from = m->from[place];
+    const struct split_span from = m->from[place];
     const uint16_t *right =
         g->weight + (((size_t)block * WINO_PLACES + (size_t)place) * (size_t)m->sc +
                      (size_t)from.begin) *
@@ -210,8 +210,8 @@ static void multiply_unit(const struct gather *g, int tiles, int block, int plac
     left += (size_t)place * left_stride(m) + from.begin;
     sums += (size_t)place * sums_stride(m);
     for (int t = 0; t < tiles; t += ROWS)
-        if (wino_within(m->to[place], block * WINO_BLOCK))
-            multiply(left + t * m->sc, right, wino_span(from), m->sc,
+        if (split_within(m->to[place], block * WINO_BLOCK))
+            multiply(left + t * m->sc, right, split_count(from), m->sc,
                      sums + t * WINO_BLOCK);
         else
             memset(sums + t * WINO_BLOCK, 0, ROWS * WINO_BLOCK * sizeof *sums);
@@ -255,22 +255,22 @@ struct pack {
 };
 
 /* The filters between 16 channels of the source, as vectors, and one of the result. */
-INLINE void load_filters(const struct pack *p, int s, int d, vf g[WINO_TAPS])
+INLINE void load_filters(const struct pack *p, int s, int d, vf g[SPLIT_TAPS])
 {
     const struct wino_map *m = p->map;
     const int step = m->split->stride, size = m->split->kernel * m->split->kernel;
     const int in = wino_channels(p->backward ? m->dc : m->sc, step);
-    int tap[WINO_TAPS];
-    float lane[WINO_TAPS][CHANNELS] = { 0 };
-    wino_taps(m, wino_phase(m, p->backward ? d : s, in, step), tap);
+    int tap[SPLIT_TAPS];
+    float lane[SPLIT_TAPS][CHANNELS] = { 0 };
+    split_taps(m->split, split_phase(m->split, p->backward ? d : s, in, step), tap);
     for (int i = 0; i < CHANNELS; i++) {
         const int result = p->backward ? s + i : d;
         const int source = (p->backward ? d : s + i) % in;
         const float *w =
             p->weight + ((size_t)result * (size_t)in + (size_t)source) * (size_t)size;
-        for (int k = 0; k < WINO_TAPS; k++)
+        for (int k = 0; k < SPLIT_TAPS; k++)
             if (tap[k] >= 0)
-                lane[p->backward ? WINO_TAPS - 1 - k : k][i] = w[tap[k]];
+                lane[p->backward ? SPLIT_TAPS - 1 - k : k][i] = w[tap[k]];
     }
     memcpy(g, lane, sizeof lane);
 }
@@ -290,15 +290,15 @@ static void pack_block(const struct pack *p, int s, int block)
 {
     const struct wino_map *m = p->map;
     for (int d = 0; d < WINO_BLOCK; d++) {
-        vf g[WINO_TAPS], half[12], u[WINO_PLACES];
+        vf g[SPLIT_TAPS], half[12], u[WINO_PLACES];
         load_filters(p, s, block * WINO_BLOCK + d, g);
         for (int i = 0; i < 3; i++)
             widen(g + i, 3, half + i, 3);
         for (int i = 0; i < WINO_SIDE; i++)
             widen(half + 3 * i, 1, u + 4 * i, 1);
         for (int i = 0; i < WINO_PLACES; i++) {
-            if (!wino_within(m->from[i], s) ||
-                !wino_within(m->to[i], block * WINO_BLOCK))
+            if (!split_within(m->from[i], s) ||
+                !split_within(m->to[i], block * WINO_BLOCK))
                 continue; /* nothing multiplies these */
             uint32_t pair[CHANNELS / 2];
             const __m256i narrow = wino_narrow(u[i]);

@@ -2,30 +2,13 @@
 #ifndef SLUICE_CONV_WINO_PARTS_H
 #define SLUICE_CONV_WINO_PARTS_H
 
+#include "conv_split.h"
 #include "conv_wino.h"
 
 enum {
     WINO_SIDE = 4, /* of a tile; its results are 2 x 2 */
     WINO_PLACES = 16,
     WINO_BLOCK = 32, /* channels of the result at a time */
-    WINO_TAPS = 9,   /* 3 x 3 */
-    WINO_PHASES = 4,
-};
-
-/* How a convolution becomes one of 3x3 filters with stride 1. One with stride 2 takes
- * the input's even and odd rows and columns for four maps ("phases") of the same
- * pixels' channels, each with the taps that meet it. */
-struct wino_split {
-    int kernel, stride;
-    /* Of an even and an odd row (column): the kernel's row (column) that meets it one
-     * before, at and one behind the result's; -1: none does. */
-    int tap[2][3];
-    int order[WINO_PHASES]; /* 2 * (odd row) + (odd column), as channels lie */
-};
-
-/* Channels [begin, end) of a side of which a place has products. */
-struct wino_span {
-    int begin, end;
 };
 
 /* Of a max pool by windows of 2 x 2 behind the convolution, which are its tiles. */
@@ -41,8 +24,8 @@ struct wino_map {
     /* 2: the side is in phases; sc or dc count their channels together, and tiles are
      * of one phase's size. */
     int sstep, dstep;
-    const struct wino_split *split;
-    struct wino_span from[WINO_PLACES], to[WINO_PLACES]; /* of sc, of dc */
+    const struct conv_split *split;
+    struct split_span from[WINO_PLACES], to[WINO_PLACES]; /* of sc, of dc */
     int pad;
     int across, tiles_each; /* tiles of a row; of an image */
     int tiles, unit, units; /* unit: tiles at a time, but for the last */
@@ -84,44 +67,10 @@ static inline struct wino_tile wino_tile(const struct wino_map *m, int t)
                                within % m->across * 2 };
 }
 
-static inline int wino_span(struct wino_span s)
-{
-    return s.end - s.begin;
-}
-
-static inline bool wino_within(struct wino_span s, int channel)
-{
-    return channel >= s.begin && channel < s.end;
-}
-
 /* A pixel's channels in memory: those of one phase. */
 static inline int wino_channels(int channels, int step)
 {
     return channels / (step * step);
-}
-
-/* The first row and column of a phase: 0 or 1. */
-struct wino_phase {
-    int row, column;
-};
-
-/* That of a side's channel; a side with step 1 is one map. */
-static inline struct wino_phase wino_phase(const struct wino_map *m, int channel,
-                                           int channels, int step)
-{
-    const int phase = step > 1 ? m->split->order[channel / channels] : 0;
-    return (struct wino_phase){ phase >> 1, phase & 1 };
-}
-
-/* Of a phase's 3x3 taps their places in the kernel; -1: it has none there. */
-static inline void wino_taps(const struct wino_map *m, struct wino_phase phase,
-                             int at[WINO_TAPS])
-{
-    const struct wino_split *p = m->split;
-    for (int i = 0; i < WINO_TAPS; i++) {
-        const int y = p->tap[phase.row][i / 3], x = p->tap[phase.column][i % 3];
-        at[i] = y < 0 || x < 0 ? -1 : y * p->kernel + x;
-    }
 }
 
 /* conv_wino_gather.c: weights are those of conv2d or, for `backward`, the same turned

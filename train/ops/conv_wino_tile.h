@@ -68,7 +68,7 @@ INLINE void wino_pixels(const struct wino_map *m, const uint16_t *source, int ti
     const int channels = wino_channels(m->sc, m->sstep);
     const struct wino_maps maps = { source, m->sh, m->sw, channels, unpools, m->zeros };
     const struct wino_tile t = wino_tile(m, tile);
-    const struct wino_phase phase = wino_phase(m, c, channels, m->sstep);
+    const struct split_phase phase = split_phase(m->split, c, channels, m->sstep);
     for (int i = 0; i < WINO_PLACES; i++)
         pixel[i] = wino_pixel(&maps, t.n,
                               (t.y - m->pad + i / WINO_SIDE) * m->sstep + phase.row,

@@ -20,7 +20,7 @@ struct weigh {
 /* Of one place. */
 static size_t sums_count(const struct wino_map *m, int place)
 {
-    return (size_t)wino_span(m->from[place]) * (size_t)m->dc;
+    return (size_t)split_count(m->from[place]) * (size_t)m->dc;
 }
 
 static size_t all_sums(const struct wino_map *m)
@@ -184,11 +184,11 @@ static void add_products(void *arg, size_t first, size_t last)
     const size_t blocks = (size_t)(m->dc / WINO_BLOCK);
     for (size_t i = first; i < last; i++) {
         const size_t place = i / blocks, block = i % blocks;
-        const struct wino_span from = m->from[place];
+        const struct split_span from = m->from[place];
         const uint16_t *left = g->left + place * stride(m, m->sc);
         const uint16_t *right =
             g->right + place * stride(m, m->dc) + block * block_stride(m);
-        float *sums = g->sums[place] + block * (size_t)wino_span(from) * WINO_BLOCK;
+        float *sums = g->sums[place] + block * (size_t)split_count(from) * WINO_BLOCK;
         for (int s = from.begin; s < from.end; s += ROWS, sums += ROWS * WINO_BLOCK)
             multiply(left + (size_t)(s / WINO_BLOCK) * block_stride(m) +
                          2 * (s % WINO_BLOCK),
@@ -208,22 +208,23 @@ INLINE void narrow_side(const vf *s, int step, vf *to, int to_step)
 /* A place's sums of one source channel and 16 of the result's. */
 INLINE vf sums_of(const struct weigh *g, int place, int s, int d)
 {
-    const struct wino_span from = g->map->from[place];
-    if (!wino_within(from, s))
+    const struct split_span from = g->map->from[place];
+    if (!split_within(from, s))
         return (vf)_mm512_setzero_ps();
     const size_t at =
-        (size_t)(d / WINO_BLOCK * wino_span(from) + s - from.begin) * WINO_BLOCK;
+        (size_t)(d / WINO_BLOCK * split_count(from) + s - from.begin) * WINO_BLOCK;
     return (vf)_mm512_loadu_ps(g->sums[place] + at + d % WINO_BLOCK);
 }
 
 /* The sums of one source channel and 16 of the result's, in the weight's order (dc,
  * channels, kernel, kernel). */
-static void write_filters(const struct weigh *g, int s, int d, const int tap[WINO_TAPS])
+static void write_filters(const struct weigh *g, int s, int d,
+                          const int tap[SPLIT_TAPS])
 {
     const struct wino_map *m = g->map;
     const int channels = wino_channels(m->sc, m->sstep);
     const size_t kernel = (size_t)m->split->kernel, size = kernel * kernel;
-    vf sum[WINO_PLACES], half[12], filter[WINO_TAPS];
+    vf sum[WINO_PLACES], half[12], filter[SPLIT_TAPS];
     for (int i = 0; i < WINO_PLACES; i++)
         sum[i] = sums_of(g, i, s, d);
     for (int i = 0; i < WINO_SIDE; i++)
@@ -234,7 +235,7 @@ static void write_filters(const struct weigh *g, int s, int d, const int tap[WIN
         float *to =
             g->dweight +
             ((size_t)(d + i) * (size_t)channels + (size_t)(s % channels)) * size;
-        for (int k = 0; k < WINO_TAPS; k++)
+        for (int k = 0; k < SPLIT_TAPS; k++)
             if (tap[k] >= 0)
                 to[tap[k]] = filter[k][i];
     }
@@ -245,11 +246,11 @@ static void write_all(void *arg, size_t begin, size_t end)
     const struct weigh *g = arg;
     const struct wino_map *m = g->map;
     const int channels = wino_channels(m->sc, m->sstep);
-    int tap[WINO_TAPS];
+    int tap[SPLIT_TAPS];
     for (int d = (int)begin; d < (int)end; d++)
         for (int s = 0; s < m->sc; s++) {
             if (s % channels == 0)
-                wino_taps(m, wino_phase(m, s, channels, m->sstep), tap);
+                split_taps(m->split, split_phase(m->split, s, channels, m->sstep), tap);
             write_filters(g, s, d * CHANNELS, tap);
         }
 }

@@ -129,10 +129,10 @@ struct kernels {
     void (*wino4_fold)(const struct wino4_map *, const float *sums, size_t place,
                        int tile, int block, const float *bias, float *dest);
     /* 32 filters to their places, and back */
-    void (*wino4_widen)(const float filters[WINO4_TAPS][WINO4_BLOCK], size_t place,
+    void (*wino4_widen)(const float filters[SPLIT_TAPS][WINO4_BLOCK], size_t place,
                         float *to);
     void (*wino4_narrow)(const float *sums, size_t place,
-                         float filters[WINO4_TAPS][WINO4_BLOCK]);
+                         float filters[SPLIT_TAPS][WINO4_BLOCK]);
 
     /* One image of `pixels` rows; y is (c); index is (c padded). */
     void (*globalmax_forward)(enum sluice_dtype, const void *x, int pixels, int c,

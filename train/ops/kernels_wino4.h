@@ -96,30 +96,35 @@ INLINE void narrow_side(const wide *s, int step, wide *to, int to_step)
     to[2 * to_step] = (sum2 - sum) * (1.0F / 6) + s[5 * step];
 }
 
-/* The `side` x `side` pixels from row y, column x on of an image; beside it, zeros. */
-INLINE void find_pixels(const float *image, int h, int w, int c, int y, int x, int side,
-                        const float *zeros, const float **pixel)
+/* An image, of which every step-th row and column is a map of its own. */
+struct phase_map {
+    const float *image;
+    int h, w, c;
+    int step, row, column; /* the first ones */
+    const float *zeros;
+};
+
+/* The `side` x `side` pixels of the map from row y, column x on; beside it, zeros. */
+INLINE void find_pixels(const struct phase_map *m, int y, int x, int side,
+                        const float **pixel)
 {
     for (int i = 0; i < side * side; i++) {
-        const int row = y + i / side, column = x + i % side;
-        const bool within = row >= 0 && column >= 0 && row < h && column < w;
-        pixel[i] = within
-                       ? image + ((size_t)row * (size_t)w + (size_t)column) * (size_t)c
-                       : zeros;
+        const int row = (y + i / side) * m->step + m->row;
+        const int column = (x + i % side) * m->step + m->column;
+        const bool within = row >= 0 && column >= 0 && row < m->h && column < m->w;
+        const size_t at = (size_t)row * (size_t)m->w + (size_t)column;
+        pixel[i] = within ? m->image + at * (size_t)m->c : m->zeros;
     }
 }
 
-static void wino4_spread(const struct wino4_map *m, const float *source, int tile,
-                         struct wino4_panel panel, float *to)
+/* `channels` of a tile's pixels, those of the panel from `first` on. */
+INLINE void spread_pixels(const float *pixel[WINO4_PLACES], int channels, int first,
+                          struct wino4_panel panel, float *to)
 {
-    const struct wino4_tile t = wino4_tile(m, tile);
-    const float *pixel[WINO4_PLACES];
-    const size_t image = (size_t)m->sh * (size_t)m->sw * (size_t)m->sc;
-    find_pixels(source + (size_t)t.n * image, m->sh, m->sw, m->sc, t.y - m->pad,
-                t.x - m->pad, WINO4_SIDE, m->zeros, pixel);
-    for (int c = 0; c < m->sc; c += WIDE) {
+    for (int c = 0; c < channels; c += WIDE) {
         wide v[WINO4_PLACES], half[WINO4_PLACES];
-        float *at = to + (size_t)(c / WINO4_BLOCK) * panel.block + c % WINO4_BLOCK;
+        float *at =
+            to + (size_t)((first + c) / WINO4_BLOCK) * panel.block + c % WINO4_BLOCK;
         for (int i = 0; i < WINO4_PLACES; i++)
             v[i] = wide_load(pixel[i] + c);
         for (int i = 0; i < WINO4_SIDE; i++)
@@ -131,6 +136,28 @@ static void wino4_spread(const struct wino4_map *m, const float *source, int til
     }
 }
 
+static void wino4_spread(const struct wino4_map *m, const float *source, int tile,
+                         struct wino4_panel panel, float *to)
+{
+    const struct wino4_tile t = wino4_tile(m, tile);
+    const int channels = wino4_channels(m->sc, m->sstep);
+    const size_t image = (size_t)m->sh * (size_t)m->sw * (size_t)channels;
+    for (int c = 0; c < m->sc; c += channels) {
+        const struct split_phase phase = split_phase(m->split, c, channels, m->sstep);
+        const struct phase_map map = { source + (size_t)t.n * image,
+                                       m->sh,
+                                       m->sw,
+                                       channels,
+                                       m->sstep,
+                                       phase.row,
+                                       phase.column,
+                                       m->zeros };
+        const float *pixel[WINO4_PLACES];
+        find_pixels(&map, t.y - m->pad, t.x - m->pad, WINO4_SIDE, pixel);
+        spread_pixels(pixel, channels, c, panel, to);
+    }
+}
+
 static void wino4_unfold(const struct wino4_map *m, const float *grads, int tile,
                          struct wino4_panel panel, float *to)
 {
@@ -138,8 +165,10 @@ static void wino4_unfold(const struct wino4_map *m, const float *grads, int tile
     const struct wino4_tile t = wino4_tile(m, tile);
     const float *pixel[PIXELS];
     const size_t image = (size_t)m->dh * (size_t)m->dw * (size_t)m->dc;
-    find_pixels(grads + (size_t)t.n * image, m->dh, m->dw, m->dc, t.y, t.x,
-                WINO4_RESULTS, m->zeros, pixel);
+    const struct phase_map map = {
+        grads + (size_t)t.n * image, m->dh, m->dw, m->dc, 1, 0, 0, m->zeros
+    };
+    find_pixels(&map, t.y, t.x, WINO4_RESULTS, pixel);
     for (int c = 0; c < m->dc; c += WIDE) {
         wide v[PIXELS], half[WINO4_SIDE * WINO4_RESULTS], all[WINO4_PLACES];
         float *at = to + (size_t)(c / WINO4_BLOCK) * panel.block + c % WINO4_BLOCK;
@@ -213,8 +242,11 @@ static void wino4_fold(const struct wino4_map *m, const float *sums, size_t plac
 {
     enum { HALF = WINO4_RESULTS * WINO4_SIDE, PIXELS = WINO4_RESULTS * WINO4_RESULTS };
     const struct wino4_tile t = wino4_tile(m, tile);
+    const int first = block * WINO4_BLOCK;
+    const int channels = wino4_channels(m->dc, m->dstep);
+    const struct split_phase phase = split_phase(m->split, first, channels, m->dstep);
     for (int c = 0; c < WINO4_BLOCK; c += WIDE) {
-        const wide more = wide_load(bias + block * WINO4_BLOCK + c);
+        const wide more = wide_load(bias + first % channels + c);
         wide v[WINO4_PLACES], half[HALF], y[PIXELS];
         for (int i = 0; i < WINO4_PLACES; i++)
             v[i] = wide_load(sums + (size_t)i * place + c);
@@ -223,23 +255,24 @@ static void wino4_fold(const struct wino4_map *m, const float *sums, size_t plac
         for (int i = 0; i < WINO4_RESULTS; i++)
             fold_side(half + WINO4_SIDE * i, 1, y + WINO4_RESULTS * i, 1);
         for (int i = 0; i < PIXELS; i++) {
-            const int row = t.y + i / WINO4_RESULTS, column = t.x + i % WINO4_RESULTS;
+            const int row = (t.y + i / WINO4_RESULTS) * m->dstep + phase.row;
+            const int column = (t.x + i % WINO4_RESULTS) * m->dstep + phase.column;
             const size_t pixel =
                 ((size_t)t.n * (size_t)m->dh + (size_t)row) * (size_t)m->dw +
                 (size_t)column;
             if (row < m->dh && column < m->dw)
-                wide_store(dest + pixel * (size_t)m->dc + block * WINO4_BLOCK + c,
+                wide_store(dest + pixel * (size_t)channels + first % channels + c,
                            y[i] + more);
         }
     }
 }
 
-static void wino4_widen(const float filters[WINO4_TAPS][WINO4_BLOCK], size_t place,
+static void wino4_widen(const float filters[SPLIT_TAPS][WINO4_BLOCK], size_t place,
                         float *to)
 {
     for (int c = 0; c < WINO4_BLOCK; c += WIDE) {
-        wide w[WINO4_TAPS], half[3 * WINO4_SIDE], all[WINO4_PLACES];
-        for (int i = 0; i < WINO4_TAPS; i++)
+        wide w[SPLIT_TAPS], half[3 * WINO4_SIDE], all[WINO4_PLACES];
+        for (int i = 0; i < SPLIT_TAPS; i++)
             w[i] = wide_load(filters[i] + c);
         for (int i = 0; i < 3; i++)
             widen_side(w + i, 3, half + i, 3);
@@ -251,17 +284,17 @@ static void wino4_widen(const float filters[WINO4_TAPS][WINO4_BLOCK], size_t pla
 }
 
 static void wino4_narrow(const float *sums, size_t place,
-                         float filters[WINO4_TAPS][WINO4_BLOCK])
+                         float filters[SPLIT_TAPS][WINO4_BLOCK])
 {
     for (int c = 0; c < WINO4_BLOCK; c += WIDE) {
-        wide s[WINO4_PLACES], half[3 * WINO4_SIDE], w[WINO4_TAPS];
+        wide s[WINO4_PLACES], half[3 * WINO4_SIDE], w[SPLIT_TAPS];
         for (int i = 0; i < WINO4_PLACES; i++)
             s[i] = wide_load(sums + (size_t)i * place + c);
         for (int i = 0; i < WINO4_SIDE; i++)
             narrow_side(s + i, WINO4_SIDE, half + i, WINO4_SIDE);
         for (int i = 0; i < 3; i++)
             narrow_side(half + WINO4_SIDE * i, 1, w + 3 * i, 1);
-        for (int i = 0; i < WINO4_TAPS; i++)
+        for (int i = 0; i < SPLIT_TAPS; i++)
             wide_store(filters[i] + c, w[i]);
     }
 }

@@ -5,12 +5,13 @@
 
 #include <stddef.h>
 
+#include "conv_split.h"
+
 enum {
     WINO4_SIDE = 6, /* of a tile */
     WINO4_PLACES = 36,
     WINO4_RESULTS = 4, /* 4 x 4 of them */
-    WINO4_TAPS = 9,
-    WINO4_BLOCK = 32, /* channels */
+    WINO4_BLOCK = 32,  /* channels */
 };
 
 /* Tiles of a map of results, and the source that they are computed from; images are
@@ -18,6 +19,11 @@ enum {
 struct wino4_map {
     int n, sh, sw, sc; /* source */
     int dh, dw, dc;    /* results */
+    /* 2: the side is in phases; sc or dc count their channels together, and tiles are
+     * of one phase's size. */
+    int sstep, dstep;
+    const struct conv_split *split;
+    struct split_span from[WINO4_PLACES], to[WINO4_PLACES]; /* of sc, of dc */
     int pad;
     int across, tiles_each; /* tiles of a row; of an image */
     int tiles;
@@ -29,6 +35,12 @@ struct wino4_map {
 struct wino4_panel {
     size_t place, block;
 };
+
+/* A pixel's channels in memory: those of one phase. */
+static inline int wino4_channels(int channels, int step)
+{
+    return channels / (step * step);
+}
 
 /* Tile number t, at the result's image n, row y, column x. */
 struct wino4_tile {

@@ -34,11 +34,11 @@ enum init_scheme {
     INIT_UNIFORM,    /* U(+-0.01) */
 };
 
-/* The names of schemes as a list of choices, other names for some of them at its end,
- * and the scheme that the i-th of them means. */
+/* The names of schemes as a list of choices, some of them with a second name, and the
+ * scheme that the i-th of them means. */
 #define INIT_SCHEME_NAMES                                                              \
     "default|xavier_uniform|xavier_normal|kaiming_uniform|kaiming_normal|normal|"      \
-    "xavier|kaiming|he_uniform|he_normal"
+    "xavier|kaiming|he_uniform|he_normal|kaiming_fan_out|orthogonal|uniform"
 enum init_scheme init_scheme_at(int choice);
 /* Those that a part of a network can have, by names of their own; false: none of them.
  */

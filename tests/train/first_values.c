@@ -137,8 +137,11 @@ static void schemes(void)
         { INIT_KAIMING_UNIFORM, "he_uniform", 0.1360827634879543, true },
         { INIT_KAIMING_NORMAL, "he_normal", 0.1360827634879543, false },
         { INIT_NORMAL, "normal", 0.01, false },
+        { INIT_KAIMING_FAN_OUT, "kaiming_fan_out", 0.10540925533894598, false },
+        { INIT_UNIFORM, "uniform", 0.005773502691896258, true },
     };
     struct tensor t = filter(20, 12, 3);
+    CHECK(by_choice("orthogonal") == INIT_ORTHOGONAL, "orthogonal");
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         init_weight(&t, all[i].scheme, 5, 9);
         const struct moments m = measure(&t);

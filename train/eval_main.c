@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "evaluator.h"
+#include "ensemble.h"
 #include "npy.h"
 #include "options.h"
 #include "outputs.h"
@@ -29,7 +29,7 @@ static const struct cli_option options[] = {
     { "checkpoint", CLI_CHOICE, offsetof(struct arguments, checkpoint), 0, 0, "last|best",
       "of a run: the latest weights, or those that did best on the way [last]" },
     { "out", CLI_STRING, offsetof(struct arguments, out), 0, 0, NULL,
-      "folder for predictions.csv and per_class.csv [RUN/eval, or evaluations/...]" },
+      "folder for predictions.csv and per_class.csv [RUN/eval, or evaluations/...; of several: ensemble]" },
     { "probabilities", CLI_FLAG, offsetof(struct arguments, probabilities), 0, 0, NULL,
       "write those of all classes, too: probabilities.npy, a row for each prediction" },
     { "quiet", CLI_FLAG, offsetof(struct arguments, quiet), 0, 0, NULL,
@@ -43,6 +43,7 @@ struct test {
     struct run_dir out;
     struct evaluation result;
     float *scores; /* see evaluate_scores(); NULL: not wanted */
+    bool several;  /* networks */
 };
 
 /* Their numbers may still mean the same, under other names. */
@@ -66,12 +67,13 @@ static int make_folder(struct test *t, const struct arguments *a,
 {
     const struct evaluator *e = &t->by;
     const double accuracy = extra_number(&e->meta, "accuracy", -1);
-    if (!a->out && e->run.layout == RUN_OUTPUTS)
+    if (!a->out && !t->several && e->run.layout == RUN_OUTPUTS)
         return outputs_evaluation(&t->out, &e->run, e->cfg.run.name,
                                   accuracy < 0 ? (double)NAN : accuracy, e->checkpoint,
                                   err);
-    if (a->out)
-        snprintf(t->out.path, sizeof(t->out.path), "%.1380s", a->out);
+    if (a->out || t->several)
+        snprintf(t->out.path, sizeof(t->out.path), "%.1380s",
+                 a->out ? a->out : "ensemble");
     else
         snprintf(t->out.path, sizeof(t->out.path), "%.1380s/eval", e->run.path);
     if (mkdir(t->out.path, 0777) < 0 && errno != EEXIST)
@@ -101,7 +103,7 @@ static int write_results(struct test *t, const struct arguments *a,
     int rc = make_folder(t, a, err);
     if (rc == 0)
         rc = evaluation_write(&t->result, &t->by.info, kind, &t->out, err);
-    return rc < 0 || !t->scores ? rc : write_probabilities(t, err);
+    return rc < 0 || !a->probabilities ? rc : write_probabilities(t, err);
 }
 
 /* Of a network with several losses, what each part does by itself. */
@@ -148,23 +150,59 @@ static int measure(struct test *t, struct sluice_error *err)
                            &tta, err);
 }
 
+static void say_network(const struct arguments *a, int number, double accuracy,
+                        const char *what)
+{
+    if (!a->quiet && isnan(accuracy))
+        printf("network %d  %s\n", number, what);
+    else if (!a->quiet)
+        printf("network %d  acc %.2f%%  %s\n", number, 100 * accuracy, what);
+}
+
+/* The other runs answer along with the first. */
+static int join_all(struct test *t, const char **runs, int count, const char **keys,
+                    int key_count, const struct arguments *a, struct sluice_error *err)
+{
+    struct ensemble all = { &t->by, &t->result, t->scores, 1 };
+    double alone;
+    say_network(a, 1, t->result.accuracy, runs[0]);
+    for (int i = 1; i < count; i++) {
+        const int rc =
+            ensemble_join(&all, runs[i], (enum evaluator_weights)a->checkpoint, keys,
+                          key_count, &alone, err);
+        if (rc < 0)
+            return rc;
+        say_network(a, i + 1, alone, runs[i]);
+    }
+    evaluation_decide(&t->result, t->scores, t->by.info.first);
+    return 0;
+}
+
 static int run(struct test *t, const char **list, int count, const struct arguments *a,
                struct sluice_error *err)
 {
     const double start = seconds_now();
     struct evaluator *e = &t->by;
-    int rc = ranks_alone("a network is tested by one", err);
+    int runs = 1, rc = ranks_alone("a network is tested by one", err);
+    while (runs < count && !strchr(list[runs], '='))
+        runs++;
+    const char **keys = list + runs;
+    t->several = runs > 1;
     if (rc == 0)
-        rc = evaluator_load(e, list[0], (enum evaluator_weights)a->checkpoint, list + 1,
-                            count - 1, err);
+        rc = evaluator_load(e, list[0], (enum evaluator_weights)a->checkpoint, keys,
+                            count - runs, err);
     if (rc < 0 || (rc = evaluator_open(e, err)) < 0)
         return rc;
     const size_t scores = (size_t)e->info.count * (size_t)e->classes;
-    if (a->probabilities && !(t->scores = calloc(scores, sizeof(*t->scores))))
+    if ((a->probabilities || t->several) &&
+        !(t->scores = calloc(scores, sizeof(*t->scores))))
         return sluice_fail(err, SLUICE_ENOMEM,
                            "%.300s: no memory for %zu probabilities", e->info.path,
                            scores);
-    if ((rc = measure(t, err)) < 0 || (rc = write_results(t, a, err)) < 0)
+    if ((rc = measure(t, err)) < 0 ||
+        (t->several &&
+         (rc = join_all(t, list, runs, keys, count - runs, a, err)) < 0) ||
+        (rc = write_results(t, a, err)) < 0)
         return rc;
     compare_names(e);
     if (!a->quiet)
@@ -181,9 +219,10 @@ int main(int argc, char **argv)
     struct sluice_error err = { .code = SLUICE_OK };
     const struct cli_spec spec = {
         .program = "sluice eval",
-        .arguments = "RUN_OR_CHECKPOINT [KEY=VALUE ...]",
-        .summary = "Accuracy, per-class table and predictions of a trained network. "
-                   "Keys are those of\nsluice train, such as data.test=FILE.sluice or "
+        .arguments = "RUN_OR_CHECKPOINT... [KEY=VALUE ...]",
+        .summary = "Accuracy, per-class table and predictions of a trained network, "
+                   "or of several: the\nmean of their probabilities. Keys are those "
+                   "of sluice train, such as\ndata.test=FILE.sluice or "
                    "eval.tta=flip.\n",
         .options = options,
         .arguments_min = 1,
@@ -193,7 +232,8 @@ int main(int argc, char **argv)
             "  sluice eval runs/latest\n"
             "  sluice eval runs/latest --checkpoint=best eval.tta=flip\n"
             "  sluice eval outputs/best_models/cifar10_resnet_se_best.safetensors\n"
-            "  sluice eval runs/latest data.test=other.sluice --out=results\n",
+            "  sluice eval runs/latest data.test=other.sluice --out=results\n"
+            "  sluice eval runs/*-seed0 runs/*-seed1 runs/*-seed2 --out=three\n",
     };
     int count = cli_parse(&spec, argc, argv, &a, list), rc;
     rc = run(&t, list, count, &a, &err);

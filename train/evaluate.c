@@ -336,6 +336,28 @@ int evaluate_scores(struct evaluation *out, float *scores, struct net *net,
     return measure(out, scores, net, loader, info, tta, NULL, err);
 }
 
+void evaluation_decide(struct evaluation *e, const float *scores, uint64_t first)
+{
+    const size_t classes = (size_t)e->classes;
+    const double count = e->labelled && e->count ? (double)e->count : (double)NAN;
+    double loss = 0, correct = 0;
+    for (uint64_t i = 0; i < e->count; i++) {
+        struct prediction *p = &e->at[i];
+        const float *row = scores + (size_t)(p->id - first) * classes;
+        size_t best = 0;
+        for (size_t c = 1; c < classes; c++)
+            best = row[c] > row[best] ? c : best;
+        p->predicted = (int)best;
+        p->probability = expf(row[best]);
+        loss -= p->label < 0 ? 0 : (double)row[p->label];
+        correct += p->label == p->predicted;
+    }
+    e->heads = 1;
+    e->loss = loss / count;
+    e->accuracy = correct / count;
+    e->head[0] = (struct evaluated_head){ e->loss, e->accuracy };
+}
+
 void evaluation_free(struct evaluation *e)
 {
     free(e->at);

@@ -58,6 +58,9 @@ int evaluate(struct evaluation *out, struct net *net, struct sluice_loader *load
 int evaluate_scores(struct evaluation *out, float *scores, struct net *net,
                     struct sluice_loader *loader, const struct data_info *info,
                     const struct tta *tta, struct sluice_error *err);
+/* Predictions, loss and accuracy anew, by scores as those above: of samples that
+ * e->at has already, with their labels. `first` is info->first. There is one head. */
+void evaluation_decide(struct evaluation *e, const float *scores, uint64_t first);
 /* What the configuration says. */
 struct tta evaluate_tta(const struct config *cfg);
 void evaluation_free(struct evaluation *e); /* a zeroed one is fine */

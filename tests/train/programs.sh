@@ -136,6 +136,37 @@ for i, row in enumerate(rows):
     assert abs(max(p) - float(row["probability"])) < 2e-6, (p, row)
 PYTHON
 
+# Several networks: the mean of their probabilities.
+sluice train $tiny $data seed=9 training.epochs=3 run.name=second --quiet >out 2>err || fail "second: $(cat err)"
+second=$(readlink -f runs/latest)
+sluice eval "$second" --probabilities --quiet >out 2>err &&
+  sluice eval "$first" "$second" "$first" --probabilities >out 2>err || fail "eval of several: $(cat err)"
+[ "$(grep -c '^network [123]  acc ' out)" = 3 ] || fail "eval of several: $(cat out)"
+python3 - "$first/eval" "$second/eval" ensemble <<'PYTHON' || fail "eval of several: $(cat out)"
+import csv, struct, sys
+a, b, all = [struct.unpack("<160f", open(f + "/probabilities.npy", "rb").read()[128:]) for f in sys.argv[1:]]
+assert max(abs((2 * x + y) / 3 - z) for x, y, z in zip(a, b, all)) < 1e-6 and a != b
+rows, right = list(csv.DictReader(open("ensemble/predictions.csv"))), 0
+for i, row in enumerate(rows):
+    p = all[4 * i:4 * i + 4]
+    assert p.index(max(p)) == int(row["prediction"]) and abs(max(p) - float(row["probability"])) < 2e-6, row
+    right += row["prediction"] == row["label"]
+assert f"acc {100 * right / 40:.2f}%  images 40" in open("out").read().splitlines()[-1]
+PYTHON
+no_eval() {
+  sluice eval "${@:2}" --out=none 2>err
+  [ $? = 2 ] && grep -q -- "$1" err && [ "$(wc -l <err)" = 1 ] && [ ! -e none ] || fail "eval ${*:2}: $(cat err)"
+}
+sluice train $tiny $data data.test_range=0-19 training.epochs=1 run.name=fewer --quiet >out 2>err || fail "$(cat err)"
+no_eval "expected 40 images from 0 on, as the first network's, found 20 from 0" "$first" runs/latest --quiet
+$make_set three.sluice 40 16 3 3 0 1
+sluice train $tiny data.train=three.sluice data.test=three.sluice training.epochs=1 run.name=three --quiet >out 2>err
+no_eval "expected 4 classes as the first network knows, found 3" "$first" runs/latest --quiet
+sluice subset test.sluice back.sluice --range=21:40 --quiet && sluice subset test.sluice front.sluice --range=0:21 --quiet &&
+  sluice merge others.sluice back.sluice front.sluice --quiet || fail "others.sluice"
+sluice train $tiny data.train=train.sluice data.test=others.sluice training.epochs=1 run.name=other --quiet >out 2>err
+no_eval "sample [0-9]*: not the image that the first network was asked" "$first" runs/latest --quiet
+
 # Cropped in training, cropped in testing.
 sluice train $tiny $data training.epochs=1 run.name=cropped \
   "data.augment=[translate: {pad: 2}, center_crop: {size: 12}, normalize]" >out 2>err ||

@@ -99,23 +99,16 @@ static int keep_test(struct stack_result *out, const struct measuring *w,
 {
     const struct level_one *l = w->l;
     struct evaluation *e = &out->test;
-    double loss = 0;
     *e = (struct evaluation){ .classes = l->classes,
                               .count = l->tested,
                               .labelled = l->about.label_field >= 0 };
     if (!(e->at = calloc((size_t)l->tested, sizeof *e->at)))
         return sluice_fail(err, SLUICE_ENOMEM, "no memory for %" PRIu64 " predictions",
                            l->tested);
-    for (uint64_t i = 0; i < l->tested; i++) {
-        const float *row = w->scores + i * (size_t)l->classes;
-        const int best = vote(row, 1, l->classes, 0);
-        e->at[i] = (struct prediction){ .id = l->test_ids[i],
-                                        .label = l->test_labels[i],
-                                        .predicted = best,
-                                        .probability = expf(row[best]) };
-        loss -= e->labelled ? (double)row[l->test_labels[i]] : NOTHING;
-    }
-    e->loss = loss / (double)l->tested;
+    for (uint64_t i = 0; i < l->tested; i++)
+        e->at[i] =
+            (struct prediction){ .id = l->test_ids[i], .label = l->test_labels[i] };
+    evaluation_decide(e, w->scores, l->about.first);
     return 0;
 }
 
@@ -157,7 +150,6 @@ int stack_measure(struct stack_result *out, const struct level_one *l, struct me
         if (rc == 0 && s == (int)chosen)
             rc = keep_test(out, &w, err);
     }
-    out->test.accuracy = out->row[l->bases + 1].test[chosen];
     free(w.answers);
     free(w.scores);
     return rc;

@@ -180,11 +180,25 @@ static int find_file(char path[1024], const char *from, struct sluice_error *err
     return 0;
 }
 
-/* PyTorch's files have no checksum. */
+/* What torch.save writes: a zip archive, or, before PyTorch 1.6, pickles, the first of
+ * them a number of ten bytes. As lengths of headers both are out of bounds. */
+static bool is_torch_save(const struct loading *l)
+{
+    return l->size > 4 && (memcmp(l->bytes, "PK\3\4", 4) == 0 ||
+                           memcmp(l->bytes, "\x80\2\x8a\n", 4) == 0);
+}
+
+/* Other programs' files have no checksum. */
 static int open_file(struct loading *l, struct sluice_error *err)
 {
     const char *path = l->report->path;
     int rc = whole_file_read(path, &l->bytes, &l->size, UINT64_MAX, err);
+    if (rc == 0 && is_torch_save(l))
+        rc =
+            sluice_fail(err, SLUICE_EINVAL,
+                        "%.300s: expected a safetensors file, found one of torch.save; "
+                        "safetensors.torch.save_file(torch.load(...), ...) makes it",
+                        path);
     if (rc == 0)
         rc = safetensors_parse(&l->st, path, l->bytes, l->size, err);
     if (rc == 0 && safetensors_text(&l->st, "crc32c"))

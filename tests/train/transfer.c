@@ -295,6 +295,12 @@ static void from_files(void)
     file_write(path, bytes, size);
     refuse(&b, HEAD_RESET, path, "checksum");
     free(bytes);
+    file_write(path, "PK\3\4 a zip archive", 18);
+    refuse(&b, HEAD_RESET, path,
+           "expected a safetensors file, found one of torch.save");
+    file_write(path, "\x80\2\x8a\nl\xfc\x9c and on", 14);
+    refuse(&b, HEAD_RESET, path,
+           "expected a safetensors file, found one of torch.save");
     foreign(&b);
     rig_close(&b);
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""bench_train.py MODEL BATCH STEPS THREADS STEM WIDTH -- see bench-train, which runs it.
+"""bench_train.py MODEL BATCH STEPS THREADS STEM WIDTH PRECISION -- see bench-train, which runs it.
 
 Images a second of PyTorch in training MODEL: the median of STEPS steps after two that
-warm up. bf16 autocast with f32 weights, channels_last, batch and labels in memory."""
+warm up. bf16 autocast with f32 weights, or f32, channels_last, batch and labels in memory."""
 import statistics
 import sys
 import time

@@ -358,7 +358,7 @@ static void write_filters(const struct weigh *w, int s, int block)
                                            WINO4_BLOCK,
                              weights_stride(m), filters);
     for (int d = 0; d < WINO4_BLOCK; d++) {
-        const size_t result = (size_t)(block * WINO4_BLOCK + d);
+        const size_t result = (size_t)block * WINO4_BLOCK + (size_t)d;
         float *to = w->dweight + (result * (size_t)in + (size_t)(s % in)) * size;
         for (int k = 0; k < SPLIT_TAPS; k++)
             if (tap[k] >= 0)

@@ -1,8 +1,11 @@
 # script.sh -- what the tests written for the shell share. Sourced with the programs'
 # folder as $1: sets PATH, goes into a folder of its own, removed at the end, and counts
 # what `fail` is told. A script's last line is `[ $failures = 0 ]`.
+# Python finds formats.py.
 set -u
-export PATH=$1:$PATH LC_ALL=C OMP_NUM_THREADS=1
+export PATH=$1:$PATH LC_ALL=C OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=1
+PYTHONPATH=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
+export PYTHONPATH
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1

@@ -68,14 +68,9 @@ sluice train resume="$parts" >out 2>err && fail "continued by one"
 grep -q 'expected as many processes as the run began with, 2, found 1' err || fail "$(cat err)"
 ranks 2 sluice train resume="$parts" >out 2>err || fail "resume: $(cat err)"
 python3 - "$whole" "$parts" <<'PYTHON' || fail "continued otherwise"
-import json, struct, sys
-def tensors(folder):
-    data = open(folder + "/checkpoints/last.safetensors", "rb").read()
-    size = struct.unpack("<Q", data[:8])[0]
-    head = json.loads(data[8:8 + size])
-    return {k: data[8 + size + v["data_offsets"][0]:8 + size + v["data_offsets"][1]]
-            for k, v in head.items() if k != "__metadata__"}
-whole, parts = map(tensors, sys.argv[1:])
+import sys
+from formats import tensors
+whole, parts = (tensors(run + "/checkpoints/last.safetensors") for run in sys.argv[1:])
 assert whole == parts and len(whole) > 10
 PYTHON
 

@@ -1,60 +1,18 @@
 #!/usr/bin/env python3
 """Read TensorBoard event files with nothing but the standard library: check every
 length and checksum, print each scalar as `step tag value`."""
+import os
 import struct
 import sys
 
-
-def crc32c_table():
-    table = []
-    for n in range(256):
-        for _ in range(8):
-            n = n >> 1 ^ (0x82F63B78 if n & 1 else 0)
-        table.append(n)
-    return table
-
-
-TABLE = crc32c_table()
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+sys.dont_write_bytecode = True
+from formats import crc32c, fields
 
 
 def masked(data):
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc = TABLE[(crc ^ byte) & 255] ^ crc >> 8
-    crc ^= 0xFFFFFFFF
+    crc = crc32c(data)
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
-
-
-def varint(data, at):
-    value = shift = 0
-    while True:
-        byte = data[at]
-        at += 1
-        value |= (byte & 127) << shift
-        shift += 7
-        if byte < 128:
-            return value, at
-
-
-def fields(data):
-    """(number, value) of each field of a protocol buffer message."""
-    at = 0
-    while at < len(data):
-        key, at = varint(data, at)
-        wire = key & 7
-        if wire == 0:
-            value, at = varint(data, at)
-        elif wire == 1:
-            value, at = data[at:at + 8], at + 8
-        elif wire == 2:
-            size, at = varint(data, at)
-            value, at = data[at:at + size], at + size
-            assert len(value) == size, "a field runs past its message"
-        elif wire == 5:
-            value, at = data[at:at + 4], at + 4
-        else:
-            raise AssertionError(f"wire type {wire}")
-        yield key >> 3, value
 
 
 def records(data):
@@ -73,7 +31,6 @@ def records(data):
 
 
 def main():
-    assert masked(b"123456789") == ((0xE3069283 >> 15 | 0xE3069283 << 17) + 0xA282EAD8) & 0xFFFFFFFF
     with open(sys.argv[1], "rb") as file:
         data = file.read()
     for i, body in enumerate(records(data)):

@@ -2,9 +2,14 @@
 """Read Weights & Biases' offline files with nothing but the standard library: check
 every checksum, length and number; print the records, a line for each value."""
 import json
+import os
 import struct
 import sys
 import zlib
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+sys.dont_write_bytecode = True
+from formats import fields
 
 BLOCK = 32768
 
@@ -29,32 +34,6 @@ def records(data):
             yield b"".join(parts)
             parts = []
     assert not parts, "the last record has no end"
-
-
-def varint(data, at):
-    value = shift = 0
-    while True:
-        value |= (data[at] & 127) << shift
-        shift += 7
-        at += 1
-        if data[at - 1] < 128:
-            return value, at
-
-
-def fields(data):
-    """(number, value) of each field of a protocol buffer message."""
-    at = 0
-    while at < len(data):
-        key, at = varint(data, at)
-        if key & 7 == 0:
-            value, at = varint(data, at)
-        elif key & 7 == 2:
-            size, at = varint(data, at)
-            value, at = data[at:at + size], at + size
-            assert len(value) == size, "a field runs past its message"
-        else:
-            raise AssertionError(f"wire type {key & 7}")
-        yield key >> 3, value
 
 
 def items(message, field, key_field):

@@ -53,15 +53,9 @@ grep -q "^init   $source/checkpoints/last.safetensors: 16 tensors copied, 2 unus
   fail "$(cat err)"
 grep -q '^frozen backbone: 1140 parameters, 7777 (87.2%) are trained$' err || fail "$(cat err)"
 python3 - $source runs/latest <<'PYTHON' || fail "tensors"
-import json, struct, sys
-def read(run):
-    b = open(run + "/checkpoints/last.safetensors", "rb").read()
-    n = struct.unpack("<Q", b[:8])[0]
-    header = json.loads(b[8:8 + n])
-    header.pop("__metadata__")
-    return {k: (v["shape"], b[8 + n + v["data_offsets"][0]:8 + n + v["data_offsets"][1]])
-            for k, v in header.items()}
-a, b = read(sys.argv[1]), read(sys.argv[2])
+import sys
+from formats import tensors
+a, b = (tensors(run + "/checkpoints/last.safetensors") for run in sys.argv[1:])
 blocks = [k for k in a if k.startswith("blocks.")]
 assert len(blocks) == 12 and all(a[k] == b[k] for k in blocks), blocks
 assert a["fc2.weight"] != b["fc2.weight"] and b["fc3.weight"][0] == [3, 6]

@@ -3,14 +3,7 @@
 #include <string.h>
 
 #include "config_parts.h"
-#include "run_dir.h"
-
-static void write_text(FILE *to, const char *text)
-{
-    fputc('"', to);
-    write_json_text(to, text);
-    fputc('"', to);
-}
+#include "text_write.h"
 
 static void write_value(FILE *to, const struct config_option *o,
                         const struct config *cfg)
@@ -19,9 +12,9 @@ static void write_value(FILE *to, const struct config_option *o,
     char buf[64];
     if (config_write_plain(to, o->kind, slot))
         return;
-    write_text(to, o->kind == CONFIG_CHOICE
-                       ? choice_name(buf, o->choices, *(const int *)slot)
-                       : slot);
+    write_quoted(to, o->kind == CONFIG_CHOICE
+                         ? choice_name(buf, o->choices, *(const int *)slot)
+                         : slot);
 }
 
 /* Groups are objects: the options of one stand together in the table. */

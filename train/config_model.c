@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "config_parts.h"
-#include "run_dir.h"
+#include "text_write.h"
 
 static bool parse(const struct model_option *o, const char *text, double *x)
 {
@@ -59,13 +59,11 @@ int config_model_set(struct config *cfg, const struct model_def *model,
     return 0;
 }
 
-static void write_number(FILE *to, const struct model_option *o, double value)
+/* An option that is no text, as a recipe has it. */
+static const char *number_of(char buf[64], const struct model_option *o, double value)
 {
-    char buf[64];
-    if (o->choices)
-        fputs(choice_name(buf, o->choices, (int)value), to);
-    else
-        config_write_real(to, value);
+    return o->choices ? choice_name(buf, o->choices, (int)value)
+                      : number_text(buf, value);
 }
 
 void config_model_write(FILE *to, const struct config *cfg)
@@ -75,10 +73,11 @@ void config_model_write(FILE *to, const struct config *cfg)
     for (int i = 0; model && model->options && model->options[i].name; i++) {
         const struct model_option *o = &model->options[i];
         fprintf(to, "  %s: ", o->name);
+        char buf[64];
         if (o->text)
             config_write_text(to, v->texts[i]);
         else
-            write_number(to, o, v->numbers[i]);
+            fputs(number_of(buf, o, v->numbers[i]), to);
         fputc('\n', to);
     }
 }
@@ -89,13 +88,14 @@ void config_model_write_json(FILE *to, const struct config *cfg)
     const struct model_values *v = &cfg->model.values;
     for (int i = 0; model && model->options && model->options[i].name; i++) {
         const struct model_option *o = &model->options[i];
-        const char *quote = o->choices || o->text ? "\"" : "";
-        fprintf(to, ",\n    \"%s\": %s", o->name, quote);
+        char buf[64];
+        fprintf(to, ",\n    \"%s\": ", o->name);
         if (o->text)
-            write_json_text(to, v->texts[i]);
+            write_quoted(to, v->texts[i]);
+        else if (o->choices)
+            write_quoted(to, number_of(buf, o, v->numbers[i]));
         else
-            write_number(to, o, v->numbers[i]);
-        fputs(quote, to);
+            fputs(number_of(buf, o, v->numbers[i]), to);
     }
 }
 
@@ -118,10 +118,11 @@ static const struct model_def *alike(const struct model_def *model)
 
 static void write_initial(FILE *to, const struct model_option *o)
 {
+    char buf[64];
     if (o->text)
         fputs(*o->text ? o->text : "none", to);
     else
-        write_number(to, o, o->initial);
+        fputs(number_of(buf, o, o->initial), to);
 }
 
 static bool same_initial(const struct model_option *a, const struct model_option *b)

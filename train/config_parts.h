@@ -22,8 +22,6 @@ void config_help_options(FILE *to, const struct config_option *options);
 bool config_parse_real(const char *text, double *out);
 bool config_parse_bool(const char *text, bool *out);
 bool config_parse_text(const char *text, char *out, size_t size);
-/* Shortest of the forms that read back to the same number. */
-void config_write_real(FILE *to, double x);
 /* A text as YAML, in quotes unless every reader takes the plain one for the same. */
 void config_write_text(FILE *to, const char *text);
 /* What YAML and JSON write alike: numbers, and true and false. The value stands at

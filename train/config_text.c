@@ -8,6 +8,7 @@
 
 #include "config_parts.h"
 #include "near.h"
+#include "text_write.h"
 
 enum { LEFT = 28 }; /* width of the help's left column */
 
@@ -63,14 +64,10 @@ void config_write_text(FILE *to, const char *text)
     const size_t plain = strspn(
         text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-");
     if (*text && !text[plain] && (isalpha((unsigned char)*text) || *text == '/') &&
-        choice_index(words, text) < 0) {
+        choice_index(words, text) < 0)
         fputs(text, to);
-        return;
-    }
-    fputc('"', to);
-    for (; *text; text++)
-        fprintf(to, *text == '"' || *text == '\\' ? "\\%c" : "%c", *text);
-    fputc('"', to);
+    else
+        write_quoted(to, text);
 }
 
 /* A part of a list's text form. Two that YAML would take for something else. */
@@ -118,30 +115,18 @@ static void write_list(FILE *to, const char *text)
     free(copy);
 }
 
-/* Shortest of the forms that read back to the same number. */
-void config_write_real(FILE *to, double x)
-{
-    char text[40];
-    for (int digits = 6; digits <= 17; digits++) {
-        snprintf(text, sizeof(text), "%.*g", digits, x);
-        if (strtod(text, NULL) == x)
-            break;
-    }
-    fputs(text, to);
-}
-
 static void write_vector(FILE *to, const struct config_numbers *v)
 {
+    char number[NUMBER_TEXT];
     fputc('[', to);
-    for (int i = 0; i < v->count; i++) {
-        fputs(i ? ", " : "", to);
-        config_write_real(to, v->at[i]);
-    }
+    for (int i = 0; i < v->count; i++)
+        fprintf(to, "%s%s", i ? ", " : "", number_text(number, v->at[i]));
     fputc(']', to);
 }
 
 bool config_write_plain(FILE *to, enum config_kind kind, const void *slot)
 {
+    char number[NUMBER_TEXT];
     switch (kind) {
     case CONFIG_BOOL:
         fputs(*(const bool *)slot ? "true" : "false", to);
@@ -153,7 +138,7 @@ bool config_write_plain(FILE *to, enum config_kind kind, const void *slot)
         fprintf(to, "%llu", *(const unsigned long long *)slot);
         return true;
     case CONFIG_REAL:
-        config_write_real(to, *(const double *)slot);
+        fputs(number_text(number, *(const double *)slot), to);
         return true;
     case CONFIG_VECTOR:
         write_vector(to, slot);

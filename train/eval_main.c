@@ -62,8 +62,8 @@ static void compare_names(const struct evaluator *e)
 }
 
 /* The one that was named, or the layout's own. */
-static int make_folder(struct test *t, const struct arguments *a,
-                       struct sluice_error *err)
+static int place_results(struct test *t, const struct arguments *a,
+                         struct sluice_error *err)
 {
     const struct evaluator *e = &t->by;
     const double accuracy = extra_number(&e->meta, "accuracy", -1);
@@ -76,9 +76,7 @@ static int make_folder(struct test *t, const struct arguments *a,
                  a->out ? a->out : "ensemble");
     else
         snprintf(t->out.path, sizeof(t->out.path), "%.1380s/eval", e->run.path);
-    if (mkdir(t->out.path, 0777) < 0 && errno != EEXIST)
-        return sluice_fail(err, SLUICE_EIO, "%.300s: %s", t->out.path, strerror(errno));
-    return 0;
+    return make_folder(t->out.path, err);
 }
 
 /* Of the samples that there are predictions of, one behind the other. */
@@ -100,7 +98,7 @@ static int write_results(struct test *t, const struct arguments *a,
 {
     const enum predictions_kind kind =
         (enum predictions_kind)t->by.cfg.eval.predictions;
-    int rc = make_folder(t, a, err);
+    int rc = place_results(t, a, err);
     if (rc == 0)
         rc = evaluation_write(&t->result, &t->by.info, kind, &t->out, err);
     return rc < 0 || !a->probabilities ? rc : write_probabilities(t, err);

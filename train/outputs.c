@@ -28,13 +28,6 @@ static int find_tree(const struct run_dir *run, char root[PATH_MAX],
     return 0;
 }
 
-static int need_folder(const char *path, struct sluice_error *err)
-{
-    if (mkdir(path, 0777) < 0 && errno != EEXIST)
-        return sluice_fail(err, SLUICE_EIO, "%.300s: %s", path, strerror(errno));
-    return 0;
-}
-
 /* The new name stands under another until it is whole. */
 static int give_name(const char *file, const char *relative, const char *name,
                      struct sluice_error *err)
@@ -68,7 +61,7 @@ int outputs_publish(const struct run_dir *run, const char *kind, const char *nam
              checkpoint);
     if (strlen(model) >= PATH_MAX)
         return sluice_fail(err, SLUICE_EINVAL, "%.100s...: path too long", model);
-    if ((rc = need_folder(folder, err)) < 0)
+    if ((rc = make_folder(folder, err)) < 0)
         return rc;
     return give_name(file, relative, model, err);
 }
@@ -137,7 +130,7 @@ int outputs_evaluation(struct run_dir *out, const struct run_dir *run, const cha
     snprintf(path, sizeof(path), "%s/%s_val_acc_%s_%s", folder, name, percent, date);
     if (strlen(path) > 1380)
         return sluice_fail(err, SLUICE_EINVAL, "%.100s...: path too long", path);
-    if ((rc = need_folder(folder, err)) < 0 || (rc = make_unique(out, path, err)) < 0)
+    if ((rc = make_folder(folder, err)) < 0 || (rc = make_unique(out, path, err)) < 0)
         return rc;
     return link_model(out, root, checkpoint, err);
 }

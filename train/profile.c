@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "profile.h"
+#include "text_write.h"
 
 int profile_open(struct profile *p, struct net *net, struct sluice_error *err)
 {
@@ -240,11 +241,11 @@ int profile_write(const struct profile *p, const struct profile_peaks *peaks,
     const int rc = file_begin(&f, path, err);
     if (rc < 0)
         return rc;
-    fprintf(f.to, "{\n  \"steps\": %llu,\n  \"images\": %llu,\n  \"device\": \"",
+    fprintf(f.to, "{\n  \"steps\": %llu,\n  \"images\": %llu,\n  \"device\": ",
             (unsigned long long)p->steps, (unsigned long long)p->images);
-    write_json_text(f.to, net_device(p->net)->about);
+    write_quoted(f.to, net_device(p->net)->about);
     fprintf(f.to,
-            "\",\n  \"peak_flops_per_second\": %.6g,\n"
+            ",\n  \"peak_flops_per_second\": %.6g,\n"
             "  \"peak_bytes_per_second\": %.6g,\n"
             "  \"tile_flops_per_second\": %.6g,\n  \"seconds_per_step\": %.9g,\n"
             "  \"optimizer_seconds\": %.9g,\n  \"wait_seconds\": %.9g,\n"

@@ -9,14 +9,14 @@
 
 #include "run_dir.h"
 
-static int make_folder(const char *path, struct sluice_error *err)
+int make_folder(const char *path, struct sluice_error *err)
 {
     if (mkdir(path, 0777) == 0 || errno == EEXIST)
         return 0;
     return sluice_fail(err, SLUICE_EIO, "%.300s: %s", path, strerror(errno));
 }
 
-static int make_parents(const char *path, struct sluice_error *err)
+int make_folder_path(const char *path, struct sluice_error *err)
 {
     char part[RUN_PATH];
     int rc = 0;
@@ -84,11 +84,11 @@ static int make_unique(struct run_dir *run, char name[160], const char *parent,
     return sluice_fail(err, SLUICE_EIO, "%.300s: %s", run->path, strerror(errno));
 }
 
-static int make_folders(const struct run_dir *run, struct sluice_error *err)
+static int make_subfolders(const struct run_dir *run, struct sluice_error *err)
 {
     char path[RUN_PATH];
     int rc = make_folder(run_file(path, run, "checkpoints"), err);
-    return rc < 0 ? rc : make_parents(run_file(path, run, "plots"), err);
+    return rc < 0 ? rc : make_folder_path(run_file(path, run, "plots"), err);
 }
 
 int run_dir_create(struct run_dir *run, const char *parent, const char *name,
@@ -114,9 +114,9 @@ int run_dir_create(struct run_dir *run, const char *parent, const char *name,
         snprintf(stamp + n, sizeof(stamp) - n, "%s", name);
     }
     run->layout = layout;
-    if ((rc = make_parents(within, err)) < 0 ||
+    if ((rc = make_folder_path(within, err)) < 0 ||
         (rc = make_unique(run, own, within, stamp, err)) < 0 ||
-        (rc = make_folders(run, err)) < 0)
+        (rc = make_subfolders(run, err)) < 0)
         return rc;
     point_latest(within, own);
     return 0;
@@ -217,17 +217,4 @@ int text_file_read(char **text, size_t *size, const char *path, size_t most,
         *text = NULL;
     }
     return rc;
-}
-
-void write_json_text(FILE *to, const char *text)
-{
-    for (; *text; text++) {
-        unsigned char c = (unsigned char)*text;
-        if (c == '"' || c == '\\')
-            fprintf(to, "\\%c", c);
-        else if (c < 0x20)
-            fprintf(to, "\\u%04x", c);
-        else
-            fputc(c, to);
-    }
 }

@@ -48,6 +48,10 @@ int run_dir_lock(int fd, const char *path, const char *what, struct sluice_error
 /* The path of `file`, called by its name in the plain layout, in `buf`. */
 const char *run_file(char buf[RUN_PATH], const struct run_dir *run, const char *file);
 
+/* A folder that may be there already; and with it all that its path goes through. */
+int make_folder(const char *path, struct sluice_error *err);
+int make_folder_path(const char *path, struct sluice_error *err);
+
 /* A file written through a temporary name: complete under its own name after
  * file_commit, absent (or as it was) otherwise. */
 struct new_file {
@@ -62,7 +66,5 @@ int file_flush(FILE *f, const char *path, struct sluice_error *err);
 /* The whole file, with a zero behind it; the caller frees it. */
 int text_file_read(char **text, size_t *size, const char *path, size_t most,
                    struct sluice_error *err);
-/* `text` as the inside of a JSON string. */
-void write_json_text(FILE *to, const char *text);
 
 #endif

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "plot.h"
+#include "text_write.h"
 #include "trainer_parts.h"
 
 #ifndef SLUICE_VERSION
@@ -265,9 +266,9 @@ static int write_plots(struct trainer *t, struct sluice_error *err)
 
 static void put_json_text(FILE *to, const char *key, const char *text)
 {
-    fprintf(to, "  \"%s\": \"", key);
-    write_json_text(to, text);
-    fputs("\",\n", to);
+    fprintf(to, "  \"%s\": ", key);
+    write_quoted(to, text);
+    fputs(",\n", to);
 }
 
 static void put_json_number(FILE *to, const char *key, double x)

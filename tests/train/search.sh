@@ -171,8 +171,10 @@ sluice train $tiny data.fold=2/6 data.fold_stratified=true run.dir=alone trainin
   fail "stratified: $(cat alone/latest/predictions.csv)"
 
 # The other spelling.
-sluice train $data search_space=sgd training.batch_size=16 --trials=1 --out=spelt >out 2>err ||
-  fail "train search_space=: $(cat err)"
+sluice train $data search_space=sgd training.batch_size=16 'run.wandb_notes={choice: ["say \"so\""]}' \
+  --trials=1 --out=spelt >out 2>err || fail "train search_space=: $(cat err)"
+sluice train $data training=spelt/best_training.yaml --print >out 2>err &&
+  grep -qF 'wandb_notes: "say \"so\""' out || fail "a quoted value: $(cat err)"
 [ "$(wc -l <spelt/search_results.csv)" = 2 ] || fail "train search_space=: $(cat out)"
 grep -q 'training.batch_size' spelt/space.yaml && fail "a fixed key still varies"
 

@@ -1,8 +1,8 @@
 # Recipes, runs and the programs. Recipes are YAML, so without libyaml there is no
 # trainer; the other parts do not need it.
 pkg_check_modules(YAML QUIET IMPORTED_TARGET yaml-0.1)
-target_sources(sluice_train PRIVATE metrics.c metrics_heads.c tfevents.c wandb.c wandb_log.c wandb_put.c plot.c
-  table_read.c)
+target_sources(sluice_train PRIVATE metrics.c metrics_heads.c plot.c table_read.c tfevents.c wandb.c
+  wandb_log.c wandb_open.c wandb_put.c)
 if(NOT YAML_FOUND)
   message(STATUS "sluice: libyaml: no, so no sluice-train, sluice-eval and sluice-augment")
   return()
@@ -22,7 +22,7 @@ if(SLUICE_HAVE_MPI)
 endif()
 set_source_files_properties(recipe.c PROPERTIES COMPILE_DEFINITIONS
   "SLUICE_RECIPE_SOURCE=\"${CMAKE_CURRENT_SOURCE_DIR}/recipes\"")
-set_source_files_properties(trainer_record.c wandb.c PROPERTIES COMPILE_DEFINITIONS
+set_source_files_properties(trainer_record.c wandb_open.c PROPERTIES COMPILE_DEFINITIONS
   "SLUICE_VERSION=\"${PROJECT_VERSION}\"")
 
 sluice_program(sluice-train SOURCES train_main.c train_report.c

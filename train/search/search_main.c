@@ -94,10 +94,9 @@ static void say(const struct arguments *a, const char *line)
 static void tell_trial(const struct arguments *a, const struct study *s,
                        const struct trial *t, int all)
 {
-    static const char *const words[] = { "running", "complete", "pruned", "failed" };
     const struct trial *best = study_best(s);
     const int number = study_number(s, t);
-    char text[512], accuracy[40] = "", leader[64] = "";
+    char text[512], state[64], accuracy[40] = "", leader[64] = "";
     if (a->quiet)
         return;
     if (!isnan(t->best))
@@ -106,9 +105,9 @@ static void tell_trial(const struct arguments *a, const struct study *s,
         snprintf(leader, sizeof(leader), "  best %.2f%% (trial %d)", 100 * best->best,
                  study_number(s, best));
     printf("trial %3d/%d  %-8s%s%s  epochs %d  %.1fs  %s%s%s\n", number,
-           number > all ? number : all, words[t->state], accuracy, leader,
-           t->curve.epochs, t->seconds, trial_text(text, sizeof(text), s, t),
-           *t->message ? ": " : "", t->message);
+           number > all ? number : all, choice_name(state, STUDY_STATES, (int)t->state),
+           accuracy, leader, t->curve.epochs, t->seconds,
+           trial_text(text, sizeof(text), s, t), *t->message ? ": " : "", t->message);
     fflush(stdout);
 }
 

@@ -7,6 +7,7 @@
 #include "models/model.h"
 #include "recipe.h"
 #include "space.h"
+#include "text_write.h"
 
 enum { GRID_MOST = 1000000 };
 
@@ -271,15 +272,6 @@ int space_add(struct space *s, const struct settings *from, struct sluice_error 
     return rc;
 }
 
-/* In double quotes, as YAML and as JSON have it. */
-static void write_quoted(FILE *to, const char *text)
-{
-    fputc('"', to);
-    for (; *text; text++)
-        fprintf(to, *text == '"' || *text == '\\' ? "\\%c" : "%c", *text);
-    fputc('"', to);
-}
-
 void space_write(FILE *to, const struct space *s)
 {
     char low[PARAM_TEXT], high[PARAM_TEXT];
@@ -313,12 +305,7 @@ const char *param_text(char buf[PARAM_TEXT], const struct param *p, double value
         snprintf(buf, PARAM_TEXT, "%s", p->texts[(int)value]);
         return buf;
     }
-    for (int digits = 6; digits <= 17; digits++) {
-        snprintf(buf, PARAM_TEXT, "%.*g", digits, value);
-        if (strtod(buf, NULL) == value)
-            break;
-    }
-    return buf;
+    return number_text(buf, value);
 }
 
 double param_value(const struct param *p, const char *text)

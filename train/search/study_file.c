@@ -1,14 +1,15 @@
 /* study_file.c -- a study's folder: study.yaml, space.yaml, search_results.csv. */
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "config.h"
 #include "study.h"
+#include "text_write.h"
 #include "yaml_read.h"
 
 enum { FIXED_COLUMNS = 7, TABLE_BYTES = 1 << 30 };
@@ -23,13 +24,6 @@ static const char *in_folder(char buf[RUN_PATH], const struct study *s,
 {
     snprintf(buf, RUN_PATH, "%s/%s", s->folder, file);
     return buf;
-}
-
-static void choice_text(char buf[32], const char *choices, int i)
-{
-    while (i-- && strchr(choices, '|'))
-        choices = strchr(choices, '|') + 1;
-    snprintf(buf, 32, "%.*s", (int)strcspn(choices, "|"), choices);
 }
 
 /* ---- the table ---- */
@@ -49,22 +43,18 @@ static void put_text(FILE *to, const char *text)
         fputc('"', to);
 }
 
-/* Reads back to the same number; nothing for NaN. */
+/* Nothing for NaN. */
 static void put_number(FILE *to, double x)
 {
-    char text[40] = "";
-    for (int digits = 6; !isnan(x) && digits <= 17; digits++) {
-        snprintf(text, sizeof(text), "%.*g", digits, x);
-        if (strtod(text, NULL) == x)
-            break;
-    }
-    fputs(text, to);
+    char text[NUMBER_TEXT];
+    if (!isnan(x))
+        fputs(number_text(text, x), to);
 }
 
 static void put_trial(FILE *to, const struct study *s, const struct trial *t)
 {
-    char text[PARAM_TEXT], state[32];
-    choice_text(state, STUDY_STATES, (int)t->state);
+    char text[PARAM_TEXT], state[64];
+    choice_name(state, STUDY_STATES, (int)t->state);
     fprintf(to, "%d,", study_number(s, t));
     put_text(to, t->name);
     fprintf(to, ",%s,", state);
@@ -205,19 +195,18 @@ static int load_trials(struct study *s, struct sluice_error *err)
 
 static void put_quoted(FILE *to, const char *key, const char *text)
 {
-    fprintf(to, "%s: \"", key);
-    for (; *text; text++)
-        fprintf(to, *text == '"' || *text == '\\' ? "\\%c" : "%c", *text);
-    fputs("\"\n", to);
+    fprintf(to, "%s: ", key);
+    write_quoted(to, text);
+    fputc('\n', to);
 }
 
 static void put_options(FILE *to, const struct study *s)
 {
     const struct study_options *o = &s->o;
-    char kind[32], sampler[32], pruner[32], key[32];
-    choice_text(kind, STUDY_KINDS, (int)o->kind);
-    choice_text(sampler, STUDY_SAMPLERS, (int)o->sampler);
-    choice_text(pruner, PRUNERS, (int)o->pruner.kind);
+    char kind[64], sampler[64], pruner[64], key[32];
+    choice_name(kind, STUDY_KINDS, (int)o->kind);
+    choice_name(sampler, STUDY_SAMPLERS, (int)o->sampler);
+    choice_name(pruner, PRUNERS, (int)o->pruner.kind);
     fputs("# What this search was told; sluice search --resume=FOLDER goes on.\n", to);
     put_quoted(to, "name", s->name);
     put_quoted(to, "folder", s->place);
@@ -263,13 +252,6 @@ static int write_definition(const struct study *s, struct sluice_error *err)
     return file_commit(&f, err);
 }
 
-static int make_folder(const char *path, struct sluice_error *err)
-{
-    if (mkdir(path, 0777) == 0 || errno == EEXIST)
-        return 0;
-    return sluice_fail(err, SLUICE_EIO, "%.300s: %s", path, strerror(errno));
-}
-
 static int lock(struct study *s, struct sluice_error *err)
 {
     DIR *folder = opendir(s->folder);
@@ -287,16 +269,7 @@ int study_create(struct study *s, struct sluice_error *err)
 {
     char path[RUN_PATH];
     int rc;
-    for (char *p = s->folder + 1; *p; p++) {
-        if (*p != '/')
-            continue;
-        *p = 0;
-        rc = make_folder(s->folder, err);
-        *p = '/';
-        if (rc < 0)
-            return rc;
-    }
-    if ((rc = make_folder(s->folder, err)) < 0 || (rc = lock(s, err)) < 0)
+    if ((rc = make_folder_path(s->folder, err)) < 0 || (rc = lock(s, err)) < 0)
         return rc;
     if (access(in_folder(path, s, "study.yaml"), F_OK) == 0)
         return sluice_fail(err, SLUICE_EINVAL,

@@ -7,14 +7,9 @@
 
 #include "run_config.h"
 #include "study_report.h"
+#include "text_write.h"
 
 enum { BEST_SHOWN = 10, FAILED_SHOWN = 10 };
-
-static const char *state_name(enum trial_state state)
-{
-    static const char *const names[] = { "running", "complete", "pruned", "failed" };
-    return names[state];
-}
 
 static int count_state(const struct study *s, enum trial_state state)
 {
@@ -103,7 +98,12 @@ static void put_value(FILE *to, const char *key, const char *text)
     const size_t plain = strspn(
         text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.+-/");
     const bool as_it_is = *text == '[' || *text == '{' || (*text && !text[plain]);
-    fprintf(to, as_it_is ? "%s: %s\n" : "%s: \"%s\"\n", key, text);
+    fprintf(to, "%s: ", key);
+    if (as_it_is)
+        fputs(text, to);
+    else
+        write_quoted(to, text);
+    fputc('\n', to);
 }
 
 static void put_params(FILE *to, const struct study *s, const struct trial *t,
@@ -149,7 +149,7 @@ static void put_best(FILE *to, const struct study *s, const struct config *cfg)
 static int write_summary(const struct study *s, const struct config *cfg,
                          struct sluice_error *err)
 {
-    char path[RUN_PATH], stamp[32];
+    char path[RUN_PATH], stamp[32], state[64];
     struct new_file f;
     struct tm tm;
     const time_t now = time(NULL);
@@ -162,7 +162,7 @@ static int write_summary(const struct study *s, const struct config *cfg,
     fprintf(f.to, "timestamp: \"%s\"\nmeasured_on: %s\nn_trials: %d\n", stamp,
             s->o.on_test ? "test" : "validation", s->count);
     for (int k = TRIAL_COMPLETE; k <= TRIAL_FAILED; k++)
-        fprintf(f.to, "%s: %d\n", state_name((enum trial_state)k),
+        fprintf(f.to, "%s: %d\n", choice_name(state, STUDY_STATES, k),
                 count_state(s, (enum trial_state)k));
     if (s->o.kind == STUDY_FOLDS) {
         put_mean(f.to, s, "final", final_of);
@@ -268,13 +268,13 @@ static void percent(char buf[16], double x)
 
 static void print_trial(FILE *to, const struct study *s, const struct trial *t)
 {
-    char best[16], final[16], test[16], text[512];
+    char best[16], final[16], test[16], text[512], state[64];
     percent(best, t->best);
     percent(final, t->final);
     percent(test, t->test);
     fprintf(to, "%5d  %-8s  %8s  %8s  %8s  %6d  %8.1f  %s\n", study_number(s, t),
-            state_name(t->state), best, final, test, t->curve.epochs, t->seconds,
-            trial_text(text, sizeof(text), s, t));
+            choice_name(state, STUDY_STATES, (int)t->state), best, final, test,
+            t->curve.epochs, t->seconds, trial_text(text, sizeof(text), s, t));
 }
 
 static void print_mean(FILE *to, const struct study *s, const char *what,

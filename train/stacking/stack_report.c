@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "run_dir.h"
+#include "text_write.h"
 
 #define NOTHING ((double)NAN)
 
@@ -197,9 +197,9 @@ static void put_number(FILE *to, const char *key, double x)
 static void put_row(FILE *to, const struct stack_row *row, const struct level_base *b)
 {
     char buf[64];
-    fputs("    { \"name\": \"", to);
-    write_json_text(to, row->name);
-    fputs("\", ", to);
+    fputs("    { \"name\": ", to);
+    write_quoted(to, row->name);
+    fputs(", ", to);
     put_number(to, "held_accuracy", row->held);
     for (int s = 0; s < LEVEL_STRATEGIES; s++) {
         char key[96];

@@ -182,13 +182,6 @@ static int save_classifier(struct vq_session *s, const char *path, const char *r
     return checkpoint_save(path, vq_inner_net(s->inner), NULL, &meta, err);
 }
 
-static int make_folder(const char *folder, struct sluice_error *err)
-{
-    if (mkdir(folder, 0777) < 0 && errno != EEXIST)
-        return sluice_fail(err, SLUICE_EIO, "%.300s: %s", folder, strerror(errno));
-    return 0;
-}
-
 int vq_sample(const char *from, const char *folder, int n, uint32_t first,
               const char *const *args, int count, const struct vq_watch *watch,
               struct sluice_error *err)

@@ -1,0 +1,16 @@
+/* text_write.h -- numbers and texts as the files of a run hold them. */
+#ifndef SLUICE_TEXT_WRITE_H
+#define SLUICE_TEXT_WRITE_H
+
+#include <stdio.h>
+
+enum {
+    NUMBER_TEXT = 32, /* bytes of any number */
+};
+
+/* With 6 digits, or as many more as it takes to read back to the same number. */
+const char *number_text(char buf[NUMBER_TEXT], double x);
+/* In double quotes, with the escapes that YAML and JSON have in common. */
+void write_quoted(FILE *to, const char *text);
+
+#endif

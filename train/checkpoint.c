@@ -17,8 +17,9 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tensors lie as in mem
 
 enum {
     ENTRY_TEXT = SAFETENSORS_NAME + 256, /* at most, of one tensor in the header */
-    QUOTED = 6,                          /* bytes at most, of one in a JSON text */
-    META_TEXT = 2048 * QUOTED + 4096,
+    QUOTED = 6,                          /* bytes at most, of one in JSON: \u0001 */
+    /* The metadata: its own texts, and keys and numbers around them. */
+    META_TEXT = sizeof(struct checkpoint_meta) * QUOTED + 2048,
 };
 
 struct inventory {

@@ -98,6 +98,23 @@ static void round_trip(void)
     rig_close(&b);
 }
 
+/* Every byte of the longest texts is six in JSON. */
+static void longest_texts(void)
+{
+    struct checkpoint_meta full = meta, got;
+    struct rig r;
+    open_small(&r, "sgd", 2, 0);
+    memset(full.model, 1, sizeof full.model - 1);
+    memset(full.config_crc, 2, sizeof full.config_crc - 1);
+    memset(full.extra, 3, sizeof full.extra - 1);
+    REQUIRE(checkpoint_save(path, r.net, r.opt, &full, &r.err) == 0, "%s",
+            r.err.message);
+    CHECK(checkpoint_load(path, r.net, r.opt, &got, &r.err) == 0, "%s", r.err.message);
+    CHECK(strcmp(got.model, full.model) == 0 && strcmp(got.extra, full.extra) == 0,
+          "another text of %zu bytes", strlen(got.extra));
+    rig_close(&r);
+}
+
 static void write_bytes(const char *to, const unsigned char *bytes, size_t size)
 {
     const int fd = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0666);
@@ -232,6 +249,7 @@ int main(int argc, char **argv)
     damage();
     differences();
     failed_save();
+    longest_texts();
     unlink(path);
     return check_done();
 }

@@ -163,11 +163,14 @@ static int gather(struct chart *c, struct sluice_error *err)
         return sluice_fail(err, SLUICE_ENOMEM, "no memory for %d points", rows);
     int n = 0;
     for (int r = 0; r < c->run_count; r++)
-        for (int row = 0; row < c->runs[r].table.rows; row++)
-            c->x[n++] = c->runs[r].table.at[row * c->runs[r].table.columns];
+        for (int row = 0; row < c->runs[r].table.rows; row++) {
+            const double x = c->runs[r].table.at[row * c->runs[r].table.columns];
+            if (isfinite(x))
+                c->x[n++] = x;
+        }
     qsort(c->x, (size_t)n, sizeof *c->x, upward);
     for (int i = 0; i < n; i++)
-        if (isfinite(c->x[i]) && (!c->points || c->x[i] != c->x[c->points - 1]))
+        if (!c->points || c->x[i] != c->x[c->points - 1])
             c->x[c->points++] = c->x[i];
     return 0;
 }
@@ -179,8 +182,10 @@ static void lay_line(struct chart *c, double *y, const struct number_table *t,
     for (int i = 0; i < c->points; i++)
         y[i] = (double)NAN;
     for (int row = 0; row < t->rows; row++) {
-        const double *x = bsearch(&t->at[row * t->columns], c->x, (size_t)c->points,
-                                  sizeof *c->x, upward);
+        const double *at = &t->at[row * t->columns];
+        const double *x =
+            isfinite(*at) ? bsearch(at, c->x, (size_t)c->points, sizeof *c->x, upward)
+                          : NULL;
         if (x)
             y[x - c->x] = t->at[row * t->columns + column];
     }

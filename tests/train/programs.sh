@@ -65,6 +65,10 @@ for name in "first: loss", "a <third>: loss", "first: test_accuracy", "epoch":
 PYTHON
 sluice plot runs/latest --labels=only --table=steps.csv --what=lr --out=steps.svg &&
   grep -q '>only<' steps.svg || fail "plot of steps"
+# A row that does not say which epoch it is of has no place.
+printf 'epoch,loss\n1,5\n2,4\n3,3\n,9\n' >runs/latest/rows.csv
+sluice plot runs/latest --what=loss --table=rows.csv --out=rows.svg &&
+  grep -q ' d="M72.0 52.0 L384.0 218.0 L696.0 384.0 "' rows.svg || fail "plot: $(grep -o ' d="M.*' rows.svg)"
 bad_plot() {
   sluice plot "${@:2}" --out=no.svg 2>err
   [ $? = 2 ] && grep -q -- "$1" err && [ ! -e no.svg ] || fail "plot ${*:2}: $(cat err)"

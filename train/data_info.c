@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include <sluice/crc32c.h>
+#include <sluice/loader.h>
 
 #include "data_info.h"
-#include "device_memory.h"
 
 struct source {
     int fd;
@@ -205,11 +205,6 @@ int data_info_open(struct data_info *info, const char *key, const char *path,
     return find_shape(info, cfg, sluice_dataset_field(info->dataset, field), err);
 }
 
-enum sluice_crop_kind feed_test_crop(const struct config *cfg)
-{
-    return cfg->data.crop == SLUICE_CROP_NONE ? SLUICE_CROP_NONE : SLUICE_CROP_CENTER;
-}
-
 void data_info_close(struct data_info *info)
 {
     sluice_dataset_free(info->dataset);
@@ -283,113 +278,4 @@ int data_info_check_match(const struct data_info *train, const struct data_info 
                                test->path, n, train->path, i, name, other);
     }
     return 0;
-}
-
-void feed_test_pipeline(char *buf, size_t size, const struct config *cfg)
-{
-    size_t used = 0;
-    *buf = 0;
-    if (strcmp(cfg->data.augment_test, "auto") != 0) {
-        snprintf(buf, size, "%s", cfg->data.augment_test);
-        return;
-    }
-    for (const char *p = cfg->data.augment; *p;) {
-        size_t n = strcspn(p, ","), name = strcspn(p, ":,");
-        if ((name == 9 && strncmp(p, "normalize", 9) == 0) ||
-            (name == 11 && strncmp(p, "center_crop", 11) == 0))
-            used += (size_t)snprintf(buf + used, size - used, "%s%.*s", used ? "," : "",
-                                     (int)n, p);
-        p += n + (p[n] == ',');
-    }
-}
-
-/* The samples in use, for the loader; the caller frees them. NULL with *rc 0: all. */
-static uint64_t *list_samples(const struct data_info *info, int *rc,
-                              struct sluice_error *err)
-{
-    uint64_t *list;
-    *rc = 0;
-    if (info->count == info->all)
-        return NULL;
-    if (!(list = calloc(info->count, sizeof(*list))))
-        *rc = sluice_fail(err, SLUICE_ENOMEM,
-                          "%.300s: no memory for a list of %" PRIu64 " samples",
-                          info->path, info->count);
-    for (uint64_t i = 0; list && i < info->count; i++)
-        list[i] = info->first + i;
-    return list;
-}
-
-int feed_open(struct feed *feed, const struct data_info *info, const struct config *cfg,
-              const struct feed_options *options, struct sluice_error *err)
-{
-    const int channels = info->source.channels;
-    const bool own = cfg->data.mean.count > 0;
-    int rc;
-    *feed = (struct feed){ 0 };
-    if (own && cfg->data.mean.count != channels)
-        return sluice_fail(err, SLUICE_EINVAL,
-                           "data.mean has %d numbers, images of %.200s %d channels",
-                           cfg->data.mean.count, info->path, channels);
-    const struct sluice_augment_options augment = {
-        .source = info->source,
-        .seed = cfg->seed,
-        .dtype = options->dtype,
-        .layout = SLUICE_NHWC,
-        .mixes = options->mixes,
-        .mean = own ? cfg->data.mean.at : sluice_dataset_mean(info->dataset),
-        .std = own ? cfg->data.std.at : sluice_dataset_std(info->dataset),
-    };
-    rc = sluice_augment_create(&feed->augment, options->pipeline, &augment, err);
-    if (rc < 0)
-        return rc;
-    uint64_t *list = list_samples(info, &rc, err);
-    struct sluice_loader_options loader = {
-        .batch_size = options->batch_size,
-        .batches = cfg->data.batches,
-        .threads = cfg->data.threads,
-        .seed = cfg->seed,
-        .subset = list,
-        .subset_count = list ? info->count : 0,
-        .folds = info->folds,
-        .fold = info->fold,
-        .fold_test = info->fold_test,
-        .fold_seed = cfg->data.fold_seed,
-        .stratified = info->folds && cfg->data.fold_stratified,
-        .class_field = info->folds && *cfg->data.label ? cfg->data.label : NULL,
-        .order = options->order,
-        .io = (enum sluice_io)cfg->data.io,
-        .memory_budget = cfg->data.memory,
-        .drop_last = options->drop_last,
-        .rank = options->rank,
-        .world = options->world,
-        .on_error = options->on_error,
-        .transform = sluice_augment_transform(feed->augment),
-        .crop = { .kind = options->crop,
-                  .size = options->crop == SLUICE_CROP_NONE ? 0 : cfg->data.size },
-        .channels = options->crop == SLUICE_CROP_NONE ? 0 : 3,
-    };
-    if (options->raw)
-        loader.transform = (struct sluice_transform){ 0 };
-    if (options->once) {
-        loader.batches = 1;
-        loader.io = cfg->data.io ? loader.io : SLUICE_IO_PREAD;
-    } else if (options->raw) {
-        loader.allocator = device_pinned(options->raw);
-        /* Some are with the device while others are filled. */
-        loader.batches = (loader.batches ? loader.batches : 4) + 3;
-    }
-    if (rc == 0)
-        rc = sluice_loader_open(&feed->loader, info->path, &loader, err);
-    free(list);
-    if (rc < 0)
-        feed_close(feed);
-    return rc;
-}
-
-void feed_close(struct feed *feed)
-{
-    sluice_loader_close(feed->loader);
-    sluice_augment_free(feed->augment);
-    *feed = (struct feed){ 0 };
 }

@@ -2,6 +2,8 @@
 #ifndef SLUICE_EVALUATE_H
 #define SLUICE_EVALUATE_H
 
+#include <sluice/loader.h>
+
 #include "data_info.h"
 #include "net.h"
 #include "ranks.h"

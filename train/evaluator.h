@@ -5,6 +5,7 @@
 
 #include "checkpoint.h"
 #include "evaluate.h"
+#include "feed.h"
 
 /* Which weights of a run. */
 enum evaluator_weights {

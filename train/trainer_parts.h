@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "cuda/ahead.h"
 #include "evaluate.h"
+#include "feed.h"
 #include "machine_load.h"
 #include "models/model.h"
 #include "ops/distill.h"

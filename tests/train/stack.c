@@ -5,6 +5,7 @@
 
 #include "device_memory.h"
 #include "evaluate.h"
+#include "feed.h"
 #include "gpu_on_host.h"
 #include "net_rig.h"
 #include "run_config.h"

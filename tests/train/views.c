@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "evaluate.h"
+#include "feed.h"
 #include "net_rig.h"
 #include "run_config.h"
 #include "tiny_set.h"

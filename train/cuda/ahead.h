@@ -13,7 +13,7 @@
 #ifndef SLUICE_AHEAD_H
 #define SLUICE_AHEAD_H
 
-#include "../data_info.h"
+#include "../feed.h"
 #include "../optim.h"
 #include "../ranks.h"
 #include "../schedule.h"

@@ -3,7 +3,7 @@
 #ifndef SLUICE_STAGE_H
 #define SLUICE_STAGE_H
 
-#include "../data_info.h"
+#include "../feed.h"
 #include "gpu.h"
 
 struct stage {

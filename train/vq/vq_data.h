@@ -3,6 +3,9 @@
 #ifndef SLUICE_VQ_DATA_H
 #define SLUICE_VQ_DATA_H
 
+#include <sluice/augment.h>
+#include <sluice/loader.h>
+
 #include "../data_info.h"
 #include "vq_config.h"
 

@@ -1,23 +1,16 @@
-/* recipe.c -- finding recipes and laying their parts over each other; see recipe.h. */
-#include <dirent.h>
+/* recipe.c -- laying the parts of recipes over each other; see recipe.h. */
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "config.h"
 #include "recipe.h"
+#include "recipe_find.h"
 #include "yaml_read.h"
-
-#ifndef SLUICE_RECIPE_SOURCE
-#define SLUICE_RECIPE_SOURCE ""
-#endif
 
 enum {
     INCLUDES_MAX = 8, /* recipes that include recipes */
     GROUPS_MAX = 16,
-    FOLDERS = 3,
 };
 
 /* Groups chosen on the command line. */
@@ -29,104 +22,6 @@ struct choices {
     } at[GROUPS_MAX];
     int count;
 };
-
-static bool is_kind(const char *path, mode_t kind)
-{
-    struct stat st;
-    return stat(path, &st) == 0 && (st.st_mode & S_IFMT) == kind;
-}
-
-/* The i-th folder that recipes are looked for in; "" where there is none. */
-static void search_folder(int i, char path[PATH_MAX])
-{
-    const char *env = getenv("SLUICE_RECIPES");
-    *path = 0;
-    if (i == 0 && env) {
-        snprintf(path, PATH_MAX, "%s", env);
-    } else if (i == 1) {
-        char exe[PATH_MAX - 64];
-        ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-        exe[n > 0 ? n : 0] = 0;
-        char *slash = strrchr(exe, '/');
-        if (slash) {
-            *slash = 0;
-            snprintf(path, PATH_MAX, "%s/../share/sluice/recipes", exe);
-        }
-    } else if (i == 2) {
-        snprintf(path, PATH_MAX, "%s", SLUICE_RECIPE_SOURCE);
-    }
-}
-
-static bool is_path(const char *choice)
-{
-    const size_t n = strlen(choice);
-    return strchr(choice, '/') || (n > 5 && strcmp(choice + n - 5, ".yaml") == 0);
-}
-
-/* path = the file "<folder>/<name>.yaml" that is there; false if none is. */
-static bool find_file(const char *name, char path[PATH_MAX])
-{
-    char folder[PATH_MAX];
-    for (int i = 0; i < FOLDERS; i++) {
-        search_folder(i, folder);
-        if (*folder &&
-            (size_t)snprintf(path, PATH_MAX, "%s/%s.yaml", folder, name) < PATH_MAX &&
-            is_kind(path, S_IFREG))
-            return true;
-    }
-    return false;
-}
-
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(a, b);
-}
-
-/* The names of the YAML files (or of folders) in every search folder's `sub`. */
-static int list_names(const char *sub, mode_t kind, char names[][64], int room)
-{
-    char folder[PATH_MAX], path[PATH_MAX];
-    int n = 0;
-    for (int i = 0; i < FOLDERS; i++) {
-        search_folder(i, folder);
-        if (!*folder ||
-            (size_t)snprintf(path, sizeof(path), "%s/%s", folder, sub) >= sizeof(path))
-            continue;
-        DIR *dir = opendir(path);
-        for (struct dirent *e; dir && (e = readdir(dir)) && n < room;) {
-            char full[PATH_MAX + 300], *dot = strrchr(e->d_name, '.');
-            int known = 0;
-            snprintf(full, sizeof(full), "%s/%s", path, e->d_name);
-            if (e->d_name[0] == '.' || !is_kind(full, kind) ||
-                strlen(e->d_name) >= 64 ||
-                (kind == S_IFREG && !(dot && strcmp(dot, ".yaml") == 0)))
-                continue;
-            if (kind == S_IFREG)
-                *dot = 0;
-            while (known < n && strcmp(names[known], e->d_name) != 0)
-                known++;
-            if (known == n)
-                snprintf(names[n++], 64, "%.63s", e->d_name);
-        }
-        if (dir)
-            closedir(dir);
-    }
-    qsort(names, (size_t)n, 64, compare_names);
-    return n;
-}
-
-static int not_found(const char *where, const char *what, const char *name,
-                     const char *sub, struct sluice_error *err)
-{
-    char names[64][64], list[300] = "";
-    int n = list_names(sub, S_IFREG, names, 64);
-    size_t at = 0;
-    for (int i = 0; i < n && at + 70 < sizeof(list); i++)
-        at += (size_t)snprintf(list + at, sizeof(list) - at, "%s%s", i ? ", " : "",
-                               names[i]);
-    return sluice_fail(err, SLUICE_EINVAL, "%s%sno %s '%.80s'%s%s", where,
-                       *where ? ": " : "", what, name, n ? "; there are: " : "", list);
-}
 
 static bool is_of_every_model(const char *key)
 {
@@ -166,20 +61,6 @@ static int overlay(struct settings *s, const struct settings *from,
 static int load_file(struct settings *out, const char *path, struct choices *choices,
                      int depth, struct sluice_error *err);
 
-int recipe_find_choice(char *path, const char *where, const char *group,
-                       const char *choice, struct sluice_error *err)
-{
-    char name[160];
-    if (is_path(choice)) {
-        snprintf(path, PATH_MAX, "%s", choice);
-        return 0;
-    }
-    if ((size_t)snprintf(name, sizeof(name), "%s/%s", group, choice) >= sizeof(name) ||
-        !find_file(name, path))
-        return not_found(where, group, choice, group, err);
-    return 0;
-}
-
 static int load_group(struct settings *out, const char *where, const char *group,
                       const char *choice, struct sluice_error *err)
 {
@@ -203,15 +84,15 @@ static int load_default(struct settings *out, const struct setting *list, char *
     char path[PATH_MAX], *choice = strchr(item, '=');
     const char *where = list->where, *chosen;
     if (!choice) {
-        if (strchr(item, '/') || !find_file(item, path))
-            return not_found(list->where, "recipe", item, ".", err);
+        if (strchr(item, '/') || !recipe_find(item, path))
+            return recipe_not_found(list->where, "recipe", item, ".", err);
         return load_file(out, path, choices, depth + 1, err);
     }
     *choice++ = 0;
     chosen = choice;
     for (int i = 0; i < choices->count; i++)
         if (strcmp(choices->at[i].group, item) == 0 &&
-            !is_path(choices->at[i].choice)) {
+            !recipe_is_path(choices->at[i].choice)) {
             choices->at[i].used = true;
             chosen = choices->at[i].choice;
             where = "command line";
@@ -226,7 +107,9 @@ static int load_defaults(struct settings *out, const struct settings *own,
     struct settings body = { 0 };
     char *copy = list ? strdup(list->value) : NULL, *rest = copy, *item;
     bool self = false;
-    int rc = settings_merge(&body, own, err);
+    int rc = list && !copy
+                 ? sluice_fail(err, SLUICE_ENOMEM, "%s: out of memory", list->where)
+                 : settings_merge(&body, own, err);
     settings_remove(&body, "defaults");
     if (rc == 0 && list && !list->list)
         rc = sluice_fail(err, SLUICE_EINVAL, "%s: defaults: expected a list",
@@ -269,17 +152,17 @@ static int load_recipe(struct settings *out, char name[64], const char *typed,
     const char *base = strrchr(typed, '/');
     base = base ? base + 1 : typed;
     snprintf(name, 64, "%.*s", (int)strcspn(base, "."), base);
-    if (is_kind(typed, S_IFREG))
+    if (recipe_is_file(typed))
         snprintf(path, sizeof(path), "%s", typed);
-    else if (strchr(typed, '/') || !find_file(typed, path))
-        return not_found("", "recipe", typed, ".", err);
+    else if (strchr(typed, '/') || !recipe_find(typed, path))
+        return recipe_not_found("", "recipe", typed, ".", err);
     return load_file(out, path, choices, 0, err);
 }
 
 /* "group=choice", where that group's folder exists and the key is no option. */
 static bool is_group(const char *arg, char group[64])
 {
-    char path[PATH_MAX], folder[PATH_MAX], name[160];
+    char path[PATH_MAX], name[160];
     const char *equals = strchr(arg, '=');
     snprintf(group, 64, "%.*s", (int)(equals - arg), arg);
     if (strchr(group, '.') || strchr(group, '/') || !*group)
@@ -289,17 +172,9 @@ static bool is_group(const char *arg, char group[64])
             return false;
     snprintf(name, sizeof(name), "%s/%.64s", group, equals + 1);
     if (strcmp(config_real_name(group), group) != 0)
-        return is_path(equals + 1) ||
-               find_file(name, path); /* model=NAME needs no file */
-    for (int i = 0; i < FOLDERS; i++) {
-        search_folder(i, folder);
-        if (*folder &&
-            (size_t)snprintf(path, sizeof(path), "%s/%s", folder, group) <
-                sizeof(path) &&
-            is_kind(path, S_IFDIR))
-            return true;
-    }
-    return false;
+        return recipe_is_path(equals + 1) ||
+               recipe_find(name, path); /* model=NAME needs no file */
+    return recipe_has_group(group);
 }
 
 int recipe_override(struct settings *s, const char *arg, struct sluice_error *err)
@@ -361,41 +236,4 @@ int recipe_load(struct settings *out, char name[64], const char *const *args, in
             !(strchr(args[i], '=') && is_group(args[i], group)))
             rc = recipe_override(out, args[i], err);
     return rc;
-}
-
-/* The file's first comment line, without its mark. */
-static void first_comment(const char *name, char *line, size_t size)
-{
-    char path[PATH_MAX];
-    FILE *f = find_file(name, path) ? fopen(path, "re") : NULL;
-    *line = 0;
-    if (f && fgets(line, (int)size, f)) {
-        line[strcspn(line, "\n")] = 0;
-        if (*line == '#')
-            memmove(line, line + 1 + (line[1] == ' '), strlen(line));
-        else
-            *line = 0;
-    }
-    if (f)
-        fclose(f);
-}
-
-void recipe_list(FILE *to)
-{
-    char names[64][64], files[64][64], line[160];
-    int n = list_names(".", S_IFREG, names, 64);
-    fputs("recipes:\n", to);
-    for (int i = 0; i < n; i++) {
-        first_comment(names[i], line, sizeof(line));
-        fprintf(to, "  %-28s %s\n", names[i], line);
-    }
-    n = list_names(".", S_IFDIR, names, 64);
-    fputs("\ngroups:\n", to);
-    for (int i = 0; i < n; i++) {
-        int m = list_names(names[i], S_IFREG, files, 64);
-        fprintf(to, "  %s=", names[i]);
-        for (int k = 0; k < m; k++)
-            fprintf(to, "%s%s", k ? "|" : "", files[k]);
-        fputc('\n', to);
-    }
 }

@@ -284,7 +284,7 @@ bad 2 "sample 0: expected a label from 0 to 2, found -1" \
   sluice train $tiny data.train=negative.sluice
 bad 2 "expected at most the 5 images of few.sluice, found 16" \
   sluice train $tiny data.train=few.sluice
-bad 2 "no recipe 'nothere'; there are: " sluice train recipe=nothere
+bad 2 "no recipe 'nothere'; there are: .*, \.\.\.$" sluice train recipe=nothere
 bad 2 "no such key; near: training.epochs" sluice train training.epoch=3
 bad 2 "rotate" sluice train $tiny $data "data.augment=[rotate_by_nothing]"
 bad 2 "data.augment_test: expected images of 16x16 as data.augment makes them, found 8x8" \

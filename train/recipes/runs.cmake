@@ -11,7 +11,7 @@ target_sources(sluice_train PRIVATE
   config.c config_json.c config_keys.c config_model.c config_text.c config_views.c
   cuda/ahead.c cuda/stage.c cuda/team.c data_info.c ensemble.c evaluate.c evaluate_text.c
   evaluator.c feed.c gradient_stats.c machine_load.c npy.c outputs.c ranks.c recipe.c
-  run_config.c settings.c steering.c
+  recipe_find.c run_config.c settings.c steering.c
   teacher.c teacher_run.c trainer.c trainer_ahead.c trainer_data.c trainer_distill.c
   trainer_finish.c trainer_gradients.c trainer_heads.c trainer_open.c trainer_plan.c
   trainer_record.c trainer_steer.c yaml_read.c)
@@ -20,7 +20,7 @@ if(SLUICE_HAVE_MPI)
   set_source_files_properties(ranks.c PROPERTIES COMPILE_DEFINITIONS SLUICE_HAVE_MPI=1)
   target_link_libraries(sluice_train PRIVATE MPI::MPI_C)
 endif()
-set_source_files_properties(recipe.c PROPERTIES COMPILE_DEFINITIONS
+set_source_files_properties(recipe_find.c PROPERTIES COMPILE_DEFINITIONS
   "SLUICE_RECIPE_SOURCE=\"${CMAKE_CURRENT_SOURCE_DIR}/recipes\"")
 set_source_files_properties(trainer_record.c wandb_open.c PROPERTIES COMPILE_DEFINITIONS
   "SLUICE_VERSION=\"${PROJECT_VERSION}\"")

@@ -130,6 +130,9 @@ bad 3 'needs .* MB of memory, .* MB are free' sluice vq train $data stages=4000 
 bad 2 'hidden: cannot change' sluice vq train resume=a/latest hidden=9
 bad 2 "expected a checkpoint of sluice vq train, found one of model 'mnist_cnn'" sluice vq eval some/0000.safetensors
 bad 3 'No such file' sluice vq eval nothing
+bad 2 "first: expected at most 4294967294 before 2 classifiers, found 4294967295" \
+  sluice vq sample a none --count=2 --first=4294967295
+[ ! -e none ] || fail "samples: $(ls none)"
 head -c 100000 a/latest/$last >cut.safetensors
 bad 5 'cut.safetensors' sluice vq eval cut.safetensors
 python3 -c "

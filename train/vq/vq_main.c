@@ -74,7 +74,8 @@ static int train(const struct vq_watch *watch, const struct arguments *a,
     static struct vq_config cfg;
     (void)a;
     const char *folder = take_resume(list, &count);
-    const int rc = folder ? vq_record_read(&cfg, folder, list, count, true, err)
+    const struct vq_source source = { folder, list, count };
+    const int rc = folder ? vq_record_read(&cfg, &source, true, err)
                           : vq_config_read(&cfg, NULL, NULL, list, count, false, err);
     cli_catch_signals();
     return rc < 0 ? rc : vq_train(&cfg, folder, watch, err);
@@ -84,20 +85,23 @@ static int eval(const struct vq_watch *watch, const struct arguments *a,
                 const char **list, int count, struct sluice_error *err)
 {
     (void)a;
-    return vq_eval(list[0], list + 1, count - 1, watch, err);
+    const struct vq_source source = { list[0], list + 1, count - 1 };
+    return vq_eval(&source, watch, err);
 }
 
 static int sample(const struct vq_watch *watch, const struct arguments *a,
                   const char **list, int count, struct sluice_error *err)
 {
-    return vq_sample(list[0], list[1], a->count ? a->count : 16, (uint32_t)a->first,
-                     list + 2, count - 2, watch, err);
+    const struct vq_source source = { list[0], list + 2, count - 2 };
+    return vq_sample(&source, list[1], a->count ? a->count : 16, (uint32_t)a->first,
+                     watch, err);
 }
 
 static int encode(const struct vq_watch *watch, const struct arguments *a,
                   const char **list, int count, struct sluice_error *err)
 {
-    return vq_encode(list[0], list[1], a->out, list + 2, count - 2, watch, err);
+    const struct vq_source source = { list[0], list + 2, count - 2 };
+    return vq_encode(&source, list[1], a->out, watch, err);
 }
 
 static const struct {

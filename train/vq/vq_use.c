@@ -48,50 +48,50 @@ static int find_checkpoint(char path[RUN_PATH], const char *from,
 }
 
 /* What a run that has no checkpoint yet was told. */
-static int read_config(struct vq_config *cfg, const char *folder,
-                       const char *const *args, int count, bool free_alone,
-                       struct sluice_error *err)
+static int read_config(struct vq_config *cfg, const struct vq_source *source,
+                       bool free_alone, struct sluice_error *err)
 {
     char path[RUN_PATH], *text;
     struct run_dir run;
     size_t size;
-    int rc = run_dir_open(&run, folder, err);
+    int rc = run_dir_open(&run, source->from, err);
     if (rc < 0 ||
         (rc = text_file_read(&text, &size, run_file(path, &run, "config.yaml"),
                              YAML_SIZE_MAX, err)) < 0)
         return rc;
-    rc = vq_config_read(cfg, path, text, args, count, free_alone, err);
+    rc = vq_config_read(cfg, path, text, source->args, source->count, free_alone, err);
     free(text);
     return rc;
 }
 
-int vq_record_read(struct vq_config *cfg, const char *from, const char *const *args,
-                   int count, bool free_alone, struct sluice_error *err)
+int vq_record_read(struct vq_config *cfg, const struct vq_source *source,
+                   bool free_alone, struct sluice_error *err)
 {
     char path[RUN_PATH];
     struct vq_file file;
-    int rc = find_checkpoint(path, from, err);
+    int rc = find_checkpoint(path, source->from, err);
     if (rc == 0 && access(path, F_OK) < 0 && errno == ENOENT)
-        return read_config(cfg, from, args, count, free_alone, err);
+        return read_config(cfg, source, free_alone, err);
     if (rc < 0 || (rc = vq_file_open(&file, path, err)) < 0)
         return rc;
-    rc = vq_config_read(cfg, path, vq_file_record(&file), args, count, free_alone, err);
+    rc = vq_config_read(cfg, path, vq_file_record(&file), source->args, source->count,
+                        free_alone, err);
     vq_file_close(&file);
     return rc;
 }
 
 /* A session with the refiner as the checkpoint has it; *step: its steps so far. */
-static int open_trained(struct vq_session *s, struct vq_config *cfg, const char *from,
-                        const char *const *args, int count, enum vq_needs needs,
+static int open_trained(struct vq_session *s, struct vq_config *cfg,
+                        const struct vq_source *source, enum vq_needs needs,
                         uint64_t *step, struct sluice_error *err)
 {
     char path[RUN_PATH];
     struct vq_file file;
-    int rc = find_checkpoint(path, from, err);
+    int rc = find_checkpoint(path, source->from, err);
     if (rc < 0 || (rc = vq_file_open(&file, path, err)) < 0)
         return rc;
-    if ((rc = vq_config_read(cfg, path, vq_file_record(&file), args, count, false,
-                             err)) == 0 &&
+    if ((rc = vq_config_read(cfg, path, vq_file_record(&file), source->args,
+                             source->count, false, err)) == 0 &&
         (rc = vq_session_open(s, cfg, needs, err)) == 0 &&
         (rc = vq_session_open_refiner(s, err)) == 0)
         rc = vq_file_load(&file, path, s->refiner, err);
@@ -100,14 +100,14 @@ static int open_trained(struct vq_session *s, struct vq_config *cfg, const char 
     return rc;
 }
 
-int vq_eval(const char *from, const char *const *args, int count,
-            const struct vq_watch *watch, struct sluice_error *err)
+int vq_eval(const struct vq_source *source, const struct vq_watch *watch,
+            struct sluice_error *err)
 {
     static struct vq_config cfg;
     struct vq_session s = { 0 };
     struct vq_evaluation e;
     uint64_t step;
-    int rc = open_trained(&s, &cfg, from, args, count, VQ_TO_MEASURE, &step, err);
+    int rc = open_trained(&s, &cfg, source, VQ_TO_MEASURE, &step, err);
     if (rc == 0)
         rc = vq_session_evaluate(&s, step, &e, err);
     if (rc == 0) {
@@ -182,60 +182,77 @@ static int save_classifier(struct vq_session *s, const char *path, const char *r
     return checkpoint_save(path, vq_inner_net(s->inner), NULL, &meta, err);
 }
 
-int vq_sample(const char *from, const char *folder, int n, uint32_t first,
-              const char *const *args, int count, const struct vq_watch *watch,
-              struct sluice_error *err)
+/* Classifiers first to first + n - 1, each to its file. */
+static int save_samples(struct vq_session *s, const char *folder, int n, uint32_t first,
+                        uint64_t step, struct sluice_error *err)
 {
-    static struct vq_config cfg;
-    struct vq_session s = { 0 };
-    uint64_t step;
+    const size_t size = vq_inner_size(s->inner);
     char *recipe = NULL;
-    float *thetas = NULL;
-    int rc = open_trained(&s, &cfg, from, args, count, VQ_TO_SAMPLE, &step, err);
-    if (rc < 0 || (rc = write_recipe(&recipe, &cfg, err)) < 0 ||
-        (rc = make_folder(folder, err)) < 0)
-        goto out;
-    const size_t size = vq_inner_size(s.inner);
-    thetas = malloc(TOGETHER * (size + 1) * sizeof *thetas);
-    if (!thetas)
-        rc = sluice_fail(err, SLUICE_ENOMEM, "no memory for %d classifiers", TOGETHER);
+    float *thetas = malloc(TOGETHER * (size + 1) * sizeof *thetas);
+    int rc = thetas ? write_recipe(&recipe, s->cfg, err)
+                    : sluice_fail(err, SLUICE_ENOMEM, "no memory for %d classifiers",
+                                  TOGETHER);
     for (int done = 0; done < n && rc == 0; done += TOGETHER) {
         const int some = n - done < TOGETHER ? n - done : TOGETHER;
-        rc = vq_session_sample(&s, VQ_DRAW_SAMPLE, 0, first + (uint32_t)done, some,
+        rc = vq_session_sample(s, VQ_DRAW_SAMPLE, 0, first + (uint32_t)done, some,
                                thetas, err);
         for (int i = 0; i < some && rc == 0; i++) {
             char path[RUN_PATH];
             snprintf(path, sizeof path, "%.2000s/%04" PRIu32 ".safetensors", folder,
                      first + (uint32_t)(done + i));
-            vq_inner_load(s.inner, thetas + (size_t)i * size);
-            rc = save_classifier(&s, path, recipe, step, err);
+            vq_inner_load(s->inner, thetas + (size_t)i * size);
+            rc = save_classifier(s, path, recipe, step, err);
         }
     }
+    free(recipe);
+    free(thetas);
+    return rc;
+}
+
+int vq_sample(const struct vq_source *source, const char *folder, int n, uint32_t first,
+              const struct vq_watch *watch, struct sluice_error *err)
+{
+    static struct vq_config cfg;
+    struct vq_session s = { 0 };
+    uint64_t step;
+    if ((uint32_t)(n - 1) > UINT32_MAX - first)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "--first: expected at most %" PRIu32
+                           " before %d classifiers, found %" PRIu32,
+                           UINT32_MAX - (uint32_t)(n - 1), n, first);
+    int rc = open_trained(&s, &cfg, source, VQ_TO_SAMPLE, &step, err);
+    if (rc == 0)
+        rc = make_folder(folder, err);
+    if (rc == 0)
+        rc = save_samples(&s, folder, n, first, step, err);
     if (rc == 0)
         tell(watch->message, watch->ctx, "%d classifiers in %s, from %" PRIu64 " steps",
              n, folder, step);
-out:
-    free(thetas);
-    free(recipe);
     vq_session_close(&s);
     return rc;
 }
 
-/* The latent as digits, separated where options have several. */
-static void write_latent(char *out, size_t room, const uint8_t *latent, int stages,
-                         int options)
+/* The latent as digits, separated where options have several; the caller frees it. */
+static char *latent_text(const uint8_t *latent, int stages, int options)
 {
-    size_t at = 0;
-    for (int t = 0; t < stages && at + 5 < room; t++)
-        at += (size_t)snprintf(out + at, room - at, options > 10 && t ? ",%d" : "%d",
-                               latent[t]);
+    char *text = NULL;
+    size_t size = 0;
+    FILE *to = open_memstream(&text, &size);
+    if (to)
+        fputs("latent ", to);
+    for (int t = 0; to && t < stages; t++)
+        fprintf(to, options > 10 && t ? ",%d" : "%d", latent[t]);
+    if (!to || fclose(to)) {
+        free(text);
+        return NULL;
+    }
+    return text;
 }
 
 static int encode(struct vq_session *s, float *target, float *found,
                   const struct vq_watch *watch, struct sluice_error *err)
 {
     uint8_t latent[REFINE_STAGES_MOST];
-    char digits[2000] = "";
     struct vq_score before, after;
     vq_inner_read(s->inner, target);
     const double miss = refiner_encode(s->refiner, target, latent, found);
@@ -246,8 +263,12 @@ static int encode(struct vq_session *s, float *target, float *found,
         rc = vq_session_score(s, &s->data.measured[1], both[i], 1, scores[i], err);
     if (rc < 0)
         return rc;
-    write_latent(digits, sizeof digits, latent, s->cfg->stages, s->cfg->options);
-    tell(watch->line, watch->ctx, "latent %s", digits);
+    char *text = latent_text(latent, s->cfg->stages, s->cfg->options);
+    if (!text)
+        return sluice_fail(err, SLUICE_ENOMEM, "no memory for %d stages",
+                           s->cfg->stages);
+    watch->line(watch->ctx, text);
+    free(text);
     tell(watch->line, watch->ctx,
          "mean squared error %.6f  accuracy %.2f%%, of the given weights %.2f%%", miss,
          100 * after.single, 100 * before.single);
@@ -255,16 +276,15 @@ static int encode(struct vq_session *s, float *target, float *found,
     return 0;
 }
 
-int vq_encode(const char *from, const char *classifier, const char *out,
-              const char *const *args, int count, const struct vq_watch *watch,
-              struct sluice_error *err)
+int vq_encode(const struct vq_source *source, const char *classifier, const char *out,
+              const struct vq_watch *watch, struct sluice_error *err)
 {
     static struct vq_config cfg;
     struct vq_session s = { 0 };
     uint64_t step;
     float *target = NULL, *found = NULL;
     char *recipe = NULL;
-    int rc = open_trained(&s, &cfg, from, args, count, VQ_TO_ENCODE, &step, err);
+    int rc = open_trained(&s, &cfg, source, VQ_TO_ENCODE, &step, err);
     if (rc < 0 ||
         (rc = checkpoint_load(classifier, vq_inner_net(s.inner), NULL, NULL, err)) < 0)
         goto out;

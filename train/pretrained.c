@@ -1,14 +1,11 @@
 /* pretrained.c -- see pretrained.h. */
 #include "pretrained.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "checkpoint_parts.h"
-#include "run_dir.h"
 #include "whole_file.h"
 
 /* What is asked of the file, and how it goes. */
@@ -159,27 +156,6 @@ static int copy(const struct loading *l, struct sluice_error *err)
     return 0;
 }
 
-static int find_file(char path[1024], const char *from, struct sluice_error *err)
-{
-    struct stat st;
-    struct run_dir run;
-    char file[RUN_PATH];
-    if (stat(from, &st) < 0)
-        return sluice_fail(err, SLUICE_EIO, "init.from: %.300s: %s", from,
-                           strerror(errno));
-    if (S_ISDIR(st.st_mode)) {
-        const int rc = run_dir_open(&run, from, err);
-        if (rc < 0)
-            return rc;
-        from = run_file(file, &run, "checkpoints/last.safetensors");
-    }
-    if (strlen(from) >= 1024)
-        return sluice_fail(err, SLUICE_EINVAL, "init.from: %.100s...: path too long",
-                           from);
-    snprintf(path, 1024, "%s", from);
-    return 0;
-}
-
 /* What torch.save writes: a zip archive, or, before PyTorch 1.6, pickles, the first of
  * them a number of ten bytes. As lengths of headers both are out of bounds. */
 static bool is_torch_save(const struct loading *l)
@@ -213,7 +189,7 @@ int pretrained_load(struct net *net, const char *from, enum pretrained_head head
         .net = net, .head = find_head(net), .mode = head, .report = report
     };
     *report = (struct pretrained_report){ 0 };
-    int rc = find_file(report->path, from, err);
+    int rc = run_checkpoint(report->path, "init.from: ", from, err);
     if (rc == 0)
         rc = open_file(&l, err);
     if (rc == 0)

@@ -4,6 +4,7 @@
 #define SLUICE_PRETRAINED_H
 
 #include "net.h"
+#include "run_dir.h"
 
 /* What becomes of the head, the last linear layer; the numbers of init.head. */
 enum pretrained_head {
@@ -15,9 +16,9 @@ enum pretrained_head {
 struct pretrained_report {
     int copied, left; /* tensors of the network: copied, and as init() made them */
     int unused; /* tensors of the file, an optimizer's aside, that were not taken */
-    size_t elements; /* copied */
-    char path[1024]; /* the file that was read */
-    char names[160]; /* some of those left: "fc3.weight, fc3.bias, ..." */
+    size_t elements;     /* copied */
+    char path[RUN_PATH]; /* the file that was read */
+    char names[160];     /* some of those left: "fc3.weight, fc3.bias, ..." */
 };
 
 /* Copy into parameters and buffers what `from` has under the same name in the same

@@ -152,6 +152,27 @@ int run_dir_lock(int fd, const char *path, const char *what, struct sluice_error
     return sluice_fail(err, SLUICE_EINVAL, "%.300s: another process is %s", path, what);
 }
 
+int run_checkpoint(char path[RUN_PATH], const char *what, const char *from,
+                   struct sluice_error *err)
+{
+    struct run_dir run;
+    struct stat st;
+    if (stat(from, &st) < 0)
+        return sluice_fail(err, SLUICE_EIO, "%s%.300s: %s", what, from,
+                           strerror(errno));
+    if (!S_ISDIR(st.st_mode)) {
+        if (strlen(from) >= RUN_PATH)
+            return sluice_fail(err, SLUICE_EINVAL, "%s%.100s...: path too long", what,
+                               from);
+        snprintf(path, RUN_PATH, "%s", from);
+        return 0;
+    }
+    const int rc = run_dir_open(&run, from, err);
+    if (rc == 0)
+        run_file(path, &run, "checkpoints/last.safetensors");
+    return rc;
+}
+
 int file_begin(struct new_file *f, const char *path, struct sluice_error *err)
 {
     snprintf(f->path, sizeof(f->path), "%s", path);

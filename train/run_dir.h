@@ -48,6 +48,11 @@ int run_dir_lock(int fd, const char *path, const char *what, struct sluice_error
 /* The path of `file`, called by its name in the plain layout, in `buf`. */
 const char *run_file(char buf[RUN_PATH], const struct run_dir *run, const char *file);
 
+/* The checkpoint that a user names: a file as it is, of a run its last one. `what`
+ * begins the message where nothing is there: "init.from: ", or "". */
+int run_checkpoint(char path[RUN_PATH], const char *what, const char *from,
+                   struct sluice_error *err);
+
 /* A folder that may be there already; and with it all that its path goes through. */
 int make_folder(const char *path, struct sluice_error *err);
 int make_folder_path(const char *path, struct sluice_error *err);

@@ -212,22 +212,24 @@ int trainer_record_epoch(struct trainer *t, struct sluice_error *err)
     return trainer_flush_log(t, err);
 }
 
+/* Of metrics.csv, accuracies in percent. */
 struct columns {
-    double *at[6]; /* epoch, loss, test loss, accuracy, test accuracy, lr */
+    double *epoch, *loss, *test_loss, *accuracy, *test_accuracy, *lr;
 };
 
 static int draw_plots(struct trainer *t, int count, const struct columns *c,
                       struct sluice_error *err)
 {
     const char *watched = t->validated ? "validation" : "test";
-    const struct series loss[] = { { "train", c->at[1] }, { watched, c->at[2] } };
-    const struct series accuracy[] = { { "train", c->at[3] }, { watched, c->at[4] } };
-    const struct series lr[] = { { "learning rate", c->at[5] } };
+    const struct series loss[] = { { "train", c->loss }, { watched, c->test_loss } };
+    const struct series accuracy[] = { { "train", c->accuracy },
+                                       { watched, c->test_accuracy } };
+    const struct series lr[] = { { "learning rate", c->lr } };
     const int lines = t->test.loader ? 2 : 1;
     const struct plot plots[] = {
-        { "Loss", "epoch", "cross-entropy", c->at[0], count, loss, lines },
-        { "Accuracy", "epoch", "%", c->at[0], count, accuracy, lines },
-        { "Learning rate", "epoch", "learning rate", c->at[0], count, lr, 1 },
+        { "Loss", "epoch", "cross-entropy", c->epoch, count, loss, lines },
+        { "Accuracy", "epoch", "%", c->epoch, count, accuracy, lines },
+        { "Learning rate", "epoch", "learning rate", c->epoch, count, lr, 1 },
     };
     static const char *const files[] = { "plots/loss.svg", "plots/accuracy.svg",
                                          "plots/learning_rate.svg" };
@@ -241,24 +243,26 @@ static int draw_plots(struct trainer *t, int count, const struct columns *c,
 static int write_plots(struct trainer *t, struct sluice_error *err)
 {
     struct epoch_row *rows;
-    struct columns c;
     char path[RUN_PATH];
     int n, rc = metrics_read(&rows, &n, run_file(path, &t->run, "metrics.csv"), err);
     if (rc < 0)
         return rc;
     double *all = calloc((size_t)n * 6 + 1, sizeof(*all));
-    for (int k = 0; all && k < 6; k++)
-        c.at[k] = all + k * n;
-    for (int i = 0; all && i < n; i++) {
-        c.at[0][i] = rows[i].epoch;
-        c.at[1][i] = rows[i].loss;
-        c.at[2][i] = rows[i].test_loss;
-        c.at[3][i] = 100 * rows[i].accuracy;
-        c.at[4][i] = 100 * rows[i].test_accuracy;
-        c.at[5][i] = rows[i].lr;
+    if (!all) {
+        free(rows);
+        return sluice_fail(err, SLUICE_ENOMEM, "%.300s: out of memory", path);
     }
-    rc = all ? draw_plots(t, n, &c, err)
-             : sluice_fail(err, SLUICE_ENOMEM, "%.300s: out of memory", path);
+    const struct columns c = { all,         all + n,     all + 2 * n,
+                               all + 3 * n, all + 4 * n, all + 5 * n };
+    for (int i = 0; i < n; i++) {
+        c.epoch[i] = rows[i].epoch;
+        c.loss[i] = rows[i].loss;
+        c.test_loss[i] = rows[i].test_loss;
+        c.accuracy[i] = 100 * rows[i].accuracy;
+        c.test_accuracy[i] = 100 * rows[i].test_accuracy;
+        c.lr[i] = rows[i].lr;
+    }
+    rc = draw_plots(t, n, &c, err);
     free(all);
     free(rows);
     return rc;

@@ -1,5 +1,5 @@
-/* wandb_open.c -- the folder and the file of a run for Weights & Biases, new or continued;
- * see wandb.h. */
+/* wandb_open.c -- the folder and the file of a run for Weights & Biases, new or
+ * continued; see wandb.h. */
 #include <dirent.h>
 #include <errno.h>
 #include <math.h>

@@ -79,11 +79,10 @@ static _Noreturn void child(const char *run_folder, const struct plan *plan)
     snprintf(train, sizeof(train), "data.train=%s", train_file);
     snprintf(test, sizeof(test), "data.test=%s", test_file);
     snprintf(dir, sizeof(dir), "run.dir=%s", folder);
-    const char *const augment = /* device cuda does not mix, nor do teachers */
-        strstr(dev, "cuda") || distills
-            ? "data.augment=[flip, translate: {pad: 1}, normalize]"
-            : "data.augment=[flip, translate: {pad: 1}, normalize, "
-              "cutmix: {p: 0.3, per: sample}, mixup: {p: 0.5}]";
+    const char *const augment = /* mixed images have no teacher */
+        distills ? "data.augment=[flip, translate: {pad: 1}, normalize]"
+                 : "data.augment=[flip, translate: {pad: 1}, normalize, "
+                   "cutmix: {p: 0.3, per: sample}, mixup: {p: 0.5}]";
     const char *const model =
         stacked ? "model={name: stack, bases: [resnet18, se_resnet], features: 4}"
                 : "model=cnn_small";

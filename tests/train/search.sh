@@ -211,13 +211,17 @@ bad "nothere.sluice: No such file" sluice search $data data.train=nothere.sluice
 bad "data.fold: '6/5': expected PART/PARTS" sluice search $tiny data.fold=6/5 search_space=sgd
 bad "beside it, found 'val.sluice'" sluice search $data data.fold=1/5 search_space=sgd
 refused 2 "takes no keys" nowhere sluice search --resume=whole seed=1
+refused 2 "out: expected below 1024 bytes, found 1100" x \
+  sluice search $data search_space=sgd --out="$(printf 'x/%.0s' {1..550})"
 bad "expected recipe=NAME" sluice search
 refused 3 "nowhere_else: No such file" nowhere sluice search --resume=nowhere_else
 sluice search $data "${space[@]}" --out=whole >out 2>err && fail "into a study that is there"
 grep -q 'there is a search in it; go on with it by --resume=whole' err || fail "$(cat err)"
 sed -i 's/argument_4: .*/argument_4: "model.width=0.5"/' grid/study.yaml
 sluice search --resume=grid >out 2>err && fail "another recipe"
-sed -i '3s/,0.01,/,7,/' plateau/search_results.csv
+sed -i 's/^seed: .*/seed: none/' list/study.yaml
+sluice search --resume=list >out 2>err
+[ $? = 5 ] && grep -q "study.yaml: seed: expected a whole number, found 'none'" err || fail "seed: $(cat err)"
 sed -i '2s/^1,/9,/' plateau/search_results.csv
 sluice search --resume=plateau >out 2>err
 [ $? = 5 ] && grep -q 'search_results.csv: line 2: not a trial of this study' err || fail "damaged: $(cat err)"

@@ -18,11 +18,10 @@ int list_numbers(struct net *net, const char *option, const char *text, double l
 /* Activations, "relu,identity": likewise. */
 int list_activations(struct net *net, const char *option, const char *text, int room,
                      enum activation *out);
-/* "relu|gelu|sigmoid|identity", as choices of an option in the order of enum
- * list_activation; false: the word is none. */
-#define LIST_ACTIVATIONS "relu|gelu|sigmoid|identity"
+/* One activation by its word; false: the word is none. */
 bool list_activation(const char *word, enum activation *out);
-/* The activation of a choice's number. */
+/* The same words as choices of an option, and the activation of such a choice. */
+#define LIST_ACTIVATIONS "relu|gelu|sigmoid|identity"
 enum activation list_choice(double number);
 /* Of an option "softmax", and what it does to the logits. */
 #define LIST_SOFTMAX_HELP                                                              \

@@ -230,7 +230,11 @@ static int begin_study(struct study *s, const struct arguments *a, const char **
     take_options(s, a);
     if (!cfg)
         return sluice_fail(err, SLUICE_ENOMEM, "out of memory");
-    if (!getcwd(s->place, sizeof(s->place)))
+    if (a->out && strlen(a->out) >= sizeof(s->folder))
+        rc = sluice_fail(err, SLUICE_EINVAL,
+                         "--out: expected below %zu bytes, found %zu",
+                         sizeof(s->folder), strlen(a->out));
+    if (rc == 0 && !getcwd(s->place, sizeof(s->place)))
         rc = sluice_fail(err, SLUICE_EIO, "working folder: %s", strerror(errno));
     if (rc == 0 && (rc = search_setup(s, list, count, err)) == 0 &&
         (rc = study_size(s, &all, err)) == 0 && (rc = search_check(s, cfg, err)) == 0) {

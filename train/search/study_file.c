@@ -311,6 +311,19 @@ static double get_number(struct reader *r, const char *key, double least, double
     return r->rc == 0 ? x : least;
 }
 
+static uint64_t get_seed(struct reader *r)
+{
+    const char *text = get(r, "seed");
+    char *end;
+    errno = 0;
+    const uint64_t seed = strtoull(text, &end, 10);
+    if (r->rc == 0 && (*text < '0' || *text > '9' || *end || errno))
+        r->rc = sluice_fail(r->err, SLUICE_ECORRUPT,
+                            "%.300s: seed: expected a whole number, found '%.40s'",
+                            r->path, text);
+    return seed;
+}
+
 static int get_choice(struct reader *r, const char *key, const char *choices)
 {
     const char *text = get(r, key);
@@ -331,7 +344,7 @@ static void get_options(struct reader *r, struct study *s)
     snprintf(s->config_crc, sizeof(s->config_crc), "%.15s", get(r, "config"));
     o->kind = (enum study_kind)get_choice(r, "kind", STUDY_KINDS);
     o->sampler = (enum study_sampler)get_choice(r, "sampler", STUDY_SAMPLERS);
-    o->seed = strtoull(get(r, "seed"), NULL, 10);
+    o->seed = get_seed(r);
     o->trials = (int)get_number(r, "trials", 0, 1e6);
     o->folds = (int)get_number(r, "folds", 0, 1e6);
     o->on_test = get_choice(r, "on_test", "false|true");

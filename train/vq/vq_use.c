@@ -4,7 +4,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../checkpoint.h"
@@ -30,23 +29,6 @@ static void tell(void (*to)(void *, const char *), void *ctx, const char *format
     to(ctx, line);
 }
 
-static int find_checkpoint(char path[RUN_PATH], const char *from,
-                           struct sluice_error *err)
-{
-    struct run_dir run;
-    struct stat st;
-    int rc = 0;
-    if (stat(from, &st) < 0)
-        return sluice_fail(err, SLUICE_EIO, "%.300s: %s", from, strerror(errno));
-    if (S_ISDIR(st.st_mode)) {
-        if ((rc = run_dir_open(&run, from, err)) == 0)
-            run_file(path, &run, "checkpoints/last.safetensors");
-    } else {
-        snprintf(path, RUN_PATH, "%s", from);
-    }
-    return rc;
-}
-
 /* What a run that has no checkpoint yet was told. */
 static int read_config(struct vq_config *cfg, const struct vq_source *source,
                        bool free_alone, struct sluice_error *err)
@@ -69,7 +51,7 @@ int vq_record_read(struct vq_config *cfg, const struct vq_source *source,
 {
     char path[RUN_PATH];
     struct vq_file file;
-    int rc = find_checkpoint(path, source->from, err);
+    int rc = run_checkpoint(path, "", source->from, err);
     if (rc == 0 && access(path, F_OK) < 0 && errno == ENOENT)
         return read_config(cfg, source, free_alone, err);
     if (rc < 0 || (rc = vq_file_open(&file, path, err)) < 0)
@@ -87,7 +69,7 @@ static int open_trained(struct vq_session *s, struct vq_config *cfg,
 {
     char path[RUN_PATH];
     struct vq_file file;
-    int rc = find_checkpoint(path, source->from, err);
+    int rc = run_checkpoint(path, "", source->from, err);
     if (rc < 0 || (rc = vq_file_open(&file, path, err)) < 0)
         return rc;
     if ((rc = vq_config_read(cfg, path, vq_file_record(&file), source->args,

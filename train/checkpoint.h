@@ -25,6 +25,10 @@ struct checkpoint_meta {
         *recipe; /* to save: the resolved recipe as YAML, NULL: none; loaded: NULL */
 };
 
+/* A number of `extra`; `missing` if it has none of that key. */
+double extra_number(const struct checkpoint_meta *meta, const char *key,
+                    double missing);
+
 /* opt may be NULL: parameters and buffers only. */
 int checkpoint_save(const char *path, struct net *net, struct optim *opt,
                     const struct checkpoint_meta *meta, struct sluice_error *err);

@@ -167,3 +167,14 @@ int checkpoint_read_meta(const char *path, struct checkpoint_meta *meta, char **
     checkpoint_file_close(&l);
     return rc;
 }
+
+double extra_number(const struct checkpoint_meta *meta, const char *key, double missing)
+{
+    char quoted[64], *end;
+    const char *at;
+    snprintf(quoted, sizeof(quoted), "\"%s\":", key);
+    if (!(at = strstr(meta->extra, quoted)))
+        return missing;
+    double value = strtod(at + strlen(quoted), &end);
+    return end == at + strlen(quoted) ? missing : value;
+}

@@ -1,9 +1,7 @@
 /* eval_main.c -- sluice-eval: how well a trained network does on a file. */
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "ensemble.h"
 #include "npy.h"
@@ -11,7 +9,6 @@
 #include "outputs.h"
 #include "progress.h"
 #include "ranks.h"
-#include "trainer_parts.h"
 
 enum {
     ARGUMENTS = 64,

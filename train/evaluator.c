@@ -9,7 +9,6 @@
 
 #include "models/model.h"
 #include "run_config.h"
-#include "trainer_parts.h"
 
 static int load_run(struct evaluator *e, const char *folder,
                     enum evaluator_weights weights, const char *const *list, int count,

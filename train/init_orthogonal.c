@@ -3,7 +3,6 @@
  * What a vector has in common with those before it is taken off twice: after the first
  * time rounding may have left a little of it. */
 #include <math.h>
-#include <string.h>
 
 #include "init.h"
 

@@ -1,6 +1,7 @@
 /* metrics_heads.c -- what is measured of a network with several losses; see metrics.h.
  */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "metrics.h"

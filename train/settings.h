@@ -6,7 +6,6 @@
 #define SLUICE_SETTINGS_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
 #include <sluice/error.h>
 

@@ -7,7 +7,6 @@
 #define SLUICE_STEERING_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
 /* What is watched; loss should fall, accuracy (0..1) rise. */
 enum steering_metric {

@@ -8,11 +8,11 @@
 #include <sluice/crc32c.h>
 
 #include "checkpoint.h"
+#include "feed.h"
 #include "models/model.h"
 #include "ops/backends.h"
 #include "run_config.h"
 #include "teacher.h"
-#include "trainer_parts.h"
 
 /* The teacher while it runs. */
 struct master {
@@ -177,7 +177,7 @@ static void say(const struct master *m)
 {
     char line[512];
     snprintf(line, sizeof line,
-             "teacher %.300s: %s, %zu parameters; %.2f%% of the training images right",
+             "teacher %.300s: %s, %zu parameters; %.2f%% of data.train's images right",
              m->checkpoint, m->cfg.model.name, net_param_elements(m->net),
              m->seen ? 100 * (double)m->right / (double)m->seen : 0.0);
     m->ask->say(m->ask->ctx, line);

@@ -1,7 +1,6 @@
 /* tfevents.c -- TensorBoard's event files; see tfevents.h. */
 #include <dirent.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

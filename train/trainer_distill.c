@@ -1,7 +1,5 @@
 /* trainer_distill.c -- a run that learns from a teacher, too: its logits, what they
  * count in each epoch, and what is said about that. */
-#include <inttypes.h>
-#include <math.h>
 #include <unistd.h>
 
 #include "device_memory.h"

@@ -1,5 +1,4 @@
 /* trainer_gradients.c -- gradients.csv: how large gradients are as training goes on. */
-#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -154,9 +154,6 @@ int trainer_gradients_check(const struct trainer *t, struct sluice_error *err);
 int trainer_gradients_record(struct trainer *t, struct sluice_error *err);
 
 int trainer_save(struct trainer *t, const char *name, struct sluice_error *err);
-/* The numbers of a checkpoint's own JSON; `missing` if it is not there. */
-double extra_number(const struct checkpoint_meta *meta, const char *key,
-                    double missing);
 void trainer_load_extra(struct trainer *t);
 
 /* Is there a set to decide by? After the data are opened. */

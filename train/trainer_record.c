@@ -4,7 +4,6 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -55,17 +54,6 @@ int trainer_flush_log(struct trainer *t, struct sluice_error *err)
     if (ranks_self(t->ranks))
         return 0;
     return file_flush(t->log, run_file(path, &t->run, "log.txt"), err);
-}
-
-double extra_number(const struct checkpoint_meta *meta, const char *key, double missing)
-{
-    char quoted[64], *end;
-    const char *at;
-    snprintf(quoted, sizeof(quoted), "\"%s\":", key);
-    if (!(at = strstr(meta->extra, quoted)))
-        return missing;
-    double value = strtod(at + strlen(quoted), &end);
-    return end == at + strlen(quoted) ? missing : value;
 }
 
 void trainer_load_extra(struct trainer *t)

@@ -1,6 +1,5 @@
 /* make_set.c -- not a test: writes a tiny set for the scripts.
  * make_set OUT COUNT SIDE CHANNELS CLASSES LABEL_OFFSET SEED */
-#include <stdbool.h>
 
 #include "tiny_set.h"
 

@@ -2,7 +2,6 @@
 #ifndef SLUICE_NET_RIG_H
 #define SLUICE_NET_RIG_H
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <sluice/rng.h>

@@ -97,8 +97,8 @@ bad_plot "gradients.csv: no row has parameter=fc9" thin $gradients --only=parame
 bad_plot "expected COLUMN=TEXT with one of its columns, found 'params=all'" thin $gradients --only=params=all
 bad_plot "expected COLUMN=TEXT with one of its columns, found 'fc2.weight'" thin $gradients --only=fc2.weight
 bad_plot "only: expected one for all runs or 2, found 3" thin thick $gradients --only=a=b,c=d,e=f
-sluice plot nothere 2>err && fail "plot of no run"
-sluice plot runs/latest --table=nothere.csv 2>err && fail "plot of no table"
+bad_plot "nothere: no run: config.yaml: No such file" nothere
+refused 3 "nothere.csv: No such file" no.svg sluice plot runs/latest --table=nothere.csv --out=no.svg
 
 # Every recipe that --help lists, and every choice of every group, is one of keys that exist.
 sluice train --help >help

@@ -218,7 +218,7 @@ refused 3 "nowhere_else: No such file" nowhere sluice search --resume=nowhere_el
 sluice search $data "${space[@]}" --out=whole >out 2>err && fail "into a study that is there"
 grep -q 'there is a search in it; go on with it by --resume=whole' err || fail "$(cat err)"
 sed -i 's/argument_4: .*/argument_4: "model.width=0.5"/' grid/study.yaml
-sluice search --resume=grid >out 2>err && fail "another recipe"
+refused 2 'grid: the recipe has changed since' none sluice search --resume=grid
 sed -i 's/^seed: .*/seed: none/' list/study.yaml
 sluice search --resume=list >out 2>err
 [ $? = 5 ] && grep -q "study.yaml: seed: expected a whole number, found 'none'" err || fail "seed: $(cat err)"

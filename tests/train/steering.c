@@ -1,7 +1,6 @@
 /* steering.c -- plateau against rates recorded from PyTorch's ReduceLROnPlateau, to the
  * last bit; when early stopping ends a run. */
 #include <math.h>
-#include <string.h>
 
 #include "check.h"
 #include "steering.h"

@@ -3,8 +3,6 @@
 #ifndef SLUICE_TINY_SET_H
 #define SLUICE_TINY_SET_H
 
-#include <string.h>
-
 #include <sluice/rng.h>
 #include <sluice/writer.h>
 

@@ -2,7 +2,6 @@
  * plain sums in double, at sizes that fit no tile; and nothing beside the result is
  * written. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "check.h"
 #include "vq/products.h"

@@ -1,5 +1,4 @@
 /* ahead.c -- see ahead.h. */
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,4 @@
 /* stage.c -- see stage.h. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "../workers.h"

@@ -4,8 +4,9 @@
  * What is left out becomes zeros before the branch is added, so that the shortcut, with
  * its projection where it has one, goes on alone:
  *
- *     y = act(shortcut(x) + factor branch(x))      factor 0 or 1, or what makes up for
- * it
+ *     y = act(shortcut(x) + factor branch(x))
+ *
+ * where the factor is 0, or 1 or what makes up for zeros.
  *
  * A branch that is left out for the whole batch is not computed: see net_branches.c.
  *

@@ -1,5 +1,4 @@
 /* study_report.c -- results of a study; see study_report.h. */
-#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

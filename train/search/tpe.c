@@ -1,7 +1,6 @@
 /* tpe.c -- kernels, densities and the choice between points; see tpe.h. */
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <sluice/rng.h>
 

@@ -29,8 +29,8 @@ static const struct cli_option options[] = {
     /* clang-format on */
 };
 
-/* What a network of answers has a use for; those that end in a dot or `model` begin a
- * key. */
+/* What a network of answers has a use for: keys, and what keys begin with, up to a dot.
+ */
 static const char *const keys[] = {
     "recipe",
     "seed",

@@ -1,5 +1,4 @@
 /* vq_inner.c -- the classifier whose weights are written; see vq_inner.h. */
-#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,4 @@
 /* vq_session.c -- opening what `sluice vq` works with; see vq_session.h. */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

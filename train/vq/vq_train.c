@@ -9,7 +9,6 @@
 
 #include "../clock.h"
 #include "../run_dir.h"
-#include "../trainer_parts.h"
 #include "../whole_file.h"
 #include "vq_session.h"
 #include "vq_train.h"

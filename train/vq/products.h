@@ -44,7 +44,7 @@ struct products {
 };
 
 enum {
-    CROSS_MOST = 32, /* columns of a tile, in any table, and more than its rows */
+    CROSS_MOST = 64, /* columns of a tile, in any table, and more than its rows */
 };
 
 static inline size_t products_cross_room(size_t rows, size_t n)

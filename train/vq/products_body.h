@@ -19,8 +19,8 @@ enum {
     SUM_VECTORS = 4,
     OUTER_ROWS = 6,
     OUTER_WIDE = 4,
-    CROSS_ROWS = 8,
-    CROSS_WIDE = 2,
+    CROSS_ROWS = 6,
+    CROSS_WIDE = 4,
 };
 #elif defined(__AVX2__)
 enum {

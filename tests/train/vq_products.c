@@ -1,6 +1,7 @@
 /* vq_products.c -- the products of each instruction set that this CPU has, against
  * plain sums in double, at sizes that fit no tile; and nothing beside the result is
  * written. */
+#include <stdbool.h>
 #include <stdlib.h>
 
 #include "check.h"
@@ -18,7 +19,7 @@ static float made(size_t i)
     return (float)sin((double)i * 1.37 + 0.2);
 }
 
-static float room[(COLS_MOST + 2 * CROSS_MOST) * ROWS + 1];
+static float room[(COLS_MOST + 2 * CROSS_MOST) * (ROWS + 1) + 1];
 static float w[ROOM], x[VECTORS * COLS_MOST], y[ROOM + 1], d[VECTORS * COLS_MOST];
 
 static void fill(void)
@@ -83,13 +84,28 @@ static void check_outer(const struct products *p, size_t cols, int n)
         }
 }
 
-static void check_cross(const struct products *p, size_t cols, size_t rows, size_t n)
+/* f to the nearest number of 8 bits, to even. */
+static double bf16(float f)
+{
+    int exponent;
+    const double part = frexp((double)f, &exponent) * 256;
+    return ldexp(nearbyint(part), exponent - 8);
+}
+
+static double as_is(float f)
+{
+    return (double)f;
+}
+
+static void check_cross(const struct products *p, bool half, size_t cols, size_t rows,
+                        size_t n)
 {
     static float m[COLS_MOST * COLS_MOST + 1];
+    double (*in)(float) = half ? bf16 : as_is;
     for (size_t i = 0; i < rows * cols; i++)
         m[i] = 2;
     m[rows * cols] = room[products_cross_room(rows, n)] = 77;
-    p->cross(m, rows, cols, x, w, n, room);
+    (half ? p->cross_bf16 : p->cross)(m, rows, cols, x, w, n, room);
     CHECK(m[rows * cols] == 77, "%s: cross writes beyond", p->isa);
     CHECK(room[products_cross_room(rows, n)] == 77, "%s: cross needs more room",
           p->isa);
@@ -97,10 +113,11 @@ static void check_cross(const struct products *p, size_t cols, size_t rows, size
         for (size_t c = 0; c < cols; c++) {
             double sum = 2;
             for (size_t i = 0; i < n; i++)
-                sum += (double)x[i * rows + r] * (double)w[i * cols + c];
+                sum += in(x[i * rows + r]) * in(w[i * cols + c]);
             CHECK(near((double)m[r * cols + c], sum, 2e-5, 0),
-                  "%s: cross of %zu by %zu, %zu sums: %zu, %zu: %g, not %g", p->isa,
-                  rows, cols, n, r, c, (double)m[r * cols + c], sum);
+                  "%s: cross%s of %zu by %zu, %zu sums: %zu, %zu: %g, not %g", p->isa,
+                  half ? " in bf16" : "", rows, cols, n, r, c, (double)m[r * cols + c],
+                  sum);
         }
 }
 
@@ -136,18 +153,19 @@ static void check_table(const struct products *p)
             check_sums(p, cols[i], vectors[k]);
             check_outer(p, cols[i], vectors[k]);
         }
-    for (size_t i = 0; i < sizeof cols / sizeof *cols; i++) {
-        check_cross(p, cols[i], 1, 7);
-        check_cross(p, cols[i], 50, ROWS);
-        check_cross(p, cols[i], 19, 0);
-        check_cross(p, 65, cols[i], 11);
+    for (size_t i = 0; i < 2 * sizeof cols / sizeof *cols; i++) {
+        const bool half = i % 2;
+        check_cross(p, half, cols[i / 2], 1, 7);
+        check_cross(p, half, cols[i / 2], 50, ROWS);
+        check_cross(p, half, cols[i / 2], 19, 0);
+        check_cross(p, half, 65, cols[i / 2], 10);
     }
     check_adam(p);
 }
 
 int main(void)
 {
-    static const char *const isas[] = { "plain", "avx2", "avx512" };
+    static const char *const isas[] = { "plain", "avx2", "avx512", "avx512_bf16" };
     fill();
     for (size_t i = 0; i < sizeof isas / sizeof *isas; i++) {
         setenv("SLUICE_CPU_ISA", isas[i], 1);

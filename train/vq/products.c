@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../ops/kernels.h"
 #include "products.h"
 
 #ifdef __x86_64__
@@ -16,7 +17,9 @@ static const struct products *best(const char *most)
         !__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512vl") ||
         !__builtin_cpu_supports("avx512dq"))
         return &products_avx2;
-    return &products_avx512;
+    return cpu_has_avx512_bf16() && !(most && strcmp(most, "avx512") == 0)
+               ? &products_avx512_bf16
+               : &products_avx512;
 }
 #else
 static const struct products *best(const char *most)

@@ -3,6 +3,9 @@
  * loaded is used for several of them. */
 #include <math.h>
 #include <string.h>
+#if defined(__AVX512BF16__)
+#include <immintrin.h>
+#endif
 
 #include "products.h"
 
@@ -253,67 +256,7 @@ static void outer(float *w, size_t rows, size_t cols, const float *d, size_t ldd
         }
 }
 
-/* Columns c to c + width of n rows, one row behind the other: 0 beyond the last. */
-INLINE void cross_pack(float *to, const float *from, size_t cols, size_t c, size_t n,
-                       const size_t width)
-{
-    const size_t some = cols - c < width ? cols - c : width;
-    for (size_t r = 0; r < n; r++, to += width) {
-        if (some == width) {
-            memcpy(to, from + r * cols + c, width * sizeof *to);
-            continue;
-        }
-        memset(to, 0, width * sizeof *to);
-        memcpy(to, from + r * cols + c, some * sizeof *to);
-    }
-}
-
-/* Of packed columns; `rows` and `cols` of the tile are there. */
-INLINE void cross_tile(float *m, size_t ldm, const float *a, const float *b, size_t n,
-                       size_t rows, size_t cols)
-{
-    vf sum[CROSS_ROWS][CROSS_WIDE];
-    for (int i = 0; i < CROSS_ROWS; i++)
-        for (int j = 0; j < CROSS_WIDE; j++)
-            sum[i][j] = splat(0);
-    for (size_t r = 0; r < n; r++, a += CROSS_ROWS, b += CROSS_COLS) {
-        vf in[CROSS_WIDE];
-        for (int j = 0; j < CROSS_WIDE; j++)
-            in[j] = load_f(b + j * LANES);
-        for (int i = 0; i < CROSS_ROWS; i++)
-            for (int j = 0; j < CROSS_WIDE; j++)
-                sum[i][j] += splat(a[i]) * in[j];
-    }
-    if (rows == CROSS_ROWS && cols == CROSS_COLS) {
-        for (int i = 0; i < CROSS_ROWS; i++)
-            for (int j = 0; j < CROSS_WIDE; j++) {
-                float *at = m + (size_t)i * ldm + (size_t)j * LANES;
-                store_f(at, load_f(at) + sum[i][j]);
-            }
-        return;
-    }
-    float some[CROSS_ROWS][CROSS_COLS];
-    memcpy(some, sum, sizeof some);
-    for (size_t i = 0; i < rows; i++)
-        for (size_t j = 0; j < cols; j++)
-            m[i * ldm + j] += some[i][j];
-}
-
-static void cross(float *m, size_t rows, size_t cols, const float *a, const float *b,
-                  size_t n, float *room)
-{
-    float *tall = room,
-          *wide = room + (rows + CROSS_ROWS - 1) / CROSS_ROWS * CROSS_ROWS * n;
-    for (size_t i = 0; i < rows; i += CROSS_ROWS)
-        cross_pack(tall + i * n, a, rows, i, n, CROSS_ROWS);
-    for (size_t j = 0; j < cols; j += CROSS_COLS) {
-        const size_t width = cols - j < CROSS_COLS ? cols - j : CROSS_COLS;
-        cross_pack(wide, b, cols, j, n, CROSS_COLS);
-        for (size_t i = 0; i < rows; i += CROSS_ROWS)
-            cross_tile(m + i * cols + j, cols, tall + i * n, wide, n,
-                       rows - i < CROSS_ROWS ? rows - i : CROSS_ROWS, width);
-    }
-}
+#include "products_cross.h"
 
 static void adam(const struct adam_rates *rates, size_t n, float *restrict w,
                  float *restrict m, float *restrict v, const float *restrict g)
@@ -330,5 +273,5 @@ static void adam(const struct adam_rates *rates, size_t n, float *restrict w,
 
 #define PRODUCTS_TABLE(name)                                                           \
     {                                                                                  \
-        name, dots, sums, outer, cross, adam                                           \
+        name, dots, sums, outer, cross, cross_bf16, adam                               \
     }

@@ -7,11 +7,16 @@ set_source_files_properties(vq/products_plain.c PROPERTIES COMPILE_OPTIONS "${pr
 set_source_files_properties(vq/refine_backward.c vq/refine_decode.c vq/refine_fold.c
   vq/refine_unfold.c vq/refine_weigh.c PROPERTIES COMPILE_OPTIONS -O3)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-  target_sources(sluice_train PRIVATE vq/products_avx2.c vq/products_avx512.c)
+  target_sources(sluice_train PRIVATE vq/products_avx2.c vq/products_avx512.c
+    vq/products_avx512_bf16.c)
   set_source_files_properties(vq/products_avx2.c PROPERTIES
     COMPILE_OPTIONS "${products_flags};-mavx2;-mfma")
-  set_source_files_properties(vq/products_avx512.c PROPERTIES COMPILE_OPTIONS
-    "${products_flags};-mavx512f;-mavx512bw;-mavx512vl;-mavx512dq;-mfma;-mprefer-vector-width=512")
+  list(APPEND products_flags
+    -mavx512f -mavx512bw -mavx512vl -mavx512dq -mfma -mprefer-vector-width=512)
+  set_source_files_properties(vq/products_avx512.c PROPERTIES
+    COMPILE_OPTIONS "${products_flags}")
+  set_source_files_properties(vq/products_avx512_bf16.c PROPERTIES
+    COMPILE_OPTIONS "${products_flags};-mavx512bf16")
 endif()
 
 if(TARGET sluice-train)

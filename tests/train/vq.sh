@@ -87,6 +87,9 @@ sluice vq train $data $tiny bias_only=true steps=2 run.dir=e >out 2>err || fail 
 sluice vq train $data $tiny depth=4 data.limit=20 inner.steps=2 inner.optimizer=adam \
   steps=2 run.dir=f >out 2>err || fail "f: $(cat err)"
 grep -q 'train.sluice: 20 images' err || fail "data.limit: $(cat err)"
+sluice vq train $data $tiny steps=6 products=bf16 run.dir=h >out 2>err || fail "h: $(cat err)"
+grep -q '^products: bf16$' h/latest/config.yaml || fail "products: $(cat h/latest/config.yaml)"
+[ "$(tensors h/latest/$last)" != "$want" ] || fail "products=bf16 is not rougher"
 
 # What was trained, used: a run or its checkpoint; its own evaluation comes again.
 sluice vq eval a >out 2>err || fail "eval: $(cat err)"
@@ -127,6 +130,8 @@ bad 2 "expected KEY=VALUE, found 'stages'" sluice vq train $data stages $run
 bad 2 'expected images of 28x28x1, found 12x12x1' sluice vq train data.train=small.sluice data.test=test.sluice $run
 bad 2 'expected a label from 0 to 9' sluice vq train data.train=many.sluice data.test=test.sluice $run
 bad 3 'needs .* MB of memory, .* MB are free' sluice vq train $data stages=4000 options=200 $run
+bad 2 "products: expected.*found 'f16'" sluice vq train $data products=f16 $run
+bad 2 'products: cannot change' sluice vq train resume=a/latest products=bf16
 bad 2 'hidden: cannot change' sluice vq train resume=a/latest hidden=9
 bad 2 "expected a checkpoint of sluice vq train, found one of model 'mnist_cnn'" sluice vq eval some/0000.safetensors
 bad 3 'No such file' sluice vq eval nothing

@@ -9,11 +9,12 @@
 #include "workers.h"
 
 static enum refine_way way; /* that refiners are opened with */
+static bool bf16;           /* likewise */
 
 static struct refiner *open_refiner(const struct refine_shape *shape, int batch,
                                     struct workers *workers, int threads)
 {
-    const struct refiner_options options = { *shape, batch, 0, true, way };
+    const struct refiner_options options = { *shape, batch, 0, true, way, bf16 };
     struct sluice_error err;
     struct refiner *r;
     REQUIRE(refiner_open(&r, &options, workers, threads, &err) == 0, "%s", err.message);
@@ -28,7 +29,7 @@ static void check_counts(void)
     CHECK(refine_count(&full) == 164537744, "%zu", refine_count(&full));
     CHECK(refine_count(&large) == 165063056, "%zu", refine_count(&large));
     CHECK(refine_count(&biases) == 9617000, "%zu", refine_count(&biases));
-    const struct refiner_options options = { full, 4, 16, true, REFINE_AUTO };
+    const struct refiner_options options = { full, 4, 16, true, REFINE_AUTO, false };
     const double gb = (double)refine_bytes(&options) / 1e9;
     CHECK(gb > 3 * 4 * 164537744e-9 && gb < 2.63, "%.3f GB", gb);
 }
@@ -40,12 +41,12 @@ static void check_bounds(void)
         const char *names;
         struct refiner_options options;
     } bad[] = {
-        { "stages", { { 0, 2, 5, 2, 7, false }, 1, 0, true, way } },
-        { "options", { { 3, 257, 5, 2, 7, false }, 1, 0, true, way } },
-        { "hidden", { { 3, 2, -1, 2, 7, false }, 1, 0, true, way } },
-        { "depth", { { 3, 2, 5, 17, 7, false }, 1, 0, true, way } },
-        { "batch", { good, 65, 0, true, way } },
-        { "weights", { { 3, 2, 5, 2, 0, false }, 1, 0, true, way } },
+        { "stages", { { 0, 2, 5, 2, 7, false }, 1, 0, true, way, false } },
+        { "options", { { 3, 257, 5, 2, 7, false }, 1, 0, true, way, false } },
+        { "hidden", { { 3, 2, -1, 2, 7, false }, 1, 0, true, way, false } },
+        { "depth", { { 3, 2, 5, 17, 7, false }, 1, 0, true, way, false } },
+        { "batch", { good, 65, 0, true, way, false } },
+        { "weights", { { 3, 2, 5, 2, 0, false }, 1, 0, true, way, false } },
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct sluice_error err = { 0 };
@@ -362,6 +363,27 @@ static void check_ways(void)
     }
 }
 
+/* Products in bf16: near those in float, and not the same; the same bits from each
+ * number of threads. */
+static void check_bf16(void)
+{
+    const struct refine_shape shape = { 8, 2, 40, 2, 9000, false };
+    static const uint8_t z[] = { 0, 1, 1, 0, 0, 0, 1, 1 };
+    static float theta[2][9000];
+    way = REFINE_FOLDED;
+    for (int i = 0; i < 2; i++) {
+        bf16 = i;
+        struct refiner *r = open_refiner(&shape, 1, NULL, 1);
+        refiner_init(r, 2);
+        refiner_sample(r, z, 1, theta[i]);
+        refiner_close(r);
+    }
+    const double d = apart(theta[0], theta[1], 9000);
+    CHECK(d > 1e-8 && near(d, 0, 1e-4, 0), "thetas are %g apart", d);
+    check_threads();
+    bf16 = false;
+}
+
 int main(void)
 {
     static const enum refine_way ways[] = { REFINE_DIRECT, REFINE_FOLDED };
@@ -378,6 +400,7 @@ int main(void)
         check_encode();
     }
     check_ways();
+    check_bf16();
     way = REFINE_AUTO;
     check_torch(true);
     check_differences(&(struct refine_shape){ 5, 3, 1, 1, 1500, true }, 2);

@@ -197,6 +197,7 @@ static void take_options(struct refiner *r, const struct refiner_options *o)
     r->batch = o->batch;
     r->widest = o->samples > o->batch ? o->samples : o->batch;
     r->training = o->training;
+    r->bf16 = o->bf16;
     r->folded = refine_folds(&o->shape, o->way);
 }
 

@@ -65,6 +65,7 @@ struct refiner_options {
     int samples;   /* latents sampled at once, at most; less than batch: batch */
     bool training; /* room for moments and for what a gradient needs */
     enum refine_way way;
+    bool bf16; /* the folded way's products of in.0 and out, of numbers in bf16 */
 };
 
 /* How many numbers are trained. */

@@ -83,12 +83,14 @@ static void product_part(void *arg, size_t part)
 {
     const struct refiner *r = arg;
     const size_t h = (size_t)r->shape.hidden;
+    void (*cross)(float *, size_t, size_t, const float *, const float *, size_t,
+                  float *) = r->bf16 ? r->products->cross_bf16 : r->products->cross;
     size_t k, p, end;
     float *sums = slice_of(r, part, h * h, &k, &p, &end);
     for (; p < end; p += BLOCK_ROWS)
-        r->products->cross(sums, h, h, refine_at(r, IN0_WEIGHT) + p * h,
-                           refine_at(r, OUT_WEIGHT) + (k * r->shape.size + p) * h,
-                           refine_least(BLOCK_ROWS, end - p), refine_scratch(r));
+        cross(sums, h, h, refine_at(r, IN0_WEIGHT) + p * h,
+              refine_at(r, OUT_WEIGHT) + (k * r->shape.size + p) * h,
+              refine_least(BLOCK_ROWS, end - p), refine_scratch(r));
 }
 
 static void bias_part(void *arg, size_t slice)

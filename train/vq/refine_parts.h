@@ -69,7 +69,7 @@ struct fold {
 struct refiner {
     struct refine_shape shape;
     int batch, widest, threads; /* widest: latents at once, decoded or sampled */
-    bool training, folded;
+    bool training, folded, bf16;
     struct fold fold;
     struct workers *workers;
     const struct products *products;

@@ -23,6 +23,7 @@ static const struct config_option keys[] = {
     { "hidden", CONFIG_INT, AT(hidden), "512", 1, REFINE_HIDDEN_MOST, NULL, false, "units of the hidden layers" },
     { "depth", CONFIG_INT, AT(depth), "2", 1, REFINE_DEPTH_MOST, NULL, false, "layers behind the stage's embedding; 4: extra large" },
     { "bias_only", CONFIG_BOOL, AT(bias_only), "false", 0, 0, NULL, false, "no network: a learned vector for each stage and option" },
+    { "products", CONFIG_CHOICE, AT(products), "f32", 0, 0, "f32|bf16", false, "of the first layer with the last, made for all stages at once; bf16 is rougher, faster on some CPUs" },
     { "inner.lr", CONFIG_REAL, AT(inner.lr), "0.01", 0, 1e6, NULL, false, "rate of the classifier's own steps" },
     { "inner.steps", CONFIG_INT, AT(inner.steps), "1", 1, 10000, NULL, false, "of the classifier, each on its own batch" },
     { "inner.optimizer", CONFIG_CHOICE, AT(inner.optimizer), "sgd", 0, 0, "sgd|adam", false, "of these" },

@@ -16,6 +16,11 @@ enum {
     VQ_INNER_ADAM = 1,
 };
 
+enum vq_products {
+    VQ_PRODUCTS_F32 = 0,
+    VQ_PRODUCTS_BF16 = 1,
+};
+
 struct vq_config {
     uint64_t seed;
     int device, threads;
@@ -24,6 +29,7 @@ struct vq_config {
     double mean, std;
     int stages, options, hidden, depth;
     bool bias_only;
+    int products; /* enum vq_products */
     struct {
         double lr, momentum;
         int steps, optimizer;

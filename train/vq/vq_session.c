@@ -49,6 +49,7 @@ static int open_parts(struct vq_session *s, enum vq_needs needs,
         .batch = cfg->meta_batch,
         .samples = samples,
         .training = needs == VQ_TO_TRAIN,
+        .bf16 = cfg->products == VQ_PRODUCTS_BF16,
     };
     return 0;
 }

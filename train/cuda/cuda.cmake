@@ -50,7 +50,7 @@ if(missing)
 else()
   message(STATUS "sluice: device cuda: yes, with cuDNN ${cudnn_major} and cuBLASLt")
   target_sources(sluice_train PRIVATE
-    cuda/runtime_cuda.c cuda/layer_cudnn.c cuda/layer_cublaslt.c cuda/launch.cu)
+    cuda/runtime_cuda.c cuda/lanes_cuda.c cuda/layer_cudnn.c cuda/layer_cublaslt.c cuda/launch.cu)
   set_target_properties(sluice_train PROPERTIES CUDA_STANDARD 17)
   target_compile_options(sluice_train PRIVATE
     $<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings -Xcompiler=-fPIC>)

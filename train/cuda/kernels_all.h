@@ -5,6 +5,7 @@
 #include "kernels_channel.h"
 #include "kernels_conv.h"
 #include "kernels_pool.h"
+#include "kernels_share.h"
 #include "kernels_train.h"
 #include "kernels_views.h"
 

@@ -60,6 +60,21 @@ static inline cudaStream_t cuda_lane(const struct gpu *gpu)
     return cuda_of(gpu)->stream[gpu->lane];
 }
 
+/* lanes_cuda.c: as gpu.h's table has them; cuda_wait also before all lanes are there.
+ */
+int cuda_wait(struct gpu *gpu, struct sluice_error *err);
+int cuda_signal(struct gpu *gpu, int signal, struct sluice_error *err);
+int cuda_follow(struct gpu *gpu, int signal, struct sluice_error *err);
+int cuda_mark(struct gpu *gpu, int mark, struct sluice_error *err);
+int cuda_passed(struct gpu *gpu, int mark, bool block, struct sluice_error *err);
+int cuda_stamp(struct gpu *gpu, int number, struct sluice_error *err);
+int cuda_between(struct gpu *gpu, int from, int to, double *seconds,
+                 struct sluice_error *err);
+int cuda_record_begin(struct gpu *gpu, struct sluice_error *err);
+int cuda_record_end(struct gpu *gpu, struct gpu_graph **out, struct sluice_error *err);
+int cuda_replay(struct gpu *gpu, struct gpu_graph *graph, struct sluice_error *err);
+void cuda_graph_free(struct gpu *gpu, struct gpu_graph *graph);
+
 /* launch.cu */
 int cuda_launch(enum gpu_kernel kernel, int blocks, int threads, const void *args,
                 void *stream, struct sluice_error *err);

@@ -1,0 +1,127 @@
+/* conv_wino4_weigh.c -- gradients of weights by F(4x4, 3x3); see conv_wino4.h. */
+#include <string.h>
+
+#include "conv_wino4_parts.h"
+
+enum {
+    UNIT_BYTES = 4 << 20, /* of transformed tiles */
+    UNIT_LEAST = 96,      /* tiles */
+    UNIT_MOST = 512,
+};
+
+/* Sums are walked through once for each unit, so there are many tiles in it, but no
+ * more than level 3 holds. */
+static int unit_tiles(const struct wino4_map *m)
+{
+    const int each = WINO4_PLACES * (m->sc + m->dc) * (int)sizeof(float);
+    const int unit = UNIT_BYTES / each;
+    return unit > UNIT_MOST ? UNIT_MOST : unit < UNIT_LEAST ? UNIT_LEAST : unit;
+}
+
+size_t wino4_weigh_bytes(const struct wino4_map *m)
+{
+    const int unit = unit_tiles(m);
+    const size_t tiles =
+        wino4_panel(unit, m->sc).place + wino4_panel(unit, m->dc).place;
+    return WINO4_PLACES * sizeof(float) * (wino4_weights(m) + tiles);
+}
+
+struct weigh {
+    const struct wino4_map *map;
+    const struct kernels *kernels;
+    const float *source, *grads;
+    float *left, *right; /* the unit's tiles: of the source, of gradients */
+    struct wino4_panel left_panel, right_panel;
+    float *sums; /* (place, dc / 32, sc, 32) */
+    float *dweight;
+    int begin, count; /* tiles of the unit */
+};
+
+static void transform(void *arg, size_t begin, size_t end)
+{
+    const struct weigh *w = arg;
+    for (size_t t = begin; t < end; t++) {
+        const int tile = w->begin + (int)t;
+        w->kernels->wino4_spread(w->map, w->source, tile, w->left_panel,
+                                 w->left + t * WINO4_BLOCK);
+        w->kernels->wino4_unfold(w->map, w->grads, tile, w->right_panel,
+                                 w->right + t * WINO4_BLOCK);
+    }
+}
+
+/* For a place and 32 channels of gradients each. */
+static void add_unit(void *arg, size_t begin, size_t end)
+{
+    const struct weigh *w = arg;
+    const struct wino4_map *m = w->map;
+    const size_t blocks = (size_t)(m->dc / WINO4_BLOCK);
+    for (size_t i = begin; i < end; i++) {
+        const size_t place = i / blocks, block = i % blocks;
+        const float *right =
+            w->right + place * w->right_panel.place + block * w->right_panel.block;
+        float *sums =
+            w->sums + place * wino4_weights(m) + block * (size_t)m->sc * WINO4_BLOCK;
+        for (int s = 0; s < m->sc; s += WINO4_BLOCK, sums += WINO4_BLOCK * WINO4_BLOCK)
+            if (split_within(m->from[place], s))
+                w->kernels->wino4_add(w->left + place * w->left_panel.place +
+                                          (size_t)(s / WINO4_BLOCK) *
+                                              w->left_panel.block,
+                                      right, w->count, w->begin == 0, sums);
+            else if (w->begin == 0)
+                memset(sums, 0, WINO4_BLOCK * WINO4_BLOCK * sizeof *sums);
+    }
+}
+
+/* Of one channel of the source and 32 of the gradients. */
+static void write_filters(const struct weigh *w, int s, int block)
+{
+    const struct wino4_map *m = w->map;
+    const int in = wino4_channels(m->sc, m->sstep);
+    const size_t size = (size_t)m->split->kernel * (size_t)m->split->kernel;
+    float filters[SPLIT_TAPS][WINO4_BLOCK];
+    int tap[SPLIT_TAPS];
+    split_taps(m->split, split_phase(m->split, s, in, m->sstep), tap);
+    w->kernels->wino4_narrow(w->sums + ((size_t)block * (size_t)m->sc + (size_t)s) *
+                                           WINO4_BLOCK,
+                             wino4_weights(m), filters);
+    for (int d = 0; d < WINO4_BLOCK; d++) {
+        const size_t result = (size_t)block * WINO4_BLOCK + (size_t)d;
+        float *to = w->dweight + (result * (size_t)in + (size_t)(s % in)) * size;
+        for (int k = 0; k < SPLIT_TAPS; k++)
+            if (tap[k] >= 0)
+                to[tap[k]] = filters[k][d];
+    }
+}
+
+static void write_all(void *arg, size_t begin, size_t end)
+{
+    const struct weigh *w = arg;
+    for (int i = (int)begin; i < (int)end; i++)
+        write_filters(w, i % w->map->sc, i / w->map->sc);
+}
+
+void conv_wino4_backward_weight(const struct conv_wino4 *conv, struct device *dev,
+                                const float *x, const float *dy, float *dweight)
+{
+    const struct wino4_map *m = &conv->forward;
+    const int unit = unit_tiles(m);
+    const size_t c = (size_t)m->sc, k = (size_t)m->dc;
+    struct weigh w = { .map = m,
+                       .kernels = cpu_kernels(dev),
+                       .source = x,
+                       .grads = dy,
+                       .left_panel = wino4_panel(unit, m->sc),
+                       .right_panel = wino4_panel(unit, m->dc),
+                       .sums = cpu_of(dev)->sums,
+                       .dweight = dweight };
+    w.left = w.sums + WINO4_PLACES * wino4_weights(m);
+    w.right = w.left + WINO4_PLACES * w.left_panel.place;
+    for (; w.begin < m->tiles; w.begin += unit) {
+        w.count = m->tiles - w.begin < unit ? m->tiles - w.begin : unit;
+        threads_for(dev, (size_t)w.count, WINO4_PLACES * (c + k), transform, &w);
+        threads_for(dev, WINO4_PLACES * k / WINO4_BLOCK,
+                    (size_t)w.count * c * WINO4_BLOCK, add_unit, &w);
+    }
+    threads_for(dev, c * (k / WINO4_BLOCK), (size_t)WINO4_PLACES * WINO4_BLOCK,
+                write_all, &w);
+}

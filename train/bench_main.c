@@ -45,7 +45,7 @@ static const struct cli_option option_table[] = {
     { "against", CLI_STRING, offsetof(struct bench_options, against), 0, 0, NULL, "more options, as in '--io=pread --threads=1': compare with them, in turn" },
     { "pairs", CLI_INT, offsetof(struct bench_options, pairs), 1, 1000, NULL, "of runs, with --against: 5" },
     { "cold", CLI_FLAG, offsetof(struct bench_options, cold), 0, 0, NULL, "drop the file from the page cache first" },
-    { "hash", CLI_FLAG, offsetof(struct bench_options, hash), 0, 0, NULL, "print a checksum of ids, labels and pixels" },
+    { "hash", CLI_FLAG, offsetof(struct bench_options, hash), 0, 0, NULL, "print a checksum of ids, labels and pixels; loads one epoch unless --epochs says more" },
     { "json", CLI_FLAG, offsetof(struct bench_options, json), 0, 0, NULL, "results as JSON" },
     { "quiet", CLI_FLAG, offsetof(struct bench_options, quiet), 0, 0, NULL, "no progress" },
     { NULL, 0, 0, 0, 0, NULL, NULL },
@@ -59,6 +59,8 @@ static void complete(struct bench_options *opt)
         opt->augment = "";
     opt->dtype = opt->dtype < 0 ? 0 : opt->dtype;
     opt->layout = opt->layout < 0 ? 0 : opt->layout;
+    if (opt->hash && !opt->epochs) /* as many as there is time for have any hash */
+        opt->epochs = 1;
 }
 
 /* The same options, and those that --against names. */

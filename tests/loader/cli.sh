@@ -30,6 +30,9 @@ done
 for io in resident pread; do
   hash_of --order=quasi_random --block=20 --open-blocks=4 --io=$io 2>err
 done | sort -u | wc -l | grep -qx 1 || fail "quasi_random: backends differ"
+# Of one epoch, however long it takes.
+[ "$(sluice bench a.sluice --hash --quiet | grep ^hash)" = "$(sluice bench a.sluice --hash --quiet --epochs=1 --threads=3 | grep ^hash)" ] ||
+  fail "--hash without --epochs"
 [ "$(hash_of --seed=1)" != "$(hash_of --seed=2)" ] || fail "the seed changes nothing"
 
 sluice bench a.sluice --epochs=1 --quiet --dtype=f16 | grep -q '^augment  *conversion alone' || fail "--dtype alone"

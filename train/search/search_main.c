@@ -251,8 +251,11 @@ static int load_study(struct study *s, const struct arguments *a,
 {
     char *folder = realpath(a->resume, NULL);
     int rc =
-        folder ? study_load(s, folder, err)
+        folder ? 0
                : sluice_fail(err, SLUICE_EIO, "%.300s: %s", a->resume, strerror(errno));
+    snprintf(s->folder, sizeof(s->folder), "%s", folder ? folder : "");
+    if (rc == 0 && (rc = study_lock(s, err)) == 0)
+        rc = study_load(s, folder, err);
     free(folder);
     if (rc == 0 && chdir(s->place) < 0)
         rc = sluice_fail(err, SLUICE_EIO, "%.300s: %s: the search was begun there",

@@ -74,6 +74,10 @@ struct study {
 /* Its folder is made; SLUICE_EINVAL if there is a study in it, or another process in
  * it. */
 int study_create(struct study *s, struct sluice_error *err);
+/* To go on with s->folder: as long as the study is there no other process may.
+ * SLUICE_EINVAL if one does. */
+int study_lock(struct study *s, struct sluice_error *err);
+/* What stands in the folder; locked before if it is to go on. */
 int study_load(struct study *s, const char *folder, struct sluice_error *err);
 int study_save(const struct study *s, struct sluice_error *err); /* the trials */
 void study_free(struct study *s); /* a zeroed one is fine */

@@ -252,7 +252,7 @@ static int write_definition(const struct study *s, struct sluice_error *err)
     return file_commit(&f, err);
 }
 
-static int lock(struct study *s, struct sluice_error *err)
+int study_lock(struct study *s, struct sluice_error *err)
 {
     DIR *folder = opendir(s->folder);
     if (!folder)
@@ -269,7 +269,7 @@ int study_create(struct study *s, struct sluice_error *err)
 {
     char path[RUN_PATH];
     int rc;
-    if ((rc = make_folder_path(s->folder, err)) < 0 || (rc = lock(s, err)) < 0)
+    if ((rc = make_folder_path(s->folder, err)) < 0 || (rc = study_lock(s, err)) < 0)
         return rc;
     if (access(in_folder(path, s, "study.yaml"), F_OK) == 0)
         return sluice_fail(err, SLUICE_EINVAL,
@@ -384,9 +384,7 @@ int study_load(struct study *s, const char *folder, struct sluice_error *err)
     char path[RUN_PATH];
     struct settings told = { 0 };
     snprintf(s->folder, sizeof(s->folder), "%s", folder);
-    int rc = lock(s, err);
-    if (rc == 0)
-        rc = yaml_read_file(&told, in_folder(path, s, "study.yaml"), err);
+    int rc = yaml_read_file(&told, in_folder(path, s, "study.yaml"), err);
     if (rc == 0) {
         struct reader r = { &told, path, err, 0 };
         get_options(&r, s);

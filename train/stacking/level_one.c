@@ -207,8 +207,8 @@ static int check_study(const struct study *s, struct sluice_error *err)
         if (i >= s->count || s->trials[i].state != TRIAL_COMPLETE)
             return sluice_fail(err, SLUICE_EINVAL,
                                "%.300s: fold %d of %d is not complete: go on with "
-                               "sluice search --resume=",
-                               s->folder, i + 1, s->o.folds);
+                               "sluice search --resume=%.300s",
+                               s->folder, i + 1, s->o.folds, s->folder);
     return 0;
 }
 

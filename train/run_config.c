@@ -25,7 +25,8 @@ static int check_size(const struct config *cfg, const struct settings *s,
     const struct config_option *o = config_find(config_options, "data.size");
     const struct setting *size = settings_find(s, "data.size");
     if (!size || cfg->data.crop != SLUICE_CROP_NONE ||
-        (strcmp(size->value, o->initial) == 0 && strcmp(size->where, "command line")))
+        (strcmp(size->value, o->initial) == 0 &&
+         strcmp(size->where, "command line") != 0))
         return 0;
     return sluice_fail(
         err, SLUICE_EINVAL,

@@ -157,6 +157,9 @@ static int gather(struct chart *c, struct sluice_error *err)
     int rows = 0;
     for (int r = 0; r < c->run_count; r++)
         rows += c->runs[r].table.rows;
+    if (!rows)
+        return sluice_fail(err, SLUICE_EINVAL, "%s: no rows yet: nothing to draw",
+                           c->runs[0].name);
     c->x = calloc((size_t)rows + 1, sizeof *c->x);
     c->y = calloc(LINES_MOST * ((size_t)rows + 1), sizeof *c->y);
     if (!c->x || !c->y)

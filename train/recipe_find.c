@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "near.h"
 #include "recipe.h"
 #include "recipe_find.h"
 
@@ -103,19 +104,46 @@ static int list_names(const char *sub, mode_t kind, char names[NAMES][64])
     return n;
 }
 
+/* Begun alike, or a few letters away. */
+static bool is_near(const char *name, const char *other)
+{
+    const size_t n = strlen(name);
+    return n && (strncmp(name, other, n) == 0 ||
+                 text_distance(name, other) <= (int)(n + 2) / 4);
+}
+
+/* Those of the names that are near to `name`, or all, joined by commas; "..." for what
+ * has no room. Returns how many. */
+static int join(char *list, size_t size, char names[][64], int n, const char *name)
+{
+    size_t at = 0;
+    int shown = 0;
+    for (int i = 0; i < n; i++) {
+        if (name && !is_near(name, names[i]))
+            continue;
+        const bool last = at + 70 >= size;
+        at += (size_t)snprintf(list + at, size - at, "%s%s", shown++ ? ", " : "",
+                               last ? "..." : names[i]);
+        if (last)
+            break;
+    }
+    return shown;
+}
+
 int recipe_not_found(const char *where, const char *what, const char *name,
                      const char *sub, struct sluice_error *err)
 {
     char names[NAMES][64], list[300] = "";
-    int n = list_names(sub, S_IFREG, names), i = 0;
-    size_t at = 0;
-    for (; i < n && at + 70 < sizeof(list); i++)
-        at += (size_t)snprintf(list + at, sizeof(list) - at, "%s%s", i ? ", " : "",
-                               names[i]);
-    if (i < n)
-        snprintf(list + at, sizeof(list) - at, ", ...");
+    const int n = list_names(sub, S_IFREG, names);
+    const bool near = join(list, sizeof(list), names, n, name) > 0;
+    if (!near)
+        join(list, sizeof(list), names, n, NULL);
     return sluice_fail(err, SLUICE_EINVAL, "%s%sno %s '%.80s'%s%s", where,
-                       *where ? ": " : "", what, name, n ? "; there are: " : "", list);
+                       *where ? ": " : "", what, name,
+                       near ? "; near: "
+                       : n  ? "; there are: "
+                            : "",
+                       list);
 }
 
 bool recipe_is_file(const char *path)

@@ -50,7 +50,7 @@ cmp "$first/predictions.csv" runs/latest/predictions.csv || fail "the record is 
 [ "$first" != "$(readlink -f runs/latest)" ] || fail "latest"
 
 # Several runs in one chart: a line each, through all of its epochs.
-sluice train recipe="$first/config.yaml" training.epochs=3 run.name="a <third>" >out 2>err ||
+sluice train recipe="$first/config.yaml" training.epochs=3 run.log_every=6 run.name="a <third>" >out 2>err ||
   fail "third: $(cat err)"
 sluice plot "$first" runs/latest --what=loss,test_accuracy --out=chart.svg 2>err || fail "plot: $(cat err)"
 python3 - <<'PYTHON' || fail "chart.svg"
@@ -74,6 +74,8 @@ bad_plot() {
   [ $? = 2 ] && grep -q -- "$1" err && [ ! -e no.svg ] || fail "plot ${*:2}: $(cat err)"
 }
 bad_plot "no column 'lose'; the first are epoch, step, loss" runs/latest --what=lose
+mkdir begun && cp runs/latest/config.yaml begun && head -1 runs/latest/metrics.csv >begun/metrics.csv
+bad_plot "begun: no rows yet: nothing to draw" begun
 bad_plot "expected 1 to 6 lines, found 4 columns of 2 runs" runs/latest "$first" --what=loss,lr,lr,lr
 bad_plot "expected 1 to 6 lines, found 0 columns" runs/latest --what=
 bad_plot "expected 1 names, found 2" runs/latest --labels=a,b
@@ -285,6 +287,9 @@ bad 2 "sample 0: expected a label from 0 to 2, found -1" \
 bad 2 "expected at most the 5 images of few.sluice, found 16" \
   sluice train $tiny data.train=few.sluice
 bad 2 "no recipe 'nothere'; there are: .*, \.\.\.$" sluice train recipe=nothere
+bad 2 "no recipe 'quickstrat'; near: quickstart$" sluice train recipe=quickstrat
+bad 2 "no recipe 'resnet9'; near: resnet9_ffcv$" sluice train recipe=resnet9
+bad 2 "no dataset 'cifar'; near: cifar10, cifar100$" sluice train recipe=quickstart dataset=cifar
 bad 2 "no such key; near: training.epochs" sluice train training.epoch=3
 bad 2 "rotate" sluice train $tiny $data "data.augment=[rotate_by_nothing]"
 bad 2 "data.augment_test: expected images of 16x16 as data.augment makes them, found 8x8" \

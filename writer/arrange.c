@@ -72,6 +72,7 @@ int rearrange(const char *from, const char *path, const struct arrangement *how,
     unlink(from);
     if (rc < 0)
         return rc;
+    in.path = how->source;
     progress_begin(&progress, how->append ? "appending" : "arranging", "samples",
                    sluice_dataset_count(in.dataset), how->quiet);
     if (how->shuffle)

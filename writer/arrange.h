@@ -10,6 +10,7 @@
 #include <sluice/error.h>
 
 struct arrangement {
+    const char *source;   /* what the samples were made from, for messages */
     bool append, shuffle; /* behind the samples of the result; in random order */
     uint64_t seed;        /* of that order */
     int level;            /* of zstd; 0: not compressed. Not with append */

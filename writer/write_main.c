@@ -235,9 +235,12 @@ static int write_file(struct source *src, const char *path, const struct options
     return rc;
 }
 
-static int write_all(struct source *src, const char *path, const struct options *opt,
-                     uint64_t count, uint64_t *skipped, struct sluice_error *err)
+/* paths: INPUT and OUTPUT. */
+static int write_all(struct source *src, const char *const *paths,
+                     const struct options *opt, uint64_t count, uint64_t *skipped,
+                     struct sluice_error *err)
 {
+    const char *path = paths[1];
     char between[4096];
     src->schema.without_statistics = opt->mean_std == MEAN_STD_OFF;
     if (opt->dictionary && !opt->compress)
@@ -262,7 +265,8 @@ static int write_all(struct source *src, const char *path, const struct options 
     int rc = write_file(src, between, opt, count, skipped, err);
     if (rc == 0)
         rc = rearrange(between, path,
-                       &(struct arrangement){ .append = opt->append,
+                       &(struct arrangement){ .source = paths[0],
+                                              .append = opt->append,
                                               .shuffle = opt->shuffle,
                                               .seed = opt->seed,
                                               .level = opt->compress,
@@ -330,7 +334,7 @@ static int convert(const struct options *opt, const char *const *arguments,
     }
     const uint64_t count =
         opt->limit && opt->limit < src.count ? opt->limit : src.count;
-    rc = write_all(&src, arguments[2], opt, count, skipped, err);
+    rc = write_all(&src, arguments + 1, opt, count, skipped, err);
     src.def->close(&src);
     free(name_text);
     if (rc == 0 && src.note[0]) /* of what is not in the file: quiet or not */

@@ -99,6 +99,12 @@ good mnist tiny tiny.sluice --class-names=zero,one
 cmp tiny.sluice "$here/../fuzz/corpus/dataset/tiny.sluice" || fail "the golden file differs"
 bad 2 'sample 0: label 1, names for 1 classes' mnist tiny --class-names=zero
 
+# What does not go with what is there is named by what was typed.
+cp a.sluice longer.sluice
+sluice write cifar100 cifar-100-binary.tar.gz longer.sluice --append --quiet 2>err
+[ $? = 2 ] && grep -q '^sluice write: cifar-100-binary.tar.gz: expected the 2 fields of longer.sluice, found 3$' err &&
+  cmp a.sluice longer.sluice && [ "$(ls -d longer*)" = longer.sluice ] || fail "append of other fields: $(cat err)"
+
 head -c 3000 cifar-10-binary.tar.gz >cut.tar.gz
 bad 5 'runcated' cifar10 cut.tar.gz
 head -c 700 mnist/train-images-idx3-ubyte.gz >cut-images-idx3-ubyte.gz

@@ -35,6 +35,20 @@ static int check_size(const struct config *cfg, const struct settings *s,
         size->where);
 }
 
+/* A range of no file, asked for just now. */
+static int check_range(const struct config *cfg, const struct settings *s,
+                       struct sluice_error *err)
+{
+    const struct setting *range = settings_find(s, "data.validation_range");
+    if (!range || !*range->value || *cfg->data.validation ||
+        strcmp(range->where, "command line") != 0)
+        return 0;
+    return sluice_fail(
+        err, SLUICE_EINVAL,
+        "command line: data.validation_range: expected "
+        "data.validation=FILE.sluice, which it is a part of, found none");
+}
+
 int config_from_recipe(struct config *cfg, const char *const *args, int count,
                        struct sluice_error *err)
 {
@@ -45,6 +59,8 @@ int config_from_recipe(struct config *cfg, const char *const *args, int count,
         rc = config_resolve(cfg, &s, err);
     if (rc == 0)
         rc = check_size(cfg, &s, err);
+    if (rc == 0)
+        rc = check_range(cfg, &s, err);
     if (rc == 0 && !*cfg->run.name)
         snprintf(cfg->run.name, sizeof(cfg->run.name), "%s", name);
     settings_free(&s);

@@ -12,7 +12,7 @@ bad() {
   refused "$1" "$2" runs "${@:3}"
 }
 
-$make_set train.sluice 96 16 3 4 0 1 && $make_set test.sluice 40 16 3 4 0 2 || exit 1
+"$make_set" train.sluice 96 16 3 4 0 1 && "$make_set" test.sluice 40 16 3 4 0 2 || exit 1
 data="data.train=train.sluice data.test=test.sluice"
 
 # A run, and everything it leaves.
@@ -165,7 +165,7 @@ no_eval() {
 }
 sluice train $tiny $data data.test_range=0-19 training.epochs=1 run.name=fewer --quiet >out 2>err || fail "$(cat err)"
 no_eval "expected 40 images from 0 on, as the first network's, found 20 from 0" "$first" runs/latest --quiet
-$make_set three.sluice 40 16 3 3 0 1
+"$make_set" three.sluice 40 16 3 3 0 1
 sluice train $tiny data.train=three.sluice data.test=three.sluice training.epochs=1 run.name=three --quiet >out 2>err
 no_eval "expected 4 classes as the first network knows, found 3" "$first" runs/latest --quiet
 sluice subset test.sluice back.sluice --range=21:40 --quiet && sluice subset test.sluice front.sluice --range=0:21 --quiet &&
@@ -181,7 +181,7 @@ sluice eval runs/latest --quiet >out 2>err || fail "eval of cropped images: $(ca
 
 # Pictures in folders: of one size as they are, of any size through a crop, also grey ones.
 for channels in 3 1; do
-  $make_set set.sluice 24 12 $channels 3 0 4
+  "$make_set" set.sluice 24 12 $channels 3 0 4
   rm -rf pictures && sluice export set.sluice pictures --quiet &&
     sluice write folder pictures png.sluice --quiet &&
     sluice write folder pictures jpg.sluice --mode=jpg --quiet || fail "pictures"
@@ -266,10 +266,10 @@ mv "$first" first
 head -c 20000 train.sluice >cut.sluice
 head -c 20000 /dev/urandom >noise.sluice
 : >empty.sluice
-$make_set small.sluice 40 12 3 4 0 3
-$make_set five.sluice 40 16 3 5 0 3
-$make_set negative.sluice 40 16 3 4 -1 3
-$make_set few.sluice 5 16 3 4 0 3
+"$make_set" small.sluice 40 12 3 4 0 3
+"$make_set" five.sluice 40 16 3 5 0 3
+"$make_set" negative.sluice 40 16 3 4 -1 3
+"$make_set" few.sluice 5 16 3 4 0 3
 bad 2 "no file named" sluice train $tiny
 bad 3 "data.train: nothere.sluice: No such file" sluice train $tiny data.train=nothere.sluice
 bad 3 "data.validation: nothere.sluice: No such file or directory; say data.validation=FILE.sluice" \
@@ -298,6 +298,8 @@ bad 2 "mixup mixes images of a batch and their labels: only training can use it"
   sluice train $tiny $data "data.augment_test=[normalize, mixup]"
 bad 2 "command line: data.size: expected data.crop=random or center, .*found none" \
   sluice train $tiny $data data.size=224
+bad 2 "data.validation_range: expected data.validation=FILE.sluice, .*found none" \
+  sluice train $tiny $data data.validation_range=0-9
 printf 'data:\n  size: 96\n' >size.yaml
 bad 2 "size.yaml:2: data.size: expected data.crop" sluice train recipe=size.yaml $tiny $data
 bad 2 "no integer field 'nothere'" sluice train $tiny $data data.label=nothere

@@ -23,7 +23,7 @@ sheet() {
   python3 "$here/read_sheet.py" s.png "$rule" || fail "$*: not $rule"
 }
 
-$make_set train.sluice 40 16 3 4 0 1 || exit 1
+"$make_set" train.sluice 40 16 3 4 0 1 || exit 1
 sheet same --augment= --zoom=1
 sheet same --augment=normalize --zoom=3
 sheet same --augment=identity,normalize:mean=3:std=2
@@ -47,7 +47,7 @@ sluice augment train.sluice --augment=flip --first=37 --out=s.png >out 2>err ||
 grep -q 'samples 37 to 39, 8 variants' out || fail "the last samples: $(cat out)"
 
 # Ctrl-C: sooner or later one comes while it draws.
-$make_set many.sluice 256 64 3 4 0 1
+"$make_set" many.sluice 256 64 3 4 0 1
 for delay in 0.01 0.03 0.06 0.1 0.2 0.3 0.5 0.7 1 2; do
   rm -f bad.png
   sluice augment many.sluice --augment=trivialaugment_wide --samples=256 --variants=64 \

@@ -8,8 +8,8 @@ make_set=$2/test_train_make_set
 bad() { refused 2 "$1" nowhere "${@:2}" run.dir=nowhere; }
 
 # 64 to learn from, 32 to choose by; the same pictures with labels and without.
-$make_set train.sluice 96 16 3 4 0 1 && $make_set test.sluice 40 16 3 4 0 2 &&
-  $make_set blind.sluice 40 16 3 0 0 2 || exit 1
+"$make_set" train.sluice 96 16 3 4 0 1 && "$make_set" test.sluice 40 16 3 4 0 2 &&
+  "$make_set" blind.sluice 40 16 3 0 0 2 || exit 1
 tiny="model=cnn_small model.width=0.125 device=ref data.threads=1 training.batch_size=16"
 split="data.train=train.sluice data.train_range=0-63 data.validation=train.sluice \
 data.validation_range=64-95 data.test=test.sluice"

@@ -14,7 +14,7 @@ ranks() {
   timeout 120 "$mpirun" --oversubscribe --bind-to none -n "$count" "$@"
 }
 
-$make_set train.sluice 100 16 3 4 0 1 && $make_set test.sluice 41 16 3 4 0 2 || exit 1
+"$make_set" train.sluice 100 16 3 4 0 1 && "$make_set" test.sluice 41 16 3 4 0 2 || exit 1
 small="model.hidden=12 device=ref data.threads=1 seed=3 optimizer.lr=0.002
   data.train=train.sluice data.test=test.sluice run.log_every=1"
 

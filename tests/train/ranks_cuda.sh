@@ -53,7 +53,7 @@ PYTHON
 }
 folder() { readlink -f runs/latest; }
 
-$make_set train.sluice 100 16 3 4 0 1 && $make_set test.sluice 41 16 3 4 0 2 || exit 1
+"$make_set" train.sluice 100 16 3 4 0 1 && "$make_set" test.sluice 41 16 3 4 0 2 || exit 1
 shared="data.threads=1 seed=3 data.train=train.sluice data.test=test.sluice run.log_every=1
   precision=f32"
 net="model=cnn_small model.width=0.125 model.dropout=0.2 optimizer.lr=0.002"

@@ -8,7 +8,7 @@ bad() { refused "2 3" "$1" nowhere "${@:2}" --out=nowhere; }
 # What a study found, but for the time it took.
 found() { cut -d, -f1-6,8- "$1/search_results.csv"; }
 
-$make_set train.sluice 96 16 3 4 0 1 && $make_set val.sluice 40 16 3 4 0 2 || exit 1
+"$make_set" train.sluice 96 16 3 4 0 1 && "$make_set" val.sluice 40 16 3 4 0 2 || exit 1
 tiny="model=cnn_small model.width=0.125 device=ref data.threads=1 training.batch_size=16
   training.epochs=4 data.train=train.sluice"
 data="$tiny data.validation=val.sluice data.test=val.sluice"

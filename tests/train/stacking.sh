@@ -6,7 +6,7 @@ make_set=$2/test_train_make_set
 # bad PATTERN COMMAND...: refused with one line that says PATTERN; nothing is written.
 bad() { refused "2 3 5" "$1" stacks/no "${@:2}"; rm -rf stacks/no; }
 
-$make_set train.sluice 96 16 3 4 0 1 && $make_set test.sluice 40 16 3 4 0 2 || exit 1
+"$make_set" train.sluice 96 16 3 4 0 1 && "$make_set" test.sluice 40 16 3 4 0 2 || exit 1
 tiny="model=cnn_small model.width=0.125 device=ref data.threads=1 training.batch_size=16
   training.epochs=2 data.train=train.sluice data.test=test.sluice"
 sluice search $tiny optimizer.lr=0.05 --folds=3 --out=good --quiet >out 2>err &&

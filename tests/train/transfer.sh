@@ -8,7 +8,7 @@ make_set=$2/test_train_make_set
 # bad PATTERN COMMAND...: refused with one line that says PATTERN; no run is left.
 bad() { refused "2 3 5" "$1" nowhere "${@:2}" run.dir=nowhere; }
 
-$make_set four.sluice 96 16 3 4 0 1 && $make_set three.sluice 90 16 3 3 0 2 || exit 1
+"$make_set" four.sluice 96 16 3 4 0 1 && "$make_set" three.sluice 90 16 3 3 0 2 || exit 1
 tiny="model=block_cnn model.hidden_dims=8,12,10,6 model.layers_per_block=1,1 \
 model.apply_pooling=1,0 model.apply_bn=1,1 model.dropout=0 device=ref data.threads=1 \
 training.batch_size=16 optimizer.name=adam optimizer.lr=0.01 run.plots=false"

@@ -22,8 +22,8 @@ print(len(header), hashlib.sha256(data).hexdigest())
 PYTHON
 }
 
-$make_set train.sluice 60 28 1 9 0 1 && $make_set test.sluice 40 28 1 9 0 2 &&
-  $make_set small.sluice 8 12 1 4 0 1 && $make_set many.sluice 30 28 1 9 5 1 || exit 1
+"$make_set" train.sluice 60 28 1 9 0 1 && "$make_set" test.sluice 40 28 1 9 0 2 &&
+  "$make_set" small.sluice 8 12 1 4 0 1 && "$make_set" many.sluice 30 28 1 9 5 1 || exit 1
 data="data.train=train.sluice data.test=test.sluice"
 tiny="stages=3 options=3 hidden=8 meta.batch=2 batch_size=16 eval_ensemble=3 log_every=2"
 last=checkpoints/last.safetensors

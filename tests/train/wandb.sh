@@ -4,7 +4,7 @@
 make_set=$2/test_train_make_set
 reader=$(realpath "$3")/read_wandb.py
 . "$(dirname "$0")/../support/script.sh"
-$make_set train.sluice 96 16 3 4 0 1 && $make_set test.sluice 40 16 3 4 0 2 || exit 1
+"$make_set" train.sluice 96 16 3 4 0 1 && "$make_set" test.sluice 40 16 3 4 0 2 || exit 1
 tiny="model=cnn_small model.width=0.125 device=ref data.threads=1 training.batch_size=16
   data.train=train.sluice data.test=test.sluice run.log_every=4 optimizer.lr=0.05"
 

@@ -21,7 +21,7 @@ damaged() {
   bad "$1" "bad.beton: $2" bad.beton
 }
 
-mkdir tree && $make_tree make tree || exit 1
+mkdir tree && "$make_tree" make tree || exit 1
 python3 "$here/make_betons.py" make . tree || exit 1
 for name in all usual workers pages numbers empty types; do
   sluice write beton $name.beton $name.sluice --quiet 2>err || fail "$name: $(cat err)"

@@ -4,7 +4,7 @@
 make_tree=$2/test_writer_pictures
 . "$(dirname "$0")/../support/script.sh"
 
-mkdir tree && $make_tree make tree || exit 1
+mkdir tree && "$make_tree" make tree || exit 1
 for mode in keep raw jpg proportion; do
   sluice write folder tree want.sluice --mode=$mode --threads=1 --quiet 2>err || fail "$mode: $(cat err)"
   for threads in 2 7 64; do

@@ -24,7 +24,7 @@ import json, sys
 r = json.load(sys.stdin)
 print([(c["name"], c["samples"]) for c in r["classes"]], len(r["fields"]))'; }
 
-mkdir tree && $make_tree make tree || exit 1
+mkdir tree && "$make_tree" make tree || exit 1
 sluice write folder tree want.sluice --quiet || fail "write"
 python3 - <<'EOP'
 import csv, glob, gzip, os

@@ -16,7 +16,7 @@ bad() {
 }
 samples() { sluice info "$1" --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["samples"])'; }
 
-mkdir tree && $make_tree make tree || exit 1
+mkdir tree && "$make_tree" make tree || exit 1
 good sluice write folder tree all.sluice --mean-std=off # parts of JPEGs have none
 
 # Cut into three and put together: the same bytes.

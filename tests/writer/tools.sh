@@ -68,7 +68,9 @@ mkdir stale && cd stale || exit 1
 many=$(yes ../all.sluice | head -900)
 touch x.sluice.tmp-1-a x.sluice.tmp-1 xx.sluice.tmp-1-0 x.sluice.tmp-1-0.sluice
 killed x.sluice sluice merge x.sluice $many --quiet
-killed x.sluice sluice write folder ../tree x.sluice --shuffle --quiet --mode=raw
+find ../tree -name '*.jpg' -o -name '*.png' >once
+for _ in $(seq 200); do cat once; done >list.csv # long enough to be killed in
+killed x.sluice sluice write folder list.csv x.sluice --shuffle --quiet --mode=raw
 begin x.sluice sluice merge x.sluice $many --quiet
 living=$!
 kill -STOP $living

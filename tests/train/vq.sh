@@ -51,7 +51,8 @@ cut -d, -f1-2 a/latest/metrics.csv | grep -v '^2,' >x
 cut -d, -f1-2 b/latest/metrics.csv | grep -v '^2,' >y
 cmp x y || fail "metrics.csv: $(cat b/latest/metrics.csv)"
 
-# Interrupted while it runs.
+# Interrupted while it runs; what earlier runs said is no sign of it.
+: >out
 sluice vq train $data $tiny steps=100000 log_every=1 run.dir=c >out 2>err &
 pid=$!
 for _ in $(seq 300); do [ "$(grep -c step out)" -ge 2 ] && break; sleep 0.1; done

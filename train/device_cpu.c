@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cpu_has.h"
 #include "device_cpu.h"
 #include "device_kinds.h"
 #include "device_onednn.h"

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "cpu_has.h"
 #include "device.h"
 #include "ops/conv_wino.h"
 

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cpu_has.h"
 #include "ops/conv_amx.h"
-#include "ops/kernels.h"
 
 enum { TILES = 8, ROWS = 16, WORDS = 16, MOST_ROW = 64 };
 

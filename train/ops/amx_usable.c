@@ -2,8 +2,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "../cpu_has.h"
 #include "conv_amx.h"
-#include "kernels.h"
 
 /* Linux lends tiles on request: ARCH_REQ_XCOMP_PERM for XTILEDATA. */
 bool amx_usable(void)

@@ -1,61 +1,15 @@
-/* kernels.c -- what this CPU can do, and which table of kernels follows. */
+/* kernels.c -- which table of kernels follows from what this CPU can do. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../cpu_has.h"
 #include "kernels.h"
 
 #ifdef __x86_64__
-#include <cpuid.h>
-
 #define X86(kernels) (kernels)
-
-bool cpu_has_avx512_bf16(void)
-{
-    unsigned a, b, c, d;
-    return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-           __builtin_cpu_supports("avx512dq") &&
-           __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1U << 5);
-}
-
-bool cpu_has_amx_bf16(void)
-{
-    unsigned a, b, c, d;
-    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & 1U << 22) && (d & 1U << 24);
-}
-
-static bool has_avx512(void)
-{
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
-}
-
-static bool has_avx2(void)
-{
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-}
 #else
 #define X86(kernels) NULL
-
-bool cpu_has_avx512_bf16(void)
-{
-    return false;
-}
-
-bool cpu_has_amx_bf16(void)
-{
-    return false;
-}
-
-static bool has_avx512(void)
-{
-    return false;
-}
-
-static bool has_avx2(void)
-{
-    return false;
-}
 #endif
 
 static bool always(void)
@@ -70,8 +24,8 @@ static const struct {
     const struct kernels *kernels;
 } choices[] = {
     { "avx512_bf16", cpu_has_avx512_bf16, X86(&kernels_avx512_bf16) },
-    { "avx512", has_avx512, X86(&kernels_avx512) },
-    { "avx2", has_avx2, X86(&kernels_avx2) },
+    { "avx512", cpu_has_avx512, X86(&kernels_avx512) },
+    { "avx2", cpu_has_avx2, X86(&kernels_avx2) },
     { "plain", always, &kernels_plain },
 };
 

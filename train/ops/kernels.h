@@ -177,8 +177,5 @@ extern const struct kernels kernels_plain, kernels_avx2, kernels_avx512,
  * "avx512", "avx2", "plain") asks for no more than this, as tests do; other words are
  * SLUICE_EINVAL. */
 int kernels_choose(const struct kernels **out, struct sluice_error *err);
-/* What the CPU says it has. Tiles may be used where amx_usable() (conv_amx.h). */
-bool cpu_has_avx512_bf16(void);
-bool cpu_has_amx_bf16(void);
 
 #endif

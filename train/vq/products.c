@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../ops/kernels.h"
+#include "../cpu_has.h"
 #include "products.h"
 
 #ifdef __x86_64__
@@ -11,11 +11,9 @@ static const struct products *best(const char *most)
 {
     const bool plain = most && strcmp(most, "plain") == 0;
     const bool avx2 = most && strcmp(most, "avx2") == 0;
-    if (plain || !__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
+    if (plain || !cpu_has_avx2())
         return &products_plain;
-    if (avx2 || !__builtin_cpu_supports("avx512f") ||
-        !__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512vl") ||
-        !__builtin_cpu_supports("avx512dq"))
+    if (avx2 || !cpu_has_avx512())
         return &products_avx2;
     return cpu_has_avx512_bf16() && !(most && strcmp(most, "avx512") == 0)
                ? &products_avx512_bf16

@@ -96,6 +96,9 @@ cp -r good part && sed -i '3s/complete/failed/' part/search_results.csv
 bad "fewer/.*: expected 96 images of 4 classes, as the first study has, found 80 of 4" sluice stack good fewer --quiet
 bad "space: expected a study of folds" sluice stack space
 bad "part: fold 2 of 3 is not complete: go on with sluice search --resume=part$" sluice stack good part
+cp -r good twice && rm -r twice/trials/0002 && cp -r twice/trials/0001 twice/trials/0002
+bad "twice: sample [0-9]*: two folds have it" sluice stack twice --quiet
+bad "twice: sample [0-9]*: two folds have it" sluice stack good twice --quiet
 bad "nowhere.*: No such file" sluice stack nowhere
 bad "'data.train=x': expected folders of studies, then KEY=VALUE" sluice stack good data.train=x
 bad "expected 1 to 16 folders of studies, found 0" sluice stack seed=1

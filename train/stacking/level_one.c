@@ -10,10 +10,6 @@
 
 #define SOFTNESS 0.1 /* of the weights of WEIGHTED */
 
-enum {
-    NO_LABEL = -2, /* of a training image that no fold has had yet */
-};
-
 /* While one base is asked. */
 struct asking {
     struct level_one *l;
@@ -23,7 +19,8 @@ struct asking {
     int base;
     struct evaluator by; /* the network of the present fold */
     float *scores;       /* (count, classes) */
-    uint64_t answered;   /* training images */
+    bool *answered;      /* (count) training images, by a fold of this base */
+    uint64_t answers;    /* how many are */
 };
 
 static int no_memory(struct sluice_error *err)
@@ -40,11 +37,7 @@ static int make_rows(struct level_one *l, const struct evaluator *e,
     l->count = e->info.count;
     l->answers = calloc((size_t)l->count * row, sizeof *l->answers);
     l->labels = malloc((size_t)l->count * sizeof *l->labels);
-    if (!l->answers || !l->labels)
-        return no_memory(err);
-    for (uint64_t i = 0; i < l->count; i++)
-        l->labels[i] = NO_LABEL;
-    return 0;
+    return l->answers && l->labels ? 0 : no_memory(err);
 }
 
 static int check_alike(const struct level_one *l, const struct evaluator *e,
@@ -66,16 +59,18 @@ static int keep_answer(struct asking *a, const struct prediction *p,
     struct level_one *l = a->l;
     const size_t classes = (size_t)l->classes, bases = (size_t)l->bases;
     const uint64_t i = p->id - a->by.info.first;
-    int64_t *label = &l->labels[i];
-    if (a->base == 0 ? *label != NO_LABEL : *label != p->label)
+    const char *why = a->answered[i] ? "two folds have it"
+                      : a->base && l->labels[i] != p->label
+                          ? "its label is another one than in the first study"
+                          : NULL;
+    if (why)
         return sluice_fail(err, SLUICE_EINVAL, "%.300s: sample %" PRIu64 ": %s",
-                           a->study->folder, p->id,
-                           a->base ? "its label is another one than in the first study"
-                                   : "two folds have it");
-    *label = p->label;
+                           a->study->folder, p->id, why);
+    a->answered[i] = true;
+    l->labels[i] = p->label;
     memcpy(l->answers + (i * bases + (size_t)a->base) * classes,
            a->scores + i * classes, classes * sizeof *l->answers);
-    a->answered++;
+    a->answers++;
     return 0;
 }
 
@@ -85,6 +80,21 @@ static int ask(struct asking *a, struct evaluation *r, float *scores,
     struct evaluator *e = &a->by;
     const struct tta tta = evaluate_tta(&e->cfg);
     return evaluate_scores(r, scores, e->net, e->feed.loader, &e->info, &tta, err);
+}
+
+/* For what is asked of the folds; none of the base's has answered before the first. */
+static int make_room(struct asking *a, struct sluice_error *err)
+{
+    const struct level_one *l = a->l;
+    if (!a->scores) {
+        a->scores = calloc((size_t)l->count * (size_t)l->classes, sizeof *a->scores);
+        a->answered = calloc((size_t)l->count, sizeof *a->answered);
+    }
+    if (!a->scores || !a->answered)
+        return no_memory(err);
+    if (a->answers == 0)
+        memset(a->answered, 0, (size_t)l->count * sizeof *a->answered);
+    return 0;
 }
 
 /* The images that fold `fold` held back. */
@@ -101,9 +111,8 @@ static int ask_held_back(struct asking *a, int fold, struct sluice_error *err)
     if (rc == 0)
         rc = l->answers ? check_alike(l, e, &e->info, l->count, err)
                         : make_rows(l, e, err);
-    if (rc == 0 && !a->scores &&
-        !(a->scores = calloc((size_t)l->count * (size_t)l->classes, sizeof *a->scores)))
-        rc = no_memory(err);
+    if (rc == 0)
+        rc = make_room(a, err);
     if (rc == 0)
         rc = ask(a, &r, a->scores, err);
     for (uint64_t i = 0; rc == 0 && i < r.count; i++)
@@ -225,7 +234,7 @@ static int ask_base(struct asking *a, const char *folder, struct sluice_error *e
     int rc = load_study(&study, folder, err);
     if (rc == 0) {
         a->study = &study;
-        a->answered = 0;
+        a->answers = 0;
         base->folds = study.o.folds;
         snprintf(base->name, sizeof base->name, "%s", study.name);
         base->accuracy = calloc((size_t)base->folds, sizeof *base->accuracy);
@@ -233,10 +242,10 @@ static int ask_base(struct asking *a, const char *folder, struct sluice_error *e
     }
     for (int fold = 0; fold < base->folds && rc == 0; fold++)
         rc = ask_fold(a, fold, err);
-    if (rc == 0 && a->answered != a->l->count)
+    if (rc == 0 && a->answers != a->l->count)
         rc = sluice_fail(err, SLUICE_EINVAL,
                          "%.300s: its folds have %" PRIu64 " of %" PRIu64 " samples",
-                         folder, a->answered, a->l->count);
+                         folder, a->answers, a->l->count);
     study_free(&study);
     return rc;
 }
@@ -263,6 +272,7 @@ int level_one_gather(struct level_one *out, const char *const *studies, int coun
         rc = ask_base(a, studies[a->base], err);
     evaluator_close(&a->by);
     free(a->scores);
+    free(a->answered);
     free(a);
     if (rc < 0)
         level_one_free(out);

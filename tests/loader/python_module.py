@@ -54,7 +54,7 @@ class Contents(unittest.TestCase):
             for _ in range(2):
                 for batch in loader:
                     for part in (batch.ids, batch.columns, batch.images):
-                        got = crc32c(got, part.tobytes())
+                        got = crc32c(part.tobytes(), got)
             self.assertEqual(got, want, options)
 
     def test_mixing(self):

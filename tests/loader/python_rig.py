@@ -16,8 +16,9 @@ if os.environ.get("SLUICE_TEST_SKIP"):
     print("skipped:", os.environ["SLUICE_TEST_SKIP"])
     sys.exit(77)
 BIN, MODULE, README = sys.argv[1:4]
-sys.path.insert(0, MODULE)
+sys.path[:0] = [MODULE, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support")]
 import sluice
+from formats import crc32c
 
 SAMPLES, SIDE, BATCH = 500, 32, 64
 CHAIN = "flip,translate:pad=2,cutout:size=4,normalize"
@@ -49,22 +50,6 @@ def make_grey_file():
 
 known = make_file()
 make_grey_file()
-
-
-def crc32c_table():
-    table = []
-    for n in range(256):
-        for _ in range(8):
-            n = n >> 1 ^ (0x82F63B78 if n & 1 else 0)
-        table.append(n)
-    return table
-
-
-def crc32c(crc, data, table=crc32c_table()):
-    crc ^= 0xFFFFFFFF
-    for byte in data:
-        crc = table[(crc ^ byte) & 255] ^ crc >> 8
-    return crc ^ 0xFFFFFFFF
 
 
 def bench_hash(**options):

@@ -15,8 +15,9 @@ def _crc32c_table():
 _TABLE = _crc32c_table()
 
 
-def crc32c(data):
-    crc = 0xFFFFFFFF
+def crc32c(data, crc=0):
+    """Of data behind what has the checksum `crc`."""
+    crc ^= 0xFFFFFFFF
     for byte in data:
         crc = crc >> 8 ^ _TABLE[(crc ^ byte) & 255]
     return crc ^ 0xFFFFFFFF

@@ -5,14 +5,7 @@
 make_set=$2/test_train_make_set
 mpirun=$3
 . "$(dirname "$0")/../support/script.sh"
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-export OMPI_MCA_btl_vader_single_copy_mechanism=none # containers may forbid it
-export ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 # MPI's own
-ranks() {
-  local count=$1
-  shift
-  timeout 120 "$mpirun" --oversubscribe --bind-to none -n "$count" "$@"
-}
+. "$(dirname "$0")/ranks_rig.sh"
 
 "$make_set" train.sluice 100 16 3 4 0 1 && "$make_set" test.sluice 41 16 3 4 0 2 || exit 1
 small="model.hidden=12 device=ref data.threads=1 seed=3 optimizer.lr=0.002

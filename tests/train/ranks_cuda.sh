@@ -10,14 +10,7 @@ trainer=$2/test_train_on_host
 mpirun=$3 nccl=$4
 counts="2 3" ways="nccl mpi" tolerance=2e-3
 . "$(dirname "$0")/../support/script.sh"
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-export OMPI_MCA_btl_vader_single_copy_mechanism=none # containers may forbid it
-export ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 # MPI's own
-ranks() {
-  local count=$1
-  shift
-  timeout 120 "$mpirun" --oversubscribe --bind-to none -n "$count" "$@"
-}
+. "$(dirname "$0")/ranks_rig.sh"
 # by WAY: from now on processes sum by nccl, or by mpi, as there is no NCCL.
 by() {
   if [ "$1" = nccl ]; then export GPU_ON_HOST_NCCL=$nccl; else unset GPU_ON_HOST_NCCL; fi

@@ -6,7 +6,7 @@
 
 #include "check.h"
 #include "config.h"
-#include "models/model.h"
+#include "net_rig.h"
 #include "recipe.h"
 #include "run_config.h"
 #include "yaml_read.h"
@@ -111,23 +111,13 @@ static void test_layers(void)
           "text form: %s", c.data.augment);
 }
 
-static int option_of(const char *model, const char *name)
-{
-    const struct model_option *o = model_find(model)->options;
-    int i = 0;
-    while (o[i].name && strcmp(o[i].name, name) != 0)
-        i++;
-    REQUIRE(o[i].name, "%s has no option %s", model, name);
-    return i;
-}
-
 /* Some of a model's options have other names, too. */
 static void test_model_aliases(void)
 {
     struct config c = LOAD("model=stack", "model.meta_learner.hidden_dims=[64, 32]",
                            "model.meta_learner.dropout_rate=0.25");
-    CHECK(strcmp(c.model.values.texts[option_of("stack", "meta")], "64,32") == 0 &&
-              near(c.model.values.numbers[option_of("stack", "dropout")], 0.25, 0, 0),
+    CHECK(strcmp(c.model.values.texts[rig_option("stack", "meta")], "64,32") == 0 &&
+              near(c.model.values.numbers[rig_option("stack", "dropout")], 0.25, 0, 0),
           "the last network's layers");
 }
 

@@ -8,7 +8,8 @@
 
 enum {
     SPLIT_PHASES = 4,
-    SPLIT_TAPS = 9, /* 3 x 3 */
+    SPLIT_SIDE = 3,
+    SPLIT_TAPS = 9,
 };
 
 struct conv_split {

@@ -17,44 +17,11 @@ enum {
     STEP = 12, /* tiles: what gather multiplies at a time */
 };
 
-/* Rows or columns of one phase. */
-static int each(int size, int step)
-{
-    return (size + step - 1) / step;
-}
-
-static struct wino_map map_of(const struct onednn_shape *s, bool forward)
-{
-    struct wino_map m = {
-        .n = s->n, .split = conv_split_of(s->kernel, s->stride), .sstep = 1, .dstep = 1
-    };
-    const int pad = s->stride > 1 ? 1 : s->pad, phases = s->stride * s->stride;
-    *(forward ? &m.sstep : &m.dstep) = s->stride;
-    m.sh = forward ? s->h : s->oh;
-    m.sw = forward ? s->w : s->ow;
-    m.sc = forward ? s->c * phases : s->k;
-    m.dh = forward ? s->oh : s->h;
-    m.dw = forward ? s->ow : s->w;
-    m.dc = forward ? s->k : s->c * phases;
-    m.pad = forward ? pad : 2 - pad;
-    m.across = (each(m.dw, m.dstep) + 1) / 2;
-    m.tiles_each = (each(m.dh, m.dstep) + 1) / 2 * m.across;
-    m.tiles = m.n * m.tiles_each;
-    for (int i = 0; i < WINO_PLACES; i++) {
-        m.from[i] = (struct split_span){ 0, m.sc };
-        m.to[i] = (struct split_span){ 0, m.dc };
-        *(forward ? &m.from[i] : &m.to[i]) = split_span(
-            m.split, !forward, i / WINO_SIDE, i % WINO_SIDE, WINO_SIDE, s->c);
-    }
-    return m;
-}
-
 static void cut(struct wino_map *m, int bytes_each, int bytes, int most)
 {
-    m->unit = bytes / bytes_each;
-    m->unit = m->unit > most ? most : m->unit / STEP * STEP;
-    m->unit = m->unit < STEP ? STEP : m->unit;
-    m->units = (m->tiles + m->unit - 1) / m->unit;
+    const int fit = bytes / bytes_each;
+    const int unit = fit > most ? most : fit / STEP * STEP;
+    wino_cut(m, unit < STEP ? STEP : unit);
 }
 
 static int gather_cost(const struct wino_map *m)
@@ -74,15 +41,8 @@ static struct onednn_shape pooled_shape(const struct onednn_shape *s)
 /* Of what tiles compute, at most a third lies beside the map. */
 static bool few_beside(const struct wino_map *m)
 {
-    const int h = each(m->dh, m->dstep), w = each(m->dw, m->dstep);
+    const int h = wino_each(m->dh, m->dstep), w = wino_each(m->dw, m->dstep);
     return h > 0 && w > 0 && 8 * m->tiles_each <= 3 * h * w;
-}
-
-/* Padded so that the phases' filters are 3x3 with a pixel of padding. */
-static bool splits_up(const struct onednn_shape *s)
-{
-    return conv_split_of(s->kernel, s->stride) &&
-           (s->stride == 1 ? s->pad <= 1 : s->pad == s->kernel / 2);
 }
 
 bool conv_wino_fits(const struct device *dev, const struct onednn_shape *shape,
@@ -90,11 +50,12 @@ bool conv_wino_fits(const struct device *dev, const struct onednn_shape *shape,
 {
     const struct onednn_shape whole = pooled ? pooled_shape(shape) : *shape,
                               *s = &whole;
-    if (s->dtype != SLUICE_BF16 || s->bias || !splits_up(s) ||
+    if (s->dtype != SLUICE_BF16 || s->bias || !wino_splits_up(s) ||
         cpu_kernels(dev) != &kernels_avx512_bf16 || amx_usable() ||
         !cpu_of(dev)->winograd || (pooled && s->stride > 1))
         return false;
-    const struct wino_map m = map_of(s, true), back = map_of(s, false);
+    const struct wino_map m = wino_map_of(s, true, WINO_RESULTS),
+                          back = wino_map_of(s, false, WINO_RESULTS);
     const size_t tiles = (size_t)m.n * (size_t)m.tiles_each;
     const int least = s->kernel == 3 && s->stride == 2 ? STRIDED_LEAST : CHANNELS_LEAST;
     return s->c % WINO_BLOCK == 0 && s->k % WINO_BLOCK == 0 && s->c >= least &&
@@ -150,8 +111,8 @@ int conv_wino_create(struct conv_wino **out, struct device *dev,
         return sluice_fail(err, SLUICE_ENOMEM, "no memory for a convolution");
     w->shape = *shape;
     const bool windows = !pooled || windows_create(w);
-    w->forward = w->weigh = map_of(&w->shape, true);
-    w->backward = map_of(&w->shape, false);
+    w->forward = w->weigh = wino_map_of(&w->shape, true, WINO_RESULTS);
+    w->backward = wino_map_of(&w->shape, false, WINO_RESULTS);
     if (pooled)
         w->forward.pools = w->backward.unpools = w->weigh.unpools = &w->windows;
     cut(&w->forward, gather_cost(&w->forward), GATHER_BYTES, GATHER_MOST);

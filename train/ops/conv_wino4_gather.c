@@ -15,28 +15,26 @@ static int in_steps(int tiles)
     return (tiles + STEP - 1) / STEP * STEP;
 }
 
-/* Tiles that a thread takes at a time: as they fit, and enough parts for all threads.
- */
-static int gather_unit(const struct wino4_map *m, const struct device *dev)
+/* As they fit, and enough parts for all threads. */
+void wino4_gather_cut(struct wino_map *m, const struct device *dev)
 {
     const int fit = UNIT_BYTES / (WINO4_PLACES * m->sc * (int)sizeof(float));
     const int share = in_steps(m->tiles / (4 * dev->threads) + 1);
     int unit = fit > UNIT_MOST ? UNIT_MOST : fit < UNIT_LEAST ? UNIT_LEAST : fit;
     unit = unit / STEP * STEP;
-    return unit < share ? unit : share;
+    wino_cut(m, unit < share ? unit : share);
 }
 
-size_t wino4_gather_bytes(const struct wino4_map *m, const struct device *dev)
+size_t wino4_gather_bytes(const struct wino_map *m)
 {
-    const int unit = gather_unit(m, dev);
     return WINO4_PLACES * sizeof(float) *
-           (wino4_panel(unit, m->sc).place + wino4_panel(unit, WINO4_BLOCK).place);
+           (wino4_panel(m->unit, m->sc).place + wino4_panel(m->unit, WINO_BLOCK).place);
 }
 
 /* Weights */
 
 struct pack {
-    const struct wino4_map *map;
+    const struct wino_map *map;
     const struct kernels *kernels;
     const float *weight;
     bool backward; /* turned about, and channels exchanged */
@@ -46,14 +44,14 @@ struct pack {
 /* From one channel of the source to 32 of the result. */
 static void pack_filters(const struct pack *p, int s, int block)
 {
-    const struct wino4_map *m = p->map;
-    const int d = block * WINO4_BLOCK, step = m->split->stride;
-    const int in = wino4_channels(p->backward ? m->dc : m->sc, step);
+    const struct wino_map *m = p->map;
+    const int d = block * WINO_BLOCK, step = m->split->stride;
+    const int in = wino_channels(p->backward ? m->dc : m->sc, step);
     const size_t size = (size_t)m->split->kernel * (size_t)m->split->kernel;
-    float filters[SPLIT_TAPS][WINO4_BLOCK] = { 0 };
+    float filters[SPLIT_TAPS][WINO_BLOCK] = { 0 };
     int tap[SPLIT_TAPS];
     split_taps(m->split, split_phase(m->split, p->backward ? d : s, in, step), tap);
-    for (int i = 0; i < WINO4_BLOCK; i++) {
+    for (int i = 0; i < WINO_BLOCK; i++) {
         const size_t result = (size_t)(p->backward ? s : d + i);
         const size_t source = (size_t)((p->backward ? d + i : s) % in);
         const float *w = p->weight + (result * (size_t)in + source) * size;
@@ -63,7 +61,7 @@ static void pack_filters(const struct pack *p, int s, int block)
     }
     p->kernels->wino4_widen(filters, wino4_weights(m),
                             p->to + ((size_t)block * (size_t)m->sc + (size_t)s) *
-                                        WINO4_BLOCK);
+                                        WINO_BLOCK);
 }
 
 static void pack_all(void *arg, size_t begin, size_t end)
@@ -76,52 +74,50 @@ static void pack_all(void *arg, size_t begin, size_t end)
 /* Tiles */
 
 struct gather {
-    const struct wino4_map *map;
+    const struct wino_map *map;
     const struct device *dev;
     const struct kernels *kernels;
     const float *source, *weight, *bias;
     float *dest;
-    int unit;
 };
 
 /* A place's sums of the unit's tiles. */
 static void multiply_place(const struct gather *g, const float *tiles, int count,
                            int block, int place, float *sums)
 {
-    const struct wino4_map *m = g->map;
-    const struct wino4_panel left = wino4_panel(g->unit, m->sc);
+    const struct wino_map *m = g->map;
+    const struct wino4_panel left = wino4_panel(m->unit, m->sc);
     const struct split_span from = m->from[place];
     const float *weight =
         g->weight + (size_t)place * wino4_weights(m) +
-        ((size_t)block * (size_t)m->sc + (size_t)from.begin) * WINO4_BLOCK;
-    if (!split_within(m->to[place], block * WINO4_BLOCK))
-        memset(sums, 0, (size_t)count * WINO4_BLOCK * sizeof *sums);
+        ((size_t)block * (size_t)m->sc + (size_t)from.begin) * WINO_BLOCK;
+    if (!split_within(m->to[place], block * WINO_BLOCK))
+        memset(sums, 0, (size_t)count * WINO_BLOCK * sizeof *sums);
     else
         g->kernels->wino4_multiply(tiles + (size_t)place * left.place +
-                                       (size_t)(from.begin / WINO4_BLOCK) * left.block,
-                                   left.block, split_count(from) / WINO4_BLOCK, weight,
+                                       (size_t)(from.begin / WINO_BLOCK) * left.block,
+                                   left.block, split_count(from) / WINO_BLOCK, weight,
                                    count, sums);
 }
 
 static void gather_units(void *arg, size_t first, size_t last)
 {
     const struct gather *g = arg;
-    const struct wino4_map *m = g->map;
-    const struct wino4_panel left = wino4_panel(g->unit, m->sc);
-    const size_t place = wino4_panel(g->unit, WINO4_BLOCK).place;
+    const struct wino_map *m = g->map;
+    const struct wino4_panel left = wino4_panel(m->unit, m->sc);
+    const size_t place = wino4_panel(m->unit, WINO_BLOCK).place;
     float *tiles = (float *)cpu_scratch(g->dev, threads_self());
     float *sums = tiles + WINO4_PLACES * left.place;
     for (int unit = (int)first; unit < (int)last; unit++) {
-        const int begin = unit * g->unit;
-        const int count = m->tiles - begin < g->unit ? m->tiles - begin : g->unit;
+        const int begin = wino_first(m, unit), count = wino_end(m, unit) - begin;
         for (int t = 0; t < count; t++)
             g->kernels->wino4_spread(m, g->source, begin + t, left,
-                                     tiles + t * WINO4_BLOCK);
-        for (int block = 0; block < m->dc / WINO4_BLOCK; block++) {
+                                     tiles + t * WINO_BLOCK);
+        for (int block = 0; block < m->dc / WINO_BLOCK; block++) {
             for (int i = 0; i < WINO4_PLACES; i++)
                 multiply_place(g, tiles, count, block, i, sums + (size_t)i * place);
             for (int t = 0; t < count; t++)
-                g->kernels->wino4_fold(m, sums + t * WINO4_BLOCK, place, begin + t,
+                g->kernels->wino4_fold(m, sums + t * WINO_BLOCK, place, begin + t,
                                        block, g->bias, g->dest);
         }
     }
@@ -129,11 +125,11 @@ static void gather_units(void *arg, size_t first, size_t last)
 
 /* bias NULL: none; weights turned about and with their channels exchanged: `backward`
  */
-static void gather(const struct wino4_map *m, struct device *dev, const float *source,
+static void gather(const struct wino_map *m, struct device *dev, const float *source,
                    const float *weight, const float *bias, bool backward, float *dest)
 {
     float *packed = cpu_of(dev)->sums;
-    const size_t filters = (size_t)m->sc * (size_t)(m->dc / WINO4_BLOCK);
+    const size_t filters = (size_t)m->sc * (size_t)(m->dc / WINO_BLOCK);
     struct pack pack = { m, cpu_kernels(dev), weight, backward, packed };
     struct gather g = { .map = m,
                         .dev = dev,
@@ -141,11 +137,10 @@ static void gather(const struct wino4_map *m, struct device *dev, const float *s
                         .source = source,
                         .weight = packed,
                         .bias = bias ? bias : m->zeros,
-                        .dest = dest,
-                        .unit = gather_unit(m, dev) };
-    threads_for(dev, filters, (size_t)WINO4_PLACES * WINO4_BLOCK, pack_all, &pack);
-    threads_for(dev, (size_t)((m->tiles + g.unit - 1) / g.unit),
-                (size_t)g.unit * (size_t)m->sc * (size_t)m->dc, gather_units, &g);
+                        .dest = dest };
+    threads_for(dev, filters, (size_t)WINO4_PLACES * WINO_BLOCK, pack_all, &pack);
+    threads_for(dev, (size_t)m->units, (size_t)m->unit * (size_t)m->sc * (size_t)m->dc,
+                gather_units, &g);
 }
 
 void conv_wino4_forward(const struct conv_wino4 *w, struct device *dev, const float *x,

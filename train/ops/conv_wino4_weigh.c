@@ -11,23 +11,22 @@ enum {
 
 /* Sums are walked through once for each unit, so there are many tiles in it, but no
  * more than level 3 holds. */
-static int unit_tiles(const struct wino4_map *m)
+void wino4_weigh_cut(struct wino_map *m)
 {
     const int each = WINO4_PLACES * (m->sc + m->dc) * (int)sizeof(float);
     const int unit = UNIT_BYTES / each;
-    return unit > UNIT_MOST ? UNIT_MOST : unit < UNIT_LEAST ? UNIT_LEAST : unit;
+    wino_cut(m, unit > UNIT_MOST ? UNIT_MOST : unit < UNIT_LEAST ? UNIT_LEAST : unit);
 }
 
-size_t wino4_weigh_bytes(const struct wino4_map *m)
+size_t wino4_weigh_bytes(const struct wino_map *m)
 {
-    const int unit = unit_tiles(m);
     const size_t tiles =
-        wino4_panel(unit, m->sc).place + wino4_panel(unit, m->dc).place;
+        wino4_panel(m->unit, m->sc).place + wino4_panel(m->unit, m->dc).place;
     return WINO4_PLACES * sizeof(float) * (wino4_weights(m) + tiles);
 }
 
 struct weigh {
-    const struct wino4_map *map;
+    const struct wino_map *map;
     const struct kernels *kernels;
     const float *source, *grads;
     float *left, *right; /* the unit's tiles: of the source, of gradients */
@@ -43,9 +42,9 @@ static void transform(void *arg, size_t begin, size_t end)
     for (size_t t = begin; t < end; t++) {
         const int tile = w->begin + (int)t;
         w->kernels->wino4_spread(w->map, w->source, tile, w->left_panel,
-                                 w->left + t * WINO4_BLOCK);
+                                 w->left + t * WINO_BLOCK);
         w->kernels->wino4_unfold(w->map, w->grads, tile, w->right_panel,
-                                 w->right + t * WINO4_BLOCK);
+                                 w->right + t * WINO_BLOCK);
     }
 }
 
@@ -53,39 +52,39 @@ static void transform(void *arg, size_t begin, size_t end)
 static void add_unit(void *arg, size_t begin, size_t end)
 {
     const struct weigh *w = arg;
-    const struct wino4_map *m = w->map;
-    const size_t blocks = (size_t)(m->dc / WINO4_BLOCK);
+    const struct wino_map *m = w->map;
+    const size_t blocks = (size_t)(m->dc / WINO_BLOCK);
     for (size_t i = begin; i < end; i++) {
         const size_t place = i / blocks, block = i % blocks;
         const float *right =
             w->right + place * w->right_panel.place + block * w->right_panel.block;
         float *sums =
-            w->sums + place * wino4_weights(m) + block * (size_t)m->sc * WINO4_BLOCK;
-        for (int s = 0; s < m->sc; s += WINO4_BLOCK, sums += WINO4_BLOCK * WINO4_BLOCK)
+            w->sums + place * wino4_weights(m) + block * (size_t)m->sc * WINO_BLOCK;
+        for (int s = 0; s < m->sc; s += WINO_BLOCK, sums += WINO_BLOCK * WINO_BLOCK)
             if (split_within(m->from[place], s))
                 w->kernels->wino4_add(w->left + place * w->left_panel.place +
-                                          (size_t)(s / WINO4_BLOCK) *
+                                          (size_t)(s / WINO_BLOCK) *
                                               w->left_panel.block,
                                       right, w->count, w->begin == 0, sums);
             else if (w->begin == 0)
-                memset(sums, 0, WINO4_BLOCK * WINO4_BLOCK * sizeof *sums);
+                memset(sums, 0, WINO_BLOCK * WINO_BLOCK * sizeof *sums);
     }
 }
 
 /* Of one channel of the source and 32 of the gradients. */
 static void write_filters(const struct weigh *w, int s, int block)
 {
-    const struct wino4_map *m = w->map;
-    const int in = wino4_channels(m->sc, m->sstep);
+    const struct wino_map *m = w->map;
+    const int in = wino_channels(m->sc, m->sstep);
     const size_t size = (size_t)m->split->kernel * (size_t)m->split->kernel;
-    float filters[SPLIT_TAPS][WINO4_BLOCK];
+    float filters[SPLIT_TAPS][WINO_BLOCK];
     int tap[SPLIT_TAPS];
     split_taps(m->split, split_phase(m->split, s, in, m->sstep), tap);
     w->kernels->wino4_narrow(w->sums + ((size_t)block * (size_t)m->sc + (size_t)s) *
-                                           WINO4_BLOCK,
+                                           WINO_BLOCK,
                              wino4_weights(m), filters);
-    for (int d = 0; d < WINO4_BLOCK; d++) {
-        const size_t result = (size_t)block * WINO4_BLOCK + (size_t)d;
+    for (int d = 0; d < WINO_BLOCK; d++) {
+        const size_t result = (size_t)block * WINO_BLOCK + (size_t)d;
         float *to = w->dweight + (result * (size_t)in + (size_t)(s % in)) * size;
         for (int k = 0; k < SPLIT_TAPS; k++)
             if (tap[k] >= 0)
@@ -103,25 +102,25 @@ static void write_all(void *arg, size_t begin, size_t end)
 void conv_wino4_backward_weight(const struct conv_wino4 *conv, struct device *dev,
                                 const float *x, const float *dy, float *dweight)
 {
-    const struct wino4_map *m = &conv->forward;
-    const int unit = unit_tiles(m);
+    const struct wino_map *m = &conv->weigh;
     const size_t c = (size_t)m->sc, k = (size_t)m->dc;
     struct weigh w = { .map = m,
                        .kernels = cpu_kernels(dev),
                        .source = x,
                        .grads = dy,
-                       .left_panel = wino4_panel(unit, m->sc),
-                       .right_panel = wino4_panel(unit, m->dc),
+                       .left_panel = wino4_panel(m->unit, m->sc),
+                       .right_panel = wino4_panel(m->unit, m->dc),
                        .sums = cpu_of(dev)->sums,
                        .dweight = dweight };
     w.left = w.sums + WINO4_PLACES * wino4_weights(m);
     w.right = w.left + WINO4_PLACES * w.left_panel.place;
-    for (; w.begin < m->tiles; w.begin += unit) {
-        w.count = m->tiles - w.begin < unit ? m->tiles - w.begin : unit;
+    for (int unit = 0; unit < m->units; unit++) {
+        w.begin = wino_first(m, unit);
+        w.count = wino_end(m, unit) - w.begin;
         threads_for(dev, (size_t)w.count, WINO4_PLACES * (c + k), transform, &w);
-        threads_for(dev, WINO4_PLACES * k / WINO4_BLOCK,
-                    (size_t)w.count * c * WINO4_BLOCK, add_unit, &w);
+        threads_for(dev, WINO4_PLACES * k / WINO_BLOCK,
+                    (size_t)w.count * c * WINO_BLOCK, add_unit, &w);
     }
-    threads_for(dev, c * (k / WINO4_BLOCK), (size_t)WINO4_PLACES * WINO4_BLOCK,
-                write_all, &w);
+    threads_for(dev, c * (k / WINO_BLOCK), (size_t)WINO4_PLACES * WINO_BLOCK, write_all,
+                &w);
 }

@@ -12,7 +12,7 @@
 
 #include "op.h"
 #include "pool.h"
-#include "wino4_map.h"
+#include "wino_map.h"
 
 /* z = x scale + shift, and what the backward of it needs. */
 struct norm {
@@ -113,9 +113,9 @@ struct kernels {
 
     /* Of F(4x4, 3x3), see conv_wino4.h. A tile of the source and one of the results'
      * gradients, transformed, to its place in a panel. */
-    void (*wino4_spread)(const struct wino4_map *, const float *source, int tile,
+    void (*wino4_spread)(const struct wino_map *, const float *source, int tile,
                          struct wino4_panel, float *to);
-    void (*wino4_unfold)(const struct wino4_map *, const float *grads, int tile,
+    void (*wino4_unfold)(const struct wino_map *, const float *grads, int tile,
                          struct wino4_panel, float *to);
     /* sums (tiles, 32) = left (blocks, tiles, 32), blocks `block` elements apart, times
      * right (32 blocks, 32); up to a multiple of 12 tiles are read and written. */
@@ -126,13 +126,13 @@ struct kernels {
                       float *sums);
     /* A tile's sums of 32 channels, `place` elements apart, back to results, to which a
      * bias (dc) is added. */
-    void (*wino4_fold)(const struct wino4_map *, const float *sums, size_t place,
+    void (*wino4_fold)(const struct wino_map *, const float *sums, size_t place,
                        int tile, int block, const float *bias, float *dest);
     /* 32 filters to their places, and back */
-    void (*wino4_widen)(const float filters[SPLIT_TAPS][WINO4_BLOCK], size_t place,
+    void (*wino4_widen)(const float filters[SPLIT_TAPS][WINO_BLOCK], size_t place,
                         float *to);
     void (*wino4_narrow)(const float *sums, size_t place,
-                         float filters[SPLIT_TAPS][WINO4_BLOCK]);
+                         float filters[SPLIT_TAPS][WINO_BLOCK]);
 
     /* One image of `pixels` rows; y is (c); index is (c padded). */
     void (*globalmax_forward)(enum sluice_dtype, const void *x, int pixels, int c,

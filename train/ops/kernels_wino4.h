@@ -124,7 +124,7 @@ INLINE void spread_pixels(const float *pixel[WINO4_PLACES], int channels, int fi
     for (int c = 0; c < channels; c += WIDE) {
         wide v[WINO4_PLACES], half[WINO4_PLACES];
         float *at =
-            to + (size_t)((first + c) / WINO4_BLOCK) * panel.block + c % WINO4_BLOCK;
+            to + (size_t)((first + c) / WINO_BLOCK) * panel.block + c % WINO_BLOCK;
         for (int i = 0; i < WINO4_PLACES; i++)
             v[i] = wide_load(pixel[i] + c);
         for (int i = 0; i < WINO4_SIDE; i++)
@@ -136,11 +136,11 @@ INLINE void spread_pixels(const float *pixel[WINO4_PLACES], int channels, int fi
     }
 }
 
-static void wino4_spread(const struct wino4_map *m, const float *source, int tile,
+static void wino4_spread(const struct wino_map *m, const float *source, int tile,
                          struct wino4_panel panel, float *to)
 {
-    const struct wino4_tile t = wino4_tile(m, tile);
-    const int channels = wino4_channels(m->sc, m->sstep);
+    const struct wino_tile t = wino_tile(m, tile);
+    const int channels = wino_channels(m->sc, m->sstep);
     const size_t image = (size_t)m->sh * (size_t)m->sw * (size_t)channels;
     for (int c = 0; c < m->sc; c += channels) {
         const struct split_phase phase = split_phase(m->split, c, channels, m->sstep);
@@ -158,11 +158,11 @@ static void wino4_spread(const struct wino4_map *m, const float *source, int til
     }
 }
 
-static void wino4_unfold(const struct wino4_map *m, const float *grads, int tile,
+static void wino4_unfold(const struct wino_map *m, const float *grads, int tile,
                          struct wino4_panel panel, float *to)
 {
     enum { PIXELS = WINO4_RESULTS * WINO4_RESULTS };
-    const struct wino4_tile t = wino4_tile(m, tile);
+    const struct wino_tile t = wino_tile(m, tile);
     const float *pixel[PIXELS];
     const size_t image = (size_t)m->dh * (size_t)m->dw * (size_t)m->dc;
     const struct phase_map map = {
@@ -171,7 +171,7 @@ static void wino4_unfold(const struct wino4_map *m, const float *grads, int tile
     find_pixels(&map, t.y, t.x, WINO4_RESULTS, pixel);
     for (int c = 0; c < m->dc; c += WIDE) {
         wide v[PIXELS], half[WINO4_SIDE * WINO4_RESULTS], all[WINO4_PLACES];
-        float *at = to + (size_t)(c / WINO4_BLOCK) * panel.block + c % WINO4_BLOCK;
+        float *at = to + (size_t)(c / WINO_BLOCK) * panel.block + c % WINO_BLOCK;
         for (int i = 0; i < PIXELS; i++)
             v[i] = wide_load(pixel[i] + c);
         for (int i = 0; i < WINO4_RESULTS; i++)
@@ -188,7 +188,7 @@ static void wino4_unfold(const struct wino4_map *m, const float *grads, int tile
 INLINE void add_products(wide s[][ROW_VECTORS], int rows, const float *left, size_t row,
                          size_t next, const float *right, int count)
 {
-    for (int i = 0; i < count; i++, left += next, right += WINO4_BLOCK) {
+    for (int i = 0; i < count; i++, left += next, right += WINO_BLOCK) {
         wide r[ROW_VECTORS];
 #pragma GCC unroll 4
         for (int k = 0; k < ROW_VECTORS; k++)
@@ -207,45 +207,44 @@ static void wino4_multiply(const float *left, size_t block, int blocks,
                            const float *right, int tiles, float *sums)
 {
     for (int t = 0; t < tiles; t += TILE_ROWS)
-        for (int c = 0; c < WINO4_BLOCK; c += ROW_WIDTH) {
+        for (int c = 0; c < WINO_BLOCK; c += ROW_WIDTH) {
             wide s[TILE_ROWS][ROW_VECTORS] = { 0 };
             for (int i = 0; i < blocks; i++)
-                add_products(s, TILE_ROWS, left + (size_t)i * block + t * WINO4_BLOCK,
-                             WINO4_BLOCK, 1,
-                             right + (size_t)i * WINO4_BLOCK * WINO4_BLOCK + c,
-                             WINO4_BLOCK);
+                add_products(
+                    s, TILE_ROWS, left + (size_t)i * block + t * WINO_BLOCK, WINO_BLOCK,
+                    1, right + (size_t)i * WINO_BLOCK * WINO_BLOCK + c, WINO_BLOCK);
             for (int j = 0; j < TILE_ROWS; j++)
                 for (int k = 0; k < ROW_VECTORS; k++)
-                    wide_store(sums + (t + j) * WINO4_BLOCK + c + k * WIDE, s[j][k]);
+                    wide_store(sums + (t + j) * WINO_BLOCK + c + k * WIDE, s[j][k]);
         }
 }
 
 static void wino4_add(const float *left, const float *right, int tiles, bool first,
                       float *sums)
 {
-    for (int c = 0; c < WINO4_BLOCK; c += ROW_WIDTH)
-        for (int i = 0; i < WINO4_BLOCK; i += CHANNEL_ROWS) {
+    for (int c = 0; c < WINO_BLOCK; c += ROW_WIDTH)
+        for (int i = 0; i < WINO_BLOCK; i += CHANNEL_ROWS) {
             wide s[CHANNEL_ROWS][ROW_VECTORS] = { 0 };
-            float *at = sums + i * WINO4_BLOCK + c;
+            float *at = sums + i * WINO_BLOCK + c;
             for (int j = 0; j < CHANNEL_ROWS && !first; j++)
                 for (int k = 0; k < ROW_VECTORS; k++)
-                    s[j][k] = wide_load(at + j * WINO4_BLOCK + k * WIDE);
-            add_products(s, CHANNEL_ROWS, left + i, 1, WINO4_BLOCK, right + c, tiles);
+                    s[j][k] = wide_load(at + j * WINO_BLOCK + k * WIDE);
+            add_products(s, CHANNEL_ROWS, left + i, 1, WINO_BLOCK, right + c, tiles);
             for (int j = 0; j < CHANNEL_ROWS; j++)
                 for (int k = 0; k < ROW_VECTORS; k++)
-                    wide_store(at + j * WINO4_BLOCK + k * WIDE, s[j][k]);
+                    wide_store(at + j * WINO_BLOCK + k * WIDE, s[j][k]);
         }
 }
 
-static void wino4_fold(const struct wino4_map *m, const float *sums, size_t place,
+static void wino4_fold(const struct wino_map *m, const float *sums, size_t place,
                        int tile, int block, const float *bias, float *dest)
 {
     enum { HALF = WINO4_RESULTS * WINO4_SIDE, PIXELS = WINO4_RESULTS * WINO4_RESULTS };
-    const struct wino4_tile t = wino4_tile(m, tile);
-    const int first = block * WINO4_BLOCK;
-    const int channels = wino4_channels(m->dc, m->dstep);
+    const struct wino_tile t = wino_tile(m, tile);
+    const int first = block * WINO_BLOCK;
+    const int channels = wino_channels(m->dc, m->dstep);
     const struct split_phase phase = split_phase(m->split, first, channels, m->dstep);
-    for (int c = 0; c < WINO4_BLOCK; c += WIDE) {
+    for (int c = 0; c < WINO_BLOCK; c += WIDE) {
         const wide more = wide_load(bias + first % channels + c);
         wide v[WINO4_PLACES], half[HALF], y[PIXELS];
         for (int i = 0; i < WINO4_PLACES; i++)
@@ -267,10 +266,10 @@ static void wino4_fold(const struct wino4_map *m, const float *sums, size_t plac
     }
 }
 
-static void wino4_widen(const float filters[SPLIT_TAPS][WINO4_BLOCK], size_t place,
+static void wino4_widen(const float filters[SPLIT_TAPS][WINO_BLOCK], size_t place,
                         float *to)
 {
-    for (int c = 0; c < WINO4_BLOCK; c += WIDE) {
+    for (int c = 0; c < WINO_BLOCK; c += WIDE) {
         wide w[SPLIT_TAPS], half[3 * WINO4_SIDE], all[WINO4_PLACES];
         for (int i = 0; i < SPLIT_TAPS; i++)
             w[i] = wide_load(filters[i] + c);
@@ -284,9 +283,9 @@ static void wino4_widen(const float filters[SPLIT_TAPS][WINO4_BLOCK], size_t pla
 }
 
 static void wino4_narrow(const float *sums, size_t place,
-                         float filters[SPLIT_TAPS][WINO4_BLOCK])
+                         float filters[SPLIT_TAPS][WINO_BLOCK])
 {
-    for (int c = 0; c < WINO4_BLOCK; c += WIDE) {
+    for (int c = 0; c < WINO_BLOCK; c += WIDE) {
         wide s[WINO4_PLACES], half[3 * WINO4_SIDE], w[SPLIT_TAPS];
         for (int i = 0; i < WINO4_PLACES; i++)
             s[i] = wide_load(sums + (size_t)i * place + c);

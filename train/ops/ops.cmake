@@ -19,7 +19,8 @@ if(SLUICE_HAVE_ONEDNN)
     ops/kernels.c ops/kernels_plain.c
     ops/channel_sums.c ops/layer_onednn.c
     ops/batchnorm_cpu.c ops/concat_cpu.c ops/conv2d_cpu.c ops/conv_few.c ops/conv_skip.c
-    ops/conv_split.c ops/conv_wino4.c ops/conv_wino4_gather.c ops/conv_wino4_weigh.c
+    ops/conv_split.c ops/wino_map.c
+    ops/conv_wino4.c ops/conv_wino4_gather.c ops/conv_wino4_weigh.c
     ops/droppath_cpu.c ops/flat_cpu.c ops/flatten_cpu.c ops/softmax_cpu.c
     ops/gate_cpu.c ops/globalpool_cpu.c ops/join_cpu.c
     ops/linear_onednn.c ops/pool_cpu.c ops/softmax_xent_cpu.c)

@@ -109,17 +109,42 @@ static inline double conv_rig_value(const void *values, enum sluice_dtype dtype,
     return (double)f;
 }
 
-/* Root of the mean square of differences, beside that of what is wanted. */
-static inline double conv_rig_distance(const void *got, enum sluice_dtype dtype,
-                                       const double *want, size_t count)
+/* How far results are off, beside the root of the mean square of what is wanted. */
+struct conv_rig_error {
+    double rms, worst;
+};
+
+static inline struct conv_rig_error conv_rig_error(const void *got,
+                                                   enum sluice_dtype dtype,
+                                                   const double *want, size_t count)
 {
-    double off = 0, all = 0;
+    double off = 0, all = 0, worst = 0;
     for (size_t i = 0; i < count; i++) {
-        const double d = conv_rig_value(got, dtype, i) - want[i];
+        const double d = fabs(conv_rig_value(got, dtype, i) - want[i]);
         off += d * d;
         all += want[i] * want[i];
+        worst = d <= worst ? worst : d;
     }
-    return sqrt(off / all);
+    return (struct conv_rig_error){ sqrt(off / all),
+                                    worst / sqrt(all / (double)count) };
+}
+
+static inline void conv_rig_check(const void *got, enum sluice_dtype dtype,
+                                  const double *want, size_t count,
+                                  struct conv_rig_error most, const char *what)
+{
+    const struct conv_rig_error e = conv_rig_error(got, dtype, want, count);
+    printf("%s: off by %.2e, at worst %.2e\n", what, e.rms, e.worst);
+    CHECK(!!(e.rms <= most.rms) && !!(e.worst <= most.worst),
+          "%s: off by %g, at worst %g", what, e.rms, e.worst);
+}
+
+/* "isa, shape N, output" */
+static inline const char *conv_rig_name(const char *isa, int shape, const char *output)
+{
+    static char name[80];
+    snprintf(name, sizeof name, "%s, shape %d, %s", isa, shape, output);
+    return name;
 }
 
 #endif

@@ -20,7 +20,7 @@ static void check_device(const char *isa, const char *precision, int threads)
 {
     struct device *dev;
     struct sluice_error err = { 0 };
-    /* In bf16 it rounds more: see conv_wino.c. */
+    /* In bf16 it rounds more: see conv_wino_bf16.c. */
     setenv("SLUICE_WINOGRAD", strcmp(precision, "bf16") == 0 ? "off" : "on", 1);
     const int rc = device_open(&dev, "cpu", precision, threads, &err);
     if (rc == SLUICE_EUNBUILT) {

@@ -10,19 +10,19 @@
 #include "conv_amx.h"
 #include "conv_few.h"
 #include "conv_skip.h"
-#include "conv_wino.h"
-#include "conv_wino4.h"
+#include "conv_wino_bf16.h"
+#include "conv_wino_f32.h"
 #include "fusion.h"
 #include "layer_onednn.h"
 
-/* One of amx, wino, wino4 and layer does the work, the others are NULL. In front of
- * `layer`, `few` may do the forward pass in its place, or `skip` copy the pixels that
- * it reads.
+/* One of amx, wino_bf16, wino_f32 and layer does the work, the others are NULL. In
+ * front of `layer`, `few` may do the forward pass in its place, or `skip` copy the
+ * pixels that it reads.
  */
 struct state {
     struct conv_amx *amx;
-    struct conv_wino *wino;
-    struct conv_wino4 *wino4;
+    struct conv_wino_bf16 *wino_bf16;
+    struct conv_wino_f32 *wino_f32;
     struct conv_few *few;
     struct conv_skip *skip;
     struct onednn_layer *layer;
@@ -53,8 +53,8 @@ static void release(struct op *op)
     if (!s)
         return;
     conv_amx_free(s->amx);
-    conv_wino_free(s->wino);
-    conv_wino4_free(s->wino4);
+    conv_wino_bf16_free(s->wino_bf16);
+    conv_wino_f32_free(s->wino_f32);
     conv_few_free(s->few);
     conv_skip_free(s->skip);
     onednn_layer_free(s->layer);
@@ -83,10 +83,10 @@ static int plan_parts(struct op *op, struct device *dev, struct state *s,
     const bool pooled = op->within && op->within->fusion == &op_conv2d_maxpool;
     if (pooled ? amx_usable() : conv_amx_fits(&shape))
         return conv_amx_create(&s->amx, dev, &shape, pooled, op->measures, err);
-    if (pooled || conv_wino_fits(dev, &shape, false))
-        return conv_wino_create(&s->wino, dev, &shape, pooled, err);
-    if (conv_wino4_fits(dev, &shape))
-        return conv_wino4_create(&s->wino4, dev, &shape, err);
+    if (pooled || conv_wino_bf16_fits(dev, &shape, false))
+        return conv_wino_bf16_create(&s->wino_bf16, dev, &shape, pooled, err);
+    if (conv_wino_f32_fits(dev, &shape))
+        return conv_wino_f32_create(&s->wino_f32, dev, &shape, err);
     int rc = conv_few_fits(&shape) ? conv_few_create(&s->few, &shape, err) : 0;
     if (rc == 0 && conv_skip_fits(&shape))
         rc = conv_skip_create(&s->skip, &shape, err);
@@ -122,10 +122,10 @@ static int forward(struct op *op, struct device *dev, struct pass *pass,
         conv_few_forward(s->few, dev, x, weight, bias, y);
     else if (s->amx)
         conv_amx_forward(s->amx, dev, x, weight, bias, pass->training, y);
-    else if (s->wino)
-        conv_wino_forward(s->wino, dev, x, weight, y);
-    else if (s->wino4)
-        conv_wino4_forward(s->wino4, dev, x, weight, bias, y);
+    else if (s->wino_bf16)
+        conv_wino_bf16_forward(s->wino_bf16, dev, x, weight, y);
+    else if (s->wino_f32)
+        conv_wino_f32_forward(s->wino_f32, dev, x, weight, bias, y);
     else
         return onednn_layer_forward(s->layer,
                                     s->skip ? conv_skip_take(s->skip, dev, x) : x,
@@ -155,16 +155,16 @@ static void own_backward(const struct op *op, struct device *dev, const void *dy
 {
     const struct state *s = op->state;
     const struct tensor *x = op->in[0], *weight = op->param[0];
-    if (x->grad && s->wino)
-        conv_wino_backward_data(s->wino, dev, dy, weight->data, x->grad);
-    else if (x->grad && s->wino4)
-        conv_wino4_backward_data(s->wino4, dev, dy, weight->data, x->grad);
+    if (x->grad && s->wino_bf16)
+        conv_wino_bf16_backward_data(s->wino_bf16, dev, dy, weight->data, x->grad);
+    else if (x->grad && s->wino_f32)
+        conv_wino_f32_backward_data(s->wino_f32, dev, dy, weight->data, x->grad);
     else if (x->grad)
         conv_amx_backward_data(s->amx, dev, dy, weight->data, x->grad);
-    if (weight->grad && s->wino)
-        conv_wino_backward_weight(s->wino, dev, x->data, dy, weight->grad);
-    else if (weight->grad && s->wino4)
-        conv_wino4_backward_weight(s->wino4, dev, x->data, dy, weight->grad);
+    if (weight->grad && s->wino_bf16)
+        conv_wino_bf16_backward_weight(s->wino_bf16, dev, x->data, dy, weight->grad);
+    else if (weight->grad && s->wino_f32)
+        conv_wino_f32_backward_weight(s->wino_f32, dev, x->data, dy, weight->grad);
     else if (weight->grad)
         conv_amx_backward_weight(s->amx, dev, x->data, dy, weight->grad);
 }
@@ -197,8 +197,8 @@ static void params_changed(struct op *op)
     const struct state *s = op->state;
     if (s && s->amx)
         conv_amx_stale(s->amx);
-    if (s && s->wino)
-        conv_wino_stale(s->wino);
+    if (s && s->wino_bf16)
+        conv_wino_bf16_stale(s->wino_bf16);
     if (s && s->layer)
         onednn_layer_stale(s->layer);
 }
@@ -219,7 +219,7 @@ static bool pools(const struct device *dev, const struct op *conv,
     const struct op_attr *a = &pool->attr;
     const struct onednn_shape shape = shape_of(conv);
     return a->kernel == 2 && a->stride == 2 && a->pad == 0 &&
-           (conv_amx_fits(&shape) || conv_wino_fits(dev, &shape, true));
+           (conv_amx_fits(&shape) || conv_wino_bf16_fits(dev, &shape, true));
 }
 
 static int pool_forward(struct op *conv, struct op *pool, struct device *dev,
@@ -229,8 +229,8 @@ static int pool_forward(struct op *conv, struct op *pool, struct device *dev,
     const struct state *s = conv->state;
     const void *x = conv->in[0]->data;
     const float *weight = conv->param[0]->data;
-    if (s->wino)
-        conv_wino_forward(s->wino, dev, x, weight, pool->out[0]->data);
+    if (s->wino_bf16)
+        conv_wino_bf16_forward(s->wino_bf16, dev, x, weight, pool->out[0]->data);
     else
         conv_amx_forward(s->amx, dev, x, weight,
                          conv->param[1] ? conv->param[1]->data : NULL, pass->training,

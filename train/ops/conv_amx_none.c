@@ -4,7 +4,7 @@
 
 #include "amx_peak.h"
 #include "conv_amx.h"
-#include "conv_wino.h"
+#include "conv_wino_bf16.h"
 #include "newton_schulz.h"
 
 bool amx_usable(void)
@@ -64,48 +64,48 @@ void conv_amx_backward_weight(struct conv_amx *conv, struct device *dev, const v
     abort();
 }
 
-bool conv_wino_fits(const struct device *dev, const struct onednn_shape *shape,
-                    bool pooled)
+bool conv_wino_bf16_fits(const struct device *dev, const struct onednn_shape *shape,
+                         bool pooled)
 {
     (void)dev, (void)shape, (void)pooled;
     return false;
 }
 
-int conv_wino_create(struct conv_wino **out, struct device *dev,
-                     const struct onednn_shape *shape, bool pooled,
-                     struct sluice_error *err)
+int conv_wino_bf16_create(struct conv_wino_bf16 **out, struct device *dev,
+                          const struct onednn_shape *shape, bool pooled,
+                          struct sluice_error *err)
 {
     (void)dev, (void)shape, (void)pooled;
     *out = NULL;
     return sluice_fail(err, SLUICE_EUNBUILT, "this CPU has no AVX512-BF16");
 }
 
-void conv_wino_free(struct conv_wino *conv)
+void conv_wino_bf16_free(struct conv_wino_bf16 *conv)
 {
     (void)conv;
 }
 
-void conv_wino_stale(struct conv_wino *conv)
+void conv_wino_bf16_stale(struct conv_wino_bf16 *conv)
 {
     (void)conv;
 }
 
-void conv_wino_forward(struct conv_wino *conv, struct device *dev, const void *x,
-                       const float *weight, void *y)
+void conv_wino_bf16_forward(struct conv_wino_bf16 *conv, struct device *dev,
+                            const void *x, const float *weight, void *y)
 {
     (void)conv, (void)dev, (void)x, (void)weight, (void)y;
     abort();
 }
 
-void conv_wino_backward_data(struct conv_wino *conv, struct device *dev, const void *dy,
-                             const float *weight, void *dx)
+void conv_wino_bf16_backward_data(struct conv_wino_bf16 *conv, struct device *dev,
+                                  const void *dy, const float *weight, void *dx)
 {
     (void)conv, (void)dev, (void)dy, (void)weight, (void)dx;
     abort();
 }
 
-void conv_wino_backward_weight(struct conv_wino *conv, struct device *dev,
-                               const void *x, const void *dy, float *dweight)
+void conv_wino_bf16_backward_weight(struct conv_wino_bf16 *conv, struct device *dev,
+                                    const void *x, const void *dy, float *dweight)
 {
     (void)conv, (void)dev, (void)x, (void)dy, (void)dweight;
     abort();

@@ -111,28 +111,28 @@ struct kernels {
     /* Row oy of image n of the output. */
     void (*few_forward)(const struct few *, const void *x, void *y, int n, int oy);
 
-    /* Of F(4x4, 3x3), see conv_wino4.h. A tile of the source and one of the results'
+    /* Of F(4x4, 3x3), see conv_wino_f32.h. A tile of the source and one of the results'
      * gradients, transformed, to its place in a panel. */
-    void (*wino4_spread)(const struct wino_map *, const float *source, int tile,
-                         struct wino4_panel, float *to);
-    void (*wino4_unfold)(const struct wino_map *, const float *grads, int tile,
-                         struct wino4_panel, float *to);
+    void (*wino_spread)(const struct wino_map *, const float *source, int tile,
+                        struct wino_panel, float *to);
+    void (*wino_unfold)(const struct wino_map *, const float *grads, int tile,
+                        struct wino_panel, float *to);
     /* sums (tiles, 32) = left (blocks, tiles, 32), blocks `block` elements apart, times
      * right (32 blocks, 32); up to a multiple of 12 tiles are read and written. */
-    void (*wino4_multiply)(const float *left, size_t block, int blocks,
-                           const float *right, int tiles, float *sums);
+    void (*wino_multiply)(const float *left, size_t block, int blocks,
+                          const float *right, int tiles, float *sums);
     /* sums (32, 32), or 0 if they are the first, += left (tiles, 32)' times right */
-    void (*wino4_add)(const float *left, const float *right, int tiles, bool first,
-                      float *sums);
+    void (*wino_add)(const float *left, const float *right, int tiles, bool first,
+                     float *sums);
     /* A tile's sums of 32 channels, `place` elements apart, back to results, to which a
      * bias (dc) is added. */
-    void (*wino4_fold)(const struct wino_map *, const float *sums, size_t place,
-                       int tile, int block, const float *bias, float *dest);
+    void (*wino_fold)(const struct wino_map *, const float *sums, size_t place,
+                      int tile, int block, const float *bias, float *dest);
     /* 32 filters to their places, and back */
-    void (*wino4_widen)(const float filters[SPLIT_TAPS][WINO_BLOCK], size_t place,
-                        float *to);
-    void (*wino4_narrow)(const float *sums, size_t place,
-                         float filters[SPLIT_TAPS][WINO_BLOCK]);
+    void (*wino_widen)(const float filters[SPLIT_TAPS][WINO_BLOCK], size_t place,
+                       float *to);
+    void (*wino_narrow)(const float *sums, size_t place,
+                        float filters[SPLIT_TAPS][WINO_BLOCK]);
 
     /* One image of `pixels` rows; y is (c); index is (c padded). */
     void (*globalmax_forward)(enum sluice_dtype, const void *x, int pixels, int c,

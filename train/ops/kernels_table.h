@@ -8,7 +8,7 @@
 #include "kernels_join.h"
 #include "kernels_norm.h"
 #include "kernels_pool.h"
-#include "kernels_wino4.h"
+#include "kernels_wino.h"
 
 /* clang-format off */
 #define KERNELS_TABLE(isa) {                        \
@@ -30,13 +30,13 @@
     .avgpool_forward = avgpool_forward,             \
     .avgpool_backward = avgpool_backward,           \
     .few_forward = few_forward,                     \
-    .wino4_spread = wino4_spread,                   \
-    .wino4_unfold = wino4_unfold,                   \
-    .wino4_multiply = wino4_multiply,               \
-    .wino4_add = wino4_add,                         \
-    .wino4_fold = wino4_fold,                       \
-    .wino4_widen = wino4_widen,                     \
-    .wino4_narrow = wino4_narrow,                   \
+    .wino_spread = wino_spread,                   \
+    .wino_unfold = wino_unfold,                   \
+    .wino_multiply = wino_multiply,               \
+    .wino_add = wino_add,                         \
+    .wino_fold = wino_fold,                       \
+    .wino_widen = wino_widen,                     \
+    .wino_narrow = wino_narrow,                   \
     .globalmax_forward = globalmax_forward,         \
     .globalmax_backward = globalmax_backward,       \
     .globalavg_forward = globalavg_forward,         \

@@ -20,7 +20,7 @@ if(SLUICE_HAVE_ONEDNN)
     ops/channel_sums.c ops/layer_onednn.c
     ops/batchnorm_cpu.c ops/concat_cpu.c ops/conv2d_cpu.c ops/conv_few.c ops/conv_skip.c
     ops/conv_split.c ops/wino_map.c
-    ops/conv_wino4.c ops/conv_wino4_gather.c ops/conv_wino4_weigh.c
+    ops/conv_wino_f32.c ops/conv_wino_f32_gather.c ops/conv_wino_f32_weigh.c
     ops/droppath_cpu.c ops/flat_cpu.c ops/flatten_cpu.c ops/softmax_cpu.c
     ops/gate_cpu.c ops/globalpool_cpu.c ops/join_cpu.c
     ops/linear_onednn.c ops/pool_cpu.c ops/softmax_xent_cpu.c)
@@ -36,9 +36,9 @@ if(SLUICE_HAVE_ONEDNN)
     target_sources(sluice_train PRIVATE
       ops/kernels_avx2.c ops/kernels_avx512.c ops/kernels_avx512_bf16.c
       ops/amx_peak.c ops/amx_usable.c ops/conv_amx.c ops/conv_amx_gather.c
-      ops/conv_amx_pack.c ops/conv_amx_weigh.c ops/conv_wino.c ops/conv_wino_gather.c
-      ops/conv_wino_weigh.c ops/newton_schulz.c)
-    set_source_files_properties(ops/conv_wino_gather.c ops/conv_wino_weigh.c PROPERTIES
+      ops/conv_amx_pack.c ops/conv_amx_weigh.c ops/conv_wino_bf16.c ops/conv_wino_bf16_gather.c
+      ops/conv_wino_bf16_weigh.c ops/newton_schulz.c)
+    set_source_files_properties(ops/conv_wino_bf16_gather.c ops/conv_wino_bf16_weigh.c PROPERTIES
       COMPILE_OPTIONS "-O3;${avx512_flags};-mavx512bf16;-Wno-psabi")
     set_source_files_properties(ops/amx_peak.c ops/conv_amx_gather.c ops/conv_amx_pack.c
       ops/conv_amx_weigh.c ops/newton_schulz.c PROPERTIES

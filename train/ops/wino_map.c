@@ -1,17 +1,30 @@
 /* wino_map.c -- see wino_map.h. */
 #include "wino_map.h"
 
+enum {
+    GATHER_BYTES = 768 << 10, /* of transformed tiles: in level 2 beside the weights */
+    GATHER_LEAST = 48,        /* tiles: weights are read once for so many */
+    GATHER_MOST = 192,
+    WEIGH_BYTES = 4 << 20, /* likewise, in level 3 */
+    WEIGH_LEAST = 96,      /* sums are walked through once for so many */
+    WEIGH_MOST = 512,
+};
+
 bool wino_splits_up(const struct onednn_shape *s)
 {
     return conv_split_of(s->kernel, s->stride) &&
            (s->stride == 1 ? s->pad <= 1 : s->pad == s->kernel / 2);
 }
 
-struct wino_map wino_map_of(const struct onednn_shape *s, bool forward, int results)
+static int parts(int size, int of)
 {
-    struct wino_map m = { .n = s->n, .sstep = 1, .dstep = 1, .results = results };
+    return (size + of - 1) / of;
+}
+
+struct wino_map wino_map_of(const struct onednn_shape *s, bool forward)
+{
+    struct wino_map m = { .n = s->n, .sstep = 1, .dstep = 1 };
     const int pad = s->stride > 1 ? 1 : s->pad, phases = s->stride * s->stride;
-    const int side = results + SPLIT_SIDE - 1;
     m.split = conv_split_of(s->kernel, s->stride);
     *(forward ? &m.sstep : &m.dstep) = s->stride;
     m.sh = forward ? s->h : s->oh;
@@ -21,20 +34,57 @@ struct wino_map wino_map_of(const struct onednn_shape *s, bool forward, int resu
     m.dw = forward ? s->ow : s->w;
     m.dc = forward ? s->k : s->c * phases;
     m.pad = forward ? pad : SPLIT_SIDE - 1 - pad;
-    m.across = wino_each(wino_each(m.dw, m.dstep), results);
-    m.tiles_each = wino_each(wino_each(m.dh, m.dstep), results) * m.across;
+    m.across = parts(parts(m.dw, m.dstep), WINO_RESULTS);
+    m.tiles_each = parts(parts(m.dh, m.dstep), WINO_RESULTS) * m.across;
     m.tiles = m.n * m.tiles_each;
-    for (int i = 0; i < side * side; i++) {
+    for (int i = 0; i < WINO_PLACES; i++) {
         m.from[i] = (struct split_span){ 0, m.sc };
         m.to[i] = (struct split_span){ 0, m.dc };
-        *(forward ? &m.from[i] : &m.to[i]) =
-            split_span(m.split, !forward, i / side, i % side, side, s->c);
+        *(forward ? &m.from[i] : &m.to[i]) = split_span(
+            m.split, !forward, i / WINO_SIDE, i % WINO_SIDE, WINO_SIDE, s->c);
     }
     return m;
 }
 
-void wino_cut(struct wino_map *m, int unit)
+double wino_share(const struct onednn_shape *s, const struct wino_map *m)
+{
+    const double taps = (double)s->kernel * s->kernel;
+    double products = 0;
+    for (int i = 0; i < WINO_PLACES; i++)
+        products += (double)split_count(m->from[i]) * split_count(m->to[i]);
+    return products * m->tiles_each / (taps * s->c * s->k * s->oh * s->ow);
+}
+
+static void cut(struct wino_map *m, int unit)
 {
     m->unit = unit;
-    m->units = (m->tiles + unit - 1) / unit;
+    m->units = parts(m->tiles, unit);
+}
+
+/* So many tiles as fit, but at least and at most... */
+static int fit(size_t bytes, size_t each, int least, int most)
+{
+    const int unit = (int)(bytes / each);
+    return unit > most ? most : unit < least ? least : unit;
+}
+
+static int in_steps(int tiles)
+{
+    return parts(tiles, WINO_STEP) * WINO_STEP;
+}
+
+/* Enough parts for all threads. */
+void wino_cut_gather(struct wino_map *m, const struct device *dev, size_t size)
+{
+    const size_t each = WINO_PLACES * (size_t)m->sc * size;
+    const int unit =
+        fit(GATHER_BYTES, each, GATHER_LEAST, GATHER_MOST) / WINO_STEP * WINO_STEP;
+    const int share = in_steps(m->tiles / (4 * dev->threads) + 1);
+    cut(m, unit < share ? unit : share);
+}
+
+void wino_cut_weigh(struct wino_map *m, size_t size)
+{
+    const size_t each = WINO_PLACES * (size_t)(m->sc + m->dc) * size;
+    cut(m, fit(WEIGH_BYTES, each, WEIGH_LEAST, WEIGH_MOST));
 }

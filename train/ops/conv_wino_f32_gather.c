@@ -1,34 +1,13 @@
-/* conv_wino4_gather.c -- results of convolutions by F(4x4, 3x3); see conv_wino4.h. */
+/* conv_wino_f32_gather.c -- results of convolutions by F(4x4, 3x3); see
+ * conv_wino_f32.h. */
 #include <string.h>
 
-#include "conv_wino4_parts.h"
+#include "conv_wino_f32_parts.h"
 
-enum {
-    UNIT_BYTES = 768 << 10, /* of transformed tiles: in level 2 beside the weights */
-    UNIT_LEAST = 48,        /* tiles: weights are read once for so many */
-    UNIT_MOST = 192,
-    STEP = 12, /* tiles: what is multiplied at a time */
-};
-
-static int in_steps(int tiles)
+size_t wino_f32_gather_bytes(const struct wino_map *m)
 {
-    return (tiles + STEP - 1) / STEP * STEP;
-}
-
-/* As they fit, and enough parts for all threads. */
-void wino4_gather_cut(struct wino_map *m, const struct device *dev)
-{
-    const int fit = UNIT_BYTES / (WINO4_PLACES * m->sc * (int)sizeof(float));
-    const int share = in_steps(m->tiles / (4 * dev->threads) + 1);
-    int unit = fit > UNIT_MOST ? UNIT_MOST : fit < UNIT_LEAST ? UNIT_LEAST : fit;
-    unit = unit / STEP * STEP;
-    wino_cut(m, unit < share ? unit : share);
-}
-
-size_t wino4_gather_bytes(const struct wino_map *m)
-{
-    return WINO4_PLACES * sizeof(float) *
-           (wino4_panel(m->unit, m->sc).place + wino4_panel(m->unit, WINO_BLOCK).place);
+    return WINO_PLACES * sizeof(float) *
+           (wino_panel(m->unit, m->sc).place + wino_panel(m->unit, WINO_BLOCK).place);
 }
 
 /* Weights */
@@ -59,9 +38,9 @@ static void pack_filters(const struct pack *p, int s, int block)
             if (tap[k] >= 0)
                 filters[p->backward ? SPLIT_TAPS - 1 - k : k][i] = w[tap[k]];
     }
-    p->kernels->wino4_widen(filters, wino4_weights(m),
-                            p->to + ((size_t)block * (size_t)m->sc + (size_t)s) *
-                                        WINO_BLOCK);
+    p->kernels->wino_widen(filters, wino_f32_weights(m),
+                           p->to + ((size_t)block * (size_t)m->sc + (size_t)s) *
+                                       WINO_BLOCK);
 }
 
 static void pack_all(void *arg, size_t begin, size_t end)
@@ -86,39 +65,39 @@ static void multiply_place(const struct gather *g, const float *tiles, int count
                            int block, int place, float *sums)
 {
     const struct wino_map *m = g->map;
-    const struct wino4_panel left = wino4_panel(m->unit, m->sc);
+    const struct wino_panel left = wino_panel(m->unit, m->sc);
     const struct split_span from = m->from[place];
     const float *weight =
-        g->weight + (size_t)place * wino4_weights(m) +
+        g->weight + (size_t)place * wino_f32_weights(m) +
         ((size_t)block * (size_t)m->sc + (size_t)from.begin) * WINO_BLOCK;
     if (!split_within(m->to[place], block * WINO_BLOCK))
         memset(sums, 0, (size_t)count * WINO_BLOCK * sizeof *sums);
     else
-        g->kernels->wino4_multiply(tiles + (size_t)place * left.place +
-                                       (size_t)(from.begin / WINO_BLOCK) * left.block,
-                                   left.block, split_count(from) / WINO_BLOCK, weight,
-                                   count, sums);
+        g->kernels->wino_multiply(tiles + (size_t)place * left.place +
+                                      (size_t)(from.begin / WINO_BLOCK) * left.block,
+                                  left.block, split_count(from) / WINO_BLOCK, weight,
+                                  count, sums);
 }
 
 static void gather_units(void *arg, size_t first, size_t last)
 {
     const struct gather *g = arg;
     const struct wino_map *m = g->map;
-    const struct wino4_panel left = wino4_panel(m->unit, m->sc);
-    const size_t place = wino4_panel(m->unit, WINO_BLOCK).place;
+    const struct wino_panel left = wino_panel(m->unit, m->sc);
+    const size_t place = wino_panel(m->unit, WINO_BLOCK).place;
     float *tiles = (float *)cpu_scratch(g->dev, threads_self());
-    float *sums = tiles + WINO4_PLACES * left.place;
+    float *sums = tiles + WINO_PLACES * left.place;
     for (int unit = (int)first; unit < (int)last; unit++) {
         const int begin = wino_first(m, unit), count = wino_end(m, unit) - begin;
         for (int t = 0; t < count; t++)
-            g->kernels->wino4_spread(m, g->source, begin + t, left,
-                                     tiles + t * WINO_BLOCK);
+            g->kernels->wino_spread(m, g->source, begin + t, left,
+                                    tiles + t * WINO_BLOCK);
         for (int block = 0; block < m->dc / WINO_BLOCK; block++) {
-            for (int i = 0; i < WINO4_PLACES; i++)
+            for (int i = 0; i < WINO_PLACES; i++)
                 multiply_place(g, tiles, count, block, i, sums + (size_t)i * place);
             for (int t = 0; t < count; t++)
-                g->kernels->wino4_fold(m, sums + t * WINO_BLOCK, place, begin + t,
-                                       block, g->bias, g->dest);
+                g->kernels->wino_fold(m, sums + t * WINO_BLOCK, place, begin + t, block,
+                                      g->bias, g->dest);
         }
     }
 }
@@ -138,19 +117,20 @@ static void gather(const struct wino_map *m, struct device *dev, const float *so
                         .weight = packed,
                         .bias = bias ? bias : m->zeros,
                         .dest = dest };
-    threads_for(dev, filters, (size_t)WINO4_PLACES * WINO_BLOCK, pack_all, &pack);
+    threads_for(dev, filters, (size_t)WINO_PLACES * WINO_BLOCK, pack_all, &pack);
     threads_for(dev, (size_t)m->units, (size_t)m->unit * (size_t)m->sc * (size_t)m->dc,
                 gather_units, &g);
 }
 
-void conv_wino4_forward(const struct conv_wino4 *w, struct device *dev, const float *x,
-                        const float *weight, const float *bias, float *y)
+void conv_wino_f32_forward(const struct conv_wino_f32 *w, struct device *dev,
+                           const float *x, const float *weight, const float *bias,
+                           float *y)
 {
     gather(&w->forward, dev, x, weight, bias, false, y);
 }
 
-void conv_wino4_backward_data(const struct conv_wino4 *w, struct device *dev,
-                              const float *dy, const float *weight, float *dx)
+void conv_wino_f32_backward_data(const struct conv_wino_f32 *w, struct device *dev,
+                                 const float *dy, const float *weight, float *dx)
 {
     gather(&w->backward, dev, dy, weight, NULL, true, dx);
 }

@@ -1,10 +1,10 @@
-/* conv_wino_gather.c -- results of 3x3 convolutions; see conv_wino.h. */
-#include "conv_wino_tile.h"
+/* conv_wino_bf16_gather.c -- results of 3x3 convolutions; see conv_wino_bf16.h. */
+#include "conv_wino_bf16_tile.h"
 
 enum {
-    ROWS = 12,     /* tiles that the product takes at a time */
     SPARE = 32,    /* elements between places, so that they meet different cache sets */
     CHANNELS = 16, /* of a vector */
+    PIXELS = WINO_RESULTS * WINO_RESULTS,
 };
 
 struct gather {
@@ -14,24 +14,18 @@ struct gather {
     uint16_t *dest;
 };
 
-/* Tiles of a unit, in whole products. */
-static size_t unit_rows(const struct wino_map *m)
-{
-    return (size_t)(m->unit + ROWS - 1) / ROWS * ROWS;
-}
-
 /* Elements of a place's tiles, before the product and behind it. */
 static size_t left_stride(const struct wino_map *m)
 {
-    return unit_rows(m) * (size_t)m->sc + SPARE;
+    return (size_t)m->unit * (size_t)m->sc + SPARE;
 }
 
 static size_t sums_stride(const struct wino_map *m)
 {
-    return unit_rows(m) * WINO_BLOCK + SPARE;
+    return (size_t)m->unit * WINO_BLOCK + SPARE;
 }
 
-size_t wino_gather_scratch(const struct wino_map *m)
+size_t wino_bf16_gather_scratch(const struct wino_map *m)
 {
     return WINO_PLACES *
            (left_stride(m) * sizeof(uint16_t) + sums_stride(m) * sizeof(float));
@@ -106,69 +100,78 @@ static void multiply(const uint16_t *left, const uint16_t *right, int count, int
 {
     const size_t row = (size_t)stride * sizeof *left;
     const char *a = (const char *)left, *b = a + 3 * row, *c = a + 6 * row,
-               *d = a + 9 * row, *next = a + ROWS * row;
-    __m512 s[ROWS][2];
-    for (int i = 0; i < ROWS; i++)
+               *d = a + 9 * row, *next = a + WINO_STEP * row;
+    __m512 s[WINO_STEP][2];
+    for (int i = 0; i < WINO_STEP; i++)
         s[i][0] = s[i][1] = _mm512_setzero_ps();
     for (int i = 0; i < count; i += 2, right += 2 * WINO_BLOCK) {
         const __m512bh low = pairs(right), high = pairs(right + WINO_BLOCK);
         _mm_prefetch(next, _MM_HINT_T0);
-        next += ROWS * 2 * sizeof *left;
+        next += WINO_STEP * 2 * sizeof *left;
         add_rows(s, a, row, low, high);
         add_rows(s + 3, b, row, low, high);
         add_rows(s + 6, c, row, low, high);
         add_rows(s + 9, d, row, low, high);
         a += 4, b += 4, c += 4, d += 4;
     }
-    for (int i = 0; i < ROWS; i++) {
+    for (int i = 0; i < WINO_STEP; i++) {
         _mm512_storeu_ps(sums + i * WINO_BLOCK, s[i][0]);
         _mm512_storeu_ps(sums + i * WINO_BLOCK + CHANNELS, s[i][1]);
     }
 }
 
-/* A' m A: rows of A' are (1 1 1 0) and (0 1 -1 -1). */
-INLINE void transform_back(const float *sums, size_t place, vf y[4])
+/* A' m A */
+INLINE void transform_back(const float *sums, size_t place, vf y[PIXELS])
 {
-    vf half[2][WINO_SIDE];
-    for (int i = 0; i < WINO_SIDE; i++) {
-        const vf a = (vf)_mm512_loadu_ps(sums + (size_t)i * place);
-        const vf b = (vf)_mm512_loadu_ps(sums + (size_t)(4 + i) * place);
-        const vf c = (vf)_mm512_loadu_ps(sums + (size_t)(8 + i) * place);
-        const vf d = (vf)_mm512_loadu_ps(sums + (size_t)(12 + i) * place);
-        half[0][i] = a + b + c;
-        half[1][i] = b - c - d;
-    }
-    for (int i = 0; i < 2; i++) {
-        y[2 * i] = half[i][0] + half[i][1] + half[i][2];
-        y[2 * i + 1] = half[i][1] - half[i][2] - half[i][3];
-    }
+    vf m[WINO_PLACES], half[WINO_RESULTS * WINO_SIDE];
+    for (int i = 0; i < WINO_PLACES; i++)
+        m[i] = (vf)_mm512_loadu_ps(sums + (size_t)i * place);
+    for (int i = 0; i < WINO_SIDE; i++)
+        fold_side(m + i, WINO_SIDE, half + i, WINO_SIDE);
+    for (int i = 0; i < WINO_RESULTS; i++)
+        fold_side(half + WINO_SIDE * i, 1, y + WINO_RESULTS * i, 1);
 }
 
 /* 32 channels of a tile's results, rounded. */
-INLINE void round_tile(const struct wino_map *m, const float *sums, __m512i v[4])
+INLINE void round_tile(const struct wino_map *m, const float *sums, __m512i v[PIXELS])
 {
-    vf low[4], high[4];
+    vf low[PIXELS], high[PIXELS];
     transform_back(sums, sums_stride(m), low);
     transform_back(sums + CHANNELS, sums_stride(m), high);
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < PIXELS; i++)
         v[i] = (__m512i)_mm512_cvtne2ps_pbh((__m512)high[i], (__m512)low[i]);
 }
 
-/* 32 channels of the windows' maxima. */
+/* 32 channels of the maximum of a window, whose first pixel is v[0]. */
+INLINE void keep_window(const struct wino_windows *p, size_t at, const __m512i *v,
+                        uint16_t *dest)
+{
+    struct window_best best = { v[0], order_of(v[0]), 0, 0 };
+    for (int i = 1; i < 4; i++)
+        window_consider(&best, v[i / 2 * WINO_RESULTS + i % 2], i);
+    p->places[2 * at] = best.right;
+    p->places[2 * at + 1] = best.lower;
+    _mm512_storeu_si512(dest + at * WINO_BLOCK, best.value);
+}
+
+/* 32 channels of the maxima of the tiles' windows. */
 static void pool_block(const struct gather *g, int begin, int end, int block,
                        const float *sums)
 {
     const struct wino_map *m = g->map;
+    const struct wino_windows *p = m->pools;
     for (int t = begin; t < end; t++, sums += WINO_BLOCK) {
-        const size_t at = (size_t)t * (size_t)m->pools->blocks + (size_t)block;
-        __m512i v[4];
+        const struct wino_tile tile = wino_tile(m, t);
+        __m512i v[PIXELS];
         round_tile(m, sums, v);
-        struct window_best best = { v[0], order_of(v[0]), 0, 0 };
-        for (int i = 1; i < 4; i++)
-            window_consider(&best, v[i], i);
-        m->pools->places[2 * at] = best.right;
-        m->pools->places[2 * at + 1] = best.lower;
-        _mm512_storeu_si512(g->dest + at * WINO_BLOCK, best.value);
+        for (int i = 0; i < 4; i++) {
+            const int y = tile.y / 2 + i / 2, x = tile.x / 2 + i % 2;
+            const size_t at =
+                ((size_t)tile.n * (size_t)p->h + (size_t)y) * (size_t)p->w + (size_t)x;
+            if (y < p->h && x < p->w)
+                keep_window(p, at * (size_t)p->blocks + (size_t)block,
+                            v + i / 2 * 2 * WINO_RESULTS + i % 2 * 2, g->dest);
+        }
     }
 }
 
@@ -182,11 +185,11 @@ static void write_block(const struct gather *g, int begin, int end, int block,
     const struct split_phase phase = split_phase(m->split, c, channels, m->dstep);
     for (int t = begin; t < end; t++, sums += WINO_BLOCK) {
         const struct wino_tile at = wino_tile(m, t);
-        __m512i v[4];
+        __m512i v[PIXELS];
         round_tile(m, sums, v);
-        for (int i = 0; i < 4; i++) {
-            const int y = (at.y + i / 2) * m->dstep + phase.row;
-            const int x = (at.x + i % 2) * m->dstep + phase.column;
+        for (int i = 0; i < PIXELS; i++) {
+            const int y = (at.y + i / WINO_RESULTS) * m->dstep + phase.row;
+            const int x = (at.x + i % WINO_RESULTS) * m->dstep + phase.column;
             if (y >= m->dh || x >= m->dw)
                 continue;
             const size_t pixel =
@@ -209,12 +212,12 @@ static void multiply_unit(const struct gather *g, int tiles, int block, int plac
                         WINO_BLOCK;
     left += (size_t)place * left_stride(m) + from.begin;
     sums += (size_t)place * sums_stride(m);
-    for (int t = 0; t < tiles; t += ROWS)
+    for (int t = 0; t < tiles; t += WINO_STEP)
         if (split_within(m->to[place], block * WINO_BLOCK))
             multiply(left + t * m->sc, right, split_count(from), m->sc,
                      sums + t * WINO_BLOCK);
         else
-            memset(sums + t * WINO_BLOCK, 0, ROWS * WINO_BLOCK * sizeof *sums);
+            memset(sums + t * WINO_BLOCK, 0, WINO_STEP * WINO_BLOCK * sizeof *sums);
 }
 
 static void units(void *arg, size_t first, size_t last)
@@ -237,8 +240,8 @@ static void units(void *arg, size_t first, size_t last)
     }
 }
 
-void wino_gather(const struct wino_map *m, struct device *dev, const uint16_t *source,
-                 const uint16_t *weight, uint16_t *dest)
+void wino_bf16_gather(const struct wino_map *m, struct device *dev,
+                      const uint16_t *source, const uint16_t *weight, uint16_t *dest)
 {
     struct gather g = { m, dev, source, weight, dest };
     threads_for(dev, (size_t)m->units, (size_t)m->unit * (size_t)m->sc * (size_t)m->dc,
@@ -254,7 +257,7 @@ struct pack {
     uint16_t *to;
 };
 
-/* The filters between 16 channels of the source, as vectors, and one of the result. */
+/* The filters between one channel of the source and 16 of the result, as vectors. */
 INLINE void load_filters(const struct pack *p, int s, int d, vf g[SPLIT_TAPS])
 {
     const struct wino_map *m = p->map;
@@ -264,8 +267,8 @@ INLINE void load_filters(const struct pack *p, int s, int d, vf g[SPLIT_TAPS])
     float lane[SPLIT_TAPS][CHANNELS] = { 0 };
     split_taps(m->split, split_phase(m->split, p->backward ? d : s, in, step), tap);
     for (int i = 0; i < CHANNELS; i++) {
-        const int result = p->backward ? s + i : d;
-        const int source = (p->backward ? d : s + i) % in;
+        const int result = p->backward ? s : d + i;
+        const int source = (p->backward ? d + i : s) % in;
         const float *w =
             p->weight + ((size_t)result * (size_t)in + (size_t)source) * (size_t)size;
         for (int k = 0; k < SPLIT_TAPS; k++)
@@ -275,41 +278,40 @@ INLINE void load_filters(const struct pack *p, int s, int d, vf g[SPLIT_TAPS])
     memcpy(g, lane, sizeof lane);
 }
 
-/* One side of G w G': rows of G are (1 0 0), (.5 .5 .5), (.5 -.5 .5), (0 0 1). */
-INLINE void widen(const vf *g, int step, vf *to, int to_step)
+INLINE void widen(const struct pack *p, int s, int d, vf u[WINO_PLACES])
 {
-    const vf ends = 0.5F * (g[0] + g[2 * step]), middle = 0.5F * g[step];
-    to[0] = g[0];
-    to[to_step] = ends + middle;
-    to[2 * to_step] = ends - middle;
-    to[3 * to_step] = g[2 * step];
+    vf g[SPLIT_TAPS], half[3 * WINO_SIDE];
+    load_filters(p, s, d, g);
+    for (int i = 0; i < 3; i++)
+        widen_side(g + i, 3, half + i, 3);
+    for (int i = 0; i < WINO_SIDE; i++)
+        widen_side(half + 3 * i, 1, u + WINO_SIDE * i, 1);
 }
 
-/* 16 x 32 filters: (place, source pair, result, 2) */
-static void pack_block(const struct pack *p, int s, int block)
+/* Those of two channels of the source and 16 of the result: (place, source pair,
+ * result, 2) */
+static void pack_pair(const struct pack *p, int s, int d)
 {
     const struct wino_map *m = p->map;
-    for (int d = 0; d < WINO_BLOCK; d++) {
-        vf g[SPLIT_TAPS], half[12], u[WINO_PLACES];
-        load_filters(p, s, block * WINO_BLOCK + d, g);
-        for (int i = 0; i < 3; i++)
-            widen(g + i, 3, half + i, 3);
-        for (int i = 0; i < WINO_SIDE; i++)
-            widen(half + 3 * i, 1, u + 4 * i, 1);
-        for (int i = 0; i < WINO_PLACES; i++) {
-            if (!split_within(m->from[i], s) ||
-                !split_within(m->to[i], block * WINO_BLOCK))
-                continue; /* nothing multiplies these */
-            uint32_t pair[CHANNELS / 2];
-            const __m256i narrow = wino_narrow(u[i]);
-            memcpy(pair, &narrow, sizeof pair);
-            uint16_t *to = p->to + ((size_t)block * WINO_PLACES + (size_t)i) *
-                                       (size_t)m->sc * WINO_BLOCK;
-            for (int k = 0; k < CHANNELS / 2; k++)
-                memcpy(to + ((size_t)(s / 2 + k) * WINO_BLOCK + (size_t)d) * 2,
-                       &pair[k], sizeof pair[k]);
-        }
-    }
+    uint16_t *to =
+        p->to +
+        ((size_t)(d / WINO_BLOCK) * WINO_PLACES * (size_t)m->sc + (size_t)s) *
+            WINO_BLOCK +
+        2 * (size_t)(d % WINO_BLOCK);
+    vf even[WINO_PLACES], odd[WINO_PLACES];
+    widen(p, s, d, even);
+    widen(p, s + 1, d, odd);
+    for (int i = 0; i < WINO_PLACES; i++, to += (size_t)m->sc * WINO_BLOCK)
+        if (split_within(m->from[i], s) && split_within(m->to[i], d))
+            wino_store_pairs(to, even[i], odd[i]); /* nothing multiplies the others */
+}
+
+/* 16 channels of the source and 32 of the result. */
+static void pack_block(const struct pack *p, int s, int block)
+{
+    for (int i = 0; i < CHANNELS; i += 2)
+        for (int d = 0; d < WINO_BLOCK; d += CHANNELS)
+            pack_pair(p, s + i, block * WINO_BLOCK + d);
 }
 
 static void pack_blocks(void *arg, size_t begin, size_t end)
@@ -320,8 +322,8 @@ static void pack_blocks(void *arg, size_t begin, size_t end)
         pack_block(p, i % parts * CHANNELS, i / parts);
 }
 
-void wino_pack(const struct wino_map *m, const struct device *dev, const float *weight,
-               bool backward, uint16_t *to)
+void wino_bf16_pack(const struct wino_map *m, const struct device *dev,
+                    const float *weight, bool backward, uint16_t *to)
 {
     struct pack p = { m, weight, backward, to };
     threads_for(dev, (size_t)(m->sc / CHANNELS) * (size_t)(m->dc / WINO_BLOCK),

@@ -1,10 +1,11 @@
-/* conv_wino_weigh.c -- gradients of 3x3 weights; see conv_wino.h. */
-#include "conv_wino_tile.h"
+/* conv_wino_bf16_weigh.c -- gradients of 3x3 weights; see conv_wino_bf16.h. */
+#include "conv_wino_bf16_tile.h"
 
 enum {
     ROWS = 8,      /* source channels that the product takes at a time */
     CHANNELS = 16, /* of a vector */
-    SPARE = 32,    /* elements between places, so that they meet different cache sets */
+    PIXELS = WINO_RESULTS * WINO_RESULTS,
+    SPARE = 32, /* elements between places, so that they meet different cache sets */
 };
 
 /* Sums are (place, dc / 32, channels of the place's span, 32); left and right (place,
@@ -42,18 +43,10 @@ static size_t stride(const struct wino_map *m, int channels)
     return block_stride(m) * (size_t)(channels / WINO_BLOCK) + SPARE;
 }
 
-size_t wino_weigh_bytes(const struct wino_map *m)
+size_t wino_bf16_weigh_bytes(const struct wino_map *m)
 {
     return all_sums(m) * sizeof(float) +
            WINO_PLACES * (stride(m, m->sc) + stride(m, m->dc)) * sizeof(uint16_t);
-}
-
-/* Two tiles' values of 16 channels, as pairs. */
-INLINE void store_pairs(uint16_t *to, vf even, vf odd)
-{
-    const __m512i low = _mm512_cvtepu16_epi32(wino_narrow(even));
-    const __m512i high = _mm512_cvtepu16_epi32(wino_narrow(odd));
-    _mm512_storeu_si512(to, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
 }
 
 /* Where the channels from c on of the unit's pair begin. */
@@ -77,7 +70,7 @@ static void transform_source(const struct weigh *g, int pair)
             wino_transform(even, c, NULL, a);
             wino_transform(odd, c, NULL, b);
             for (int i = 0; i < WINO_PLACES; i++, to += stride(m, m->sc))
-                store_pairs(to, a[i], b[i]);
+                wino_store_pairs(to, a[i], b[i]);
         }
     }
 }
@@ -85,37 +78,30 @@ static void transform_source(const struct weigh *g, int pair)
 /* Gradients of a tile's results; beside the map, and of the tile that fills up a pair,
  * they are zero. */
 INLINE void grad_pixels(const struct weigh *g, int tile,
-                        const struct wino_windows *unpools, struct wino_pixel pixel[4])
+                        const struct wino_windows *unpools,
+                        struct wino_pixel pixel[PIXELS])
 {
     const struct wino_map *m = g->map;
     const int rows = tile < g->end ? m->dh : 0;
     const struct wino_maps maps = { g->grads, rows, m->dw, m->dc, unpools, m->zeros };
     const struct wino_tile t = wino_tile(m, tile);
-    for (int i = 0; i < 4; i++)
-        pixel[i] = wino_pixel(&maps, t.n, t.y + i / 2, t.x + i % 2);
+    for (int i = 0; i < PIXELS; i++)
+        pixel[i] =
+            wino_pixel(&maps, t.n, t.y + i / WINO_RESULTS, t.x + i % WINO_RESULTS);
 }
 
-/* One side of A dy A': rows of A are (1 0), (1 1), (1 -1), (0 -1). */
-INLINE void unfold(vf a, vf b, vf *to, int step)
-{
-    to[0] = a;
-    to[step] = a + b;
-    to[2 * step] = a - b;
-    to[3 * step] = -b;
-}
-
-INLINE void transform_grads(const struct wino_pixel pixel[4], int c, bool owned,
+INLINE void transform_grads(const struct wino_pixel pixel[PIXELS], int c, bool owned,
                             vf w[WINO_PLACES])
 {
-    vf v[4], half[2 * WINO_SIDE];
-    for (int i = 0; i < 4; i++) {
+    vf v[PIXELS], half[WINO_SIDE * WINO_RESULTS];
+    for (int i = 0; i < PIXELS; i++) {
         const uint32_t owners = owned ? wino_owners(&pixel[i], c / WINO_BLOCK) : 0;
         v[i] = wino_load(&pixel[i], c, owned ? &owners : NULL);
     }
-    for (int i = 0; i < 2; i++)
-        unfold(v[i], v[2 + i], half + i, 2);
+    for (int i = 0; i < WINO_RESULTS; i++)
+        unfold_side(v + i, WINO_RESULTS, half + i, WINO_RESULTS);
     for (int i = 0; i < WINO_SIDE; i++)
-        unfold(half[2 * i], half[2 * i + 1], w + 4 * i, 1);
+        unfold_side(half + WINO_RESULTS * i, 1, w + WINO_SIDE * i, 1);
 }
 
 INLINE void transform_dest(const struct weigh *g, int pair,
@@ -123,7 +109,7 @@ INLINE void transform_dest(const struct weigh *g, int pair,
 {
     const struct wino_map *m = g->map;
     const int t = g->begin + 2 * pair;
-    struct wino_pixel even[4], odd[4];
+    struct wino_pixel even[PIXELS], odd[PIXELS];
     grad_pixels(g, t, unpools, even);
     grad_pixels(g, t + 1, unpools, odd);
     for (int c = 0; c < m->dc; c += CHANNELS) {
@@ -132,7 +118,7 @@ INLINE void transform_dest(const struct weigh *g, int pair,
         transform_grads(even, c, unpools, a);
         transform_grads(odd, c, unpools, b);
         for (int i = 0; i < WINO_PLACES; i++, to += stride(m, m->dc))
-            store_pairs(to, a[i], b[i]);
+            wino_store_pairs(to, a[i], b[i]);
     }
 }
 
@@ -196,15 +182,6 @@ static void add_products(void *arg, size_t first, size_t last)
     }
 }
 
-/* One side of G' s G: rows of G' are (1 .5 .5 0), (0 .5 -.5 0), (0 .5 .5 1). */
-INLINE void narrow_side(const vf *s, int step, vf *to, int to_step)
-{
-    const vf sum = 0.5F * (s[step] + s[2 * step]);
-    to[0] = s[0] + sum;
-    to[to_step] = 0.5F * (s[step] - s[2 * step]);
-    to[2 * to_step] = sum + s[3 * step];
-}
-
 /* A place's sums of one source channel and 16 of the result's. */
 INLINE vf sums_of(const struct weigh *g, int place, int s, int d)
 {
@@ -224,7 +201,7 @@ static void write_filters(const struct weigh *g, int s, int d,
     const struct wino_map *m = g->map;
     const int channels = wino_channels(m->sc, m->sstep);
     const size_t kernel = (size_t)m->split->kernel, size = kernel * kernel;
-    vf sum[WINO_PLACES], half[12], filter[SPLIT_TAPS];
+    vf sum[WINO_PLACES], half[3 * WINO_SIDE], filter[SPLIT_TAPS];
     for (int i = 0; i < WINO_PLACES; i++)
         sum[i] = sums_of(g, i, s, d);
     for (int i = 0; i < WINO_SIDE; i++)
@@ -255,8 +232,8 @@ static void write_all(void *arg, size_t begin, size_t end)
         }
 }
 
-void wino_weigh(const struct wino_map *m, struct device *dev, const uint16_t *source,
-                const uint16_t *grads, float *dweight)
+void wino_bf16_weigh(const struct wino_map *m, struct device *dev,
+                     const uint16_t *source, const uint16_t *grads, float *dweight)
 {
     const size_t c = (size_t)m->sc, k = (size_t)m->dc;
     struct weigh g = { .map = m, .source = source, .grads = grads, .dweight = dweight };

@@ -1,13 +1,17 @@
-/* conv_wino_tile.h -- a tile's transforms, sixteen channels at a time: for the files
- * that are compiled for AVX512-BF16. */
-#ifndef SLUICE_CONV_WINO_TILE_H
-#define SLUICE_CONV_WINO_TILE_H
+/* conv_wino_bf16_tile.h -- a tile's transforms, sixteen channels at a time: for the
+ * files that are compiled for AVX512-BF16. */
+#ifndef SLUICE_CONV_WINO_BF16_TILE_H
+#define SLUICE_CONV_WINO_BF16_TILE_H
 
 #include <immintrin.h>
 
-#include "conv_wino_parts.h"
+#include "conv_wino_bf16_parts.h"
 #include "pool_window.h"
 #include "vector.h"
+
+typedef vf wide;
+
+#include "wino_sides.h"
 
 /* Maps of some images. If `unpools` is not NULL, what lies in memory are the windows'
  * values, each of which belongs to one of its window's pixels. */
@@ -60,6 +64,14 @@ INLINE __m256i wino_narrow(vf v)
     return (__m256i)_mm512_cvtneps_pbh((__m512)v);
 }
 
+/* Sixteen values each, rounded, as pairs. */
+INLINE void wino_store_pairs(uint16_t *to, vf even, vf odd)
+{
+    const __m512i low = _mm512_cvtepu16_epi32(wino_narrow(even));
+    const __m512i high = _mm512_cvtepu16_epi32(wino_narrow(odd));
+    _mm512_storeu_si512(to, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
+}
+
 /* The pixels of a tile of the source, in the phase of channels c and up. */
 INLINE void wino_pixels(const struct wino_map *m, const uint16_t *source, int tile,
                         int c, const struct wino_windows *unpools,
@@ -75,16 +87,6 @@ INLINE void wino_pixels(const struct wino_map *m, const uint16_t *source, int ti
                               (t.x - m->pad + i % WINO_SIDE) * m->sstep + phase.column);
 }
 
-/* One side of B' x B: rows of B' are (1 0 -1 0), (0 1 1 0), (0 -1 1 0), (0 1 0 -1). */
-INLINE void wino_spread(vf *a, vf *b, vf *c, vf *d)
-{
-    const vf first = *a - *c, second = *b + *c, third = *c - *b, last = *b - *d;
-    *a = first;
-    *b = second;
-    *c = third;
-    *d = last;
-}
-
 /* B' x B of channels c to c + 15; `owners` is NULL or the pixels'. */
 INLINE void wino_transform(const struct wino_pixel pixel[WINO_PLACES], int c,
                            const uint32_t *owners, vf v[WINO_PLACES])
@@ -92,9 +94,9 @@ INLINE void wino_transform(const struct wino_pixel pixel[WINO_PLACES], int c,
     for (int i = 0; i < WINO_PLACES; i++)
         v[i] = wino_load(&pixel[i], c, owners ? &owners[i] : NULL);
     for (int i = 0; i < WINO_SIDE; i++)
-        wino_spread(&v[4 * i], &v[4 * i + 1], &v[4 * i + 2], &v[4 * i + 3]);
+        spread_side(v + i, WINO_SIDE, v + i, WINO_SIDE);
     for (int i = 0; i < WINO_SIDE; i++)
-        wino_spread(&v[i], &v[4 + i], &v[8 + i], &v[12 + i]);
+        spread_side(v + WINO_SIDE * i, 1, v + WINO_SIDE * i, 1);
 }
 
 #endif

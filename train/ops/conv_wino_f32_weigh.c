@@ -1,28 +1,13 @@
-/* conv_wino4_weigh.c -- gradients of weights by F(4x4, 3x3); see conv_wino4.h. */
+/* conv_wino_f32_weigh.c -- gradients of weights by F(4x4, 3x3); see conv_wino_f32.h. */
 #include <string.h>
 
-#include "conv_wino4_parts.h"
+#include "conv_wino_f32_parts.h"
 
-enum {
-    UNIT_BYTES = 4 << 20, /* of transformed tiles */
-    UNIT_LEAST = 96,      /* tiles */
-    UNIT_MOST = 512,
-};
-
-/* Sums are walked through once for each unit, so there are many tiles in it, but no
- * more than level 3 holds. */
-void wino4_weigh_cut(struct wino_map *m)
-{
-    const int each = WINO4_PLACES * (m->sc + m->dc) * (int)sizeof(float);
-    const int unit = UNIT_BYTES / each;
-    wino_cut(m, unit > UNIT_MOST ? UNIT_MOST : unit < UNIT_LEAST ? UNIT_LEAST : unit);
-}
-
-size_t wino4_weigh_bytes(const struct wino_map *m)
+size_t wino_f32_weigh_bytes(const struct wino_map *m)
 {
     const size_t tiles =
-        wino4_panel(m->unit, m->sc).place + wino4_panel(m->unit, m->dc).place;
-    return WINO4_PLACES * sizeof(float) * (wino4_weights(m) + tiles);
+        wino_panel(m->unit, m->sc).place + wino_panel(m->unit, m->dc).place;
+    return WINO_PLACES * sizeof(float) * (wino_f32_weights(m) + tiles);
 }
 
 struct weigh {
@@ -30,7 +15,7 @@ struct weigh {
     const struct kernels *kernels;
     const float *source, *grads;
     float *left, *right; /* the unit's tiles: of the source, of gradients */
-    struct wino4_panel left_panel, right_panel;
+    struct wino_panel left_panel, right_panel;
     float *sums; /* (place, dc / 32, sc, 32) */
     float *dweight;
     int begin, count; /* tiles of the unit */
@@ -41,10 +26,10 @@ static void transform(void *arg, size_t begin, size_t end)
     const struct weigh *w = arg;
     for (size_t t = begin; t < end; t++) {
         const int tile = w->begin + (int)t;
-        w->kernels->wino4_spread(w->map, w->source, tile, w->left_panel,
-                                 w->left + t * WINO_BLOCK);
-        w->kernels->wino4_unfold(w->map, w->grads, tile, w->right_panel,
-                                 w->right + t * WINO_BLOCK);
+        w->kernels->wino_spread(w->map, w->source, tile, w->left_panel,
+                                w->left + t * WINO_BLOCK);
+        w->kernels->wino_unfold(w->map, w->grads, tile, w->right_panel,
+                                w->right + t * WINO_BLOCK);
     }
 }
 
@@ -59,13 +44,12 @@ static void add_unit(void *arg, size_t begin, size_t end)
         const float *right =
             w->right + place * w->right_panel.place + block * w->right_panel.block;
         float *sums =
-            w->sums + place * wino4_weights(m) + block * (size_t)m->sc * WINO_BLOCK;
+            w->sums + place * wino_f32_weights(m) + block * (size_t)m->sc * WINO_BLOCK;
         for (int s = 0; s < m->sc; s += WINO_BLOCK, sums += WINO_BLOCK * WINO_BLOCK)
             if (split_within(m->from[place], s))
-                w->kernels->wino4_add(w->left + place * w->left_panel.place +
-                                          (size_t)(s / WINO_BLOCK) *
-                                              w->left_panel.block,
-                                      right, w->count, w->begin == 0, sums);
+                w->kernels->wino_add(w->left + place * w->left_panel.place +
+                                         (size_t)(s / WINO_BLOCK) * w->left_panel.block,
+                                     right, w->count, w->begin == 0, sums);
             else if (w->begin == 0)
                 memset(sums, 0, WINO_BLOCK * WINO_BLOCK * sizeof *sums);
     }
@@ -80,9 +64,9 @@ static void write_filters(const struct weigh *w, int s, int block)
     float filters[SPLIT_TAPS][WINO_BLOCK];
     int tap[SPLIT_TAPS];
     split_taps(m->split, split_phase(m->split, s, in, m->sstep), tap);
-    w->kernels->wino4_narrow(w->sums + ((size_t)block * (size_t)m->sc + (size_t)s) *
-                                           WINO_BLOCK,
-                             wino4_weights(m), filters);
+    w->kernels->wino_narrow(w->sums + ((size_t)block * (size_t)m->sc + (size_t)s) *
+                                          WINO_BLOCK,
+                            wino_f32_weights(m), filters);
     for (int d = 0; d < WINO_BLOCK; d++) {
         const size_t result = (size_t)block * WINO_BLOCK + (size_t)d;
         float *to = w->dweight + (result * (size_t)in + (size_t)(s % in)) * size;
@@ -99,8 +83,8 @@ static void write_all(void *arg, size_t begin, size_t end)
         write_filters(w, i % w->map->sc, i / w->map->sc);
 }
 
-void conv_wino4_backward_weight(const struct conv_wino4 *conv, struct device *dev,
-                                const float *x, const float *dy, float *dweight)
+void conv_wino_f32_backward_weight(const struct conv_wino_f32 *conv, struct device *dev,
+                                   const float *x, const float *dy, float *dweight)
 {
     const struct wino_map *m = &conv->weigh;
     const size_t c = (size_t)m->sc, k = (size_t)m->dc;
@@ -108,19 +92,19 @@ void conv_wino4_backward_weight(const struct conv_wino4 *conv, struct device *de
                        .kernels = cpu_kernels(dev),
                        .source = x,
                        .grads = dy,
-                       .left_panel = wino4_panel(m->unit, m->sc),
-                       .right_panel = wino4_panel(m->unit, m->dc),
+                       .left_panel = wino_panel(m->unit, m->sc),
+                       .right_panel = wino_panel(m->unit, m->dc),
                        .sums = cpu_of(dev)->sums,
                        .dweight = dweight };
-    w.left = w.sums + WINO4_PLACES * wino4_weights(m);
-    w.right = w.left + WINO4_PLACES * w.left_panel.place;
+    w.left = w.sums + WINO_PLACES * wino_f32_weights(m);
+    w.right = w.left + WINO_PLACES * w.left_panel.place;
     for (int unit = 0; unit < m->units; unit++) {
         w.begin = wino_first(m, unit);
         w.count = wino_end(m, unit) - w.begin;
-        threads_for(dev, (size_t)w.count, WINO4_PLACES * (c + k), transform, &w);
-        threads_for(dev, WINO4_PLACES * k / WINO_BLOCK,
-                    (size_t)w.count * c * WINO_BLOCK, add_unit, &w);
+        threads_for(dev, (size_t)w.count, WINO_PLACES * (c + k), transform, &w);
+        threads_for(dev, WINO_PLACES * k / WINO_BLOCK, (size_t)w.count * c * WINO_BLOCK,
+                    add_unit, &w);
     }
-    threads_for(dev, c * (k / WINO_BLOCK), (size_t)WINO4_PLACES * WINO_BLOCK, write_all,
+    threads_for(dev, c * (k / WINO_BLOCK), (size_t)WINO_PLACES * WINO_BLOCK, write_all,
                 &w);
 }

@@ -1,0 +1,139 @@
+/* conv_wino_bf16.c -- plans of Winograd convolutions; see conv_wino_bf16.h. */
+#include <limits.h>
+#include <stdlib.h>
+
+#include "conv_amx.h"
+#include "conv_wino_bf16_parts.h"
+
+enum {
+    CHANNELS_WIDE = 256, /* from here on, more products may be left */
+    TILES_LEAST = 128,   /* with fewer, transforms of weights cost what products save */
+};
+
+/* The pixels of the windows are all that a pool looks at. */
+static struct onednn_shape pooled_shape(const struct onednn_shape *s)
+{
+    struct onednn_shape pooled = *s;
+    pooled.oh = s->oh / 2 * 2;
+    pooled.ow = s->ow / 2 * 2;
+    return pooled;
+}
+
+bool conv_wino_bf16_fits(const struct device *dev, const struct onednn_shape *shape,
+                         bool pooled)
+{
+    const struct onednn_shape whole = pooled ? pooled_shape(shape) : *shape,
+                              *s = &whole;
+    if (s->dtype != SLUICE_BF16 || s->bias || !wino_splits_up(s) ||
+        cpu_kernels(dev) != &kernels_avx512_bf16 || amx_usable() ||
+        !cpu_of(dev)->winograd || (pooled && s->stride > 1))
+        return false;
+    const struct wino_map m = wino_map_of(s, true), back = wino_map_of(s, false);
+    const size_t tiles = (size_t)m.n * (size_t)m.tiles_each;
+    const int channels = s->c < s->k ? s->c : s->k;
+    const double most = channels < CHANNELS_WIDE ? 0.5 : 0.6;
+    return s->c % WINO_BLOCK == 0 && s->k % WINO_BLOCK == 0 && tiles >= TILES_LEAST &&
+           tiles <= INT_MAX / 64 && wino_share(s, &m) <= most &&
+           wino_share(s, &back) <= most;
+}
+
+static uint16_t *weights_create(const struct wino_map *m)
+{
+    return aligned_alloc(64, (size_t)WINO_PLACES * (size_t)m->sc * (size_t)m->dc *
+                                 sizeof(uint16_t));
+}
+
+static int reserve(const struct conv_wino_bf16 *w, struct device *dev,
+                   struct sluice_error *err)
+{
+    const size_t forward = wino_bf16_gather_scratch(&w->forward);
+    const size_t backward = wino_bf16_gather_scratch(&w->backward);
+    return cpu_reserve(dev, forward > backward ? forward : backward,
+                       wino_bf16_weigh_bytes(&w->weigh), err);
+}
+
+static bool windows_create(struct conv_wino_bf16 *w)
+{
+    struct wino_windows *p = &w->windows;
+    w->shape = pooled_shape(&w->shape);
+    p->h = w->shape.oh / 2;
+    p->w = w->shape.ow / 2;
+    p->blocks = w->shape.k / WINO_BLOCK;
+    p->places = calloc((size_t)w->shape.n * (size_t)p->h * (size_t)p->w,
+                       (size_t)p->blocks * 2 * sizeof *p->places);
+    return p->places != NULL;
+}
+
+int conv_wino_bf16_create(struct conv_wino_bf16 **out, struct device *dev,
+                          const struct onednn_shape *shape, bool pooled,
+                          struct sluice_error *err)
+{
+    const int most = shape->c > shape->k ? shape->c : shape->k;
+    struct conv_wino_bf16 *w = calloc(1, sizeof *w);
+    int rc = 0;
+    *out = NULL;
+    if (!w)
+        return sluice_fail(err, SLUICE_ENOMEM, "no memory for a convolution");
+    w->shape = *shape;
+    const bool windows = !pooled || windows_create(w);
+    w->forward = w->weigh = wino_map_of(&w->shape, true);
+    w->backward = wino_map_of(&w->shape, false);
+    if (pooled)
+        w->forward.pools = w->backward.unpools = w->weigh.unpools = &w->windows;
+    wino_cut_gather(&w->forward, dev, sizeof(uint16_t));
+    wino_cut_gather(&w->backward, dev, sizeof(uint16_t));
+    wino_cut_weigh(&w->weigh, sizeof(uint16_t));
+    w->zeros = calloc((size_t)most, sizeof *w->zeros);
+    w->forward.zeros = w->backward.zeros = w->weigh.zeros = w->zeros;
+    w->forward_weight = weights_create(&w->forward);
+    w->backward_weight = weights_create(&w->backward);
+    rc = windows && w->zeros && w->forward_weight && w->backward_weight
+             ? reserve(w, dev, err)
+             : sluice_fail(err, SLUICE_ENOMEM, "no memory for a convolution");
+    if (rc < 0) {
+        conv_wino_bf16_free(w);
+        return rc;
+    }
+    *out = w;
+    return 0;
+}
+
+void conv_wino_bf16_free(struct conv_wino_bf16 *w)
+{
+    if (!w)
+        return;
+    free(w->windows.places);
+    free(w->zeros);
+    free(w->forward_weight);
+    free(w->backward_weight);
+    free(w);
+}
+
+void conv_wino_bf16_stale(struct conv_wino_bf16 *w)
+{
+    w->forward_fresh = w->backward_fresh = false;
+}
+
+void conv_wino_bf16_forward(struct conv_wino_bf16 *w, struct device *dev, const void *x,
+                            const float *weight, void *y)
+{
+    if (!w->forward_fresh)
+        wino_bf16_pack(&w->forward, dev, weight, false, w->forward_weight);
+    w->forward_fresh = true;
+    wino_bf16_gather(&w->forward, dev, x, w->forward_weight, y);
+}
+
+void conv_wino_bf16_backward_data(struct conv_wino_bf16 *w, struct device *dev,
+                                  const void *dy, const float *weight, void *dx)
+{
+    if (!w->backward_fresh)
+        wino_bf16_pack(&w->backward, dev, weight, true, w->backward_weight);
+    w->backward_fresh = true;
+    wino_bf16_gather(&w->backward, dev, dy, w->backward_weight, dx);
+}
+
+void conv_wino_bf16_backward_weight(struct conv_wino_bf16 *w, struct device *dev,
+                                    const void *x, const void *dy, float *dweight)
+{
+    wino_bf16_weigh(&w->weigh, dev, x, dy, dweight);
+}

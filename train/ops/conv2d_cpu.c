@@ -197,8 +197,6 @@ static void params_changed(struct op *op)
     const struct state *s = op->state;
     if (s && s->amx)
         conv_amx_stale(s->amx);
-    if (s && s->wino_bf16)
-        conv_wino_bf16_stale(s->wino_bf16);
     if (s && s->layer)
         onednn_layer_stale(s->layer);
 }

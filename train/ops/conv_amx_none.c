@@ -85,27 +85,23 @@ void conv_wino_bf16_free(struct conv_wino_bf16 *conv)
     (void)conv;
 }
 
-void conv_wino_bf16_stale(struct conv_wino_bf16 *conv)
-{
-    (void)conv;
-}
-
-void conv_wino_bf16_forward(struct conv_wino_bf16 *conv, struct device *dev,
+void conv_wino_bf16_forward(const struct conv_wino_bf16 *conv, struct device *dev,
                             const void *x, const float *weight, void *y)
 {
     (void)conv, (void)dev, (void)x, (void)weight, (void)y;
     abort();
 }
 
-void conv_wino_bf16_backward_data(struct conv_wino_bf16 *conv, struct device *dev,
+void conv_wino_bf16_backward_data(const struct conv_wino_bf16 *conv, struct device *dev,
                                   const void *dy, const float *weight, void *dx)
 {
     (void)conv, (void)dev, (void)dy, (void)weight, (void)dx;
     abort();
 }
 
-void conv_wino_bf16_backward_weight(struct conv_wino_bf16 *conv, struct device *dev,
-                                    const void *x, const void *dy, float *dweight)
+void conv_wino_bf16_backward_weight(const struct conv_wino_bf16 *conv,
+                                    struct device *dev, const void *x, const void *dy,
+                                    float *dweight)
 {
     (void)conv, (void)dev, (void)x, (void)dy, (void)dweight;
     abort();

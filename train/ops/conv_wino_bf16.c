@@ -37,19 +37,20 @@ bool conv_wino_bf16_fits(const struct device *dev, const struct onednn_shape *sh
            wino_share(s, &back) <= most;
 }
 
-static uint16_t *weights_create(const struct wino_map *m)
+static size_t larger(size_t a, size_t b)
 {
-    return aligned_alloc(64, (size_t)WINO_PLACES * (size_t)m->sc * (size_t)m->dc *
-                                 sizeof(uint16_t));
+    return a > b ? a : b;
 }
 
 static int reserve(const struct conv_wino_bf16 *w, struct device *dev,
                    struct sluice_error *err)
 {
-    const size_t forward = wino_bf16_gather_scratch(&w->forward);
-    const size_t backward = wino_bf16_gather_scratch(&w->backward);
-    return cpu_reserve(dev, forward > backward ? forward : backward,
-                       wino_bf16_weigh_bytes(&w->weigh), err);
+    const struct wino_map *there = &w->forward, *back = &w->backward;
+    const size_t packed =
+        larger(wino_bf16_gather_bytes(there), wino_bf16_gather_bytes(back));
+    return cpu_reserve(
+        dev, larger(wino_bf16_gather_scratch(there), wino_bf16_gather_scratch(back)),
+        larger(wino_bf16_weigh_bytes(&w->weigh), packed), err);
 }
 
 static bool windows_create(struct conv_wino_bf16 *w)
@@ -85,9 +86,7 @@ int conv_wino_bf16_create(struct conv_wino_bf16 **out, struct device *dev,
     wino_cut_weigh(&w->weigh, sizeof(uint16_t));
     w->zeros = calloc((size_t)most, sizeof *w->zeros);
     w->forward.zeros = w->backward.zeros = w->weigh.zeros = w->zeros;
-    w->forward_weight = weights_create(&w->forward);
-    w->backward_weight = weights_create(&w->backward);
-    rc = windows && w->zeros && w->forward_weight && w->backward_weight
+    rc = windows && w->zeros
              ? reserve(w, dev, err)
              : sluice_fail(err, SLUICE_ENOMEM, "no memory for a convolution");
     if (rc < 0) {
@@ -104,35 +103,22 @@ void conv_wino_bf16_free(struct conv_wino_bf16 *w)
         return;
     free(w->windows.places);
     free(w->zeros);
-    free(w->forward_weight);
-    free(w->backward_weight);
     free(w);
 }
 
-void conv_wino_bf16_stale(struct conv_wino_bf16 *w)
+void conv_wino_bf16_forward(const struct conv_wino_bf16 *w, struct device *dev,
+                            const void *x, const float *weight, void *y)
 {
-    w->forward_fresh = w->backward_fresh = false;
+    wino_bf16_gather(&w->forward, dev, x, weight, false, y);
 }
 
-void conv_wino_bf16_forward(struct conv_wino_bf16 *w, struct device *dev, const void *x,
-                            const float *weight, void *y)
-{
-    if (!w->forward_fresh)
-        wino_bf16_pack(&w->forward, dev, weight, false, w->forward_weight);
-    w->forward_fresh = true;
-    wino_bf16_gather(&w->forward, dev, x, w->forward_weight, y);
-}
-
-void conv_wino_bf16_backward_data(struct conv_wino_bf16 *w, struct device *dev,
+void conv_wino_bf16_backward_data(const struct conv_wino_bf16 *w, struct device *dev,
                                   const void *dy, const float *weight, void *dx)
 {
-    if (!w->backward_fresh)
-        wino_bf16_pack(&w->backward, dev, weight, true, w->backward_weight);
-    w->backward_fresh = true;
-    wino_bf16_gather(&w->backward, dev, dy, w->backward_weight, dx);
+    wino_bf16_gather(&w->backward, dev, dy, weight, true, dx);
 }
 
-void conv_wino_bf16_backward_weight(struct conv_wino_bf16 *w, struct device *dev,
+void conv_wino_bf16_backward_weight(const struct conv_wino_bf16 *w, struct device *dev,
                                     const void *x, const void *dy, float *dweight)
 {
     wino_bf16_weigh(&w->weigh, dev, x, dy, dweight);

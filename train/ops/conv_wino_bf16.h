@@ -36,14 +36,14 @@ int conv_wino_bf16_create(struct conv_wino_bf16 **out, struct device *dev,
                           const struct onednn_shape *shape, bool pooled,
                           struct sluice_error *err);
 void conv_wino_bf16_free(struct conv_wino_bf16 *conv); /* NULL is fine */
-void conv_wino_bf16_stale(struct conv_wino_bf16 *conv);
 
 /* As conv2d's; without a bias. */
-void conv_wino_bf16_forward(struct conv_wino_bf16 *conv, struct device *dev,
+void conv_wino_bf16_forward(const struct conv_wino_bf16 *conv, struct device *dev,
                             const void *x, const float *weight, void *y);
-void conv_wino_bf16_backward_data(struct conv_wino_bf16 *conv, struct device *dev,
+void conv_wino_bf16_backward_data(const struct conv_wino_bf16 *conv, struct device *dev,
                                   const void *dy, const float *weight, void *dx);
-void conv_wino_bf16_backward_weight(struct conv_wino_bf16 *conv, struct device *dev,
-                                    const void *x, const void *dy, float *dweight);
+void conv_wino_bf16_backward_weight(const struct conv_wino_bf16 *conv,
+                                    struct device *dev, const void *x, const void *dy,
+                                    float *dweight);
 
 #endif

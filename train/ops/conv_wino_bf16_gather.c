@@ -31,6 +31,11 @@ size_t wino_bf16_gather_scratch(const struct wino_map *m)
            (left_stride(m) * sizeof(uint16_t) + sums_stride(m) * sizeof(float));
 }
 
+size_t wino_bf16_gather_bytes(const struct wino_map *m)
+{
+    return WINO_PLACES * (size_t)m->sc * (size_t)m->dc * sizeof(uint16_t);
+}
+
 /* The channels of a tile's pixels, to each of the places. */
 INLINE void transform_pixels(const struct wino_pixel pixel[WINO_PLACES], int channels,
                              bool owned, uint16_t *left, size_t place)
@@ -240,21 +245,13 @@ static void units(void *arg, size_t first, size_t last)
     }
 }
 
-void wino_bf16_gather(const struct wino_map *m, struct device *dev,
-                      const uint16_t *source, const uint16_t *weight, uint16_t *dest)
-{
-    struct gather g = { m, dev, source, weight, dest };
-    threads_for(dev, (size_t)m->units, (size_t)m->unit * (size_t)m->sc * (size_t)m->dc,
-                units, &g);
-}
-
 /* Weights */
 
 struct pack {
     const struct wino_map *map;
     const float *weight;
     bool backward;
-    uint16_t *to;
+    uint16_t *to; /* (dc / 32, place, sc / 2, 32, 2) */
 };
 
 /* The filters between one channel of the source and 16 of the result, as vectors. */
@@ -322,10 +319,15 @@ static void pack_blocks(void *arg, size_t begin, size_t end)
         pack_block(p, i % parts * CHANNELS, i / parts);
 }
 
-void wino_bf16_pack(const struct wino_map *m, const struct device *dev,
-                    const float *weight, bool backward, uint16_t *to)
+void wino_bf16_gather(const struct wino_map *m, struct device *dev,
+                      const uint16_t *source, const float *weight, bool backward,
+                      uint16_t *dest)
 {
-    struct pack p = { m, weight, backward, to };
+    uint16_t *packed = (uint16_t *)cpu_of(dev)->sums;
+    struct pack p = { m, weight, backward, packed };
+    struct gather g = { m, dev, source, packed, dest };
     threads_for(dev, (size_t)(m->sc / CHANNELS) * (size_t)(m->dc / WINO_BLOCK),
                 (size_t)CHANNELS * WINO_BLOCK * WINO_PLACES, pack_blocks, &p);
+    threads_for(dev, (size_t)m->units, (size_t)m->unit * (size_t)m->sc * (size_t)m->dc,
+                units, &g);
 }

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "options.h"
 #include "plot.h"
@@ -236,6 +237,17 @@ static int label_runs(struct chart *c, const char *labels, struct sluice_error *
     return 0;
 }
 
+/* A name that promises another format is a mistake. */
+static int check_name(const char *path, struct sluice_error *err)
+{
+    const char *slash = strrchr(path, '/'), *dot = strrchr(slash ? slash : path, '.');
+    if (!dot || strcasecmp(dot, ".svg") == 0)
+        return 0;
+    return sluice_fail(
+        err, SLUICE_EINVAL,
+        "--out=%.300s: charts are SVG: expected a name that ends in .svg", path);
+}
+
 int main(int argc, char **argv)
 {
     static struct chart c;
@@ -251,8 +263,9 @@ int main(int argc, char **argv)
         .arguments_max = LINES_MOST,
     };
     c.run_count = cli_parse(&spec, argc, argv, &a, paths);
-    int rc = open_runs(&c, &a, paths, &err);
-    if (rc == 0 && (rc = label_runs(&c, a.labels, &err)) == 0 &&
+    int rc = check_name(a.out, &err);
+    if (rc == 0 && (rc = open_runs(&c, &a, paths, &err)) == 0 &&
+        (rc = label_runs(&c, a.labels, &err)) == 0 &&
         (rc = choose_columns(&c, &a, &err)) == 0 && (rc = gather(&c, &err)) == 0)
         rc = draw(&c, &a, &err);
     for (int i = 0; i < c.run_count; i++)

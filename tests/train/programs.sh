@@ -101,6 +101,7 @@ bad_plot "expected COLUMN=TEXT with one of its columns, found 'fc2.weight'" thin
 bad_plot "only: expected one for all runs or 2, found 3" thin thick $gradients --only=a=b,c=d,e=f
 bad_plot "nothere: no run: config.yaml: No such file" nothere
 refused 3 "nothere.csv: No such file" no.svg sluice plot runs/latest --table=nothere.csv --out=no.svg
+refused 2 "chart.png: charts are SVG: expected a name that ends in .svg" chart.png sluice plot runs/latest --out=chart.png
 
 # Every recipe that --help lists, and every choice of every group, is one of keys that exist.
 sluice train --help >help

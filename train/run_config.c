@@ -105,6 +105,10 @@ int config_from_run(struct config *cfg, const char *folder, const char *const *a
     int rc = run_dir_open(&run, folder, err);
     if (rc == 0)
         rc = yaml_read_file(&s, run_file(path, &run, "config.yaml"), err);
+    if (rc == 0 && !settings_find(&s, "model.name")) /* one of sluice vq, say */
+        rc =
+            sluice_fail(err, SLUICE_EINVAL,
+                        "%.300s: names no model: expected a run of sluice train", path);
     if (rc == 0)
         rc = resolve(cfg, &s, args, count, free_alone, err);
     settings_free(&s);

@@ -135,6 +135,8 @@ bad 2 "products: expected.*found 'f16'" sluice vq train $data products=f16 $run
 bad 2 'products: cannot change' sluice vq train resume=a/latest products=bf16
 bad 2 'hidden: cannot change' sluice vq train resume=a/latest hidden=9
 bad 2 "expected a checkpoint of sluice vq train, found one of model 'mnist_cnn'" sluice vq eval some/0000.safetensors
+bad 2 'config.yaml: names no model: expected a run of sluice train' sluice eval a
+bad 2 'config.yaml: names no model: expected a run of sluice train' sluice train resume=a
 bad 3 'No such file' sluice vq eval nothing
 bad 2 "first: expected at most 4294967294 before 2 classifiers, found 4294967295" \
   sluice vq sample a none --count=2 --first=4294967295

@@ -1,12 +1,6 @@
 /* conv_wino_bf16_gather.c -- results of 3x3 convolutions; see conv_wino_bf16.h. */
 #include "conv_wino_bf16_tile.h"
 
-enum {
-    SPARE = 32,    /* elements between places, so that they meet different cache sets */
-    CHANNELS = 16, /* of a vector */
-    PIXELS = WINO_RESULTS * WINO_RESULTS,
-};
-
 struct gather {
     const struct wino_map *map;
     struct device *dev;

@@ -13,6 +13,12 @@ typedef vf wide;
 
 #include "wino_sides.h"
 
+enum {
+    CHANNELS = 16, /* of a vector */
+    PIXELS = WINO_RESULTS * WINO_RESULTS,
+    SPARE = 32, /* elements between places, so that they meet different cache sets */
+};
+
 /* Maps of some images. If `unpools` is not NULL, what lies in memory are the windows'
  * values, each of which belongs to one of its window's pixels. */
 struct wino_maps {

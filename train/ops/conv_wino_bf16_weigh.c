@@ -1,12 +1,7 @@
 /* conv_wino_bf16_weigh.c -- gradients of 3x3 weights; see conv_wino_bf16.h. */
 #include "conv_wino_bf16_tile.h"
 
-enum {
-    ROWS = 8,      /* source channels that the product takes at a time */
-    CHANNELS = 16, /* of a vector */
-    PIXELS = WINO_RESULTS * WINO_RESULTS,
-    SPARE = 32, /* elements between places, so that they meet different cache sets */
-};
+enum { ROWS = 8 }; /* source channels that the product takes at a time */
 
 /* Sums are (place, dc / 32, channels of the place's span, 32); left and right (place,
  * channels / 32, tile pair, 32, 2), of the unit's tiles. */

@@ -1,6 +1,7 @@
 /* profile.c -- work and time of operators; see profile.h. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "profile.h"
 #include "text_write.h"
@@ -13,6 +14,14 @@ int profile_open(struct profile *p, struct net *net, struct sluice_error *err)
         return sluice_fail(err, SLUICE_ENOMEM, "no memory for a profile");
     net_measure(net, p->times);
     return 0;
+}
+
+void profile_forget_first(struct profile *p)
+{
+    if (!p->times || p->warm)
+        return;
+    memset(p->times, 0, (size_t)net_op_count(p->net) * sizeof(*p->times));
+    *p = (struct profile){ .net = p->net, .times = p->times, .warm = true };
 }
 
 void profile_close(struct profile *p)
@@ -168,6 +177,7 @@ static void print_totals(const struct profile *p, const struct profile_peaks *pe
                          void (*line)(void *ctx, const char *text), void *ctx)
 {
     const struct totals t = total(p);
+    const double all = rate(t.forward.flops + t.backward.flops, t.step);
     char text[240];
     int n = snprintf(text, sizeof(text), "%-12s %-22s", "all", "");
     n += put_rate(text + n, sizeof(text) - (size_t)n, &t.forward, peaks);
@@ -181,20 +191,13 @@ static void print_totals(const struct profile *p, const struct profile_peaks *pe
              of(t.wait, t.step), of(t.rest, t.step));
     line(ctx, text);
     snprintf(text, sizeof(text),
-             "peak: %.0f GFLOP/s (a convolution or a product here), %.1f GB/s (a pass "
-             "over memory); steps %llu, images %llu",
-             peaks->flops * 1e-9, peaks->bytes * 1e-9, (unsigned long long)p->steps,
-             (unsigned long long)p->images);
+             "peak: %.0f GFLOP/s (%s), %.1f GB/s (a pass over memory); "
+             "the steps reach %.0f GFLOP/s, %.1f%%; steps %llu, images %llu",
+             peaks->flops * 1e-9,
+             peaks->in_registers ? "in registers alone" : "a convolution or a product",
+             peaks->bytes * 1e-9, all * 1e-9, of(all, peaks->flops),
+             (unsigned long long)p->steps, (unsigned long long)p->images);
     line(ctx, text);
-    if (peaks->tiles > 0) {
-        const double all = rate(t.forward.flops + t.backward.flops, t.step);
-        snprintf(
-            text, sizeof(text),
-            "tiles: %.0f GFLOP/s in registers alone; the steps reach %.0f GFLOP/s, "
-            "%.1f%% of that",
-            peaks->tiles * 1e-9, all * 1e-9, of(all, peaks->tiles));
-        line(ctx, text);
-    }
 }
 
 void profile_print(const struct profile *p, const struct profile_peaks *peaks,
@@ -247,11 +250,10 @@ int profile_write(const struct profile *p, const struct profile_peaks *peaks,
     fprintf(f.to,
             ",\n  \"peak_flops_per_second\": %.6g,\n"
             "  \"peak_bytes_per_second\": %.6g,\n"
-            "  \"tile_flops_per_second\": %.6g,\n  \"seconds_per_step\": %.9g,\n"
+            "  \"seconds_per_step\": %.9g,\n"
             "  \"optimizer_seconds\": %.9g,\n  \"wait_seconds\": %.9g,\n"
             "  \"other_seconds\": %.9g,\n  ",
-            peaks->flops, peaks->bytes, peaks->tiles, t.step, t.optimizer, t.wait,
-            t.rest);
+            peaks->flops, peaks->bytes, t.step, t.optimizer, t.wait, t.rest);
     write_rate(f.to, "forward", &t.forward, peaks);
     fputs(",\n  ", f.to);
     write_rate(f.to, "backward", &t.backward, peaks);

@@ -12,17 +12,21 @@ struct profile {
     struct op_time *times;         /* one an operator; NULL: nothing is measured */
     double wait, optimizer, total; /* seconds: for data, of updates, of everything */
     uint64_t steps, images;
+    bool warm; /* the first step is forgotten */
 };
 
 /* Measure from now on; the profile stays where it is until it is closed. */
 int profile_open(struct profile *p, struct net *net, struct sluice_error *err);
+/* Forget the first step, once: it touches memory, and wakes what sleeps. */
+void profile_forget_first(struct profile *p);
 void profile_close(struct profile *p); /* a zeroed one is fine */
 
-/* The device's best: of a convolution and a matrix product, FLOP/s; of a pass over
- * memory, bytes/s; of matrix tiles on operands that never leave the registers, FLOP/s,
- * 0 where there are none. Takes about a second. */
+/* The device's best; takes about a second. */
 struct profile_peaks {
-    double flops, bytes, tiles;
+    double flops;      /* FLOP/s: of the better of a convolution and a matrix product */
+    bool in_registers; /* or, of device cpu, of multiply-adds in registers alone, which
+                          only convolutions filtered by Winograd's algorithm pass */
+    double bytes;      /* bytes/s, of a pass over memory */
 };
 int profile_measure_peaks(struct profile_peaks *out, struct device *dev,
                           struct sluice_error *err);

@@ -4,7 +4,7 @@
 
 #include "device_memory.h"
 #include "init.h"
-#include "ops/amx_peak.h"
+#include "ops/cpu_peak.h"
 #include "profile.h"
 
 enum {
@@ -129,12 +129,16 @@ static int best_flops(double *out, struct device *dev, struct sluice_error *err)
 int profile_measure_peaks(struct profile_peaks *out, struct device *dev,
                           struct sluice_error *err)
 {
-    int rc = best_flops(&out->flops, dev, err);
+    int rc = 0;
 #ifdef SLUICE_HAVE_ONEDNN
-    out->tiles = amx_peak(dev);
+    out->in_registers = dev->kind == DEVICE_CPU;
+    if (out->in_registers)
+        out->flops = cpu_peak(dev);
 #else
-    out->tiles = 0;
+    out->in_registers = false;
 #endif
+    if (!out->in_registers)
+        rc = best_flops(&out->flops, dev, err);
     for (int size = first_size(dev); rc == 0; size++) {
         const int n = sizes[size].passed;
         const struct trial pass = { { n, 256, 256, 4 }, &op_scale, { .scale = 2 } };

@@ -166,6 +166,8 @@ int trainer_advance(struct trainer *t, const struct pass *pass, int images, doub
     t->profile.steps++;
     t->at.step++;
     t->at.batch++;
+    if (t->at.step < t->total_steps && (!t->ahead || ahead_count(t->ahead) == 0))
+        profile_forget_first(&t->profile);
     if (t->steps && t->at.step % (uint64_t)t->cfg->run.log_every == 0)
         rc = trainer_record_step(t, pass->loss, pass->correct / images, now, err);
     tell_progress(t, now.lr);

@@ -87,7 +87,13 @@ int main(void)
     CHECK(peaks.flops > 1e6 && peaks.flops < 1e15 && peaks.bytes > 1e6 &&
               peaks.bytes < 1e13,
           "peaks %g and %g", peaks.flops, peaks.bytes);
-    CHECK(peaks.tiles == 0, "tiles of device ref do %g FLOP/s", peaks.tiles);
+    CHECK(!peaks.in_registers, "device ref does not multiply in registers");
+    profile_forget_first(&p);
+    CHECK(seconds(&p) == 0 && p.steps == 0 && p.images == 0, "%llu steps are left",
+          (unsigned long long)p.steps);
+    p.steps = 1;
+    profile_forget_first(&p);
+    CHECK(p.steps == 1, "the second step is forgotten, too");
     profile_close(&p);
     rig_step(&r, 0.01);
     rig_close(&r);

@@ -14,7 +14,7 @@ grep -q '^conv2d  *conv2 ' runs/latest/log.txt || fail "log.txt"
 python3 - <<'PYTHON' || fail "profile.json"
 import json
 p = json.load(open("runs/latest/profile.json"))
-assert p["steps"] == 6 and p["images"] == 96 and p["wait_seconds"] > 0, p
+assert p["steps"] == 5 and p["images"] == 80 and p["wait_seconds"] > 0, p
 ops = {o["name"]: o for o in p["operators"]}
 # 16 images of 8x8 pixels behind the first pooling, 8 to 16 channels, 3x3.
 flops = 16 * 2 * 8 * 8 * 9 * 8 * 16
@@ -37,9 +37,12 @@ sluice train $tiny training.epochs=1 >out 2>err || fail "train: $(cat err)"
 if sluice train model=se_resnet device=cpu data.threads=1 data.train=train.sluice \
   training.batch_size=8 training.epochs=1 training.steps=1 --profile >out 2>err; then
   grep -Eq '^gate +[^ ]+ +in ' err || fail "no pair: $(cat err)"
+  grep -q '^peak: [0-9]* GFLOP/s (in registers alone)' err || fail "peak: $(cat err)"
   python3 - <<'PYTHON' || fail "profile.json of pairs"
 import json
-ops = json.load(open("runs/latest/profile.json"))["operators"]
+p = json.load(open("runs/latest/profile.json"))
+ops = p["operators"]
+assert p["steps"] == 1 and 1e8 < p["peak_flops_per_second"] < 1e14, p
 pairs = [o for o in ops if "in" in o]
 assert pairs and all(o["forward"]["seconds"] == 0 for o in pairs), pairs
 assert {o["in"] for o in pairs} <= {o["name"] for o in ops}, pairs

@@ -67,6 +67,9 @@ struct join_gradient {
 
 struct kernels {
     const char *name;
+    /* Multiply-adds in registers, of two vectors of operands; how many FLOP they were.
+     * Of pairs of bf16 where the instructions know them. `to`: 16 sums. */
+    double (*peak)(enum sluice_dtype, size_t rounds, const float *operands, float *to);
     /* `count` elements */
     void (*activation_forward)(enum sluice_dtype, enum activation, const void *x,
                                void *y, size_t count);

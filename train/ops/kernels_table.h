@@ -7,12 +7,14 @@
 #include "kernels_gate.h"
 #include "kernels_join.h"
 #include "kernels_norm.h"
+#include "kernels_peak.h"
 #include "kernels_pool.h"
 #include "kernels_wino.h"
 
 /* clang-format off */
 #define KERNELS_TABLE(isa) {                        \
     .name = (isa),                                  \
+    .peak = peak,                                   \
     .activation_forward = activation_forward,       \
     .activation_backward = activation_backward,     \
     .add = add,                                     \

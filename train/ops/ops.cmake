@@ -17,7 +17,7 @@ if(SLUICE_HAVE_ONEDNN)
   target_sources(sluice_train PRIVATE
     device_cpu.c device_onednn.c onednn_layer.c onednn_run.c
     ops/kernels.c ops/kernels_plain.c
-    ops/channel_sums.c ops/layer_onednn.c
+    ops/channel_sums.c ops/cpu_peak.c ops/layer_onednn.c
     ops/batchnorm_cpu.c ops/concat_cpu.c ops/conv2d_cpu.c ops/conv_few.c ops/conv_skip.c
     ops/conv_split.c ops/wino_map.c
     ops/conv_wino_f32.c ops/conv_wino_f32_gather.c ops/conv_wino_f32_weigh.c

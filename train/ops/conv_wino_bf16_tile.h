@@ -8,9 +8,6 @@
 #include "conv_wino_bf16_parts.h"
 #include "pool_window.h"
 #include "vector.h"
-
-typedef vf wide;
-
 #include "wino_sides.h"
 
 enum {

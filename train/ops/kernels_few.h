@@ -26,7 +26,7 @@ INLINE void few_row(const struct few *f, bool bf16, const void *x, int n, int y,
     memset(to + pad + inner, 0, pad * sizeof *to);
 }
 
-/* Sums of one pixel: 32 channels. */
+/* Sums of one pixel: two vectors of channels. */
 struct few_sums {
     vf low, high;
 };
@@ -46,7 +46,7 @@ INLINE void few_store(const struct few *f, bool bf16, const struct few_sums *s, 
         store_n(y, at + LANES, s->high, left < 2 * LANES ? left - LANES : LANES, bf16);
 }
 
-/* Channels k ... k + 31 of `count` pixels, up to FEW_PIXELS. */
+/* Two vectors of channels from k on, of `count` pixels, up to FEW_PIXELS. */
 INLINE void few_block(const struct few *f, bool bf16, const float *rows,
                       size_t row_elements, int count, int k, void *y, size_t at)
 {

@@ -168,21 +168,26 @@ static void scale(enum sluice_dtype t, const void *x, float factor, void *y,
         scale_as(false, x, factor, y, count);
 }
 
+enum {
+    DRAWN = 16, /* blocks of Philox at a time */
+};
+
 /* Philox for sixteen consecutive blocks at a time: words[4 lane + w] is word w of block
  * first + lane, which are sluice_philox's bits. */
-INLINE void dropout_words_16(const struct drop *d, uint64_t first, uint32_t words[64])
+INLINE void dropout_words_16(const struct drop *d, uint64_t first,
+                             uint32_t words[4 * DRAWN])
 {
-    uint32_t c0[LANES], c1[LANES], c2[LANES], c3[LANES];
+    uint32_t c0[DRAWN], c1[DRAWN], c2[DRAWN], c3[DRAWN];
     const uint64_t stream = dropout_stream(d->step, d->number);
     uint32_t k0 = (uint32_t)d->seed, k1 = (uint32_t)(d->seed >> 32);
-    for (int i = 0; i < LANES; i++) {
+    for (int i = 0; i < DRAWN; i++) {
         c0[i] = (uint32_t)(first + (uint64_t)i);
         c1[i] = (uint32_t)((first + (uint64_t)i) >> 32);
         c2[i] = (uint32_t)stream;
         c3[i] = (uint32_t)(stream >> 32);
     }
     for (int round = 0; round < 10; round++, k0 += 0x9E3779B9U, k1 += 0xBB67AE85U)
-        for (int i = 0; i < LANES; i++) {
+        for (int i = 0; i < DRAWN; i++) {
             const uint64_t p0 = (uint64_t)0xD2511F53U * c0[i];
             const uint64_t p1 = (uint64_t)0xCD9E8D57U * c2[i];
             c0[i] = (uint32_t)(p1 >> 32) ^ c1[i] ^ k0;
@@ -190,7 +195,7 @@ INLINE void dropout_words_16(const struct drop *d, uint64_t first, uint32_t word
             c1[i] = (uint32_t)p1;
             c3[i] = (uint32_t)p0;
         }
-    for (int i = 0; i < LANES; i++) {
+    for (int i = 0; i < DRAWN; i++) {
         words[4 * i] = c0[i];
         words[4 * i + 1] = c1[i];
         words[4 * i + 2] = c2[i];
@@ -203,13 +208,13 @@ INLINE void dropout_as(bool bf16, const struct drop *d, const void *x, void *y,
 {
     const uint32_t threshold = dropout_threshold(d->p);
     const float keep = 1 / (1 - d->p);
-    uint32_t words[64];
+    uint32_t words[4 * DRAWN];
     for (size_t i = 0; i < count; i += LANES) {
         const int n = lanes_at(i, count);
         vu w;
-        if (i % 64 == 0)
+        if (i % (4 * DRAWN) == 0)
             dropout_words_16(d, (first + i) / 4, words);
-        memcpy(&w, words + i % 64, sizeof w);
+        memcpy(&w, words + i % (4 * DRAWN), sizeof w);
         const vf kept = zero_unless((vi)(w >= threshold), load_n(x, i, n, bf16) * keep);
         store_n(y, i, kept, n, bf16);
     }

@@ -1,5 +1,6 @@
-/* kernels_gate.h -- the channels of an image times one factor each. Sixteen channels at
- * a time, all their pixels in order: a factor's gradient is one sum in a register. */
+/* kernels_gate.h -- the channels of an image times one factor each. A vector of
+ * channels at a time, all their pixels in order: a factor's gradient is one sum in a
+ * register. */
 #ifndef SLUICE_KERNELS_GATE_H
 #define SLUICE_KERNELS_GATE_H
 

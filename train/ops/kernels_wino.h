@@ -4,33 +4,16 @@
 
 #include "kernels.h"
 #include "vector.h"
-
-/* As wide as a register, since sums stay in these through long loops, and so many that
- * they do: rows of products, and the vectors of a row. */
-#if defined(__AVX512F__)
-enum { WIDE_BYTES = 64, TILE_ROWS = 12, CHANNEL_ROWS = 8, ROW_VECTORS = 2 };
-#elif defined(__AVX2__)
-enum { WIDE_BYTES = 32, TILE_ROWS = 3, CHANNEL_ROWS = 2, ROW_VECTORS = 4 };
-#else
-enum { WIDE_BYTES = 16, TILE_ROWS = 3, CHANNEL_ROWS = 2, ROW_VECTORS = 4 };
-#endif
-enum { WIDE = WIDE_BYTES / 4, ROW_WIDTH = WIDE * ROW_VECTORS };
-
-typedef float wide __attribute__((vector_size(WIDE_BYTES)));
-
 #include "wino_sides.h"
 
-INLINE wide wide_load(const float *p)
-{
-    wide v;
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-
-INLINE void wide_store(float *p, wide v)
-{
-    memcpy(p, &v, sizeof v);
-}
+/* Rows of products, and the vectors of a row: so many that all sums stay in registers.
+ */
+#ifdef __AVX512F__
+enum { TILE_ROWS = 12, CHANNEL_ROWS = 8, ROW_VECTORS = 2 };
+#else
+enum { TILE_ROWS = 3, CHANNEL_ROWS = 2, ROW_VECTORS = 4 };
+#endif
+enum { ROW_WIDTH = LANES * ROW_VECTORS };
 
 /* An image, of which every step-th row and column is a map of its own. */
 struct phase_map {
@@ -57,18 +40,18 @@ INLINE void find_pixels(const struct phase_map *m, int y, int x, int side,
 INLINE void spread_pixels(const float *pixel[WINO_PLACES], int channels, int first,
                           struct wino_panel panel, float *to)
 {
-    for (int c = 0; c < channels; c += WIDE) {
-        wide v[WINO_PLACES], half[WINO_PLACES];
+    for (int c = 0; c < channels; c += LANES) {
+        vf v[WINO_PLACES], half[WINO_PLACES];
         float *at =
             to + (size_t)((first + c) / WINO_BLOCK) * panel.block + c % WINO_BLOCK;
         for (int i = 0; i < WINO_PLACES; i++)
-            v[i] = wide_load(pixel[i] + c);
+            v[i] = load(pixel[i] + c, 0, false);
         for (int i = 0; i < WINO_SIDE; i++)
             spread_side(v + i, WINO_SIDE, half + i, WINO_SIDE);
         for (int i = 0; i < WINO_SIDE; i++)
             spread_side(half + WINO_SIDE * i, 1, v + WINO_SIDE * i, 1);
         for (int i = 0; i < WINO_PLACES; i++, at += panel.place)
-            wide_store(at, v[i]);
+            store(at, 0, v[i], false);
     }
 }
 
@@ -105,30 +88,30 @@ static void wino_unfold(const struct wino_map *m, const float *grads, int tile,
         grads + (size_t)t.n * image, m->dh, m->dw, m->dc, 1, 0, 0, m->zeros
     };
     find_pixels(&map, t.y, t.x, WINO_RESULTS, pixel);
-    for (int c = 0; c < m->dc; c += WIDE) {
-        wide v[PIXELS], half[WINO_SIDE * WINO_RESULTS], all[WINO_PLACES];
+    for (int c = 0; c < m->dc; c += LANES) {
+        vf v[PIXELS], half[WINO_SIDE * WINO_RESULTS], all[WINO_PLACES];
         float *at = to + (size_t)(c / WINO_BLOCK) * panel.block + c % WINO_BLOCK;
         for (int i = 0; i < PIXELS; i++)
-            v[i] = wide_load(pixel[i] + c);
+            v[i] = load(pixel[i] + c, 0, false);
         for (int i = 0; i < WINO_RESULTS; i++)
             unfold_side(v + i, WINO_RESULTS, half + i, WINO_RESULTS);
         for (int i = 0; i < WINO_SIDE; i++)
             unfold_side(half + WINO_RESULTS * i, 1, all + WINO_SIDE * i, 1);
         for (int i = 0; i < WINO_PLACES; i++, at += panel.place)
-            wide_store(at, all[i]);
+            store(at, 0, all[i], false);
     }
 }
 
 /* s (rows, ROW_VECTORS) += left times right (count, 32): left's next row is `row`
  * elements on, what the next row of right is multiplied with `next`. */
-INLINE void add_products(wide s[][ROW_VECTORS], int rows, const float *left, size_t row,
+INLINE void add_products(vf s[][ROW_VECTORS], int rows, const float *left, size_t row,
                          size_t next, const float *right, int count)
 {
     for (int i = 0; i < count; i++, left += next, right += WINO_BLOCK) {
-        wide r[ROW_VECTORS];
+        vf r[ROW_VECTORS];
 #pragma GCC unroll 4
         for (int k = 0; k < ROW_VECTORS; k++)
-            r[k] = wide_load(right + k * WIDE);
+            r[k] = load(right + k * LANES, 0, false);
 #pragma GCC unroll 12
         for (int j = 0; j < rows; j++) {
             const float x = left[(size_t)j * row];
@@ -144,14 +127,15 @@ static void wino_multiply(const float *left, size_t block, int blocks,
 {
     for (int t = 0; t < tiles; t += TILE_ROWS)
         for (int c = 0; c < WINO_BLOCK; c += ROW_WIDTH) {
-            wide s[TILE_ROWS][ROW_VECTORS] = { 0 };
+            vf s[TILE_ROWS][ROW_VECTORS] = { 0 };
             for (int i = 0; i < blocks; i++)
                 add_products(
                     s, TILE_ROWS, left + (size_t)i * block + t * WINO_BLOCK, WINO_BLOCK,
                     1, right + (size_t)i * WINO_BLOCK * WINO_BLOCK + c, WINO_BLOCK);
             for (int j = 0; j < TILE_ROWS; j++)
                 for (int k = 0; k < ROW_VECTORS; k++)
-                    wide_store(sums + (t + j) * WINO_BLOCK + c + k * WIDE, s[j][k]);
+                    store(sums + (t + j) * WINO_BLOCK + c + k * LANES, 0, s[j][k],
+                          false);
         }
 }
 
@@ -160,15 +144,15 @@ static void wino_add(const float *left, const float *right, int tiles, bool firs
 {
     for (int c = 0; c < WINO_BLOCK; c += ROW_WIDTH)
         for (int i = 0; i < WINO_BLOCK; i += CHANNEL_ROWS) {
-            wide s[CHANNEL_ROWS][ROW_VECTORS] = { 0 };
+            vf s[CHANNEL_ROWS][ROW_VECTORS] = { 0 };
             float *at = sums + i * WINO_BLOCK + c;
             for (int j = 0; j < CHANNEL_ROWS && !first; j++)
                 for (int k = 0; k < ROW_VECTORS; k++)
-                    s[j][k] = wide_load(at + j * WINO_BLOCK + k * WIDE);
+                    s[j][k] = load(at + j * WINO_BLOCK + k * LANES, 0, false);
             add_products(s, CHANNEL_ROWS, left + i, 1, WINO_BLOCK, right + c, tiles);
             for (int j = 0; j < CHANNEL_ROWS; j++)
                 for (int k = 0; k < ROW_VECTORS; k++)
-                    wide_store(at + j * WINO_BLOCK + k * WIDE, s[j][k]);
+                    store(at + j * WINO_BLOCK + k * LANES, 0, s[j][k], false);
         }
 }
 
@@ -180,11 +164,11 @@ static void wino_fold(const struct wino_map *m, const float *sums, size_t place,
     const int first = block * WINO_BLOCK;
     const int channels = wino_channels(m->dc, m->dstep);
     const struct split_phase phase = split_phase(m->split, first, channels, m->dstep);
-    for (int c = 0; c < WINO_BLOCK; c += WIDE) {
-        const wide more = wide_load(bias + first % channels + c);
-        wide v[WINO_PLACES], half[HALF], y[PIXELS];
+    for (int c = 0; c < WINO_BLOCK; c += LANES) {
+        const vf more = load(bias + first % channels + c, 0, false);
+        vf v[WINO_PLACES], half[HALF], y[PIXELS];
         for (int i = 0; i < WINO_PLACES; i++)
-            v[i] = wide_load(sums + (size_t)i * place + c);
+            v[i] = load(sums + (size_t)i * place + c, 0, false);
         for (int i = 0; i < WINO_SIDE; i++)
             fold_side(v + i, WINO_SIDE, half + i, WINO_SIDE);
         for (int i = 0; i < WINO_RESULTS; i++)
@@ -196,8 +180,8 @@ static void wino_fold(const struct wino_map *m, const float *sums, size_t place,
                 ((size_t)t.n * (size_t)m->dh + (size_t)row) * (size_t)m->dw +
                 (size_t)column;
             if (row < m->dh && column < m->dw)
-                wide_store(dest + pixel * (size_t)channels + first % channels + c,
-                           y[i] + more);
+                store(dest + pixel * (size_t)channels + first % channels + c, 0,
+                      y[i] + more, false);
         }
     }
 }
@@ -205,32 +189,32 @@ static void wino_fold(const struct wino_map *m, const float *sums, size_t place,
 static void wino_widen(const float filters[SPLIT_TAPS][WINO_BLOCK], size_t place,
                        float *to)
 {
-    for (int c = 0; c < WINO_BLOCK; c += WIDE) {
-        wide w[SPLIT_TAPS], half[3 * WINO_SIDE], all[WINO_PLACES];
+    for (int c = 0; c < WINO_BLOCK; c += LANES) {
+        vf w[SPLIT_TAPS], half[3 * WINO_SIDE], all[WINO_PLACES];
         for (int i = 0; i < SPLIT_TAPS; i++)
-            w[i] = wide_load(filters[i] + c);
+            w[i] = load(filters[i] + c, 0, false);
         for (int i = 0; i < 3; i++)
             widen_side(w + i, 3, half + i, 3);
         for (int i = 0; i < WINO_SIDE; i++)
             widen_side(half + 3 * i, 1, all + WINO_SIDE * i, 1);
         for (int i = 0; i < WINO_PLACES; i++)
-            wide_store(to + (size_t)i * place + c, all[i]);
+            store(to + (size_t)i * place + c, 0, all[i], false);
     }
 }
 
 static void wino_narrow(const float *sums, size_t place,
                         float filters[SPLIT_TAPS][WINO_BLOCK])
 {
-    for (int c = 0; c < WINO_BLOCK; c += WIDE) {
-        wide s[WINO_PLACES], half[3 * WINO_SIDE], w[SPLIT_TAPS];
+    for (int c = 0; c < WINO_BLOCK; c += LANES) {
+        vf s[WINO_PLACES], half[3 * WINO_SIDE], w[SPLIT_TAPS];
         for (int i = 0; i < WINO_PLACES; i++)
-            s[i] = wide_load(sums + (size_t)i * place + c);
+            s[i] = load(sums + (size_t)i * place + c, 0, false);
         for (int i = 0; i < WINO_SIDE; i++)
             narrow_side(s + i, WINO_SIDE, half + i, WINO_SIDE);
         for (int i = 0; i < 3; i++)
             narrow_side(half + WINO_SIDE * i, 1, w + 3 * i, 1);
         for (int i = 0; i < SPLIT_TAPS; i++)
-            wide_store(filters[i] + c, w[i]);
+            store(filters[i] + c, 0, w[i], false);
     }
 }
 

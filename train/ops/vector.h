@@ -1,5 +1,6 @@
-/* vector.h -- sixteen floats at a time, in the compilers' own vector types: one source
- * that becomes AVX-512, AVX2 or SSE2 by the flags of the file that includes it. Only
+/* vector.h -- a register of floats at a time, in the compilers' own vector types: one
+ * source that becomes AVX-512, AVX2 or SSE2 by the flags of the file that includes it.
+ * Wider vectors than the registers compilers keep in memory. Only
  * where the compilers' translation of a comparison or a rounding is poor do intrinsics
  * stand beside it.
  *
@@ -19,15 +20,23 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
+#if defined(__AVX512F__)
+#define VECTOR_BYTES 64
+#elif defined(__AVX2__)
+#define VECTOR_BYTES 32
+#else
+#define VECTOR_BYTES 16
+#endif
+
 enum {
-    LANES = 16,
+    LANES = VECTOR_BYTES / 4,
 };
 
-typedef float vf __attribute__((vector_size(64)));
-typedef int32_t vi __attribute__((vector_size(64)));
-typedef uint32_t vu __attribute__((vector_size(64)));
-typedef uint16_t vh __attribute__((vector_size(32)));
-typedef uint8_t vb __attribute__((vector_size(16)));
+typedef float vf __attribute__((vector_size(VECTOR_BYTES)));
+typedef int32_t vi __attribute__((vector_size(VECTOR_BYTES)));
+typedef uint32_t vu __attribute__((vector_size(VECTOR_BYTES)));
+typedef uint16_t vh __attribute__((vector_size(VECTOR_BYTES / 2)));
+typedef uint8_t vb __attribute__((vector_size(VECTOR_BYTES / 4)));
 
 INLINE vf splat(float f)
 {

@@ -1,7 +1,8 @@
-/* activations.c -- GELU, ReLU and sigmoid on device cpu for every bf16 number, against
- * the formulas: value and slope, in both precisions, with the kernels of every
- * instruction set that this CPU runs. Batch norm computes them by the same functions.
- */
+/* activations.c -- GELU, ReLU and sigmoid for every bf16 number, against the formulas:
+ * value and slope, on device cpu in both precisions, with the kernels of every
+ * instruction set that this CPU runs, and by device cuda's functions. Batch norm
+ * computes them by the same functions. */
+#include "cuda/kernels_flat.h"
 #include "op_rig.h"
 #include "ops/activation.h"
 
@@ -78,13 +79,30 @@ static void check_isa(const char *isa)
     }
 }
 
+static void check_cuda(enum activation act)
+{
+    for (int i = 0; i < SIDE * SIDE; i++) {
+        const float x = bf16_to_float((uint16_t)i);
+        if (isinf(x))
+            continue;
+        const double y = (double)act_value(act, x), slope = (double)act_slope(act, x);
+        CHECK(same(y, activation_value(act, (double)x), 1e-5, 1e-6) &&
+                  same(slope, activation_slope(act, (double)x), 1e-5, 1e-6),
+              "cuda, activation %d: of %.9g is %.9g, its slope %.9g", (int)act,
+              (double)x, y, slope);
+    }
+}
+
 int main(void)
 {
     static const char *const isas[] = { "avx512_bf16", "avx512", "avx2", "plain" };
     struct sluice_error err = { 0 };
     struct device *dev;
+    check_cuda(ACT_RELU);
+    check_cuda(ACT_GELU);
+    check_cuda(ACT_SIGMOID);
     if (device_open(&dev, "cpu", "auto", 0, &err) == SLUICE_EUNBUILT)
-        SKIP("%s", err.message);
+        return check_done(); /* device cuda's alone */
     device_close(dev);
     for (int i = 0; i < 4; i++)
         check_isa(isas[i]);

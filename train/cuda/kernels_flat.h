@@ -1,6 +1,6 @@
 /* kernels_flat.h -- kernels that treat elements one by one. */
-#ifndef SLUICE_KERNELS_FLAT_H
-#define SLUICE_KERNELS_FLAT_H
+#ifndef SLUICE_CUDA_KERNELS_FLAT_H
+#define SLUICE_CUDA_KERNELS_FLAT_H
 
 #include <math.h>
 
@@ -36,7 +36,7 @@ SLUICE_HD static inline float act_value(enum activation act, float x)
 {
     float gauss;
     if (act == ACT_RELU)
-        return x > 0 ? x : 0;
+        return x <= 0 ? 0 : x;
     if (act == ACT_GELU)
         return x * normal_cdf(x, &gauss);
     if (act == ACT_SIGMOID)

@@ -1,8 +1,8 @@
 /* kernels_pool.h -- pooling over windows and over whole images: a thread, one pixel (or
  * image) and a run of channels. Backward gathers, for each pixel of the input, from the
  * windows that hold it, so that no two threads add to one place. */
-#ifndef SLUICE_KERNELS_POOL_H
-#define SLUICE_KERNELS_POOL_H
+#ifndef SLUICE_CUDA_KERNELS_POOL_H
+#define SLUICE_CUDA_KERNELS_POOL_H
 
 #include "kernels_flat.h"
 

@@ -11,7 +11,7 @@ static inline double activation_value(enum activation act, double x)
 {
     switch (act) {
     case ACT_RELU:
-        return x > 0 ? x : 0;
+        return x <= 0 ? 0 : x; /* a NaN stays one */
     case ACT_GELU:
         return 0.5 * x * (1 + erf(x * 0.70710678118654752440));
     case ACT_SIGMOID:

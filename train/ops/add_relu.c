@@ -11,7 +11,7 @@ static int forward(struct op *op, struct device *dev, struct pass *pass,
     const float *a = op->in[0]->data, *b = op->in[1]->data;
     float *y = op->out[0]->data;
     for (size_t i = 0; i < tensor_elements(op->out[0]); i++)
-        y[i] = a[i] + b[i] > 0 ? a[i] + b[i] : 0;
+        y[i] = a[i] + b[i] <= 0 ? 0 : a[i] + b[i];
     return 0;
 }
 

@@ -60,9 +60,10 @@ INLINE vf absolute(vf a)
 }
 
 #ifdef __AVX512F__
+/* A NaN stays one: the instruction gives its second operand then. */
 INLINE vf relu(vf x)
 {
-    return (vf)_mm512_max_ps((__m512)x, _mm512_setzero_ps());
+    return (vf)_mm512_max_ps(_mm512_setzero_ps(), (__m512)x);
 }
 /* y where x > 0, else 0 */
 INLINE vf where_positive(vf x, vf y)
@@ -94,7 +95,7 @@ INLINE vf where_place(vi index, int place, vf y)
 #else
 INLINE vf relu(vf x)
 {
-    return zero_unless(x > 0.0F, x);
+    return zero_unless(~(x <= 0.0F), x);
 }
 INLINE vf where_positive(vf x, vf y)
 {

@@ -52,7 +52,7 @@ static void relu_bias(float *y, const float *bias, int n, size_t h)
     for (int b = 0; b < n; b++, y += h)
         for (size_t i = 0; i < h; i++) {
             const float v = y[i] + bias[i];
-            y[i] = v > 0 ? v : 0;
+            y[i] = v <= 0 ? 0 : v; /* a NaN stays one */
         }
 }
 

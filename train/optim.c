@@ -240,7 +240,8 @@ double optim_step(struct optim *opt, double lr, double momentum)
     opt->steps++;
     if (config->clip > 0) {
         norm = gradient_norm(opt);
-        scale = fmin(1, config->clip / (norm + 1e-6));
+        const double part = config->clip / (norm + 1e-6);
+        scale = part >= 1 ? 1 : part; /* of a NaN, for all parameters to show it */
     }
     const struct rates rates = {
         .lr = (float)lr,

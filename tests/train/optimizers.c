@@ -116,6 +116,25 @@ static void run(const struct optim_config *config, const char *what)
     rig_close(&r);
 }
 
+/* One NaN is the norm's, so every parameter shows it: none moves unclipped. */
+static void lost(void)
+{
+    struct optim_config config = { .name = "sgd", .lr = 1, .clip = 1 };
+    struct rig r;
+    rig_open(&r, device, "sgd");
+    optim_free(r.opt);
+    REQUIRE(optim_create(&r.opt, r.net, &config, &r.err) == 0, "%s", r.err.message);
+    set_gradients(r.net, 0);
+    ((float *)net_param(r.net, 0)->grad)[0] = (float)NAN;
+    const double norm = optim_step(r.opt, 1, 0);
+    CHECK(isnan(norm), "the norm is %g", norm);
+    for (int i = 0; i < net_param_count(r.net); i++) {
+        const double w = (double)((float *)net_param(r.net, i)->data)[0];
+        CHECK(isnan(w), "parameter %d goes on with %g", i, w);
+    }
+    rig_close(&r);
+}
+
 /* The same bits for any number of threads. */
 static void threads(void)
 {
@@ -240,6 +259,7 @@ int main(int argc, char **argv)
         &(struct optim_config){
             .name = "adamw", .beta2 = 0.99, .eps = 1e-8, .weight_decay = 0.1 },
         "adamw");
+    lost();
     threads();
     refusals();
     if (strcmp(device, "cuda") == 0) {

@@ -287,8 +287,8 @@ SLUICE_HD static inline void settle_control(const struct update_args *a, double 
     struct gpu_control *c = a->control;
     const double scale = a->scaled ? (double)c->loss_scale : 1;
     const double norm = sqrt(squares) / scale;
-    const double clipped =
-        a->clip > 0 ? fmin(1.0, (double)a->clip / (norm + 1e-6)) : 1.0;
+    const double part = a->clip > 0 ? (double)a->clip / (norm + 1e-6) : 1;
+    const double clipped = part >= 1 ? 1 : part; /* of a NaN a NaN */
     c->norm = norm;
     c->grad_scale = (float)(clipped / scale);
     c->skip = a->scaled && !(squares <= 1.7e308);

@@ -15,6 +15,7 @@ enum {
     UNKNOWN = CUDNN_CONVOLUTION_FWD_ALGO_WINOGRAD,
     USUAL = CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM, /* all three's number 1 */
     RUNS = CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_GEMM,
+    ROOM = 12345, /* bytes of the workspace */
 };
 
 static const int ranked[] = { USUAL, UNSTEADY, LARGE, UNKNOWN, REFUSED, RUNS };
@@ -43,7 +44,7 @@ static int tensors;
 static cudnnStatus_t size_of(int algo, size_t *bytes)
 {
     const bool fits = algo == USUAL ? usual_fits : algo != LARGE;
-    *bytes = (size_t)WORKSPACE + !fits;
+    *bytes = (size_t)ROOM + !fits;
     fits_asked++;
     return CUDNN_STATUS_SUCCESS;
 }
@@ -52,7 +53,8 @@ static cudnnStatus_t run(int algo)
 {
     tries++;
     if (algo == REFUSED || (algo == USUAL && !usual_runs))
-        return CUDNN_STATUS_NOT_SUPPORTED_ARCH_MISMATCH;
+        return algo == REFUSED ? CUDNN_STATUS_BAD_PARAM
+                               : CUDNN_STATUS_NOT_SUPPORTED_ARCH_MISMATCH;
     ran = algo;
     return CUDNN_STATUS_SUCCESS;
 }
@@ -252,7 +254,7 @@ static const struct gpu_layer_shape shape = {
 
 static int go(struct cudnn_layer *l, int direction, struct sluice_error *err)
 {
-    struct cuda cuda = { 0 };
+    struct cuda cuda = { .room = ROOM };
     return direction == 0   ? cudnn_layer_forward(l, &cuda, NULL, NULL, NULL, err)
            : direction == 1 ? cudnn_layer_data(l, &cuda, NULL, NULL, NULL, err)
                             : cudnn_layer_weight(l, &cuda, NULL, NULL, NULL, err);
@@ -276,7 +278,7 @@ static void check_runs(struct cudnn_layer *l, int expected, int refusals)
 
 static struct cudnn_layer *open_layer(const struct gpu_layer_shape *s)
 {
-    struct cuda cuda = { 0 };
+    struct cuda cuda = { .room = ROOM };
     struct cudnn_layer *l;
     struct sluice_error err = { 0 };
     asked = fits_asked = 0;

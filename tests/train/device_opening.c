@@ -51,6 +51,14 @@ static void fake_release(struct gpu *gpu, void *memory)
     free(memory);
 }
 
+static int fake_zero(struct gpu *gpu, void *memory, size_t bytes,
+                     struct sluice_error *err)
+{
+    (void)gpu, (void)err;
+    memset(memory, 0, bytes);
+    return 0;
+}
+
 /* Called by whoever asked for the GPU, which another thread has opened. */
 static int fake_enter(struct gpu *gpu, struct sluice_error *err)
 {
@@ -66,6 +74,7 @@ static const struct gpu_runtime fake = {
     .close = fake_close,
     .allocate = fake_allocate,
     .release = fake_release,
+    .zero = fake_zero,
 };
 
 /* Opening goes on when begin has returned. */

@@ -1,11 +1,13 @@
 /* fake_nccl.c -- what train uses of NCCL, on the host: sums are MPI's, done when they
- * are called, and streams are not looked at. It is strict where NCCL is: all ranks
- * bring the id that one of them made, and sums stand in groups.
+ * are called. It is strict where NCCL is: all ranks bring the id that one of them made,
+ * sums stand in groups, and in graphs that all recorded together: for a stream stands
+ * the number of the graph.
  *
  * FAKE_NCCL_BREAK="RANK N": in the Nth sum the peers of this rank are gone: its memory
  * stays as it was, and from then on the asynchronous error says so. */
 #include <mpi.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +75,14 @@ int ncclCommInitRank(nccl_comm *out, int count, struct nccl_id id, int self)
                : INVALID;
 }
 
+static bool all_bring(const struct comm *c, uintptr_t number)
+{
+    long long ends[] = { (long long)number, -(long long)number };
+    if (c->peers)
+        MPI_Allreduce(MPI_IN_PLACE, ends, 2, MPI_LONG_LONG, MPI_MAX, c->peers);
+    return ends[0] == -ends[1];
+}
+
 static void let_go(struct comm *c)
 {
     if (c->peers)
@@ -118,12 +128,13 @@ int ncclAllReduce(const void *from, void *to, size_t count, int type, int op,
                   nccl_comm comm, void *stream)
 {
     struct comm *c = comm;
-    (void)stream;
     if (depth != 1 || op != NCCL_SUM || from != to ||
         (type != NCCL_FLOAT && type != NCCL_DOUBLE))
         return MISUSED;
     if (++c->sums == c->break_at)
         c->found = REMOTE;
+    if (!c->found && !all_bring(c, (uintptr_t)stream))
+        return MISUSED;
     if (!c->found && c->peers)
         MPI_Allreduce(MPI_IN_PLACE, to, (int)count,
                       type == NCCL_FLOAT ? MPI_FLOAT : MPI_DOUBLE, MPI_SUM, c->peers);

@@ -36,6 +36,7 @@ struct lanes {
     } lane[GPU_LANES];
     struct tasks *recording;     /* NULL: no graph is recorded */
     bool at_once;                /* what is enqueued is done before the call returns */
+    int graphs, recorded;        /* there now, and ever */
     long enqueued;               /* tasks so far */
     long signalled[GPU_SIGNALS]; /* by the host: signals enqueued */
     long given[GPU_SIGNALS];     /* by the lane: those it has passed */

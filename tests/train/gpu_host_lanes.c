@@ -8,6 +8,7 @@
 
 struct gpu_graph {
     struct tasks tasks;
+    int number; /* from 1 on */
 };
 
 static struct lanes *lanes(const struct gpu *gpu)
@@ -26,10 +27,12 @@ static void append(struct tasks *list, const struct task *task)
     list->at[list->count++] = *task;
 }
 
-/* Done by all processes together, if none of them is gone. */
+/* Done by all processes together, if none of them is gone. For a stream stands the
+ * graph. */
 static void sum(struct lanes *l, const struct task *t)
 {
-    l->stuck = nccl_sum(l->nccl, &t->sum, NULL, &l->broken) < 0 ||
+    void *stream = (void *)(uintptr_t)t->graph;
+    l->stuck = nccl_sum(l->nccl, &t->sum, stream, &l->broken) < 0 ||
                nccl_check(l->nccl, &l->broken) < 0;
 }
 
@@ -199,6 +202,8 @@ int graph_end(struct gpu *gpu, struct gpu_graph **out, struct sluice_error *err)
     g->tasks = *lanes(gpu)->recording;
     free(lanes(gpu)->recording);
     lanes(gpu)->recording = NULL;
+    lanes(gpu)->graphs++;
+    g->number = ++lanes(gpu)->recorded;
     return 0;
 }
 
@@ -210,6 +215,7 @@ int graph_replay(struct gpu *gpu, struct gpu_graph *graph, struct sluice_error *
     for (int i = 0; i < graph->tasks.count; i++) {
         struct task t = graph->tasks.at[i];
         t.when = l->enqueued++;
+        t.graph = graph->number;
         append(&l->lane[gpu->lane].tasks, &t);
     }
     if (l->at_once)
@@ -219,8 +225,9 @@ int graph_replay(struct gpu *gpu, struct gpu_graph *graph, struct sluice_error *
 
 void graph_free(struct gpu *gpu, struct gpu_graph *graph)
 {
-    (void)gpu;
-    if (graph)
-        free(graph->tasks.at);
+    if (!graph)
+        return;
+    lanes(gpu)->graphs--;
+    free(graph->tasks.at);
     free(graph);
 }

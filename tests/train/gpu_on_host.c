@@ -186,6 +186,17 @@ static int host_sum(struct gpu *gpu, const struct gpu_sum *sum,
     return lanes_enqueue(gpu, &(struct task){ .what = SUM, .sum = *sum });
 }
 
+/* As NCCL, which waits for their end. */
+static void host_sum_leave(struct gpu *gpu)
+{
+    const struct lanes *l = &host(gpu)->lanes;
+    if (l->nccl && l->graphs) {
+        fprintf(stderr, "sums left while %d graphs are there\n", l->graphs);
+        abort();
+    }
+    nccl_leave(l->nccl);
+}
+
 static const struct gpu_runtime host_runtime = {
     .open = host_open,
     .enter = host_enter,
@@ -220,6 +231,7 @@ static const struct gpu_runtime host_runtime = {
     .sum_id = host_sum_id,
     .sum_join = host_sum_join,
     .sum = host_sum,
+    .sum_leave = host_sum_leave,
 };
 
 void gpu_on_host(bool guard_memory)

@@ -33,6 +33,7 @@ struct task {
     enum gpu_kernel kernel;
     int blocks, threads;
     int mark;     /* or stamp, or signal */
+    int graph;    /* of which it is part; 0: none */
     long when;    /* it was enqueued */
     long awaited; /* FOLLOW: how many such signals must have been given */
     const struct gpu_layer *layer;

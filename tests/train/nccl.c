@@ -71,8 +71,8 @@ static int never(void *ctx)
     return 0;
 }
 
-/* The peers are gone in the second group: whoever waits is told, once what is enqueued
- * is given up; and so is every later call. */
+/* The peers are gone in the second group: whoever waits is told, and so is every later
+ * call; what is enqueued is given up on leaving, when no graph holds it. */
 static void peers_gone(void)
 {
     float x = 1;
@@ -90,11 +90,15 @@ static void peers_gone(void)
     CHECK(strcmp(err.message, "NCCL: sums over all processes: remote process exited: "
                               "the peer is gone") == 0,
           "%s", err.message);
-    CHECK(*aborted == before + 1, "given up %d times", *aborted - before);
     CHECK(nccl_sum(n, &sum, NULL, &err) == SLUICE_EDEVICE, "summed on");
     CHECK(nccl_await(n, never, NULL, &err) == SLUICE_EDEVICE, "waited on");
     CHECK(strstr(err.message, "given up"), "%s", err.message);
+    CHECK(*aborted == before, "given up at once, %d times", *aborted - before);
+    nccl_leave(n);
+    CHECK(*aborted == before + 1, "given up %d times", *aborted - before);
+    CHECK(nccl_check(n, &err) == SLUICE_EDEVICE, "left, it is well again");
     nccl_close(n);
+    CHECK(*aborted == before + 1, "given up %d times", *aborted - before);
     unsetenv("FAKE_NCCL_BREAK");
 }
 

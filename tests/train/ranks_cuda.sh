@@ -82,6 +82,15 @@ for count in $counts; do
   alike "$by_nccl" "$(folder)" 1e-6 || fail "$count processes sum otherwise by MPI"
 done
 
+# Of the last 11 images one process has a whole batch, as in other steps, the other has not:
+# its graphs belong to those of the other (the library that is NCCL looks).
+by nccl
+uneven="$shared $net data.train_range=0-22 training.batch_size=6 data.drop_last=false training.epochs=4"
+ranks 2 sluice train $uneven device=ref run.name=uneven-ref >out 2>err || fail "uneven, ref: $(cat err)"
+uneven_ref=$(folder)
+ranks 2 "$trainer" $uneven device=cuda run.name=uneven >out 2>err || fail "uneven: $(cat err)"
+alike "$uneven_ref" "$(folder)" $tolerance || fail "uneven: they train otherwise"
+
 # Weights and the decision to leave out steps that overflow are the same in all: what they
 # measured together is what one measures alone, to the last bit.
 for precision in f16 bf16 tf32; do

@@ -27,6 +27,7 @@ enum { PARTS = 2 };
 struct recorded {
     uint64_t plan; /* of the network; 0: unused */
     int trainable; /* parameters: what is frozen changes the launches */
+    int images;    /* of all processes */
     struct gpu_graph *graph[PARTS]; /* NULL: ran once, to be recorded next */
 };
 
@@ -134,12 +135,12 @@ void ahead_close(struct ahead *a)
         return;
     const struct gpu_runtime *run = a->gpu->run;
     (void)run->wait(a->gpu, NULL);
+    for (int i = 0; i < GRAPHS; i++)
+        free_graphs(a, &a->recorded[i]);
+    team_close(a->team); /* nothing is released while a sum never ends */
     for (; a->pulled < a->pushed; a->pulled++)
         release_batch(a, oldest(a));
     run->unpin(a->gpu, a->pinned);
-    for (int i = 0; i < GRAPHS; i++)
-        free_graphs(a, &a->recorded[i]);
-    team_close(a->team);
     stage_close(&a->stage);
     free(a);
 }
@@ -270,49 +271,53 @@ static int replay_parts(struct ahead *a, const struct recorded *r,
     return rc < 0 ? rc : run->replay(a->gpu, r->graph[1], err);
 }
 
-/* The place of this batch size; where it has none, that of the oldest graph, which is
- * *fresh then. */
-static struct recorded *find_recorded(struct ahead *a, bool *fresh)
+/* The place of this batch size, here and of all processes; where it has none, that of
+ * the oldest graph, which is *fresh then. */
+static struct recorded *find_recorded(struct ahead *a, int images, bool *fresh)
 {
     const uint64_t plan = net_plan(a->o.net);
     const int count = trainable(a->o.net);
     struct recorded *r = a->recorded;
-    while (r < a->recorded + GRAPHS && (r->plan != plan || r->trainable != count))
+    while (r < a->recorded + GRAPHS &&
+           (r->plan != plan || r->trainable != count || r->images != images))
         r++;
     *fresh = r == a->recorded + GRAPHS;
     return *fresh ? &a->recorded[a->oldest] : r;
 }
 
 /* Its graphs go when no step runs as one of them. */
-static int clear(struct ahead *a, struct recorded *r, struct sluice_error *err)
+static int clear(struct ahead *a, struct recorded *r, int images,
+                 struct sluice_error *err)
 {
     const int rc = r->graph[0] ? a->gpu->run->wait(a->gpu, err) : 0;
     if (rc < 0)
         return rc;
     free_graphs(a, r);
     *r = (struct recorded){ .plan = net_plan(a->o.net),
-                            .trainable = trainable(a->o.net) };
+                            .trainable = trainable(a->o.net),
+                            .images = images };
     return 0;
 }
 
-static enum team_way find_way(struct ahead *a)
+static enum team_way find_way(struct ahead *a, int images)
 {
     bool fresh;
-    const struct recorded *r = find_recorded(a, &fresh);
+    const struct recorded *r = find_recorded(a, images, &fresh);
     return fresh ? TEAM_DIRECT : r->graph[0] ? TEAM_REPLAY : TEAM_RECORD;
 }
 
 /* The first time directly, as libraries load their code when it is first used; then as
  * a graph. */
-static int run_step(struct ahead *a, enum team_way way, struct sluice_error *err)
+static int run_step(struct ahead *a, int images, enum team_way way,
+                    struct sluice_error *err)
 {
     bool fresh;
-    struct recorded *r = find_recorded(a, &fresh);
+    struct recorded *r = find_recorded(a, images, &fresh);
     int rc = 0;
     if (fresh)
         a->oldest = (a->oldest + 1) % GRAPHS;
     if (fresh || way == TEAM_RECORD)
-        rc = clear(a, r, err);
+        rc = clear(a, r, images, err);
     if (rc == 0 && way == TEAM_DIRECT)
         return compute(a, err);
     if (rc == 0 && way == TEAM_RECORD)
@@ -323,12 +328,14 @@ static int run_step(struct ahead *a, enum team_way way, struct sluice_error *err
 static int do_step(struct ahead *a, const struct ahead_step *step, int slot,
                    struct sluice_error *err)
 {
-    struct gpu_step value = {
-        .seed = a->o.seed, .step = step->step, .slot = slot, .share = 1
-    };
-    enum team_way way = find_way(a);
+    struct gpu_step value = { .seed = a->o.seed, .step = step->step, .slot = slot };
+    const int own = a->slot[slot].done.images;
+    const int images = a->team ? team_images(a->team, own) : own;
+    enum team_way way = find_way(a, images);
     if (a->team)
-        value.share = team_begin(a->team, &a->slot[slot].done.images, &way);
+        way = team_agree(a->team, way);
+    value.share = (double)own / images;
+    a->slot[slot].done.images = images;
     int rc = optim_cuda_begin(a->o.opt, step->now.lr, step->now.momentum, &value, err);
     const struct step_args args = { a->gpu->step, value };
     if (rc == 0)
@@ -338,7 +345,7 @@ static int do_step(struct ahead *a, const struct ahead_step *step, int slot,
     a->gpu->stepping = true;
     net_params_changed(a->o.net); /* weights are packed anew, in graphs, too */
     rc = a->o.timed ? compute_timed(a, &a->slot[slot].done.optimizer, err)
-                    : run_step(a, way, err);
+                    : run_step(a, images, way, err);
     a->gpu->stepping = false;
     if (rc == 0)
         optim_cuda_end(a->o.opt);

@@ -81,7 +81,10 @@ static int allocate_shared(struct gpu *gpu, struct sluice_error *err)
         rc = gpu->run->allocate(gpu, &results, GPU_RESULTS * sizeof *gpu->results, err);
     gpu->step = step;
     gpu->results = results;
-    return rc;
+    /* Results are copied whole, and of heads that there are not nothing is written. */
+    return rc < 0
+               ? rc
+               : gpu->run->zero(gpu, results, GPU_RESULTS * sizeof *gpu->results, err);
 }
 
 static int cuda_open(struct device *dev, const char *precision,

@@ -133,6 +133,9 @@ struct gpu_runtime {
     /* Enqueued by all of them in one order; may be recorded, by all or by none. If
      * another is gone, wait and passed fail. */
     int (*sum)(struct gpu *gpu, const struct gpu_sum *sum, struct sluice_error *err);
+    /* When graphs that hold sums are gone; sums that will never end are given up, so
+     * that memory can be released. Harmless if nothing was opened. */
+    void (*sum_leave)(struct gpu *gpu);
 };
 
 extern const struct gpu_runtime gpu_runtime_cuda; /* in a build with CUDA */

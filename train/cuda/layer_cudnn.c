@@ -66,36 +66,38 @@ static int describe(struct cudnn_layer *l, const struct gpu_layer_shape *s,
 }
 
 /* With the layer's own descriptors, which may forbid what the ranking thought of. */
-static bool forward_fits(const struct cudnn_layer *l, cudnnHandle_t dnn, int algo)
+static bool forward_fits(const struct cudnn_layer *l, const struct cuda *cuda, int algo)
 {
     size_t bytes;
-    return cudnnGetConvolutionForwardWorkspaceSize(dnn, l->x, l->w, l->conv, l->y,
-                                                   (cudnnConvolutionFwdAlgo_t)algo,
-                                                   &bytes) == CUDNN_STATUS_SUCCESS &&
-           bytes <= WORKSPACE;
+    return cudnnGetConvolutionForwardWorkspaceSize(
+               cuda->cudnn, l->x, l->w, l->conv, l->y, (cudnnConvolutionFwdAlgo_t)algo,
+               &bytes) == CUDNN_STATUS_SUCCESS &&
+           bytes <= cuda->room;
 }
 
-static bool data_fits(const struct cudnn_layer *l, cudnnHandle_t dnn, int algo)
+static bool data_fits(const struct cudnn_layer *l, const struct cuda *cuda, int algo)
 {
     size_t bytes;
     return cudnnGetConvolutionBackwardDataWorkspaceSize(
-               dnn, l->w, l->y, l->conv, l->x, (cudnnConvolutionBwdDataAlgo_t)algo,
-               &bytes) == CUDNN_STATUS_SUCCESS &&
-           bytes <= WORKSPACE;
+               cuda->cudnn, l->w, l->y, l->conv, l->x,
+               (cudnnConvolutionBwdDataAlgo_t)algo, &bytes) == CUDNN_STATUS_SUCCESS &&
+           bytes <= cuda->room;
 }
 
-static bool weight_fits(const struct cudnn_layer *l, cudnnHandle_t dnn, int algo)
+static bool weight_fits(const struct cudnn_layer *l, const struct cuda *cuda, int algo)
 {
     size_t bytes;
     return cudnnGetConvolutionBackwardFilterWorkspaceSize(
-               dnn, l->x, l->y, l->conv, l->w, (cudnnConvolutionBwdFilterAlgo_t)algo,
-               &bytes) == CUDNN_STATUS_SUCCESS &&
-           bytes <= WORKSPACE;
+               cuda->cudnn, l->x, l->y, l->conv, l->w,
+               (cudnnConvolutionBwdFilterAlgo_t)algo, &bytes) == CUDNN_STATUS_SUCCESS &&
+           bytes <= cuda->room;
 }
 
+/* Of a layer that the library does not do, in its view or by what it was built for. */
 static bool is_refusal(cudnnStatus_t status)
 {
-    return status / 1000 == CUDNN_STATUS_NOT_SUPPORTED / 1000;
+    return status / 1000 == CUDNN_STATUS_NOT_SUPPORTED / 1000 ||
+           status / 1000 == CUDNN_STATUS_BAD_PARAM / 1000;
 }
 
 /* A refusal is no failure: then there is no algorithm. */
@@ -161,7 +163,7 @@ static cudnnStatus_t run_forward(const struct cudnn_layer *l, const struct cuda 
 {
     return cudnnConvolutionForward(cuda->cudnn, &one, l->x, x, l->w, w, l->conv,
                                    (cudnnConvolutionFwdAlgo_t)algo, cuda->workspace,
-                                   WORKSPACE, &zero, l->y, y);
+                                   cuda->room, &zero, l->y, y);
 }
 
 static cudnnStatus_t run_data(const struct cudnn_layer *l, const struct cuda *cuda,
@@ -169,7 +171,7 @@ static cudnnStatus_t run_data(const struct cudnn_layer *l, const struct cuda *cu
 {
     return cudnnConvolutionBackwardData(cuda->cudnn, &one, l->w, w, l->y, dy, l->conv,
                                         (cudnnConvolutionBwdDataAlgo_t)algo,
-                                        cuda->workspace, WORKSPACE, &zero, l->x, dx);
+                                        cuda->workspace, cuda->room, &zero, l->x, dx);
 }
 
 static cudnnStatus_t run_weight(const struct cudnn_layer *l, const struct cuda *cuda,
@@ -177,12 +179,12 @@ static cudnnStatus_t run_weight(const struct cudnn_layer *l, const struct cuda *
 {
     return cudnnConvolutionBackwardFilter(cuda->cudnn, &one, l->x, x, l->y, dy, l->conv,
                                           (cudnnConvolutionBwdFilterAlgo_t)algo,
-                                          cuda->workspace, WORKSPACE, &zero, l->w, dw);
+                                          cuda->workspace, cuda->room, &zero, l->w, dw);
 }
 
 static const struct {
     int usual;
-    bool (*fits)(const struct cudnn_layer *l, cudnnHandle_t dnn, int algo);
+    bool (*fits)(const struct cudnn_layer *l, const struct cuda *cuda, int algo);
     int (*rank)(struct cudnn_layer *l, cudnnHandle_t dnn, struct sluice_error *err);
     cudnnStatus_t (*run)(const struct cudnn_layer *l, const struct cuda *cuda, int algo,
                          const void *a, const void *b, void *out);
@@ -195,7 +197,7 @@ static const struct {
 };
 
 /* From the present algorithm on, to the first that fits. */
-static int settle(struct cudnn_layer *l, int direction, cudnnHandle_t dnn,
+static int settle(struct cudnn_layer *l, int direction, const struct cuda *cuda,
                   struct sluice_error *err)
 {
     struct ranking *r = &l->ranking[direction];
@@ -203,21 +205,21 @@ static int settle(struct cudnn_layer *l, int direction, cudnnHandle_t dnn,
     for (; rc == 0 && !r->fits; r->at += !r->fits) {
         if (r->at == r->count && !r->asked) {
             r->asked = true;
-            rc = directions[direction].rank(l, dnn, err);
+            rc = directions[direction].rank(l, cuda->cudnn, err);
         }
         if (r->at == r->count)
             break;
-        r->fits = directions[direction].fits(l, dnn, r->algo[r->at]);
+        r->fits = directions[direction].fits(l, cuda, r->algo[r->at]);
     }
     return rc;
 }
 
-static int begin(struct cudnn_layer *l, int direction, cudnnHandle_t dnn,
+static int begin(struct cudnn_layer *l, int direction, const struct cuda *cuda,
                  struct sluice_error *err)
 {
     l->ranking[direction].algo[0] = directions[direction].usual;
     l->ranking[direction].count = 1;
-    return settle(l, direction, dnn, err);
+    return settle(l, direction, cuda, err);
 }
 
 int cudnn_layer_open(struct cudnn_layer **out, struct cuda *cuda,
@@ -229,11 +231,11 @@ int cudnn_layer_open(struct cudnn_layer **out, struct cuda *cuda,
         return sluice_fail(err, SLUICE_ENOMEM, "cuDNN: no memory for a layer");
     int rc = describe(l, shape, err);
     if (rc == 0)
-        rc = begin(l, FORWARD, cuda->cudnn, err);
+        rc = begin(l, FORWARD, cuda, err);
     if (rc == 0 && shape->wants_data)
-        rc = begin(l, DATA, cuda->cudnn, err);
+        rc = begin(l, DATA, cuda, err);
     if (rc == 0 && shape->wants_weight)
-        rc = begin(l, WEIGHT, cuda->cudnn, err);
+        rc = begin(l, WEIGHT, cuda, err);
     if (rc < 0) {
         cudnn_layer_free(l);
         return rc;
@@ -278,7 +280,7 @@ static int run(struct cudnn_layer *l, int direction, const struct cuda *cuda,
                                cudnnGetErrorString(status));
         r->fits = false;
         r->at++;
-        rc = settle(l, direction, cuda->cudnn, err);
+        rc = settle(l, direction, cuda, err);
     }
     return rc;
 }

@@ -15,8 +15,8 @@ enum { OLDEST = 21300 }; /* 2.13: ncclGetLastError */
 struct nccl {
     void *library;
     struct nccl_functions call;
-    nccl_comm comm; /* NULL: not joined, or given up */
-    bool broken;
+    nccl_comm comm; /* NULL: not joined, or left */
+    bool broken;    /* given up after an error */
 };
 
 #define NCCL_NAME "libnccl.so.2"
@@ -99,13 +99,19 @@ int nccl_open(struct nccl **out, const char *path, char about[40],
     return rc;
 }
 
+/* Without the others nothing that is enqueued will end. */
+void nccl_leave(struct nccl *n)
+{
+    if (n && n->comm)
+        (n->broken ? n->call.abort : n->call.destroy)(n->comm);
+    if (n)
+        n->comm = NULL;
+}
+
 /* The library stays: it may have started threads. */
 void nccl_close(struct nccl *n)
 {
-    if (!n)
-        return;
-    if (n->comm)
-        n->call.destroy(n->comm);
+    nccl_leave(n);
     free(n);
 }
 
@@ -128,15 +134,13 @@ int nccl_join(struct nccl *n, const unsigned char id[GPU_SUM_ID], int self, int 
     return status == NCCL_SUCCESS ? 0 : fail(n, "ncclCommInitRank", status, err);
 }
 
-/* Without the others nothing that is enqueued will end. */
+/* ncclCommAbort waits, from version 2.26 on, for the end of all graphs that hold sums,
+ * so it is left to nccl_leave. */
 static int give_up(struct nccl *n, const char *what, int status,
                    struct sluice_error *err)
 {
-    const int rc = fail(n, what, status, err);
-    n->call.abort(n->comm);
-    n->comm = NULL;
     n->broken = true;
-    return rc;
+    return fail(n, what, status, err);
 }
 
 static int refuse(const struct nccl *n, struct sluice_error *err)
@@ -162,7 +166,7 @@ static int sum_group(const struct nccl *n, const struct gpu_sum *sum, void *stre
 int nccl_sum(struct nccl *n, const struct gpu_sum *sum, void *stream,
              struct sluice_error *err)
 {
-    if (!n->comm)
+    if (!n->comm || n->broken)
         return refuse(n, err);
     const int status = sum_group(n, sum, stream);
     return status == NCCL_SUCCESS ? 0 : give_up(n, "ncclAllReduce", status, err);
@@ -171,8 +175,10 @@ int nccl_sum(struct nccl *n, const struct gpu_sum *sum, void *stream,
 int nccl_check(struct nccl *n, struct sluice_error *err)
 {
     int found = NCCL_SUCCESS;
+    if (n->broken)
+        return refuse(n, err);
     if (!n->comm)
-        return n->broken ? refuse(n, err) : 0;
+        return 0;
     const int status = n->call.async_error(n->comm, &found);
     if (status != NCCL_SUCCESS)
         return give_up(n, "ncclCommGetAsyncError", status, err);

@@ -7,8 +7,9 @@
  *     nccl_sum(n, &sum, stream, &err);                     enqueued; may be captured
  *
  * What is enqueued ends only if all ranks enqueue it, so nobody waits for the stream
- * but by nccl_await. What NCCL reports is SLUICE_EDEVICE with its words; then what it
- * has enqueued is given up, and every later call fails. One thread at a time. */
+ * but by nccl_await. What NCCL reports is SLUICE_EDEVICE with its words; every later
+ * call fails then, and nccl_leave gives up what it has enqueued. One thread at a time.
+ */
 #ifndef SLUICE_NCCL_SUMS_H
 #define SLUICE_NCCL_SUMS_H
 
@@ -21,7 +22,8 @@ struct nccl;
 int nccl_open(struct nccl **out, const char *path, char about[40],
               struct sluice_error *err);
 /* Graphs that hold sums are gone before. NULL is fine. */
-void nccl_close(struct nccl *n);
+void nccl_leave(struct nccl *n);
+void nccl_close(struct nccl *n); /* leaves, too */
 
 int nccl_id(struct nccl *n, unsigned char id[GPU_SUM_ID], struct sluice_error *err);
 /* Returns when all `count` have called it with the same id. */

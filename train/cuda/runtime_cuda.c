@@ -8,11 +8,18 @@
 
 enum { OLDEST = 80 /* compute capability that the kernels are built for */ };
 
+/* None, which is SLUICE_EUNBUILT; or there is one that does not answer. */
 static int no_gpu(cudaError_t status, struct sluice_error *err)
 {
     int has = 0, needs = 0; /* CUDA's version, 12020 for 12.2 */
     const char *why =
         status == cudaSuccess ? "none is visible" : cudaGetErrorString(status);
+    if (status != cudaSuccess && status != cudaErrorNoDevice &&
+        status != cudaErrorInsufficientDriver && status != cudaErrorStubLibrary)
+        return sluice_fail(err, SLUICE_EDEVICE, "device cuda: %s%s", why,
+                           status == cudaErrorSystemNotReady
+                               ? " (is nvidia-fabricmanager running?)"
+                               : "");
     if (status != cudaErrorInsufficientDriver ||
         cudaDriverGetVersion(&has) != cudaSuccess ||
         cudaRuntimeGetVersion(&needs) != cudaSuccess)
@@ -27,8 +34,9 @@ static int no_gpu(cudaError_t status, struct sluice_error *err)
         needs / 1000, needs % 1000 / 10, has / 1000, has % 1000 / 10);
 }
 
-/* The GPU of this process, used by the calling thread from now on. */
-static int find_gpu(struct gpu *gpu, char about[80], struct sluice_error *err)
+/* The GPU of this process, used by the calling thread from now on, and its memory. */
+static int find_gpu(struct gpu *gpu, char about[80], size_t *memory,
+                    struct sluice_error *err)
 {
     struct cudaDeviceProp prop;
     int count = 0;
@@ -45,8 +53,15 @@ static int find_gpu(struct gpu *gpu, char about[80], struct sluice_error *err)
             prop.name, prop.major, prop.minor, OLDEST / 10, OLDEST % 10);
     CUDA_TRY(err, cudaSetDevice(number));
     memcpy(gpu->identity, prop.uuid.bytes, GPU_IDENTITY);
+    *memory = prop.totalGlobalMem;
     snprintf(about, 80, "%.40s, cuDNN %zu", prop.name, cudnnGetVersion());
     return number;
+}
+
+/* By the whole of the memory, not by what is free, since algorithms depend on it. */
+static size_t workspace_for(size_t memory)
+{
+    return memory / WORKSPACE_SHARE > WORKSPACE ? memory / WORKSPACE_SHARE : WORKSPACE;
 }
 
 static int open_parts(struct cuda *c, struct sluice_error *err)
@@ -91,13 +106,15 @@ static void cuda_close(struct gpu *gpu)
 
 static int cuda_open(struct gpu *gpu, char about[80], struct sluice_error *err)
 {
-    const int number = find_gpu(gpu, about, err);
+    size_t memory = 0;
+    const int number = find_gpu(gpu, about, &memory, err);
     if (number < 0)
         return number;
     gpu->impl = calloc(1, sizeof(struct cuda));
     if (!gpu->impl)
         return sluice_fail(err, SLUICE_ENOMEM, "device cuda: no memory");
     cuda_of(gpu)->number = number;
+    cuda_of(gpu)->room = workspace_for(memory);
     const int rc = open_parts(gpu->impl, err);
     if (rc < 0)
         cuda_close(gpu);
@@ -211,7 +228,7 @@ static int layer_open(struct gpu *gpu, struct gpu_layer **out,
     int rc = 0;
     *out = NULL;
     if (!c->workspace) /* multiply uses it, too, in networks with layers */
-        rc = cuda_allocate(gpu, &c->workspace, WORKSPACE, err);
+        rc = cuda_allocate(gpu, &c->workspace, c->room, err);
     struct gpu_layer *layer = calloc(1, sizeof *layer);
     if (!layer && rc == 0)
         rc = sluice_fail(err, SLUICE_ENOMEM, "device cuda: no memory for a layer");
@@ -292,6 +309,11 @@ static int cuda_sum(struct gpu *gpu, const struct gpu_sum *sum,
     return nccl_sum(cuda_of(gpu)->nccl, sum, cuda_lane(gpu), err);
 }
 
+static void cuda_sum_leave(struct gpu *gpu)
+{
+    nccl_leave(cuda_of(gpu)->nccl);
+}
+
 const struct gpu_runtime gpu_runtime_cuda = {
     .open = cuda_open,
     .enter = cuda_enter,
@@ -326,4 +348,5 @@ const struct gpu_runtime gpu_runtime_cuda = {
     .sum_id = cuda_sum_id,
     .sum_join = cuda_sum_join,
     .sum = cuda_sum,
+    .sum_leave = cuda_sum_leave,
 };

@@ -10,7 +10,9 @@
 #include "nccl_sums.h"
 
 enum {
-    WORKSPACE = 256 << 20, /* bytes that the libraries may use, one call at a time */
+    WORKSPACE = 256 << 20, /* bytes that the libraries may use, one call at a time; */
+    WORKSPACE_SHARE =
+        64, /* convolutions so much of the GPU's memory, if that is more */
 };
 
 #define CUDA_TRY(err, call)                                                            \
@@ -47,7 +49,8 @@ struct cuda {
     int stamps;
     cudnnHandle_t cudnn;
     cublasLtHandle_t lt;
-    void *workspace; /* (WORKSPACE), from the first layer on */
+    size_t room;     /* of the workspace */
+    void *workspace; /* from the first layer on */
 };
 
 static inline struct cuda *cuda_of(const struct gpu *gpu)

@@ -126,6 +126,7 @@ void team_close(struct team *t)
 {
     if (!t)
         return;
+    t->gpu->run->sum_leave(t->gpu);
     t->gpu->run->release(t->gpu, t->sum.doubles);
     t->gpu->run->unpin(t->gpu, t->floats);
     t->gpu->run->unpin(t->gpu, t->doubles);
@@ -142,14 +143,18 @@ bool team_records(const struct team *t)
     return t->by_gpu;
 }
 
-double team_begin(struct team *t, int *images, enum team_way *way)
+int team_images(struct team *t, int images)
 {
-    const int own = *images;
-    double sums[] = { own, *way < TEAM_RECORD, *way < TEAM_REPLAY };
-    ranks_sum(t->ranks, sums, sizeof sums / sizeof *sums);
-    *images = (int)sums[0];
-    *way = sums[1] > 0 ? TEAM_DIRECT : sums[2] > 0 ? TEAM_RECORD : TEAM_REPLAY;
-    return own / sums[0];
+    double sum = images;
+    ranks_sum(t->ranks, &sum, 1);
+    return (int)sum;
+}
+
+enum team_way team_agree(struct team *t, enum team_way way)
+{
+    double before[] = { way < TEAM_RECORD, way < TEAM_REPLAY };
+    ranks_sum(t->ranks, before, 2);
+    return before[0] > 0 ? TEAM_DIRECT : before[1] > 0 ? TEAM_RECORD : TEAM_REPLAY;
 }
 
 int team_weigh(struct team *t, struct sluice_error *err)

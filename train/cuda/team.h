@@ -30,10 +30,12 @@ bool team_records(const struct team *t);
  * in the order in which a batch size goes through them. */
 enum team_way { TEAM_DIRECT, TEAM_RECORD, TEAM_REPLAY };
 
-/* Before a step of `images`, that this process could run in such a `way`: of all
- * images, which become *images, the share of this process; and the first of all
- * processes' ways, as graphs and direct calls of NCCL should not meet. */
-double team_begin(struct team *t, int *images, enum team_way *way);
+/* Before a step: the images of all processes; then, of the ways in which each could run
+ * it, the first. Graphs and direct calls of NCCL should not meet, nor graphs that were
+ * not recorded together: of two with the same batch here, another process may have had
+ * batches of two sizes, so a graph is for so many images of all. */
+int team_images(struct team *t, int images);
+enum team_way team_agree(struct team *t, enum team_way way);
 
 /* After backward: what the sum is of; the sum; results from it. */
 int team_weigh(struct team *t, struct sluice_error *err);

@@ -40,7 +40,7 @@ static void check_device(const char *precision, double half)
     device_close(dev);
 }
 
-/* Which GPU there is. */
+/* Which GPU there is. 77: none; 1: one that cannot be used. */
 static int probe(void)
 {
     struct sluice_error err = { 0 };
@@ -49,7 +49,7 @@ static int probe(void)
     puts(rc < 0 ? err.message : dev->about);
     if (rc == 0)
         device_close(dev);
-    return rc < 0 ? 77 : 0;
+    return rc == SLUICE_EUNBUILT ? 77 : rc < 0;
 }
 
 /* "auto" is the fastest there is. */

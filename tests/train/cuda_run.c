@@ -157,6 +157,29 @@ static void muon(void)
     compare(&ref, &cuda, 2e-3, "ref and cuda with muon");
 }
 
+/* What else updates: moments, clipping and decay; Muon's products as fast ones; layers
+ * that stay, which leaves launches out of a step. */
+static void updates(void)
+{
+    static const char adam[] = "optimizer={name: adam, lr: 0.003, clip: 0.5}";
+    static const char adamw[] = "optimizer={name: adamw, lr: 0.003, weight_decay: 0.1}";
+    static const char fast[] = "optimizer={name: muon, lr: 0.005, muon_lr: 0.005}";
+    static const char frozen[] = "init.freeze=conv1,bn1,conv2";
+    struct trainer_result ref, cuda, half;
+    must_run(&ref, "device=ref", "precision=f32", adam);
+    must_run(&cuda, "device=cuda", "precision=f32", adam);
+    compare(&ref, &cuda, 5e-3, "ref and cuda with adam, clipped");
+    must_run(&ref, "device=ref", "precision=f32", adamw);
+    must_run(&half, "device=cuda", "precision=f16", adamw);
+    compare(&ref, &half, 0.1, "ref and cuda with adamw in f16");
+    must_run(&ref, "device=ref", "precision=f32", fast);
+    must_run(&half, "device=cuda", "precision=bf16", fast);
+    compare(&ref, &half, 0.1, "ref and cuda with muon in bf16");
+    must_run(&ref, "device=ref", "precision=f32", frozen);
+    must_run(&cuda, "device=cuda", "precision=f32", frozen);
+    compare(&ref, &cuda, 2e-3, "ref and cuda, partly frozen");
+}
+
 static void halves(void)
 {
     struct trainer_result ref, half;
@@ -245,6 +268,7 @@ int main(int argc, char **argv)
     against_ref();
     mixed();
     muon();
+    updates();
     halves();
     profile(on_host);
     divergence();

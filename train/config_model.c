@@ -149,12 +149,15 @@ static void help_differences(FILE *to, const struct model_def *model,
 
 static void help_options(FILE *to, const struct model_def *model)
 {
-    char left[64];
+    enum { LEFT = 26 };
     for (const struct model_option *o = model->options; o && o->name; o++) {
-        snprintf(left, sizeof(left), "%s%s%s", o->name, o->choices ? "=" : "",
-                 o->choices ? o->choices : "");
-        fprintf(to, "    %-26s %s%s [", left,
-                strlen(left) > 26 ? "\n                               " : "", o->help);
+        const int width = fprintf(to, "    %s%s%s", o->name, o->choices ? "=" : "",
+                                  o->choices ? o->choices : "") -
+                          4;
+        if (width > LEFT)
+            fprintf(to, "\n    %-*s %s [", LEFT, "", o->help);
+        else
+            fprintf(to, "%*s %s [", LEFT - width, "", o->help);
         write_initial(to, o);
         fputs("]\n", to);
     }

@@ -209,15 +209,14 @@ void config_crc(char text[16], const struct config *cfg)
 
 static void help_option(FILE *to, const struct config_option *o)
 {
-    char left[96];
-    if (o->kind == CONFIG_CHOICE)
-        snprintf(left, sizeof(left), "%s=%s", o->name, o->choices);
+    const bool choice = o->kind == CONFIG_CHOICE;
+    const int width =
+        fprintf(to, "  %s%s%s", o->name, choice ? "=" : "", choice ? o->choices : "") -
+        2;
+    if (width > LEFT)
+        fprintf(to, "\n  %-*s %s", LEFT, "", o->help);
     else
-        snprintf(left, sizeof(left), "%s", o->name);
-    if (strlen(left) > LEFT)
-        fprintf(to, "  %s\n  %-*s %s", left, LEFT, "", o->help);
-    else
-        fprintf(to, "  %-*s %s", LEFT, left, o->help);
+        fprintf(to, "%*s %s", LEFT - width, "", o->help);
     if (*o->initial && strcmp(o->initial, "[]") != 0)
         fprintf(to, " [%s]", o->initial);
     fputc('\n', to);

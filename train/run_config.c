@@ -67,20 +67,33 @@ int config_from_recipe(struct config *cfg, const char *const *args, int count,
     return one_line(rc, err);
 }
 
-static int check_free(const char *arg, struct sluice_error *err)
+/* "data.train|test, run.dir|name": what of each section may change. */
+static void list_free(char *all, size_t size)
 {
-    char key[128], all[300] = "";
-    size_t at = 0;
-    snprintf(key, sizeof(key), "%.*s", (int)strcspn(arg, "="), arg);
-    for (const struct config_option *o = config_options; o->name; o++) {
+    size_t at = 0, before = 0; /* of the section in front, with its dot */
+    const char *last = "";
+    for (const struct config_option *o = config_options; o->name && at < size; o++) {
+        const bool same = before && strncmp(o->name, last, before) == 0;
         if (!o->free)
             continue;
-        if (strcmp(o->name, config_real_name(key)) == 0)
-            return 0;
-        if (at + strlen(o->name) + 3 < sizeof(all))
-            at += (size_t)snprintf(all + at, sizeof(all) - at, "%s%s", at ? ", " : "",
-                                   o->name);
+        at += (size_t)snprintf(all + at, size - at, "%s%s",
+                               same    ? "|"
+                               : *last ? ", "
+                                       : "",
+                               o->name + (same ? before : 0));
+        before = strcspn(o->name, ".") + 1;
+        last = o->name;
     }
+}
+
+static int check_free(const char *arg, struct sluice_error *err)
+{
+    char key[128], all[380];
+    snprintf(key, sizeof(key), "%.*s", (int)strcspn(arg, "="), arg);
+    for (const struct config_option *o = config_options; o->name; o++)
+        if (o->free && strcmp(o->name, config_real_name(key)) == 0)
+            return 0;
+    list_free(all, sizeof(all));
     return sluice_fail(err, SLUICE_EINVAL,
                        "%.80s: cannot change when a run continues; these can: %s", key,
                        all);

@@ -30,6 +30,8 @@ struct teacher_ask {
  * own operations for test images. On failure *out is empty. */
 int teacher_run(struct teacher *out, const struct teacher_ask *ask,
                 struct sluice_error *err);
+/* Would it run, as far as its own file tells? */
+int teacher_check(const struct teacher_ask *ask, struct sluice_error *err);
 /* teacher_logits.npy in the run's folder, as NumPy reads it. */
 int teacher_save(const struct teacher *t, const struct run_dir *run,
                  struct sluice_error *err);

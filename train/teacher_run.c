@@ -26,19 +26,29 @@ static int find(struct master *m, struct sluice_error *err)
                           best ? WEIGHTS_BEST : WEIGHTS_LAST, NULL, 0, err);
 }
 
+/* Whatever operations do to an image, its channels stay. */
+static int check_channels(const struct master *m, struct sluice_error *err)
+{
+    const int found = m->ask->info->source.channels;
+    const double own = extra_number(&m->own.meta, "channels", found);
+    return own == found ? 0
+                        : sluice_fail(err, SLUICE_EINVAL,
+                                      "%.200s: expected images of %g channels, as it "
+                                      "was trained on, found %d in data.train",
+                                      m->own.checkpoint, own, found);
+}
+
 static int check_classes(const struct master *m, struct sluice_error *err)
 {
     const double names = extra_number(&m->own.meta, "class_names", 0);
     const uint32_t own = data_info_names(m->ask->info);
     if (m->own.classes != m->ask->classes)
         return sluice_fail(err, SLUICE_EINVAL,
-                           "distill.teacher: %.200s: expected %d classes as in "
-                           "data.train, found %d",
+                           "%.200s: expected %d classes as in data.train, found %d",
                            m->own.checkpoint, m->ask->classes, m->own.classes);
     if (names > 0 && own && names != own)
         return sluice_fail(err, SLUICE_EINVAL,
-                           "distill.teacher: %.200s: its classes are not called as "
-                           "those of data.train",
+                           "%.200s: its classes are not called as those of data.train",
                            m->own.checkpoint);
     return 0;
 }
@@ -79,8 +89,8 @@ static int open_net(struct master *m, struct sluice_error *err)
                                          .texts = m->own.cfg.model.values.texts };
     if (h != s.height || w != s.width || c != s.channels)
         return sluice_fail(err, SLUICE_EINVAL,
-                           "distill.teacher: %.200s: expected images of %gx%gx%g, as "
-                           "it was trained on, found %dx%dx%d",
+                           "%.200s: expected images of %gx%gx%g, as it was trained "
+                           "on, found %dx%dx%d",
                            m->own.checkpoint, h, w, c, s.height, s.width, s.channels);
     int rc = net_create(&m->own.net, m->ask->dev, &input, err);
     if (rc < 0)
@@ -158,6 +168,35 @@ static void say(const struct master *m)
     m->ask->say(m->ask->ctx, line);
 }
 
+/* What is wrong with it is not the student's. */
+static int name_key(int rc, struct sluice_error *err)
+{
+    const struct sluice_error why = *err;
+    return rc < 0 && rc != SLUICE_ESTOPPED
+               ? sluice_fail(err, why.code, "distill.teacher: %.440s", why.message)
+               : rc;
+}
+
+static int find_fitting(struct master *m, struct sluice_error *err)
+{
+    int rc = find(m, err);
+    if (rc == 0)
+        rc = check_channels(m, err);
+    return rc < 0 ? rc : check_classes(m, err);
+}
+
+int teacher_check(const struct teacher_ask *ask, struct sluice_error *err)
+{
+    struct master *m = calloc(1, sizeof *m);
+    if (!m)
+        return sluice_fail(err, SLUICE_ENOMEM, "no memory for a teacher");
+    m->ask = ask;
+    const int rc = find_fitting(m, err);
+    evaluator_close(&m->own);
+    free(m);
+    return name_key(rc, err);
+}
+
 int teacher_run(struct teacher *out, const struct teacher_ask *ask,
                 struct sluice_error *err)
 {
@@ -170,13 +209,14 @@ int teacher_run(struct teacher *out, const struct teacher_ask *ask,
     if (rc < 0)
         return rc;
     m->ask = ask;
-    if ((rc = find(m, err)) == 0 && (rc = check_classes(m, err)) == 0 &&
-        (rc = open_images(m, err)) == 0 && (rc = open_net(m, err)) == 0)
+    if ((rc = find_fitting(m, err)) == 0 && (rc = open_images(m, err)) == 0 &&
+        (rc = open_net(m, err)) == 0)
         rc = run_all(m, &t, err);
     if (rc == 0)
         say(m);
     evaluator_close(&m->own);
     free(m);
+    rc = name_key(rc, err);
     if (rc < 0)
         teacher_free(&t);
     else

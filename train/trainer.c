@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "device_memory.h"
 #include "trainer_parts.h"
@@ -36,13 +37,17 @@ int trainer_stop_here(struct trainer *t, struct sluice_error *err)
 int trainer_check_loss(const struct trainer *t, double loss, double lr,
                        struct sluice_error *err)
 {
+    char path[RUN_PATH];
     if (isfinite(loss))
         return 0;
+    const bool saved =
+        *t->run.path &&
+        access(run_file(path, &t->run, "checkpoints/last.safetensors"), F_OK) == 0;
     return sluice_fail(err, SLUICE_EINVAL,
                        "epoch %" PRIu64 ", batch %" PRIu64
-                       ": the loss is %g: training diverged at learning rate %.3g; "
-                       "the last checkpoint is kept",
-                       t->at.epoch + 1, t->at.batch, loss, lr);
+                       ": the loss is %g: training diverged at learning rate %.3g%s",
+                       t->at.epoch + 1, t->at.batch, isnan(loss) ? fabs(loss) : loss,
+                       lr, saved ? "; the last checkpoint is kept" : "");
 }
 
 uint64_t trainer_rank_seed(const struct trainer *t)

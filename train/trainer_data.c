@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "device_memory.h"
 #include "trainer_parts.h"
@@ -18,14 +19,28 @@ static int open_measured(const struct trainer *t, struct data_info *info,
     return data_info_check_labels(info, t->classes, err);
 }
 
-/* One file for training and measuring: samples of both would be learnt by heart. */
+/* However it is spelt. */
+static bool same_file(const char *a, const char *b)
+{
+    struct stat s, t;
+    return strcmp(a, b) == 0 || (stat(a, &s) == 0 && stat(b, &t) == 0 &&
+                                 s.st_dev == t.st_dev && s.st_ino == t.st_ino);
+}
+
+bool trainer_same_images(const struct data_info *train, const struct data_info *other)
+{
+    return other->dataset && !other->fold_test && train->count == train->all &&
+           other->count == other->all && same_file(train->path, other->path);
+}
+
+/* One file for training and measuring: samples of both would be learnt by heart. That
+ * all are is said instead, by who describes the run. */
 static int check_apart(const struct data_info *train, const struct data_info *other,
                        const char *what, struct sluice_error *err)
 {
     const uint64_t end = train->first + train->count;
     if (!other->dataset || (train->folds && other->fold_test) ||
-        strcmp(train->path, other->path) != 0 ||
-        (train->count == train->all && other->count == other->all) ||
+        !same_file(train->path, other->path) || trainer_same_images(train, other) ||
         other->first >= end || train->first >= other->first + other->count)
         return 0;
     return sluice_fail(err, SLUICE_EINVAL,

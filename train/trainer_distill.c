@@ -32,11 +32,25 @@ static int check(const struct trainer *t, struct sluice_error *err)
     return 0;
 }
 
+static struct teacher_ask asking(struct trainer *t)
+{
+    return (struct teacher_ask){ t->cfg, &t->train_info, t->classes, t->dev,
+                                 t,      stopped,        say };
+}
+
 static int ask_teacher(struct trainer *t, struct sluice_error *err)
 {
-    const struct teacher_ask ask = { t->cfg, &t->train_info, t->classes, t->dev,
-                                     t,      stopped,        say };
+    const struct teacher_ask ask = asking(t);
     return teacher_run(&t->teacher, &ask, err);
+}
+
+int trainer_distill_try(struct trainer *t, struct sluice_error *err)
+{
+    const struct teacher_ask ask = asking(t);
+    if (!*t->cfg->distill.teacher)
+        return 0;
+    const int rc = check(t, err);
+    return rc < 0 ? rc : teacher_check(&ask, err);
 }
 
 int trainer_distill_begin(struct trainer *t, bool new_run, struct sluice_error *err)

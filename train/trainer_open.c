@@ -101,7 +101,7 @@ static int prepare_model(struct trainer *t, struct sluice_error *err)
     return n < 0 ? n : rc;
 }
 
-static int init_weights(struct trainer *t, struct sluice_error *err)
+int trainer_init_weights(struct trainer *t, struct sluice_error *err)
 {
     struct host_view view;
     int rc = host_view_begin(&view, t->net, err);
@@ -284,7 +284,7 @@ static int place_run(struct trainer *t, const char *folder, struct sluice_error 
         snprintf(t->cfg->data.augment, sizeof(t->cfg->data.augment), "%s",
                  sluice_augment_describe(t->train.augment));
         config_crc(t->crc, t->cfg);
-        if ((rc = init_weights(t, err)) < 0)
+        if ((rc = trainer_init_weights(t, err)) < 0)
             return rc;
         /* Names like runs/latest mean the same to all until all have looked. */
         ranks_any(t->ranks, false);
@@ -299,7 +299,8 @@ static int place_run(struct trainer *t, const char *folder, struct sluice_error 
         return rc;
     run_file(path, &t->run, "checkpoints/last.safetensors");
     /* Killed before its first checkpoint, a run begins anew: the seed is the same. */
-    return access(path, F_OK) < 0 ? init_weights(t, err) : load_weights(t, path, err);
+    return access(path, F_OK) < 0 ? trainer_init_weights(t, err)
+                                  : load_weights(t, path, err);
 }
 
 int trainer_open(struct trainer *t, const char *folder, struct sluice_error *err)

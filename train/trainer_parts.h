@@ -96,6 +96,8 @@ int trainer_flush_log(struct trainer *t, struct sluice_error *err);
 
 /* Files opened and checked; loaders on them, when the device is known. */
 int trainer_open_data(struct trainer *t, struct sluice_error *err);
+/* Both are all samples of one file. */
+bool trainer_same_images(const struct data_info *train, const struct data_info *other);
 int trainer_open_feeds(struct trainer *t, struct sluice_error *err);
 /* What is measured must be what the network was built for. */
 int trainer_check_view(const struct trainer *t, const struct feed *feed,
@@ -104,6 +106,8 @@ int trainer_check_view(const struct trainer *t, const struct feed *feed,
 int trainer_open(struct trainer *t, const char *folder, struct sluice_error *err);
 /* Data, device, network and optimizer alone: no folder, no weights. */
 int trainer_open_parts(struct trainer *t, struct sluice_error *err);
+/* Those that a new run begins with. */
+int trainer_init_weights(struct trainer *t, struct sluice_error *err);
 void trainer_close(struct trainer *t);
 
 /* What was opened, in words, to log and watcher; in trainer_plan.c. */
@@ -140,6 +144,8 @@ int trainer_train_ahead(struct trainer *t, struct sluice_error *err);
 /* Learning from a teacher, in trainer_distill.c; without one they do nothing. Before
  * the run's folder is made, and once it is there: */
 int trainer_distill_begin(struct trainer *t, bool new_run, struct sluice_error *err);
+/* Would the teacher run, as far as its own file tells? */
+int trainer_distill_try(struct trainer *t, struct sluice_error *err);
 int trainer_distill_keep(struct trainer *t, struct sluice_error *err);
 /* Into the pass: the teacher's logits of these images, and what they count. */
 int trainer_distill_step(struct trainer *t, const struct sluice_batch *b,

@@ -17,6 +17,14 @@ static void describe_feed(struct trainer *t, const char *what, const struct feed
                 stats.io_reason);
 }
 
+/* Of a run for a look at whether a network learns at all. */
+static void say_seen(struct trainer *t, const char *what, const struct data_info *info)
+{
+    if (trainer_same_images(&t->train_info, info))
+        trainer_say(t, "%s  the images it is trained on: no measure of what it learns",
+                    what);
+}
+
 /* What a run of other weights begins with, and what of them is trained. */
 static void describe_start(struct trainer *t)
 {
@@ -42,6 +50,8 @@ void trainer_describe(struct trainer *t)
         describe_feed(t, t->validated ? "valid" : "test ", &t->test, &t->test_info);
     if (t->final.loader)
         describe_feed(t, "test ", &t->final, &t->final_info);
+    say_seen(t, t->validated ? "valid" : "test ", &t->test_info);
+    say_seen(t, "test ", &t->final_info);
     trainer_say(t, "augment %s (%s)", t->cfg->data.augment,
                 sluice_augment_path(t->train.augment));
     trainer_say(t, "device %s", t->dev->about);
@@ -120,7 +130,11 @@ int trainer_plan(struct config *cfg, const struct trainer_watch *watch,
                  struct sluice_error *err)
 {
     struct trainer t = { .cfg = cfg, .watch = watch };
-    const int rc = trainer_open_parts(&t, err);
+    int rc = trainer_open_parts(&t, err);
+    if (rc == 0)
+        rc = trainer_distill_try(&t, err);
+    if (rc == 0)
+        rc = trainer_init_weights(&t, err);
     if (rc == 0) {
         trainer_describe(&t);
         say_layers(&t);

@@ -312,7 +312,8 @@ bad 2 "pipe: is not a regular file" sluice eval pipe
 bad 2 "config.yaml: No such file" sluice train resume=.
 : >file
 bad 3 "file" sluice train $tiny $data run.dir=file
-bad 2 "cannot change when a run continues" sluice train resume=first optimizer.lr=1
+bad 2 "cannot change when a run continues; these can: data.train|validation|.*|wandb_notes$" \
+  sluice train resume=first optimizer.lr=1
 
 # Damaged images: an error, unless the recipe says what to do; a test's always are.
 cp train.sluice bad.sluice
@@ -333,8 +334,23 @@ done
 
 # The loss explodes: the run ends, its last checkpoint stays as it was.
 timeout 60 sluice train $tiny $data training.epochs=50 optimizer.lr=1e6 --quiet >out 2>err
-[ $? = 2 ] && [ "$(wc -l <err)" = 1 ] && grep -q 'the loss is .*diverged' err ||
+[ $? = 2 ] && [ "$(wc -l <err)" = 1 ] && grep -q 'the loss is \(nan\|inf\).*diverged' err ||
   fail "divergence: $(cat err)"
+kept=$(ls runs/latest/checkpoints)
+[ -n "$kept" ] || ! grep -q 'checkpoint is kept' err || fail "divergence: $(cat err)"
+
+# What is measured on the images of training says so; parts of one file do not overlap,
+# however it is called.
+ln -s train.sluice also.sluice
+sluice train $tiny data.train=train.sluice data.test=./also.sluice training.epochs=1 >out 2>err &&
+  grep -q '^test   the images it is trained on' err || fail "the same images: $(cat err)"
+bad 2 "expected other samples in data.test_range" sluice train $tiny data.train=train.sluice \
+  data.test=./also.sluice data.train_range=0-19 data.test_range=10-29
+
+# A dry run finds what the run would begin with.
+bad 3 "^sluice train: init.from: nope: No such file" sluice train $tiny $data init.from=nope --dry-run
+bad 3 "^sluice train: distill.teacher: nope: No such file" \
+  sluice train $tiny $data distill.teacher=nope --dry-run
 
 # No room: a limit on the size of files stands for a full disk.
 for blocks in 1 2 4 8 32 128; do
@@ -351,5 +367,6 @@ done
 sluice train --help | grep -q '  mnist_cnn ' || fail "--help does not list mnist_cnn"
 sluice train --help | grep -q 'the options of se_resnet, but with se_reduction 0, drop 0.2$' ||
   fail "--help does not compare stochastic_depth"
+sluice train --help | grep -q '^  init.weights=default|.*|orthogonal|uniform$' || fail "choices"
 sluice train --help | grep -q 'optimizer.lr' || fail "--help does not list optimizer.lr"
 [ $failures = 0 ]

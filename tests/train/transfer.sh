@@ -85,7 +85,7 @@ bad "stop.target: expected eval.every of at least 1, found 0" \
 
 # Each recipe with the whole network, as far as its first layers.
 for recipe in block_cnn_{cifar10,cifar100,svhn} transfer_{cifar100,svhn}_{frozen,partial,full}; do
-  sluice train recipe=$recipe $four data.test= --dry-run >out 2>err || fail "$recipe: $(cat err)"
+  sluice train recipe=$recipe $four data.test= init.from= --dry-run >out 2>err || fail "$recipe: $(cat err)"
   trained=100
   case $recipe in *frozen) trained=42.4 ;; *partial) trained=98.5 ;; esac
   [ $trained = 100 ] || grep -q "^frozen .* ($trained%) are trained$" err || fail "$recipe: $(cat err)"

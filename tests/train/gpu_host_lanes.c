@@ -66,6 +66,8 @@ void lanes_drain(struct gpu *gpu, int mark)
     struct lanes *l = lanes(gpu);
     const int first = l->turn++ % GPU_LANES;
     struct task *t = NULL;
+    if (l->lane[0].tasks.count + l->lane[1].tasks.count == 0)
+        return;
     memory_permit(&host(gpu)->memory, true);
     while (!l->stuck && (mark < 0 || !l->passed[mark])) {
         const int lane = (t = runnable(l, first)) ? first : !first;

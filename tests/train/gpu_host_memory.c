@@ -1,11 +1,12 @@
 /* gpu_host_memory.c -- device memory that is the host's: see gpu_host.h. */
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "gpu_host.h"
 
-enum { PAGE = 4096, NOISE = 0xEE };
+enum { PAGE = 4096, HUGE = 2 << 20, NOISE = 0xEE };
 
 static const size_t pool_size = (size_t)1 << 32;
 
@@ -18,6 +19,9 @@ int memory_open(struct host_memory *m, bool guarded, struct sluice_error *err)
     if (pool == MAP_FAILED)
         return sluice_fail(err, SLUICE_ENOMEM, "no address space");
     m->pool = pool;
+    m->used = HUGE - (uintptr_t)pool % HUGE;
+    /* What is permitted and forbidden at each turn are huge pages, so few. */
+    (void)madvise(pool, pool_size, MADV_HUGEPAGE);
     return 0;
 }
 
@@ -29,8 +33,9 @@ void memory_close(struct host_memory *m)
 
 void memory_permit(const struct host_memory *m, bool touching)
 {
-    if (m->used &&
-        mprotect(m->pool, m->used, touching ? PROT_READ | PROT_WRITE : PROT_NONE))
+    const size_t end = ((uintptr_t)m->pool + m->used + HUGE - 1) / HUGE * HUGE;
+    if (m->pool && mprotect(m->pool, end - (uintptr_t)m->pool,
+                            touching ? PROT_READ | PROT_WRITE : PROT_NONE))
         abort();
 }
 
@@ -43,7 +48,7 @@ static void *take_piece(struct host_memory *m, size_t bytes)
             m->piece[i].taken = true;
             return m->piece[i].at;
         }
-    if (m->pieces == PIECES || m->used + size > pool_size)
+    if (m->pieces == PIECES || m->used + size + HUGE > pool_size)
         return NULL;
     m->piece[m->pieces++] = (struct piece){ m->pool + m->used, size, true };
     m->used += size;

@@ -9,10 +9,11 @@
 #include "gpu.h"
 #include "nccl_sums.h"
 
+/* What the libraries may use, one call at a time: bytes, and of the GPU's memory the
+ * share that convolutions may, if that is more. */
 enum {
-    WORKSPACE = 256 << 20, /* bytes that the libraries may use, one call at a time; */
-    WORKSPACE_SHARE =
-        64, /* convolutions so much of the GPU's memory, if that is more */
+    WORKSPACE = 256 << 20,
+    WORKSPACE_SHARE = 64,
 };
 
 #define CUDA_TRY(err, call)                                                            \

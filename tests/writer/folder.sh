@@ -28,6 +28,21 @@ sluice info flat.sluice --json | python3 -c '
 import json, sys
 assert len(json.load(sys.stdin)["fields"]) == 1' || fail "labels where there are no classes"
 
+# Given names fix the order, as for lists; a folder that none of them names is refused.
+sluice write folder tree named.sluice --class-names="c class,a class,none,b class" --quiet || fail "--class-names"
+sluice info named.sluice --json | python3 -c '
+import json, sys
+r = json.load(sys.stdin)["classes"]
+assert [(c["name"], c["samples"]) for c in r] == [("c class", 30), ("a class", 30), ("none", 0), ("b class", 31)], r' ||
+  fail "--class-names: classes"
+[ "$(sluice cat named.sluice 0 | grep -o '"label".*')" = '"label": 1, "class": "a class"}' ] || fail "--class-names: $(sluice cat named.sluice 0)"
+mkdir numbered && ln -s "../tree/a class" numbered/2 && ln -s "../tree/b class" numbered/0
+sluice write folder numbered named.sluice --class-names=zero,one,two --quiet && sluice cat named.sluice 0 | grep -q '"class": "zero"' &&
+  sluice cat named.sluice 31 | grep -q '"class": "two"' || fail "--class-names: folders with numbers"
+for names in zz one zero,one,zz; do
+  refused 2 '^sluice write: tree: not one of the class names: a class$' x.sluice sluice write folder tree x.sluice --class-names=$names
+done
+
 # A link to a folder is followed, one to a folder that contains it is refused.
 mkdir linked && ln -s "../tree/c class" "linked/all of c"
 sluice write folder linked l.sluice --json | grep -q '"samples": 30,' || fail "a link"

@@ -234,7 +234,7 @@ static int list_pictures(struct state *s, const struct source_options *opt,
             "%s: expected a folder of pictures or a list of them (.csv), "
             "found an archive: unpack it",
             opt->input);
-    return folder_list(&s->list, opt->input, err);
+    return folder_list(&s->list, opt->input, opt->class_names, opt->class_count, err);
 }
 
 static int open_folder(struct source *src, const struct source_options *opt,

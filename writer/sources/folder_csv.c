@@ -55,20 +55,6 @@ static bool take_header(struct list *l, char *const *fields, int n)
     return true;
 }
 
-/* Whether text is a number from 0 to INT32_MAX. */
-static bool is_number(const char *text, int32_t *out)
-{
-    int64_t v = 0;
-    if (!*text)
-        return false;
-    for (; *text; text++) {
-        if (*text < '0' || *text > '9' || (v = 10 * v + *text - '0') > INT32_MAX)
-            return false;
-    }
-    *out = (int32_t)v;
-    return true;
-}
-
 static int add_record(struct list *l, char *const *fields, int n,
                       struct sluice_error *err)
 {
@@ -92,7 +78,7 @@ static int add_record(struct list *l, char *const *fields, int n,
     }
     if (l->label >= 0) {
         l->labels[l->out->count] = fields[l->label];
-        l->numbers += is_number(fields[l->label], &number);
+        l->numbers += folder_label_number(fields[l->label], &number);
     }
     if (*path != '/' && asprintf(&full, "%s%s", l->root, path) < 0)
         return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", l->csv.path);
@@ -159,18 +145,13 @@ static int find_classes(struct list *l, struct sluice_error *err)
     return rc;
 }
 
-/* Each label is one of the names, or else the number of one. */
 static int match_names(struct list *l, const char *const *names, int count,
                        struct sluice_error *err)
 {
     for (size_t i = 0; i < l->out->count; i++) {
         struct folder_file *f = &l->out->files[i];
-        int k = 0;
-        while (k < count && strcmp(names[k], l->labels[i]) != 0)
-            k++;
-        if (k < count)
-            f->label = k;
-        else if (f->label < 0 || f->label >= count)
+        f->label = folder_label_match(l->labels[i], names, count);
+        if (f->label < 0)
             return bad_line(l, f->line, "not one of the class names: ", l->labels[i],
                             err);
     }

@@ -68,6 +68,28 @@ int folder_list_add_class(struct folder_list *list, const char *name,
     return 0;
 }
 
+bool folder_label_number(const char *text, int32_t *out)
+{
+    int64_t v = 0;
+    if (!*text)
+        return false;
+    for (; *text; text++) {
+        if (*text < '0' || *text > '9' || (v = 10 * v + *text - '0') > INT32_MAX)
+            return false;
+    }
+    *out = (int32_t)v;
+    return true;
+}
+
+int32_t folder_label_match(const char *label, const char *const *names, int count)
+{
+    int32_t number;
+    for (int k = 0; k < count; k++)
+        if (strcmp(names[k], label) == 0)
+            return k;
+    return folder_label_number(label, &number) && number < count ? number : -1;
+}
+
 /* Bytes, not the language of the user, decide. */
 static int by_bytes(const struct dirent **a, const struct dirent **b)
 {
@@ -141,7 +163,27 @@ static int walk(struct folder_list *list, const char *path, int label,
     return rc;
 }
 
-int folder_list(struct folder_list *out, const char *root, struct sluice_error *err)
+/* Numbers of folders become those of the given names. */
+static int match_names(struct folder_list *list, const char *root,
+                       const char *const *names, int count, struct sluice_error *err)
+{
+    int32_t *label = malloc(((size_t)list->class_count + 1) * sizeof(*label));
+    int rc = label ? 0 : no_memory(root, err);
+    for (int i = 0; i < list->class_count && rc == 0; i++) {
+        label[i] = folder_label_match(list->classes[i], names, count);
+        if (label[i] < 0)
+            rc = sluice_fail(err, SLUICE_EINVAL,
+                             "%.300s: not one of the class names: %.80s", root,
+                             list->classes[i]);
+    }
+    for (size_t i = 0; i < list->count && rc == 0; i++)
+        list->files[i].label = label[list->files[i].label];
+    free(label);
+    return rc;
+}
+
+int folder_list(struct folder_list *out, const char *root, const char *const *names,
+                int name_count, struct sluice_error *err)
 {
     *out = (struct folder_list){ 0 };
     int rc = walk(out, root, -1, NULL, true, err);
@@ -155,6 +197,8 @@ int folder_list(struct folder_list *out, const char *root, struct sluice_error *
                          "none; %llu other files",
                          root, (unsigned long long)out->ignored);
     out->labelled = out->class_count > 0;
+    if (rc == 0 && out->labelled && name_count)
+        rc = match_names(out, root, names, name_count, err);
     if (rc < 0)
         folder_list_free(out);
     return rc;

@@ -25,9 +25,12 @@ struct folder_list {
 };
 
 /* Each folder in `root` is a class, with whatever lies in it at any depth; without
- * folders, the pictures in `root` itself have no class. Symbolic links are followed,
- * but into no folder that contains them. An empty list is SLUICE_ECORRUPT. */
-int folder_list(struct folder_list *out, const char *root, struct sluice_error *err);
+ * folders, the pictures in `root` itself have no class. Where `names` are given, labels
+ * are their numbers, and each folder is called as one of them, or by the number of one;
+ * another is SLUICE_EINVAL. Symbolic links are followed, but into no folder that
+ * contains them. An empty list is SLUICE_ECORRUPT. */
+int folder_list(struct folder_list *out, const char *root, const char *const *names,
+                int name_count, struct sluice_error *err);
 /* From a list in CSV (csv.h), compressed or not: a path and a label in each line, or a
  * path alone. A first line with a column called path, file, filename or image says
  * which columns count, with label or class for the other; the rest are passed over.
@@ -36,6 +39,11 @@ int folder_list(struct folder_list *out, const char *root, struct sluice_error *
  * those or the number of one. SLUICE_ECORRUPT says which line is bad. */
 int folder_list_csv(struct folder_list *out, const char *path, const char *root,
                     const char *const *names, int name_count, struct sluice_error *err);
+
+/* Whether `label` is a number from 0 to INT32_MAX. */
+bool folder_label_number(const char *label, int32_t *out);
+/* Which of the names it is, or else the number of which; -1: of none. */
+int32_t folder_label_match(const char *label, const char *const *names, int count);
 
 /* Copies are added. */
 int folder_list_add(struct folder_list *list, const char *path, int32_t label,

@@ -58,6 +58,8 @@ sluice write folder tree/numbers.csv n.sluice --quiet || fail "numbers"
 [ "$(labels n.sluice)" = "[('', 30), ('', 31), ('', 30)] 2" ] || fail "numbers: $(labels n.sluice)"
 sluice write folder tree/plain.csv r.sluice --class-names="c class,b class,a class,d" --quiet || fail "other names"
 [ "$(labels r.sluice)" = "[('c class', 30), ('b class', 31), ('a class', 30), ('d', 0)] 2" ] || fail "names: $(labels r.sluice)"
+sed 's/,\([0-9]\)/,+\1/; s/+0/-0/' tree/numbers.csv >tree/signed.csv
+sluice write folder tree/signed.csv signed.sluice --quiet && cmp <(sluice cat n.sluice {0..90}) <(sluice cat signed.sluice {0..90}) || fail "numbers with signs"
 tac tree/plain.csv >tree/back.csv
 sluice write folder tree/back.csv b.sluice --quiet || fail "backwards"
 [ "$(labels b.sluice)" = "[('a class', 30), ('b class', 31), ('c class', 30)] 2" ] || fail "backwards: $(labels b.sluice)"
@@ -87,6 +89,14 @@ bad 'bad.csv: line 2: a byte that is zero' "$first\na\\0b,c\n"
 bad 'bad.csv: line 2: the path is empty' "$first\n,c\n"
 bad 'bad.csv: line 2: no label for a.jpg' 'path,label\na.jpg,\n'
 bad 'bad.csv: line 2: a name among labels that are numbers.*: cat' 'a,3\nb,cat\n'
+number='expected 0 to 2147483647'
+bad "bad.csv: line 2: label 2147483648: $number" 'a,+1\nb,2147483648\n'
+bad "bad.csv: line 1: label 3000000000: $number" 'a,3000000000\nb,4000000000\n'
+bad "bad.csv: line 1: label -1: $number" 'a,-1\nb,-2\n'
+bad "bad.csv: line 1: label 99999999999999999999: $number" 'a,99999999999999999999\nb,7\n'
+bad "bad.csv: line 2: label -3: $number" 'a,7\nb,-3\n'
+bad 'bad.csv: line 2: a name among labels that are numbers.*: -' 'a,3\nb,-\n'
+bad 'bad.csv: line 1: not one of the class names: -1' 'a,-1\n' --class-names=cat,cow
 bad 'bad.csv: line 2: not one of the class names: dog' 'a,cat\nb,dog\n' --class-names=cat,cow
 bad 'bad.csv: line 1: not one of the class names: 2' 'a,2\n' --class-names=cat,cow
 bad 'no pictures are listed' 'path,label\n'

@@ -18,7 +18,7 @@ struct list {
     int fields, path, label; /* of a record, and which two count; label -1: none */
     char **labels;           /* (out->count), text within the file */
     size_t room;
-    uint64_t numbers; /* labels that are whole numbers */
+    uint64_t numbers; /* labels that are whole numbers, of any size */
 };
 
 static int bad_line(const struct list *l, uint64_t line, const char *what,
@@ -158,6 +158,22 @@ static int match_names(struct list *l, const char *const *names, int count,
     return 0;
 }
 
+/* Why label `i` is none from 0 to INT32_MAX, where others are numbers. */
+static int bad_number(const struct list *l, size_t i, struct sluice_error *err)
+{
+    const uint64_t line = l->out->files[i].line;
+    char text[128];
+    int32_t number;
+    if (!folder_label_number(l->labels[i], &number))
+        return bad_line(l, line,
+                        "a name among labels that are numbers (--class-names would "
+                        "say which names there are): ",
+                        l->labels[i], err);
+    snprintf(text, sizeof(text), "label %.60s: expected 0 to %d", l->labels[i],
+             INT32_MAX);
+    return bad_line(l, line, text, "", err);
+}
+
 static int number_labels(struct list *l, const char *const *names, int count,
                          struct sluice_error *err)
 {
@@ -170,10 +186,7 @@ static int number_labels(struct list *l, const char *const *names, int count,
         return find_classes(l, err);
     for (size_t i = 0; i < l->out->count; i++)
         if (l->out->files[i].label < 0)
-            return bad_line(l, l->out->files[i].line,
-                            "a name among labels that are numbers (--class-names would "
-                            "say which names there are): ",
-                            l->labels[i], err);
+            return bad_number(l, i, err);
     return 0;
 }
 

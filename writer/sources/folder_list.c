@@ -68,17 +68,18 @@ int folder_list_add_class(struct folder_list *list, const char *name,
     return 0;
 }
 
-bool folder_label_number(const char *text, int32_t *out)
+bool folder_label_number(const char *label, int32_t *out)
 {
+    const bool minus = *label == '-';
     int64_t v = 0;
-    if (!*text)
-        return false;
-    for (; *text; text++) {
-        if (*text < '0' || *text > '9' || (v = 10 * v + *text - '0') > INT32_MAX)
-            return false;
-    }
-    *out = (int32_t)v;
-    return true;
+    label += *label == '-' || *label == '+';
+    const char *digits = label;
+    for (; *label >= '0' && *label <= '9'; label++)
+        if (v <= INT32_MAX)
+            v = 10 * v + *label - '0';
+    const bool whole = label > digits && !*label;
+    *out = !whole || v > INT32_MAX || (minus && v) ? -1 : (int32_t)v;
+    return whole;
 }
 
 int32_t folder_label_match(const char *label, const char *const *names, int count)

@@ -40,7 +40,8 @@ int folder_list(struct folder_list *out, const char *root, const char *const *na
 int folder_list_csv(struct folder_list *out, const char *path, const char *root,
                     const char *const *names, int name_count, struct sluice_error *err);
 
-/* Whether `label` is a number from 0 to INT32_MAX. */
+/* Whether `label` is a whole number, a sign and digits; *out is -1 if it is not one
+ * from 0 to INT32_MAX. */
 bool folder_label_number(const char *label, int32_t *out);
 /* Which of the names it is, or else the number of which; -1: of none. */
 int32_t folder_label_match(const char *label, const char *const *names, int count);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -223,33 +224,77 @@ int packed_begin(struct sluice_writer **out, const char *path, const struct pack
     return rc;
 }
 
+/* As `sluice info` shows it: "label (scalar u8)". */
+static const char *describe_field(char *buf, size_t size, const struct sluice_field *f)
+{
+    static const char *const kinds[] = {
+        [SLUICE_KIND_SCALAR] = "scalar", [SLUICE_KIND_IMAGE] = "image",
+        [SLUICE_KIND_BYTES] = "bytes",   [SLUICE_KIND_TENSOR] = "tensor",
+        [SLUICE_KIND_JSON] = "json",
+    };
+    const int axes = f->kind == SLUICE_KIND_IMAGE ? 3 : f->rank;
+    size_t at = (size_t)snprintf(buf, size, "%s (%s %s", f->name, kinds[f->kind],
+                                 sluice_dtype_name((int)f->dtype));
+    for (int k = 0; k < axes; k++) {
+        const char *before = k ? "x" : " ";
+        at += (size_t)(f->shape[k]
+                           ? snprintf(buf + at, size - at, "%s%u", before, f->shape[k])
+                           : snprintf(buf + at, size - at, "%s?", before));
+    }
+    snprintf(buf + at, size - at, ")");
+    return buf;
+}
+
+static int match_field(const struct packed *a, const struct packed *b, int field,
+                       struct sluice_error *err)
+{
+    const struct sluice_field *f = sluice_dataset_field(a->dataset, field);
+    const struct sluice_field *g = sluice_dataset_field(b->dataset, field);
+    char wanted[128], found[128]; /* names of 31 bytes, four sizes of ten digits */
+    if (strcmp(f->name, g->name) == 0 && f->kind == g->kind && f->dtype == g->dtype &&
+        f->rank == g->rank && memcmp(f->shape, g->shape, sizeof(f->shape)) == 0)
+        return 0;
+    return sluice_fail(err, SLUICE_EINVAL,
+                       "%.100s: field %d: expected %s as in %.100s, found %s", b->path,
+                       field, describe_field(wanted, sizeof(wanted), f), a->path,
+                       describe_field(found, sizeof(found), g));
+}
+
+static int match_classes(const struct packed *a, const struct packed *b, int field,
+                         struct sluice_error *err)
+{
+    const char *name = sluice_dataset_field(a->dataset, field)->name;
+    const int count = sluice_dataset_classes(a->dataset, field);
+    const int found = sluice_dataset_classes(b->dataset, field);
+    if (count != found)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "%.150s: %s: expected the %d class names of %.150s, found "
+                           "%d",
+                           b->path, name, count, a->path, found);
+    for (int k = 0; k < count; k++) {
+        const char *x = sluice_dataset_class_name(a->dataset, field, k);
+        const char *y = sluice_dataset_class_name(b->dataset, field, k);
+        if (strcmp(x, y) != 0)
+            return sluice_fail(err, SLUICE_EINVAL,
+                               "%.100s: class %d of %s: expected '%.60s' as in %.100s, "
+                               "found '%.60s'",
+                               b->path, k, name, x, a->path, y);
+    }
+    return 0;
+}
+
 int packed_match(const struct packed *a, const struct packed *b,
                  struct sluice_error *err)
 {
-    const struct sluice_dataset *x = a->dataset, *y = b->dataset;
-    const int n = sluice_dataset_field_count(x);
-    if (n != sluice_dataset_field_count(y))
+    const int n = sluice_dataset_field_count(a->dataset);
+    const int found = sluice_dataset_field_count(b->dataset);
+    int rc = 0;
+    if (n != found)
         return sluice_fail(err, SLUICE_EINVAL,
                            "%.200s: expected the %d fields of %.200s, found %d",
-                           b->path, n, a->path, sluice_dataset_field_count(y));
-    for (int i = 0; i < n; i++) {
-        const struct sluice_field *f = sluice_dataset_field(x, i);
-        const struct sluice_field *g = sluice_dataset_field(y, i);
-        if (strcmp(f->name, g->name) != 0 || f->kind != g->kind ||
-            f->dtype != g->dtype || f->rank != g->rank ||
-            memcmp(f->shape, g->shape, sizeof(f->shape)) != 0)
-            return sluice_fail(err, SLUICE_EINVAL,
-                               "%.200s: field %d (%s) is not as in %.200s (%s)",
-                               b->path, i, g->name, a->path, f->name);
-        const int classes = sluice_dataset_classes(x, i);
-        bool same = classes == sluice_dataset_classes(y, i);
-        for (int k = 0; k < classes && same; k++)
-            same = strcmp(sluice_dataset_class_name(x, i, k),
-                          sluice_dataset_class_name(y, i, k)) == 0;
-        if (!same)
-            return sluice_fail(err, SLUICE_EINVAL,
-                               "%.200s: the classes of %s are not those of %.200s",
-                               b->path, f->name, a->path);
-    }
-    return 0;
+                           b->path, n, a->path, found);
+    for (int i = 0; i < n && rc == 0; i++)
+        if ((rc = match_field(a, b, i, err)) == 0)
+            rc = match_classes(a, b, i, err);
+    return rc;
 }

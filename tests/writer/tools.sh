@@ -124,7 +124,7 @@ good sluice append grown.sluice b.sluice c.sluice
 sluice cat grown.sluice {0..90} >got && sluice cat all.sluice {0..90} >want && cmp got want || fail "append: other samples"
 cp grown.sluice before.sluice
 sluice append grown.sluice a.sluice m.sluice 2>err
-[ $? = 2 ] && grep -q 'm.sluice: expected the 2 fields\|is not as in' err && cmp grown.sluice before.sluice || fail "append of another kind: $(cat err)"
+[ $? = 2 ] && grep -q 'm.sluice: field 0: expected image (image u8 ?x?x?) as in grown.sluice, found image (image u8 2x2x1)$' err && cmp grown.sluice before.sluice || fail "append of another kind: $(cat err)"
 good sluice append grown.sluice grown.sluice
 [ "$(samples grown.sluice)" = 182 ] || fail "appended to itself"
 
@@ -152,13 +152,15 @@ for wrong in --parts=a:0.5,b:0.4 --parts=a:0.5,a:0.5 --parts=a --parts=a:x,b:1 -
   [ $? = 2 ] && [ "$(wc -l <err)" = 1 ] && [ -z "$(find . -name 'x*')" ] || fail "split '$wrong': $(cat err)"
 done
 
-bad 2 'is not as in\|expected the' sluice merge x.sluice all.sluice m.sluice
+bad 2 'm.sluice: field 0: expected image (image u8 ?x?x?) as in all.sluice' sluice merge x.sluice all.sluice m.sluice
 mkdir m3 && cp m/train-labels-idx1-ubyte m3
 python3 -c 'import struct, sys; sys.stdout.buffer.write(struct.pack(">IIII", 2051, 10, 4, 1) + bytes(40))' >m3/train-images-idx3-ubyte
 good sluice write mnist m3 m3.sluice --class-names=even,odd
-bad 2 'm3.sluice: field 0 (image) is not as in m.sluice' sluice merge x.sluice m.sluice m3.sluice
+bad 2 'm3.sluice: field 0: expected image (image u8 2x2x1) as in m.sluice, found image (image u8 4x1x1)$' sluice merge x.sluice m.sluice m3.sluice
 good sluice write mnist m names.sluice --class-names=even,uneven
-bad 2 'names.sluice: the classes of label are not those of m.sluice' sluice merge x.sluice m.sluice names.sluice
+bad 2 "names.sluice: class 1 of label: expected 'odd' as in m.sluice, found 'uneven'$" sluice merge x.sluice m.sluice names.sluice
+good sluice write mnist m names.sluice --class-names=even,odd,none
+bad 2 'names.sluice: label: expected the 2 class names of m.sluice, found 3$' sluice merge x.sluice m.sluice names.sluice
 ln -s m.sluice link.sluice
 bad 2 'link.sluice: expected another OUTPUT than FILE' sluice subset m.sluice link.sluice --range=0:5
 bad 2 "no class 'even odd'" sluice subset m.sluice x.sluice --class="even odd"

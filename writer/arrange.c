@@ -78,8 +78,10 @@ int rearrange(const char *from, const char *path, const struct arrangement *how,
     if (how->shuffle)
         rc = select_order(&order, &count, NULL, in.dataset, how->seed, false, err);
     if (rc == 0 && how->append && (rc = packed_open(&out, path, err)) == 0 &&
-        (rc = packed_match(&out, &in, err)) == 0)
-        rc = sluice_writer_reopen(&w, path, err);
+        (rc = packed_match(&out, &in, err)) == 0 &&
+        (rc = sluice_writer_reopen(&w, path, err)) == 0)
+        rc =
+            sluice_writer_add_provenance(w, sluice_dataset_provenance(in.dataset), err);
     else if (rc == 0)
         rc = begin_like(&w, path, &in, how, err);
     if (rc == 0)

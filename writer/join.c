@@ -25,7 +25,9 @@ static int copy_files(const char *const *paths, int count, const struct packed *
         struct packed next;
         if ((rc = packed_open(&next, paths[i], err)) < 0)
             break;
-        if ((rc = packed_match(like, &next, err)) == 0)
+        if ((rc = packed_match(like, &next, err)) == 0 &&
+            (rc = sluice_writer_add_provenance(
+                 w, sluice_dataset_provenance(next.dataset), err)) == 0)
             rc = copy_all(&next, w, NULL, progress, done, err);
         packed_close(&next);
     }

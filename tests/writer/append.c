@@ -91,6 +91,43 @@ static void grows(void)
     }
 }
 
+/* A reopened file to which `provenances` are added, one after the other. */
+static void comes_from(const char *const *provenances, const char *expected)
+{
+    struct sluice_error err;
+    struct sluice_writer *w;
+    struct sluice_dataset *ds;
+    struct memory_file f;
+    REQUIRE(pack_write(path, 20, &err) == 0, "%s", err.message);
+    REQUIRE(sluice_writer_reopen(&w, path, &err) == 0, "%s", err.message);
+    for (; *provenances; provenances++)
+        CHECK(sluice_writer_add_provenance(w, *provenances, &err) == 0, "%s",
+              err.message);
+    CHECK(sluice_writer_finish(w, &err) == 0, "%s", err.message);
+    sluice_writer_abandon(w);
+    f.bytes = file_read(path, &f.size);
+    REQUIRE(sluice_dataset_open(&ds, "x", f.size, memory_read, &f, &err) == 0, "%s",
+            err.message);
+    CHECK(strcmp(sluice_dataset_provenance(ds), expected) == 0, "%s, expected %s",
+          sluice_dataset_provenance(ds), expected);
+    sluice_dataset_free(ds);
+    free((void *)f.bytes);
+}
+
+/* One value stays as it is, several become an array, none is there twice. */
+static void origins(void)
+{
+    static const char odd[] = "{\"b\\\"],\": [\"{\", [2, 3]]}";
+    char expected[128];
+    comes_from((const char *const[]){ "{\"a\": 1}", " [ {\"a\": 1} ] ", NULL },
+               "{\"a\": 1}");
+    snprintf(expected, sizeof(expected), "[{\"a\": 1},%s,7,{}]", odd);
+    comes_from((const char *const[]){ odd, "[{\"a\": 1} , 7, {}]\n", odd, NULL },
+               expected);
+    comes_from((const char *const[]){ "", "[", "[ ]", "[,", "]", NULL }, "{\"a\": 1}");
+    comes_from((const char *const[]){ "}{", "[\"\\", NULL }, "[{\"a\": 1},}{,\"\\]");
+}
+
 static void stays(void)
 {
     struct sluice_error err;
@@ -173,6 +210,7 @@ int main(void)
     snprintf(path, sizeof(path), "%s/a.sluice", folder);
     snprintf(other, sizeof(other), "%s/b.sluice", folder);
     grows();
+    origins();
     stays();
     replaced();
     faults();

@@ -128,6 +128,27 @@ sluice append grown.sluice a.sluice m.sluice 2>err
 good sluice append grown.sluice grown.sluice
 [ "$(samples grown.sluice)" = 182 ] || fail "appended to itself"
 
+# Where the samples of several conversions came from: each, once, in order.
+provenance() { sluice info "$1" --json | python3 -c 'import json, sys; print(json.dumps(json.load(sys.stdin)["provenance"]))'; }
+python3 - <<'EOF'
+import os, struct
+os.mkdir("m5")
+open("m5/t10k-images-idx3-ubyte", "wb").write(struct.pack(">IIII", 2051, 1, 2, 2) + bytes(4))
+open("m5/t10k-labels-idx1-ubyte", "wb").write(struct.pack(">II", 2049, 1) + bytes(1))
+EOF
+good sluice write mnist m5 m5.sluice --class-names=even,odd --split=test
+[ "$(provenance m5.sluice | grep -c '"split": "test"')$(provenance m.sluice | grep -c '"split": "train"')" = 11 ] || fail "provenance"
+want="[$(provenance m.sluice), $(provenance m5.sluice)]"
+good sluice merge from.sluice m.sluice m5.sluice m1.sluice
+[ "$(provenance from.sluice)" = "$want" ] || fail "merge: provenance $(provenance from.sluice)"
+cp m.sluice from.sluice
+good sluice write mnist m5 from.sluice --append --class-names=even,odd --split=test
+[ "$(provenance from.sluice)" = "$want" ] || fail "write --append: provenance $(provenance from.sluice)"
+cp m.sluice from2.sluice
+good sluice append from2.sluice m5.sluice from.sluice m2.sluice
+[ "$(provenance from2.sluice)" = "$want" ] || fail "append: provenance $(provenance from2.sluice)"
+sluice info from.sluice | grep -q '^from \[{"files":.*"train"},{"files":.*"test"}\]$' || fail "info: $(sluice info from.sluice)"
+
 # One sample's values, and a field's bytes.
 [ "$(sluice cat m.sluice 3)" = '{"sample": 3, "image": {"bytes": 4, "crc32c": "6c07bfdd", "codec": "raw", "height": 2, "width": 2, "channels": 1}, "label": 1, "class": "odd"}' ] ||
   fail "cat: $(sluice cat m.sluice 3)"

@@ -80,6 +80,10 @@ int sluice_writer_begin(struct sluice_writer **out, const char *path,
  * SLUICE_EIO if another one appends. Abandoned, the file is what it was. */
 int sluice_writer_reopen(struct sluice_writer **out, const char *path,
                          struct sluice_error *err);
+/* What is appended comes from `provenance` too, JSON text like the schema's: where the
+ * file has it not yet, its provenance becomes an array that ends with it. */
+int sluice_writer_add_provenance(struct sluice_writer *w, const char *provenance,
+                                 struct sluice_error *err);
 /* `values` has one entry per field, in the schema's order. */
 int sluice_writer_append(struct sluice_writer *w, const struct sluice_value *values,
                          struct sluice_error *err);

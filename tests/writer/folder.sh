@@ -28,6 +28,12 @@ sluice info flat.sluice --json | python3 -c '
 import json, sys
 assert len(json.load(sys.stdin)["fields"]) == 1' || fail "labels where there are no classes"
 
+for input in tree tree/// tree/. "tree/a class/.."; do
+  sluice write folder "$input" x.sluice --quiet && sluice info x.sluice |
+    grep -q '^from {"files":\[{"name":"tree","samples":91}\],"source":"folder","split":"all"}$' || fail "provenance: $(sluice info x.sluice)"
+done
+rm x.sluice
+
 # Given names fix the order, as for lists; a folder that none of them names is refused.
 sluice write folder tree named.sluice --class-names="c class,a class,none,b class" --quiet || fail "--class-names"
 sluice info named.sluice --json | python3 -c '
@@ -129,6 +135,10 @@ sluice info odd.sluice --json | python3 -c '
 import json, sys
 names = [c["name"] for c in json.loads(sys.stdin.buffer.read().decode())["classes"]]
 assert names == ["\x1b[31mred", "new\nline", "quote\",", "\u00dcn\u00efcode", "\ufffd\ufffd"], names' || fail "odd names: JSON"
+mv odd $'odd\xff"' && sluice write folder $'odd\xff"' x.sluice --quiet && mv $'odd\xff"' odd
+sluice info x.sluice --json | python3 -c '
+import json, sys
+assert json.loads(sys.stdin.buffer.read().decode())["provenance"]["files"][0]["name"] == "odd?\""' || fail "odd names: provenance"
 sluice export odd.sluice odd2 --quiet && diff <(ls -b odd) <(ls -b odd2) || fail "odd names: export"
 : >$'odd/quote",/bad\nname.png'
 sluice write folder odd odd.sluice --on-error=skip --quiet 2>err

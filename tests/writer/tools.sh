@@ -33,8 +33,9 @@ good sluice merge ss.sluice s.sluice s.sluice
 [ "$(statistics ss.sluice)" = "$(statistics s.sluice)" ] && [ "$(statistics s.sluice)" != "[] []" ] || fail "merge: statistics $(statistics ss.sluice)"
 
 # Out into folders and in again: the same bytes, PNGs and JPEGs both.
-good sluice export all.sluice written/
-good sluice write folder written in.sluice --mean-std=off
+mkdir written # the provenance has the folder's name
+good sluice export all.sluice written/tree/
+good sluice write folder written/tree in.sluice --mean-std=off
 cmp all.sluice in.sluice || fail "export and write are not the identity"
 (ulimit -f 1; sluice export all.sluice full --quiet 2>err)
 [ $? = 3 ] && [ -z "$(find . -name 'full*')" ] || fail "file size limit: $(cat err)"

@@ -256,7 +256,7 @@ static int open_folder(struct source *src, const struct source_options *opt,
         measure_all(s, s->fields[0].shape);
     if (rc == 0)
         rc = start(s, opt->threads, err);
-    s->provenance = input_provenance("folder", "all", NULL, 0);
+    s->provenance = input_provenance_pictures("folder", opt->input, s->list.count);
     if (rc < 0) {
         close_folder(src);
         return rc;

@@ -273,6 +273,30 @@ void input_free(struct input_file *files, int count)
     }
 }
 
+static bool is_utf8(const char *text)
+{
+    for (const unsigned char *p = (const unsigned char *)text; *p;) {
+        int more = p[0] < 0x80 ? 0 : p[0] < 0xe0 ? 1 : p[0] < 0xf0 ? 2 : 3;
+        if ((more && p[0] < 0xc2) || p[0] > 0xf4 || (p[0] == 0xe0 && p[1] < 0xa0) ||
+            (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
+            (p[0] == 0xf4 && p[1] > 0x8f))
+            return false;
+        for (p++; more; more--)
+            if (*p++ >> 6 != 2)
+                return false;
+    }
+    return true;
+}
+
+/* JSON is UTF-8: in a name that is not, question marks stand for bytes above 127. */
+static void add_name(cJSON *object, const char *name)
+{
+    cJSON *text = cJSON_AddStringToObject(object, "name", name);
+    for (char *at = text && !is_utf8(name) ? text->valuestring : NULL; at && *at; at++)
+        if ((unsigned char)*at > 0x7f)
+            *at = '?';
+}
+
 char *input_provenance(const char *source, const char *split,
                        const struct input_file *files, int count)
 {
@@ -288,11 +312,40 @@ char *input_provenance(const char *source, const char *split,
         }
         snprintf(crc, sizeof(crc), "%08" PRIx32,
                  sluice_crc32c(0, files[i].data, files[i].size));
-        cJSON_AddStringToObject(one, "name", files[i].name);
+        add_name(one, files[i].name);
         cJSON_AddNumberToObject(one, "bytes", (double)files[i].size);
         cJSON_AddStringToObject(one, "crc32c", crc);
         cJSON_AddItemToArray(list, one);
     }
+    char *text = cJSON_PrintUnformatted(root);
+    cJSON_Delete(root);
+    return text;
+}
+
+/* The last part of a path, of its real one where that is no name. */
+static const char *own_name(char buf[PATH_MAX], const char *path)
+{
+    size_t n = (size_t)snprintf(buf, PATH_MAX, "%s", path);
+    n = n < PATH_MAX ? n : PATH_MAX - 1;
+    while (n > 1 && buf[n - 1] == '/')
+        buf[--n] = 0;
+    const char *slash = strrchr(buf, '/'), *name = slash ? slash + 1 : buf;
+    if (*name && strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
+        return name;
+    slash = realpath(path, buf) ? strrchr(buf, '/') : NULL;
+    return slash ? slash + 1 : "";
+}
+
+char *input_provenance_pictures(const char *source, const char *path, uint64_t count)
+{
+    char buf[PATH_MAX];
+    cJSON *root = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(root, "files");
+    cJSON *one = cJSON_CreateObject();
+    cJSON_AddStringToObject(root, "source", source);
+    cJSON_AddStringToObject(root, "split", "all");
+    add_name(one, own_name(buf, path));
+    cJSON_AddNumberToObject(one, "samples", (double)count);
+    cJSON_AddItemToArray(list, one);
     char *text = cJSON_PrintUnformatted(root);
     cJSON_Delete(root);
     return text;

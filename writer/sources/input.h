@@ -31,5 +31,8 @@ void input_free(struct input_file *files, int count);
 /* JSON that says which files with which bytes a dataset was made from; free() it. */
 char *input_provenance(const char *source, const char *split,
                        const struct input_file *files, int count);
+/* The same of pictures in files of their own: the name of their folder or list, and how
+ * many there are. */
+char *input_provenance_pictures(const char *source, const char *path, uint64_t count);
 
 #endif

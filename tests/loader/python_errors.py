@@ -79,6 +79,26 @@ class Errors(unittest.TestCase):
         del held[:], images, labels
         self.assertEqual(len(list(map(len, it))), 7)
 
+    def test_held_by_an_ended_thread(self):
+        """Also by one that ends while another waits, and whose object keeps the batches."""
+        class Taker(threading.Thread):
+            def run(self):
+                self.held = [next(it), next(it)]
+                while late and not loader._handle.waiting:
+                    time.sleep(0.001)
+
+        for late in (False, True):
+            loader = sluice.Loader(FILE, batch_size=10, batches=2)
+            it = iter(loader)
+            taker = Taker()
+            taker.start()
+            while len(loader._handle.holders) < 2 or taker.is_alive() and not late:
+                time.sleep(0.001)
+            self.assertIn("all 2 batches are held", message("invalid", next, it))
+            taker.join()
+            del taker
+            self.assertEqual(len(list(map(len, it))), 48)
+
     def test_held_by_cycles(self):
         for batch in sluice.Loader(FILE, batch_size=10, batches=3):
             cycle = [batch]

@@ -55,16 +55,23 @@ class _Handle:
         self.pointer = pointer
         self.pid = os.getpid()
         self.lock = threading.Lock()  # of next, and of where the loader stands
+        # Weak references: batches that are attributes of their thread are collected too.
         self.holders = {}  # key of a lease: the thread that took it
-        self.waiting = set()  # threads
+        self.waiting = set()  # identities of threads
         # At the end of the process arrays may still be read: nothing is freed then.
         weakref.finalize(self, lib.close, pointer).atexit = False
         fds = (ctypes.c_int * 2)()
         check(lib.fds(pointer, fds, message), message)
         self.ready, self.stopped = fds
 
-    def all_wait(self):
-        return all(t in self.waiting for t in self.holders.copy().values())
+    def waits(self, holder):
+        """A thread that has ended cannot drop its arrays either."""
+        thread = holder()
+        return thread is None or not thread.is_alive() or thread.ident in self.waiting
+
+    def stuck(self, batches):
+        holders = list(self.holders.copy().values())
+        return len(holders) == batches and all(map(self.waits, holders))
 
 
 class _Lease:
@@ -193,6 +200,8 @@ class Batch:
 
 
 # ---- the loader ----
+
+_LOOK_AGAIN = 200  # milliseconds: a thread that holds batches may end meanwhile
 
 
 class _Epoch:
@@ -331,7 +340,7 @@ class Loader:
             self._go(handle, self._epoch + 1)
             epoch._done = True
             return None
-        handle.holders[lease.key] = threading.get_ident()
+        handle.holders[lease.key] = weakref.ref(threading.current_thread())
         self._fresh = False
         return Batch(self._batch_facts, lease, n, out)
 
@@ -349,17 +358,19 @@ class Loader:
         me, before = threading.get_ident(), time.monotonic()
         handle.waiting.add(me)
         try:
-            if len(handle.holders) == self._batches and handle.all_wait():
+            if handle.stuck(self._batches):
                 gc.collect()
-                if len(handle.holders) == self._batches and handle.all_wait():
-                    raise Error(
-                        f"{self.path}: all {self._batches} batches are held: copy what "
-                        "is kept, drop the arrays, or ask for more with batches=",
-                        "invalid")
+                with handle.lock:  # so that one thread is told, and the others go on
+                    if handle.stuck(self._batches):
+                        handle.waiting.discard(me)
+                        raise Error(
+                            f"{self.path}: all {self._batches} batches are held: copy "
+                            "what is kept, drop the arrays, or ask for more with "
+                            "batches=", "invalid")
             poll = select.poll()
             poll.register(handle.ready, select.POLLIN)
             poll.register(handle.stopped, select.POLLIN)
-            poll.poll()
+            poll.poll(_LOOK_AGAIN)
         finally:
             handle.waiting.discard(me)
             self._waited += time.monotonic() - before

@@ -185,6 +185,20 @@ static int open_commit(struct sluice_dataset *ds, uint64_t file_size,
     return rc < 0 ? rc : read_tables(ds, read, ctx, err);
 }
 
+/* The slot that does not count holds an earlier commit, or nothing behind the first. */
+static int damaged_slot(const struct sluice_commit *commit, bool other_valid,
+                        const uint8_t *blocks)
+{
+    static const uint8_t empty[SLUICE_BLOCK_SIZE];
+    const int other = !commit->slot;
+    const uint8_t *block =
+        blocks + SLUICE_COMMIT_AT + (size_t)other * SLUICE_BLOCK_SIZE;
+    return other_valid ||
+                   (commit->sequence == 1 && memcmp(block, empty, sizeof(empty)) == 0)
+               ? -1
+               : other;
+}
+
 static int open_blocks(struct sluice_dataset *ds, uint64_t file_size,
                        sluice_read_at read, void *ctx, struct sluice_error *err)
 {
@@ -221,6 +235,7 @@ static int open_blocks(struct sluice_dataset *ds, uint64_t file_size,
     const int latest = !have[0] || (have[1] && slot[1].sequence > slot[0].sequence);
     ds->commit = slot[latest];
     ds->commit.slot = latest;
+    ds->damaged_slot = damaged_slot(&ds->commit, have[!latest], blocks);
     return open_commit(ds, file_size, read, ctx, err);
 }
 

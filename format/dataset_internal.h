@@ -14,6 +14,7 @@ struct table {
 struct sluice_dataset {
     char *name;
     struct sluice_commit commit;
+    int damaged_slot; /* -1: none */
     struct sluice_directory dir;
     uint64_t *first;      /* (segments + 1): number of each segment's first sample */
     struct table *tables; /* (segments, fields) */

@@ -34,6 +34,11 @@ const struct sluice_field *sluice_dataset_field(const struct sluice_dataset *ds,
     return &ds->dir.fields[field];
 }
 
+int sluice_dataset_damaged_slot(const struct sluice_dataset *ds)
+{
+    return ds->damaged_slot;
+}
+
 int sluice_dataset_find(const struct sluice_dataset *ds, const char *name)
 {
     for (int i = 0; i < ds->dir.field_count; i++)

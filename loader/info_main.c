@@ -156,6 +156,7 @@ int main(int argc, char **argv)
     cli_parse(&spec, argc, argv, &opt, &path);
     if (sluice_file_open(&file, path, &sluice_sys_real, &err) < 0)
         return cli_report(program, &err);
+    cli_warn_slot(program, file.dataset);
     if (opt.json)
         print_json(&file);
     else

@@ -190,23 +190,12 @@ static int64_t verify_padding(const struct sluice_file *f,
     return rc < 0 ? rc : bad;
 }
 
-/* The slot that does not count holds nothing, or an earlier commit. */
 static int64_t verify_slot(const struct sluice_file *f,
-                           const struct verify_listener *to, struct sluice_error *err)
+                           const struct verify_listener *to)
 {
-    static const uint8_t empty[SLUICE_BLOCK_SIZE];
-    const struct sluice_commit *commit = sluice_dataset_commit(f->dataset);
-    struct sluice_commit earlier;
-    uint8_t block[SLUICE_BLOCK_SIZE];
+    const int slot = sluice_dataset_damaged_slot(f->dataset);
     char line[600];
-    const int slot = !commit->slot;
-    int rc =
-        sluice_file_read((void *)f, block, sizeof(block),
-                         SLUICE_COMMIT_AT + (uint64_t)slot * SLUICE_BLOCK_SIZE, err);
-    if (rc < 0)
-        return rc;
-    if (sluice_commit_parse(&earlier, block) ||
-        (commit->sequence == 1 && memcmp(block, empty, sizeof(block)) == 0))
+    if (slot < 0)
         return 0;
     snprintf(line, sizeof(line),
              "%s: commit slot %d is damaged: the last append may be lost", f->path,
@@ -220,7 +209,7 @@ int64_t sluice_verify(const struct sluice_file *f, const struct verify_listener 
 {
     const uint64_t count = sluice_dataset_count(f->dataset);
     struct work work = { .bytes = NULL };
-    int64_t bad = verify_slot(f, to, err);
+    int64_t bad = verify_slot(f, to);
     if (bad >= 0) {
         const int64_t more = verify_padding(f, to, err);
         bad = more < 0 ? more : bad + more;

@@ -38,7 +38,10 @@ struct bench_result {
     struct sluice_loader_stats stats;
 };
 
-/* bench_run.c: one run by `opt`, with the pipeline of opt->augment if there is one. */
+/* bench_run.c: whether the file opens; warns of a damaged commit slot. */
+int bench_check(const char *path, const struct bench_options *opt,
+                struct sluice_error *err);
+/* One run by `opt`, with the pipeline of opt->augment if there is one. */
 int bench_make_augment(struct sluice_augment **out, const char *path,
                        const struct bench_options *opt, struct sluice_error *err);
 int bench_drop_cache(const char *path, struct sluice_error *err);

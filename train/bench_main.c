@@ -120,6 +120,8 @@ int main(int argc, char **argv)
     }
     opt.pairs = opt.pairs ? opt.pairs : 5;
     cli_catch_signals();
+    if (bench_check(path, &opt, &err) < 0)
+        return cli_report(program, &err);
     if (opt.shuffle)
         return bench_shuffle(path, &opt, &err) < 0 ? cli_report(program, &err) : CLI_OK;
     if (opt.against) {

@@ -42,6 +42,18 @@ static int look(struct sluice_loader **out, const char *path,
     return sluice_loader_open(out, path, &o, err);
 }
 
+int bench_check(const char *path, const struct bench_options *opt,
+                struct sluice_error *err)
+{
+    struct sluice_loader *ld;
+    int rc = look(&ld, path, opt, err);
+    if (rc < 0)
+        return rc;
+    cli_warn_slot("sluice bench", sluice_loader_dataset(ld));
+    sluice_loader_close(ld);
+    return 0;
+}
+
 /* The augmentation needs the file's shape and statistics: a short look at it. */
 int bench_make_augment(struct sluice_augment **out, const char *path,
                        const struct bench_options *opt, struct sluice_error *err)

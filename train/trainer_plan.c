@@ -15,6 +15,9 @@ static void describe_feed(struct trainer *t, const char *what, const struct feed
                 what, info->path, info->used, info->source.height, info->source.width,
                 info->source.channels, info->classes, sluice_io_name(stats.io),
                 stats.io_reason);
+    if (sluice_dataset_damaged_slot(info->dataset) >= 0)
+        trainer_say(t, "%s  %s: commit slot %d is damaged: the last append may be lost",
+                    what, info->path, sluice_dataset_damaged_slot(info->dataset));
 }
 
 /* Of a run for a look at whether a network learns at all. */

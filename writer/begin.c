@@ -1,5 +1,6 @@
 /* begin.c -- a writer of a new file, by its schema, or of one that goes on, by its
  * directory. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -118,6 +119,21 @@ int sluice_writer_begin(struct sluice_writer **out, const char *path,
     return 0;
 }
 
+/* The slot written next would be the one that is damaged, and with it the place of what
+ * it committed. */
+static int check_slots(const struct sluice_dataset *ds, struct sluice_error *err)
+{
+    const int slot = sluice_dataset_damaged_slot(ds);
+    if (slot < 0)
+        return 0;
+    return sluice_fail(
+        err, SLUICE_ECORRUPT,
+        "%s: commit slot %d is damaged: the last append may be lost, and "
+        "another would make that final; `sluice subset` copies the "
+        "%" PRIu64 " samples that are there to a new file",
+        sluice_dataset_name(ds), slot, sluice_dataset_count(ds));
+}
+
 static int take_over(struct sluice_writer *w, const struct sluice_dataset *ds,
                      struct sluice_error *err)
 {
@@ -151,6 +167,7 @@ int sluice_writer_reopen(struct sluice_writer **out, const char *path,
     /* What is read is the file that is locked, whatever `path` names by now. */
     if (rc == 0 &&
         (rc = packed_open_fd(&old, path, sluice_output_dup(w->out), err)) == 0 &&
+        (rc = check_slots(old.dataset, err)) == 0 &&
         (rc = packed_schema(&old, &schema, err)) == 0 &&
         (rc = copy_schema(w, &schema, err)) == 0 &&
         (rc = take_over(w, old.dataset, err)) == 0)

@@ -338,6 +338,7 @@ static int export(const char *const *paths, const struct options *opt,
     int rc = packed_open(&e.in, paths[0], err);
     if (rc < 0)
         return rc;
+    cli_warn_slot(program, e.in.dataset);
     char target[4001];
     DIR *held = NULL;
     size_t length = strlen(paths[1]);

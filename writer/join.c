@@ -16,15 +16,17 @@ static const struct cli_option option_table[] = {
 };
 
 /* Each must have the fields and classes of `like`. */
-static int copy_files(const char *const *paths, int count, const struct packed *like,
-                      struct sluice_writer *w, struct progress *progress,
-                      uint64_t *done, struct sluice_error *err)
+static int copy_files(const char *program, const char *const *paths, int count,
+                      const struct packed *like, struct sluice_writer *w,
+                      struct progress *progress, uint64_t *done,
+                      struct sluice_error *err)
 {
     int rc = 0;
     for (int i = 0; i < count && rc == 0; i++) {
         struct packed next;
         if ((rc = packed_open(&next, paths[i], err)) < 0)
             break;
+        cli_warn_slot(program, next.dataset);
         if ((rc = packed_match(like, &next, err)) == 0 &&
             (rc = sluice_writer_add_provenance(
                  w, sluice_dataset_provenance(next.dataset), err)) == 0)
@@ -35,8 +37,8 @@ static int copy_files(const char *const *paths, int count, const struct packed *
 }
 
 /* All files or none: the writer shows nothing before it finishes. */
-static int join(const char *const *paths, int count, bool append, bool quiet,
-                uint64_t *samples, struct sluice_error *err)
+static int join(const char *program, const char *const *paths, int count, bool append,
+                bool quiet, uint64_t *samples, struct sluice_error *err)
 {
     struct packed like;
     struct sluice_writer *w = NULL;
@@ -48,7 +50,8 @@ static int join(const char *const *paths, int count, bool append, bool quiet,
     rc = append ? sluice_writer_reopen(&w, paths[0], err)
                 : packed_begin(&w, paths[0], &like, err);
     if (rc == 0)
-        rc = copy_files(paths + 1, count - 1, &like, w, &progress, samples, err);
+        rc = copy_files(program, paths + 1, count - 1, &like, w, &progress, samples,
+                        err);
     if (rc == 0)
         rc = sluice_writer_finish(w, err);
     progress_end(&progress);
@@ -69,7 +72,7 @@ int join_main(struct cli_spec spec, bool append, int argc, char **argv)
     spec.arguments_max = FILES_MAX;
     const int count = cli_parse(&spec, argc, argv, &opt, paths);
     cli_catch_signals();
-    if (join(paths, count, append, opt.quiet, &samples, &err) < 0)
+    if (join(spec.program, paths, count, append, opt.quiet, &samples, &err) < 0)
         return cli_report(spec.program, &err);
     text_count(text, samples);
     if (!opt.quiet && append)

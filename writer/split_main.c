@@ -152,6 +152,7 @@ static int split(const char *path, struct part *parts, int count,
     int rc = packed_open(&in, path, err);
     if (rc < 0)
         return rc;
+    cli_warn_slot(program, in.dataset);
     uint8_t *part_of = malloc(sluice_dataset_count(in.dataset) + 1);
     rc = part_of ? assign(part_of, parts, count, in.dataset, opt, err)
                  : sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", path);

@@ -213,6 +213,7 @@ static int subset(const char *const *paths, const struct options *opt, uint64_t 
     int rc = packed_open(&p, paths[0], err);
     if (rc < 0)
         return rc;
+    cli_warn_slot(program, p.dataset);
     uint8_t *chosen = malloc(sluice_dataset_count(p.dataset) + 1);
     rc = check_apart(&p, paths[1], err);
     if (rc == 0 && !chosen)

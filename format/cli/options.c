@@ -1,5 +1,6 @@
 /* options.c -- parsing a command line by table; see options.h. */
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -261,6 +262,19 @@ int cli_report(const char *program, const struct sluice_error *err)
     default:
         return CLI_FAILED;
     }
+}
+
+void cli_warn_slot(const char *program, const struct sluice_dataset *ds)
+{
+    const int slot = sluice_dataset_damaged_slot(ds);
+    char name[400];
+    if (slot < 0)
+        return;
+    fprintf(stderr,
+            "%s: warning: %s: commit slot %d is damaged: the last append may be lost; "
+            "%" PRIu64 " samples are there\n",
+            program, text_name(name, sizeof(name), sluice_dataset_name(ds)), slot,
+            sluice_dataset_count(ds));
 }
 
 int cli_finish(const char *program, int status)

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <sluice/error.h>
+#include <sluice/format.h>
 
 enum cli_kind {
     CLI_FLAG,   /* bool */
@@ -62,6 +62,9 @@ int cli_parse(const struct cli_spec *spec, int argc, char **argv, void *values,
 
 /* Print "program: message" to standard error; returns the exit status for the code. */
 int cli_report(const char *program, const struct sluice_error *err);
+
+/* One line to standard error if a commit slot of the open file is damaged. */
+void cli_warn_slot(const char *program, const struct sluice_dataset *ds);
 
 /* Main's last word: `status`, if all of standard output was taken; otherwise say so and
  * return CLI_IO. */

@@ -37,8 +37,10 @@ static void write_file(const char *path)
 }
 
 /* A checksum over all that a reader is given, payloads that fail theirs apart. 0: the
- * file is refused or a payload is. */
-static uint32_t delivered(const uint8_t *bytes, size_t size)
+ * file is refused or a payload is. `slot`: the commit slot that is damaged, if it
+ * opens.
+ */
+static uint32_t delivered(const uint8_t *bytes, size_t size, int slot)
 {
     struct memory_file f = { bytes, size };
     struct sluice_error err = { 0 };
@@ -49,6 +51,8 @@ static uint32_t delivered(const uint8_t *bytes, size_t size)
         CHECK(!ds && err.code == rc && err.message[0], "an error without words");
         return 0;
     }
+    CHECK(sluice_dataset_damaged_slot(ds) == slot, "damaged slot %d, expected %d",
+          sluice_dataset_damaged_slot(ds), slot);
     for (uint64_t i = 0; i < sluice_dataset_count(ds) && sum; i++)
         for (int k = 0; k < sluice_dataset_field_count(ds) && sum; k++) {
             const struct sluice_field *field = sluice_dataset_field(ds, k);
@@ -77,20 +81,20 @@ int main(void)
     snprintf(path, sizeof(path), "%s/a.sluice", folder);
     write_file(path);
     uint8_t *bytes = file_read(path, &size);
-    const uint32_t whole = delivered(bytes, size);
+    const uint32_t whole = delivered(bytes, size, -1);
     unsigned refused = 0, harmless = 0;
     CHECK(whole, "the file itself");
     for (size_t n = 0; n < size; n++) {
         uint8_t *cut = malloc(n + 1); /* exact size, so that ASan sees a read past it */
         REQUIRE(cut, "no memory");
         memcpy(cut, bytes, n);
-        CHECK(delivered(cut, n) == 0, "truncated to %zu of %zu", n, size);
+        CHECK(delivered(cut, n, -1) == 0, "truncated to %zu of %zu", n, size);
         free(cut);
     }
     for (size_t i = 0; i < size; i++) {
         const uint8_t kept = bytes[i];
         bytes[i] ^= (uint8_t)(1 << (i * 5 + i / 8) % 8);
-        const uint32_t got = delivered(bytes, size);
+        const uint32_t got = delivered(bytes, size, i / 4096 == 2 ? 1 : -1);
         CHECK(got == 0 || got == whole, "byte %zu flipped: other data delivered", i);
         refused += got == 0;
         harmless += got == whole;

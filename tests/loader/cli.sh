@@ -135,6 +135,30 @@ done
   python3 -c 'import json, sys; r = json.load(sys.stdin); print(r["samples"], r["damaged"], sorted(r["damaged_samples"]))')" \
   = "698 2 [17, 600]" ] || fail "bench --json of damage"
 
+# A damaged commit slot: all say so, and nothing writes over the append that it may hold.
+cp a.sluice two.sluice
+sluice append two.sluice a.sluice --quiet
+for slot in 1 0; do
+  cp two.sluice slot.sluice
+  printf '\xff' | dd of=slot.sluice bs=1 seek=$((4096 + 4096 * slot + 48)) conv=notrunc status=none
+  count=$((slot ? 700 : 1400)) # of the slot that is left
+  for command in info "info --json" "bench --epochs=1 --quiet" "bench --shuffle"; do
+    sluice $command slot.sluice >out 2>err || fail "$command, slot $slot: $(cat err)"
+    [ "$(wc -l <err)" = 1 ] && grep -q "warning: slot.sluice: commit slot $slot is damaged.*; $count samples" err ||
+      fail "$command, slot $slot: $(cat err)"
+  done
+  cp slot.sluice before.sluice
+  refused 5 "slot.sluice: commit slot $slot is damaged: .*\`sluice subset\` copies the $count samples" none \
+    sluice append slot.sluice a.sluice
+  cmp slot.sluice before.sluice || fail "a refused append changed the file"
+  rm -f left.sluice
+  sluice subset slot.sluice left.sluice --quiet 2>err && grep -q "commit slot $slot is damaged" err &&
+    sluice append left.sluice a.sluice --quiet && sluice verify left.sluice >out || fail "subset: $(cat out err)"
+done
+for file in a.sluice two.sluice; do
+  sluice info $file 2>&1 >out | grep . && fail "info $file: a warning"
+done
+
 # Truncated, not ours, empty, missing: one line, the right status.
 head -c 100000 a.sluice >cut.sluice
 : >empty.sluice

@@ -69,6 +69,17 @@ class Errors(unittest.TestCase):
         self.assertEqual(list(loader.damage()), [321])
         self.assertEqual(loader.stats()["damaged"], 1)
 
+    def test_damaged_slot(self):
+        with open(FILE, "rb") as f:
+            data = bytearray(f.read())
+        data[8192 + 48] ^= 1
+        damaged = os.path.join(work.name, "slot.sluice")
+        with open(damaged, "wb") as f:
+            f.write(data)
+        with self.assertWarnsRegex(RuntimeWarning, "slot.sluice: commit slot 1 is damaged") as told:
+            self.assertEqual(sluice.Loader(damaged).samples, SAMPLES)
+        self.assertEqual(os.path.basename(told.filename), "python_errors.py")
+
     def test_too_many_held(self):
         loader, held = sluice.Loader(FILE, batch_size=50, batches=3), []
         it = iter(loader)

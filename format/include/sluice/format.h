@@ -100,6 +100,11 @@ int sluice_dataset_field_count(const struct sluice_dataset *ds);
 const struct sluice_field *sluice_dataset_field(const struct sluice_dataset *ds,
                                                 int field);
 
+/* The commit slot that is damaged, 0 or 1; -1: none is. The file reads as one that the
+ * commit of the other slot left: samples of the last append may be missing, and an
+ * append, which would make that final, is refused. */
+int sluice_dataset_damaged_slot(const struct sluice_dataset *ds);
+
 /* Number of the field with this name, or of the first one of this kind; -1: none. */
 int sluice_dataset_find(const struct sluice_dataset *ds, const char *name);
 int sluice_dataset_find_kind(const struct sluice_dataset *ds, enum sluice_kind kind);

@@ -20,6 +20,7 @@ import os
 import select
 import threading
 import time
+import warnings
 import weakref
 
 try:
@@ -251,6 +252,9 @@ class Loader:
 
     def _describe(self, pointer):
         facts = self._facts(lib.facts)
+        if facts["damaged_slot"] >= 0:
+            warnings.warn(f"{self.path}: commit slot {facts['damaged_slot']} is damaged: "
+                          "the last append may be lost", RuntimeWarning, stacklevel=3)
         height, width, channels = facts["height"], facts["width"], facts["channels"]
         self.shape = (height, width, channels)
         if facts["nchw"]:

@@ -58,7 +58,8 @@ int bench_gather(const char *path, const struct bench_options *opt,
  * left alone, else of all. */
 double bench_speed(const struct bench_options *opt, const struct bench_result *r);
 
-/* bench_pairs.c: runs of `opt` and of `other` in turn, opt->pairs of each. */
+/* bench_pairs.c: runs of `opt` and of `other` in turn, opt->pairs of each. 1: samples
+ * were damaged. */
 int bench_pairs(const char *path, const struct bench_options *opt,
                 const struct bench_options *other, struct sluice_error *err);
 

@@ -127,8 +127,9 @@ int main(int argc, char **argv)
     if (opt.against) {
         const struct bench_options other = parse_against(&spec, &opt, path);
         complete(&opt);
-        return bench_pairs(path, &opt, &other, &err) < 0 ? cli_report(program, &err)
-                                                         : CLI_OK;
+        const int n = bench_pairs(path, &opt, &other, &err);
+        return n < 0 ? cli_report(program, &err)
+                     : cli_finish(program, n ? CLI_FAILED : CLI_OK);
     }
     complete(&opt);
     int rc = opt.augment ? bench_make_augment(&aug, path, &opt, &err) : 0;
@@ -147,5 +148,5 @@ int main(int argc, char **argv)
     sluice_augment_free(aug);
     if (rc < 0)
         return cli_report(program, &err);
-    return cli_finish(program, CLI_OK);
+    return cli_finish(program, r.stats.damaged ? CLI_FAILED : CLI_OK);
 }

@@ -115,5 +115,5 @@ int bench_pairs(const char *path, const struct bench_options *opt,
     sluice_augment_free(b.aug);
     free(a.last.damaged);
     free(b.last.damaged);
-    return rc;
+    return rc < 0 ? rc : a.last.stats.damaged || b.last.stats.damaged;
 }

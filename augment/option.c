@@ -51,11 +51,19 @@ static bool number_list(double *out, int count, struct text t, double low, doubl
 static int file_numbers(const struct parser *ps, const struct op_option *o, double *out,
                         const double *from)
 {
+    const char *what = o->kind == OPTION_STD ? "std" : "mean";
+    const int has = ps->options->stats_channels;
     if (!from)
         return sluice_fail(ps->err, SLUICE_EINVAL,
                            "augment: %s: the file does not say the %s of its pixels: "
                            "give numbers",
-                           ps->def->name, o->kind == OPTION_STD ? "std" : "mean");
+                           ps->def->name, what);
+    /* Those of grey stand there for each of three channels. */
+    if (has > 1 && has != ps->plan->channels)
+        return sluice_fail(ps->err, SLUICE_EINVAL,
+                           "augment: %s: the file's %s is of %d channels, the images "
+                           "have %d: give numbers",
+                           ps->def->name, what, has, ps->plan->channels);
     for (int c = 0; c < ps->plan->channels; c++) {
         if (!isfinite(from[c]) || (o->kind == OPTION_STD && !(from[c] > 0)))
             return sluice_fail(ps->err, SLUICE_EINVAL,

@@ -74,8 +74,9 @@ static int make_pipeline(struct sluice_augment **out, const char *path,
         .seed = o->loader.seed,
         .dtype = python_options_dtype(o),
         .layout = python_options_layout(o),
-        .mean = stats_of(ld, sluice_dataset_mean(ds)),
-        .std = stats_of(ld, sluice_dataset_std(ds)),
+        .mean = sluice_dataset_mean(ds),
+        .std = sluice_dataset_std(ds),
+        .stats_channels = sluice_dataset_directory(ds)->stats_channels,
         .mixes = 1,
     };
     rc = sluice_augment_create(out, o->augment ? o->augment : "", &options, err);

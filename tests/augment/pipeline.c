@@ -154,6 +154,13 @@ static void options_refused(void)
     refuses_with(&o, "normalize", "the file does not say the mean");
     refuses_with(&o, "cutout:size=2:fill=mean", "the file does not say the mean");
     o = options();
+    o.stats_channels = 3;
+    o.source.channels = 1;
+    refuses_with(&o, "normalize",
+                 "normalize: the file's mean is of 3 channels, the images have 1");
+    refuses_with(&o, "normalize:mean=0", "the file's std is of 3 channels");
+    refuses_with(&o, "cutout:size=2:fill=mean", "the file's mean is of 3 channels");
+    o = options();
     o.std = zero;
     refuses_with(&o, "normalize", "std of channel 0 is 0");
     o = options();

@@ -36,6 +36,8 @@ class Errors(unittest.TestCase):
         self.assertIn("scale: expected two numbers", refuse(scale=(0.1, 0.5, 0.7)))
         self.assertIn("memory_budget: expected a number of bytes", refuse(memory_budget="2T"))
         self.assertIn("no operation 'flop'", refuse(augment="flop"))
+        self.assertIn("normalize: the file's mean is of 3 channels, the images have 1: give numbers",
+                      refuse(augment="normalize", channels=1))
         self.assertIn("no integer field", refuse(class_field="image"))
         self.assertIn("no image field", refuse(image_field="label"))
         sluice.Loader(FILE, memory_budget="2M", scale=(0.1, 0.5), ratio=None, crop="random", size=8)

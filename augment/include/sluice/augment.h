@@ -52,6 +52,8 @@ struct sluice_augment_options {
     enum sluice_layout layout; /* of the result */
     const double *mean, *std;  /* of the file (0..255), what `normalize` and fill=mean
                                   use when they name none; NULL: they must name them */
+    int stats_channels;        /* that mean and std are of: more than 1, and not the
+                                  source's, are none to use; 0: the source's */
     enum sluice_augment_use use;
     int mixes; /* 1: the caller takes every batch through sluice_augment_mix or
                   sluice_augment_cuda, so that `cutmix` and `mixup` may be named; 0:

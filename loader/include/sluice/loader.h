@@ -74,11 +74,13 @@ int sluice_loader_seek(struct sluice_loader *ld, uint32_t epoch, uint64_t batch,
 /* Where all ranks together stand, when each has taken equally many batches: the batches
  * that sluice_loader_next returned so far, released or not, are behind it. It may be
  * given to loaders of another rank, world, batch size, thread count or backend: the
- * rest of the epoch is dealt out to them anew, so that all its samples come once. (The
- * world and batch size that it was taken with get the very batches of an unbroken
- * epoch.) The batches' numbers then go on from the one that this place has in their own
- * epoch. Seed, file, order and samples in use must be the same; SLUICE_EINVAL says what
- * is not. Both take well under a millisecond. */
+ * rest of the epoch is dealt out to them anew, so that all its samples come once. (As
+ * in any epoch: where fewer samples than ranks are left for the last round, the ranks
+ * without one repeat one each, at most world - 1, unless drop_last is set.) The world
+ * and batch size that it was taken with get the very batches of an unbroken epoch. The
+ * batches' numbers then go on from the one that this place has in their own epoch.
+ * Seed, file, order and samples in use must be the same; SLUICE_EINVAL says what is
+ * not. Both take well under a millisecond. */
 struct sluice_loader_state {
     uint64_t seed;
     uint32_t epoch;

@@ -1,6 +1,7 @@
 /* resize.h -- scaling u8 images with an antialiased triangle filter: byte for byte what
- * Pillow's Image.resize(..., BILINEAR) gives, and so what torchvision's transforms give
- * on PIL images.
+ * Image.resize(..., BILINEAR) of Pillow up to 12.2 gives, and so what torchvision's
+ * transforms give on PIL images. (13.0 changed the order of its passes: at some
+ * sizes values differ by 1.)
  *
  * One direction after the other, rows first. Output position i of n has its centre at
  * c = (i + 1/2) * from / n of the source; with s = max(from / n, 1) it sums the

@@ -1,5 +1,5 @@
-/* resize.c -- scaling is Pillow's, byte for byte, with every instruction set. The
- * checksums were made with Pillow 9.4:
+/* resize.c -- scaling is that of Pillow up to 12.2, byte for byte, with every
+ * instruction set. The checksums were made with Pillow 9.4:
  *     Image.fromarray(pixels).resize((width, height), Image.BILINEAR)
  * where byte i of the pixels is (37 i + i i / 11) mod 256. */
 #include <string.h>

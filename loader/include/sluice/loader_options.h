@@ -48,7 +48,7 @@ enum sluice_on_error {
 
 /* Which part of an image is taken, and the size that it gets: needed where images
  * differ in size. Parts of JPEGs are decoded without the rest, to the same pixels;
- * scaling is Pillow's antialiased bilinear, byte for byte. */
+ * scaling is the antialiased bilinear of Pillow up to 12.2, byte for byte. */
 enum sluice_crop_kind {
     SLUICE_CROP_NONE = 0,   /* whole images, which must be of one size */
     SLUICE_CROP_RANDOM = 1, /* torchvision's RandomResizedCrop */

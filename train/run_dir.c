@@ -31,10 +31,11 @@ int make_folder_path(const char *path, struct sluice_error *err)
 }
 
 /* Best effort: some file systems have no links, and a run works without. */
-static void point_latest(const char *parent, const char *name)
+static void point_latest(const char *path)
 {
+    const char *name = strrchr(path, '/') + 1;
     char link[RUN_PATH], temporary[RUN_PATH + 32];
-    snprintf(link, sizeof(link), "%s/latest", parent);
+    snprintf(link, sizeof(link), "%.*slatest", (int)(name - path), path);
     snprintf(temporary, sizeof(temporary), "%s.%ld", link, (long)getpid());
     if (symlink(name, temporary) < 0 || rename(temporary, link) < 0)
         unlink(temporary);
@@ -67,14 +68,15 @@ const char *run_file(char buf[RUN_PATH], const struct run_dir *run, const char *
 }
 
 /* The first free name: two runs may begin within one second. */
-static int make_unique(struct run_dir *run, char name[160], const char *parent,
-                       const char *stamp, struct sluice_error *err)
+static int make_unique(struct run_dir *run, const char *parent, const char *stamp,
+                       struct sluice_error *err)
 {
+    char name[160];
     for (int i = 1; i < 1000; i++) {
         if (i == 1)
-            snprintf(name, 160, "%s", stamp);
+            snprintf(name, sizeof(name), "%s", stamp);
         else
-            snprintf(name, 160, "%.140s-%d", stamp, i);
+            snprintf(name, sizeof(name), "%.140s-%d", stamp, i);
         snprintf(run->path, sizeof(run->path), "%s/%s", parent, name);
         if (mkdir(run->path, 0777) == 0)
             return 0;
@@ -91,10 +93,21 @@ static int make_subfolders(const struct run_dir *run, struct sluice_error *err)
     return rc < 0 ? rc : make_folder_path(run_file(path, run, "plots"), err);
 }
 
+/* As far as nothing but run_dir_create and the configuration has come. */
+static void remove_begun(const struct run_dir *run)
+{
+    static const char *const begun[] = { "config.yaml", "config.json", "checkpoints",
+                                         "plots", "logs" };
+    char path[RUN_PATH];
+    for (size_t i = 0; i < sizeof(begun) / sizeof(*begun); i++)
+        remove(run_file(path, run, begun[i]));
+    rmdir(run->path);
+}
+
 int run_dir_create(struct run_dir *run, const char *parent, const char *name,
                    enum run_layout layout, struct sluice_error *err)
 {
-    char stamp[128], own[160], within[1200];
+    char stamp[128], within[1200];
     struct tm tm;
     const time_t now = time(NULL);
     int rc;
@@ -115,11 +128,20 @@ int run_dir_create(struct run_dir *run, const char *parent, const char *name,
     }
     run->layout = layout;
     if ((rc = make_folder_path(within, err)) < 0 ||
-        (rc = make_unique(run, own, within, stamp, err)) < 0 ||
-        (rc = make_subfolders(run, err)) < 0)
+        (rc = make_unique(run, within, stamp, err)) < 0)
         return rc;
-    point_latest(within, own);
-    return 0;
+    if ((rc = make_subfolders(run, err)) < 0)
+        remove_begun(run);
+    return rc;
+}
+
+int run_dir_settle(const struct run_dir *run, int rc)
+{
+    if (rc < 0)
+        remove_begun(run);
+    else
+        point_latest(run->path);
+    return rc;
 }
 
 int run_dir_open(struct run_dir *run, const char *path, struct sluice_error *err)

@@ -33,10 +33,13 @@ struct run_dir {
 };
 
 /* Make <parent>/<date>-<time>-<name>, or <parent>/training_runs/<date>, with its
- * subfolders, and point `latest` beside it to it. A folder of that name is never used
- * twice. */
+ * subfolders. A folder of that name is never used twice. */
 int run_dir_create(struct run_dir *run, const char *parent, const char *name,
                    enum run_layout layout, struct sluice_error *err);
+
+/* Next, with the outcome of writing config.yaml: point `latest` beside the new run to
+ * it, or take the folder away again if that failed. Returns rc. */
+int run_dir_settle(const struct run_dir *run, int rc);
 /* One that exists, of any layout: it must hold a config.yaml, or be the parent of runs:
  * its latest. */
 int run_dir_open(struct run_dir *run, const char *path, struct sluice_error *err);

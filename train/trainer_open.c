@@ -292,7 +292,7 @@ static int place_run(struct trainer *t, const char *folder, struct sluice_error 
             (rc = run_dir_create(&t->run, t->cfg->run.dir, t->cfg->run.name,
                                  (enum run_layout)t->cfg->run.layout, err)) < 0)
             return rc;
-        return write_config(t, err);
+        return run_dir_settle(&t->run, write_config(t, err));
     }
     config_crc(t->crc, t->cfg);
     if ((rc = run_dir_open(&t->run, folder, err)) < 0)

@@ -364,6 +364,16 @@ for blocks in 1 2 4 8 32 128; do
 done
 [ "$blocks" != 1 ] || fail "a limit of 1 block stopped nothing"
 
+# What has no room for its configuration is no run: the latest is the one before.
+for layout in plain outputs; do
+  rm -rf runs
+  sluice train $tiny $data training.steps=1 run.layout=$layout --quiet >out 2>err || fail "$layout: $(cat err)"
+  before=$(find runs -printf '%P %l\n' | sort)
+  (ulimit -f 1; timeout 60 sluice train $tiny $data run.layout=$layout run.name=more --quiet) >out 2>err &&
+    fail "$layout: a limit of 1 block stopped nothing"
+  [ "$before" = "$(find runs -printf '%P %l\n' | sort)" ] || fail "no room, $layout: $(find runs -printf '%P %l ')"
+done
+
 sluice train --help | grep -q '  mnist_cnn ' || fail "--help does not list mnist_cnn"
 sluice train --help | grep -q 'the options of se_resnet, but with se_reduction 0, drop 0.2$' ||
   fail "--help does not compare stochastic_depth"

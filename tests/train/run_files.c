@@ -303,10 +303,13 @@ static void test_folders(void)
     REQUIRE(run_dir_create(&a, parent, "x", RUN_PLAIN, &err) == 0, "%s", err.message);
     REQUIRE(run_dir_create(&b, parent, "x", RUN_PLAIN, &err) == 0, "%s", err.message);
     CHECK(strcmp(a.path, b.path) != 0, "one folder for two runs");
+    CHECK(run_dir_settle(&a, 0) == 0 && run_dir_settle(&b, SLUICE_EIO) == SLUICE_EIO,
+          "another outcome");
+    CHECK(access(b.path, F_OK) < 0, "%s is left", b.path);
     snprintf(path, sizeof(path), "%s/latest", parent);
     ssize_t n = readlink(path, target, sizeof(target) - 1);
     target[n > 0 ? n : 0] = 0;
-    CHECK(n > 0 && strcmp(b.path + strlen(parent) + 1, target) == 0, "latest is %s",
+    CHECK(n > 0 && strcmp(a.path + strlen(parent) + 1, target) == 0, "latest is %s",
           target);
     CHECK(run_dir_open(&c, a.path, &err) == SLUICE_EINVAL, "no config.yaml");
     CHECK(run_dir_create(&c, parent, "a/b", RUN_PLAIN, &err) == SLUICE_EINVAL,

@@ -186,7 +186,8 @@ static int write_all(struct stack *s, struct sluice_error *err)
     /* A run has these, empty at first. */
     rmdir(run_file(path, &s->run, "checkpoints"));
     rmdir(run_file(path, &s->run, "plots"));
-    if ((rc = write_config(s, err)) < 0 || (rc = write_metrics(s, err)) < 0 ||
+    if ((rc = run_dir_settle(&s->run, write_config(s, err))) < 0 ||
+        (rc = write_metrics(s, err)) < 0 ||
         (rc = npy_write(run_file(path, &s->run, "level_one.npy"), s->l.answers,
                         s->l.count, s->l.bases * s->l.classes, err)) < 0)
         return rc;

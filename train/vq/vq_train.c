@@ -283,7 +283,9 @@ static void start(struct run *r)
 static int begin(struct run *r, struct sluice_error *err)
 {
     start(r);
-    const int rc = run_dir_create(&r->dir, r->cfg->dir, r->cfg->name, RUN_PLAIN, err);
+    int rc = run_dir_create(&r->dir, r->cfg->dir, r->cfg->name, RUN_PLAIN, err);
+    if (rc == 0)
+        rc = run_dir_settle(&r->dir, write_record(r, err));
     return rc < 0 ? rc : open_log(r, err);
 }
 
@@ -325,7 +327,7 @@ static int open_run(struct run *r, const char *resume, struct sluice_error *err)
     if (!r->latents || !r->looked_at)
         return sluice_fail(err, SLUICE_ENOMEM, "no memory for %zu latents", n);
     if ((rc = resume ? carry_on(r, resume, err) : begin(r, err)) < 0 ||
-        (rc = write_record(r, err)) < 0)
+        (resume && (rc = write_record(r, err)) < 0))
         return rc;
     return open_tables(r, err);
 }

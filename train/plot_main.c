@@ -81,6 +81,40 @@ static int split(char out[][NAME], int most, const char *list)
     return n;
 }
 
+static int upward(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* A line has one point in a place. */
+static int check_places(const struct number_table *t, const char *path,
+                        struct sluice_error *err)
+{
+    double *x = calloc((size_t)t->rows + 1, sizeof *x);
+    int n = 0, same = 1;
+    if (!x)
+        return sluice_fail(err, SLUICE_ENOMEM, "no memory for %d rows", t->rows);
+    for (int row = 0; row < t->rows; row++)
+        if (isfinite(t->at[row * t->columns]))
+            x[n++] = t->at[row * t->columns];
+    qsort(x, (size_t)n, sizeof *x, upward);
+    int at = 1;
+    while (at < n && x[at] != x[at - 1])
+        at++;
+    const double where = at < n ? x[at] : 0;
+    for (; at < n && x[at] == where; at++)
+        same++;
+    free(x);
+    if (same == 1)
+        return 0;
+    return sluice_fail(err, SLUICE_EINVAL,
+                       "%.300s: expected one row of %s %g, found %d; say --only=%s",
+                       path, number_table_name(t, 0), where, same,
+                       number_table_find(t, "parameter") < 0 ? "COLUMN=TEXT"
+                                                             : "parameter=NAME");
+}
+
 static int open_run(struct run *r, const char *path, const char *table,
                     const char *only, struct sluice_error *err)
 {
@@ -90,7 +124,8 @@ static int open_run(struct run *r, const char *path, const char *table,
     if (rc < 0)
         return rc;
     name_run(r->name, dir.path);
-    return number_table_read(&r->table, run_file(file, &dir, table), only, err);
+    rc = number_table_read(&r->table, run_file(file, &dir, table), only, err);
+    return rc < 0 ? rc : check_places(&r->table, file, err);
 }
 
 static int open_runs(struct chart *c, const struct arguments *a, const char **paths,
@@ -145,12 +180,6 @@ static int choose_columns(struct chart *c, const struct arguments *a,
                     t->columns > 2 ? number_table_name(t, 2) : "-");
         }
     return 0;
-}
-
-static int upward(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
 }
 
 static int gather(struct chart *c, struct sluice_error *err)

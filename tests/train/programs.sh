@@ -84,6 +84,8 @@ mkdir -p thin thick && touch thin/config.yaml thick/config.yaml
 printf 'step,parameter,median,norm\n5,fc1.weight,7,1\n5,fc2.weight,0.25,1\n10,fc2.weight,0.5,1\n10,all,,3\n' >thin/gradients.csv
 printf 'step,parameter,median,norm\n5,fc1.weight,7,1\n5,fc4.weight,0.5,1\n10,fc4.weight,0.75,1\n15,fc4.weight,1,1\n' \
   >thick/gradients.csv
+mkdir repeated && touch repeated/config.yaml
+printf 'epoch,loss\n1,5\n2,4\n3,3\n2,4\n2,4\n' >repeated/rows.csv
 gradients="--table=gradients.csv --what=median"
 sluice plot thin thick $gradients --only=parameter=fc2.weight,parameter=fc4.weight --out=medians.svg 2>err ||
   fail "plot --only: $(cat err)"
@@ -95,6 +97,8 @@ assert [len(d) // 2 for d in lines] == [2, 3], lines
 # 0.5 is the end of the first and the beginning of the second.
 assert lines[0][3].split(",")[-1] == lines[1][1].split(",")[-1], lines
 PYTHON
+bad_plot "thin/gradients.csv: expected one row of step 5, found 2; say --only=parameter=NAME" thin $gradients
+bad_plot "rows.csv: expected one row of epoch 2, found 3; say --only=COLUMN=TEXT" repeated --table=rows.csv --what=loss
 bad_plot "gradients.csv: no row has parameter=fc9" thin $gradients --only=parameter=fc9
 bad_plot "expected COLUMN=TEXT with one of its columns, found 'params=all'" thin $gradients --only=params=all
 bad_plot "expected COLUMN=TEXT with one of its columns, found 'fc2.weight'" thin $gradients --only=fc2.weight

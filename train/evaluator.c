@@ -155,7 +155,7 @@ static int load_net(struct evaluator *e, struct sluice_error *err)
     };
     const struct sluice_shape shape = sluice_augment_shape(e->feed.augment);
     const struct net_input input = { e->cfg.eval.batch_size
-                                         ? e->cfg.eval.batch_size
+                                         ? e->feed.batch_size
                                          : e->cfg.training.batch_size,
                                      shape.height, shape.width, shape.channels };
     int rc = check_shape(e, &shape, err);

@@ -46,13 +46,21 @@ static uint64_t *list_samples(const struct data_info *info, int *rc,
     return list;
 }
 
+/* No more than there are images, where they all come as they stand. */
+static int batch_size(const struct data_info *info, const struct feed_options *o)
+{
+    const bool all = o->order == SLUICE_SEQUENTIAL && !o->drop_last;
+    return all && info->used < (uint64_t)o->batch_size ? (int)info->used
+                                                       : o->batch_size;
+}
+
 /* Of the loader, but for the list of samples. */
 static struct sluice_loader_options loader_options(const struct data_info *info,
                                                    const struct config *cfg,
                                                    const struct feed_options *o)
 {
     struct sluice_loader_options loader = {
-        .batch_size = o->batch_size,
+        .batch_size = batch_size(info, o),
         .batches = cfg->data.batches,
         .threads = cfg->data.threads,
         .seed = cfg->seed,
@@ -110,7 +118,7 @@ int feed_open(struct feed *feed, const struct data_info *info, const struct conf
               const struct feed_options *options, struct sluice_error *err)
 {
     struct sluice_loader_options loader = loader_options(info, cfg, options);
-    *feed = (struct feed){ 0 };
+    *feed = (struct feed){ .batch_size = loader.batch_size };
     int rc = open_augment(feed, info, cfg, options, err);
     if (rc < 0)
         return rc;

@@ -12,6 +12,7 @@
 struct feed {
     struct sluice_augment *augment;
     struct sluice_loader *loader;
+    int batch_size; /* images of a batch at most */
 };
 
 struct feed_options {

@@ -51,9 +51,9 @@ static int build_net(struct trainer *t, struct sluice_error *err)
 {
     const struct config *cfg = t->cfg;
     const struct sluice_shape shape = sluice_augment_shape(t->train.augment);
-    const int batch = cfg->eval.batch_size > cfg->training.batch_size
-                          ? cfg->eval.batch_size
-                          : cfg->training.batch_size;
+    const int test = t->test.batch_size > t->final.batch_size ? t->test.batch_size
+                                                              : t->final.batch_size;
+    const int batch = test > cfg->training.batch_size ? test : cfg->training.batch_size;
     const struct net_input input = { batch, shape.height, shape.width, shape.channels };
     const struct model_config model = {
         .classes = t->classes,

@@ -132,6 +132,11 @@ sluice eval "$first/checkpoints/best.safetensors" eval.tta=flip_shift --out=othe
   >out 2>err || fail "eval: $(cat err)"
 [ "$(wc -l <out)" = 1 ] && [ -s other/per_class.csv ] || fail "eval --quiet: $(cat out)"
 
+# A batch of tests takes no more memory than there are images.
+sluice train $tiny $data training.steps=1 eval.batch_size=1048576 run.name=whole --quiet >out 2>err &&
+  sluice eval runs/latest --quiet >out 2>err && grep -q '"planned_memory_mib": [0-9]\{1,2\}[.,]' runs/latest/summary.json ||
+  fail "eval.batch_size=1048576: $(cat err; grep planned runs/latest/summary.json)"
+
 # Probabilities of all classes: those of a row are 1 together, the largest is the prediction's.
 sluice eval "$first" --probabilities --quiet >out 2>err || fail "eval --probabilities: $(cat err)"
 python3 - "$first/eval" <<'PYTHON' || fail "probabilities.npy"

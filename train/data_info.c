@@ -60,6 +60,23 @@ static bool is_label(const struct sluice_field *f)
            f->dtype != SLUICE_F32 && f->dtype != SLUICE_F64 && f->dtype != SLUICE_BF16;
 }
 
+static int refuse_label(const struct data_info *info, const char *label,
+                        struct sluice_error *err)
+{
+    const struct sluice_dataset *ds = info->dataset;
+    char names[200] = "";
+    for (int i = 0; i < sluice_dataset_field_count(ds); i++) {
+        const struct sluice_field *f = sluice_dataset_field(ds, i);
+        const size_t n = strlen(names);
+        if (is_label(f))
+            snprintf(names + n, sizeof(names) - n, "%s%s", n ? ", " : "", f->name);
+    }
+    return sluice_fail(
+        err, SLUICE_EINVAL,
+        "%.150s: data.label: expected one of the integer fields %s, found '%.60s'",
+        info->path, *names ? names : "(there are none)", label);
+}
+
 /* Batches have one column for each integer scalar field, in the schema's order. */
 static int find_label(struct data_info *info, const char *label,
                       struct sluice_error *err)
@@ -77,8 +94,7 @@ static int find_label(struct data_info *info, const char *label,
         column++;
     }
     if (*label && info->label_field < 0)
-        return sluice_fail(err, SLUICE_EINVAL, "%.300s: no integer field '%s'",
-                           info->path, label);
+        return refuse_label(info, label, err);
     return 0;
 }
 

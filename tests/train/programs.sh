@@ -312,7 +312,10 @@ bad 2 "data.validation_range: expected data.validation=FILE.sluice, .*found none
   sluice train $tiny $data data.validation_range=0-9
 printf 'data:\n  size: 96\n' >size.yaml
 bad 2 "size.yaml:2: data.size: expected data.crop" sluice train recipe=size.yaml $tiny $data
-bad 2 "no integer field 'nothere'" sluice train $tiny $data data.label=nothere
+bad 2 "train.sluice: data.label: expected one of the integer fields label, found 'nothere'" \
+  sluice train $tiny $data data.label=nothere
+sluice eval first data.label=nothere 2>err
+[ $? = 2 ] && grep -q "test.sluice: data.label: expected one of " err || fail "eval data.label=nothere: $(cat err)"
 bad 2 "expected recipe=NAME" sluice train
 bad 3 "nothere: No such file" sluice eval nothere
 bad 2 "config.yaml: No such file" sluice eval .

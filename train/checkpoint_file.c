@@ -9,6 +9,18 @@
 #include "checkpoint_parts.h"
 #include "whole_file.h"
 
+/* Other programs write safetensors files, too. */
+static int check_kind(const struct safetensors *st, const char *path,
+                      struct sluice_error *err)
+{
+    if (safetensors_text(st, "sluice") || safetensors_text(st, "crc32c"))
+        return 0;
+    return sluice_fail(err, SLUICE_EINVAL,
+                       "%s: not a checkpoint of sluice train: holds no recipe; "
+                       "init.from= takes plain weights",
+                       path);
+}
+
 /* Compared as text: a digit of another case is damage, too. */
 int checkpoint_check_crc(const struct safetensors *st, const char *path,
                          const void *file, size_t size, struct sluice_error *err)
@@ -121,6 +133,8 @@ static int parse(struct checkpoint_file *l, const char *path, const void *bytes,
 {
     const struct source source = { &l->st, path, err };
     int rc = safetensors_parse(&l->st, path, bytes, size, err);
+    if (rc == 0)
+        rc = check_kind(&l->st, path, err);
     if (rc == 0)
         rc = checkpoint_check_crc(&l->st, path, bytes, size, err);
     if (rc == 0)

@@ -319,6 +319,13 @@ sluice eval first data.label=nothere 2>err
 bad 2 "expected recipe=NAME" sluice train
 bad 3 "nothere: No such file" sluice eval nothere
 bad 2 "config.yaml: No such file" sluice eval .
+python3 - <<'PYTHON'
+import struct
+header = b'{"fc.weight":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+open("plain.safetensors", "wb").write(struct.pack("<Q", len(header)) + header + bytes(4))
+PYTHON
+bad 2 "plain.safetensors: not a checkpoint of sluice train: holds no recipe; init.from= takes plain weights" \
+  sluice eval plain.safetensors
 mkfifo pipe
 bad 2 "pipe: is not a regular file" sluice eval pipe
 bad 2 "config.yaml: No such file" sluice train resume=.

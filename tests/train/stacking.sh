@@ -103,6 +103,10 @@ bad "nowhere.*: No such file" sluice stack nowhere
 bad "'data.train=x': expected folders of studies, then KEY=VALUE" sluice stack good data.train=x
 bad "expected 1 to 16 folders of studies, found 0" sluice stack seed=1
 bad "data.test: nothere.sluice: No such file" sluice stack good --quiet data.test=nothere.sluice
+bad "model.name: expected a model that takes a vector, as mlp and residual_mlp do, found resnet9: maxpool " \
+  sluice stack good model=resnet9
+bad "^sluice stack: model.activation: expected one entry" sluice stack good model=mlp model.hidden=[8] \
+  model.activation=[relu,relu,relu]
 bad "optimizer.lrr: no such key" sluice stack good optimizer.lrr=1
 [ ! -e stacks ] || fail "left $(find stacks)"
 [ $failures = 0 ]

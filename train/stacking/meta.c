@@ -51,6 +51,18 @@ static int open_device(struct meta *m, struct sluice_error *err)
     return rc;
 }
 
+/* Of an option the reason names the key already. */
+static int refuse_model(const struct meta *m, const struct sluice_error *why,
+                        struct sluice_error *err)
+{
+    if (why->code != SLUICE_EINVAL || strncmp(why->message, "model.", 6) == 0)
+        return sluice_fail(err, why->code, "%s", why->message);
+    return sluice_fail(err, why->code,
+                       "model.name: expected a model that takes a vector, as mlp and "
+                       "residual_mlp do, found %s: %.300s",
+                       m->cfg->model.name, why->message);
+}
+
 static int build(struct meta *m, struct sluice_error *err)
 {
     const struct config *cfg = m->cfg;
@@ -61,16 +73,20 @@ static int build(struct meta *m, struct sluice_error *err)
                                              (float)cfg->training.label_smoothing,
                                          .options = cfg->model.values.numbers,
                                          .texts = cfg->model.values.texts };
+    struct sluice_error why = { .code = SLUICE_OK };
     int rc = net_create(&m->net, m->dev, &input, err);
     if (rc < 0)
         return rc;
     model->build(m->net, &config);
-    if ((rc = net_finish(m->net, err)) < 0)
-        return rc;
-    model->init(m->net, cfg->seed);
+    return net_finish(m->net, &why) < 0 ? refuse_model(m, &why, err) : 0;
+}
+
+static void init(struct meta *m)
+{
+    const struct config *cfg = m->cfg;
+    model_find(cfg->model.name)->init(m->net, cfg->seed);
     init_by_scheme(m->net, init_scheme_at(cfg->init.weights), cfg->seed);
     net_params_changed(m->net);
-    return 0;
 }
 
 static int upward(const void *a, const void *b)
@@ -296,7 +312,20 @@ static int open_all(struct meta *m, struct schedule_config *schedule,
     if ((rc = measure(m, err)) < 0 || (rc = schedule_check(schedule, err)) < 0 ||
         (rc = open_device(m, err)) < 0 || (rc = build(m, err)) < 0)
         return rc;
+    init(m);
     return optim_create(&m->opt, m->net, &optimizer, err);
+}
+
+int meta_check(const struct config *cfg, int bases, struct sluice_error *err)
+{
+    const struct level_one l = { .bases = bases, .classes = 2 };
+    struct meta m = { .l = &l, .cfg = cfg, .width = l.bases * l.classes, .batch = 1 };
+    int rc = open_device(&m, err);
+    if (rc == 0)
+        rc = build(&m, err);
+    net_free(m.net);
+    device_close(m.dev);
+    return rc;
 }
 
 int meta_train(struct meta **out, const struct level_one *l, const struct config *cfg,

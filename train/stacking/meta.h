@@ -22,6 +22,10 @@ struct meta_watch {
     int (*stopped)(void *ctx); /* asked between epochs: SLUICE_ESTOPPED */
 };
 
+/* Before anything is known of the answers: whether the model of `cfg` can be built for
+ * those of so many bases. */
+int meta_check(const struct config *cfg, int bases, struct sluice_error *err);
+
 /* Train the model of `cfg` on all rows but those held back: a tenth, drawn by
  * cfg->seed. Of cfg count seed, device, threads, model, init.weights, training,
  * optimizer, schedule and stop, whose tests are of the rows held back. The same

@@ -203,7 +203,8 @@ static int run(struct stack *s, const char **list, int count, struct sluice_erro
     const struct level_watch asked = { s, say, stopped };
     const struct meta_watch trained = { s, take_epoch, stopped };
     int studies, rc = ranks_alone("one process asks all networks", err);
-    if (rc < 0 || (rc = read_keys(s, list, count, &studies, err)) < 0)
+    if (rc < 0 || (rc = read_keys(s, list, count, &studies, err)) < 0 ||
+        (rc = meta_check(&s->cfg, studies, err)) < 0)
         return rc;
     cli_catch_signals();
     if ((rc = level_one_gather(&s->l, list, studies, &s->cfg, &asked, err)) < 0 ||

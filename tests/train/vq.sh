@@ -147,7 +147,11 @@ python3 -c "
 b = bytearray(open('a/latest/$last', 'rb').read()); b[-5] ^= 1
 open('flipped.safetensors', 'wb').write(b)"
 bad 5 'flipped.safetensors: checksum' sluice vq eval flipped.safetensors
-bad 5 'bytes, expected at most' sluice vq encode a a/latest/$last
+expected="expected a checkpoint of model mnist_cnn: 8 tensors, conv1.weight to fc2.bias; "
+bad 5 "$expected.*bytes, expected at most" sluice vq encode a a/latest/$last
+sluice train model=mlp model.hidden=8 $data device=ref data.threads=1 training.steps=1 training.batch_size=16 \
+  run.name=mlp --quiet >out 2>err || fail "mlp: $(cat err)"
+bad 2 "$expected.*has no tensor 'conv1.weight'" sluice vq encode a runs/latest/$last
 cp -r a/latest/ torn && cp cut.safetensors torn/$last
 bad 5 'last.safetensors' sluice vq train resume=torn
 # It diverges: said so, and the run's last checkpoint is not overwritten.

@@ -257,6 +257,23 @@ static int encode(struct vq_session *s, float *target, float *found,
     return 0;
 }
 
+/* Weights of the inner network, whichever program trained them. */
+static int load_classifier(struct vq_session *s, const char *path,
+                           struct sluice_error *err)
+{
+    struct net *net = vq_inner_net(s->inner);
+    struct sluice_error why = { .code = SLUICE_OK };
+    const int rc = checkpoint_load(path, net, NULL, NULL, &why),
+              n = net_param_count(net);
+    if (rc == SLUICE_EINVAL || rc == SLUICE_ECORRUPT)
+        return sluice_fail(
+            err, rc,
+            "expected a checkpoint of model mnist_cnn: %d tensors, %s to "
+            "%s; %.400s",
+            n, net_param(net, 0)->name, net_param(net, n - 1)->name, why.message);
+    return rc < 0 ? sluice_fail(err, rc, "%s", why.message) : 0;
+}
+
 int vq_encode(const struct vq_source *source, const char *classifier, const char *out,
               const struct vq_watch *watch, struct sluice_error *err)
 {
@@ -266,8 +283,7 @@ int vq_encode(const struct vq_source *source, const char *classifier, const char
     float *target = NULL, *found = NULL;
     char *recipe = NULL;
     int rc = open_trained(&s, &cfg, source, VQ_TO_ENCODE, &step, err);
-    if (rc < 0 ||
-        (rc = checkpoint_load(classifier, vq_inner_net(s.inner), NULL, NULL, err)) < 0)
+    if (rc < 0 || (rc = load_classifier(&s, classifier, err)) < 0)
         goto out;
     const size_t bytes = vq_inner_size(s.inner) * sizeof *target;
     target = malloc(bytes);

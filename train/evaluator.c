@@ -24,15 +24,24 @@ static int load_run(struct evaluator *e, const char *folder,
     return rc < 0 ? rc : checkpoint_read_meta(e->checkpoint, &e->meta, NULL, err);
 }
 
+/* One of a tree's models by name, which outlive the runs in it. */
+static bool is_trees(const struct evaluator *e, const char *folder)
+{
+    const char *slash = strrchr(folder, '/'), *name = slash ? slash + 1 : folder;
+    return e->cfg.run.layout == RUN_OUTPUTS &&
+           (strcmp(name, "best_models") == 0 || strcmp(name, "final_models") == 0);
+}
+
 /* Where the results of a checkpoint alone go: to its run, or the tree that it is part
  * of, by the folder above its own; else beside it. Links are followed. */
 static int find_home(struct evaluator *e, struct sluice_error *err)
 {
-    char full[PATH_MAX], *slash;
+    char full[PATH_MAX], *name, *slash;
     if (!realpath(e->checkpoint, full))
         return sluice_fail(err, SLUICE_EIO, "%.300s: %s", e->checkpoint,
                            strerror(errno));
-    *strrchr(full, '/') = 0;
+    name = strrchr(full, '/');
+    *name = 0;
     slash = strrchr(full, '/');
     if (slash) {
         *slash = 0;
@@ -40,8 +49,11 @@ static int find_home(struct evaluator *e, struct sluice_error *err)
             return 0;
         *slash = '/';
     }
+    e->run.layout = is_trees(e, full) ? RUN_OUTPUTS : RUN_PLAIN;
+    /* As a run would, it stands two levels below the tree. */
+    if (e->run.layout == RUN_OUTPUTS)
+        *name = '/';
     snprintf(e->run.path, sizeof(e->run.path), "%.1380s", full);
-    e->run.layout = RUN_PLAIN;
     return 0;
 }
 

@@ -15,7 +15,7 @@ enum evaluator_weights {
 
 struct evaluator {
     struct config cfg;  /* the run's, with what was laid over it */
-    struct run_dir run; /* of a checkpoint alone: where it lies */
+    struct run_dir run; /* of a checkpoint alone: where it lies, or a tree's itself */
     char checkpoint[RUN_PATH];
     struct checkpoint_meta meta;
     int classes;

@@ -113,6 +113,11 @@ sluice eval lone.safetensors --quiet >out 2>err && cmp {named,eval}/predictions.
   fail "lone: $(cat err)"
 sluice eval two/best_models/exp_best.safetensors --quiet >out 2>err &&
   [ "$(find two/evaluations -mindepth 1 -maxdepth 1 | wc -l)" = 3 ] || fail "$(cat err)"
+rm -r two/training_runs
+sluice eval two/final_models/exp_final.safetensors --quiet >out 2>err &&
+  [ "$(find two/evaluations -mindepth 1 -maxdepth 1 | wc -l)" = 4 ] && [ ! -e two/final_models/eval ] &&
+  [ "$(find two/evaluations -lname '*/final_models/exp_final.safetensors' | wc -l)" = 1 ] ||
+  fail "without its run: $(cat err; find two)"
 head -c 3000 lone.safetensors >cut.safetensors
 for file in cut.safetensors train.sluice; do
   sluice eval $file >out 2>err

@@ -149,15 +149,9 @@ static void help_differences(FILE *to, const struct model_def *model,
 
 static void help_options(FILE *to, const struct model_def *model)
 {
-    enum { LEFT = 26 };
     for (const struct model_option *o = model->options; o && o->name; o++) {
-        const int width = fprintf(to, "    %s%s%s", o->name, o->choices ? "=" : "",
-                                  o->choices ? o->choices : "") -
-                          4;
-        if (width > LEFT)
-            fprintf(to, "\n    %-*s %s [", LEFT, "", o->help);
-        else
-            fprintf(to, "%*s %s [", LEFT - width, "", o->help);
+        config_help_left(to, 4, 26, o->name, o->choices);
+        fprintf(to, "%s [", o->help);
         write_initial(to, o);
         fputs("]\n", to);
     }

@@ -28,6 +28,11 @@ void config_write_text(FILE *to, const char *text);
  * `slot`; false: of another kind, nothing is written. */
 bool config_write_plain(FILE *to, enum config_kind kind, const void *slot);
 
+/* The left column of --help, `left` wide behind its indent: "name=choice|choice", or
+ * the name alone (choices NULL). What is wider has a line of its own. */
+void config_help_left(FILE *to, int indent, int left, const char *name,
+                      const char *choices);
+
 /* "model.<option>"; 1: the model has no such option, or the key is another. */
 int config_model_set(struct config *cfg, const struct model_def *model,
                      const struct setting *s, struct sluice_error *err);

@@ -207,16 +207,22 @@ void config_crc(char text[16], const struct config *cfg)
     free(fixed);
 }
 
+void config_help_left(FILE *to, int indent, int left, const char *name,
+                      const char *choices)
+{
+    const int width = fprintf(to, "%*s%s%s%s", indent, "", name, choices ? "=" : "",
+                              choices ? choices : "");
+    if (width > indent + left)
+        fprintf(to, "\n%*s ", indent + left, "");
+    else
+        fprintf(to, "%*s ", indent + left - width, "");
+}
+
 static void help_option(FILE *to, const struct config_option *o)
 {
-    const bool choice = o->kind == CONFIG_CHOICE;
-    const int width =
-        fprintf(to, "  %s%s%s", o->name, choice ? "=" : "", choice ? o->choices : "") -
-        2;
-    if (width > LEFT)
-        fprintf(to, "\n  %-*s %s", LEFT, "", o->help);
-    else
-        fprintf(to, "%*s %s", LEFT - width, "", o->help);
+    config_help_left(to, 2, LEFT, o->name,
+                     o->kind == CONFIG_CHOICE ? o->choices : NULL);
+    fputs(o->help, to);
     if (*o->initial && strcmp(o->initial, "[]") != 0)
         fprintf(to, " [%s]", o->initial);
     fputc('\n', to);

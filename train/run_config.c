@@ -70,16 +70,15 @@ int config_from_recipe(struct config *cfg, const char *const *args, int count,
 /* "data.train|test, run.dir|name": what of each section may change. */
 static void list_free(char *all, size_t size)
 {
-    size_t at = 0, before = 0; /* of the section in front, with its dot */
+    size_t at = 0, before = 0; /* bytes of the section in front, with its dot */
     const char *last = "";
+    *all = 0;
     for (const struct config_option *o = config_options; o->name && at < size; o++) {
         const bool same = before && strncmp(o->name, last, before) == 0;
         if (!o->free)
             continue;
-        at += (size_t)snprintf(all + at, size - at, "%s%s",
-                               same    ? "|"
-                               : *last ? ", "
-                                       : "",
+        const char *between = same ? "|" : ", ";
+        at += (size_t)snprintf(all + at, size - at, "%s%s", at ? between : "",
                                o->name + (same ? before : 0));
         before = strcspn(o->name, ".") + 1;
         last = o->name;

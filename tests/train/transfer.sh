@@ -89,6 +89,8 @@ for recipe in block_cnn_{cifar10,cifar100,svhn} transfer_{cifar100,svhn}_{frozen
   trained=100
   case $recipe in *frozen) trained=42.4 ;; *partial) trained=98.5 ;; esac
   [ $trained = 100 ] || grep -q "^frozen .* ($trained%) are trained$" err || fail "$recipe: $(cat err)"
+  [[ $recipe != transfer* ]] || bad "init.from: outputs/best_models/block_cnn_cifar10_best.safetensors: No such file" \
+    sluice train recipe=$recipe $four data.test= --dry-run
 done
 bad "init.from: outputs/best_models/block_cnn_cifar10_best.safetensors: No such file" \
   sluice train recipe=transfer_svhn_full $four data.test=

@@ -2,6 +2,7 @@
 #include "text_write.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 const char *number_text(char buf[NUMBER_TEXT], double x)
 {
@@ -9,6 +10,11 @@ const char *number_text(char buf[NUMBER_TEXT], double x)
         snprintf(buf, NUMBER_TEXT, "%.*g", digits, x);
         if (strtod(buf, NULL) == x)
             break;
+    }
+    char *exponent = strchr(buf, 'e');
+    if (exponent && !strchr(buf, '.')) {
+        memmove(exponent + 2, exponent, strlen(exponent) + 1);
+        memcpy(exponent, ".0", 2);
     }
     return buf;
 }

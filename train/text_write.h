@@ -8,7 +8,8 @@ enum {
     NUMBER_TEXT = 32, /* bytes of any number */
 };
 
-/* With 6 digits, or as many more as it takes to read back to the same number. */
+/* With 6 digits, or as many more as it takes to read back to the same number. It is a
+ * number to JSON and to YAML 1.1 too, which wants a point before an exponent. */
 const char *number_text(char buf[NUMBER_TEXT], double x);
 /* In double quotes, with the escapes that YAML and JSON have in common. */
 void write_quoted(FILE *to, const char *text);

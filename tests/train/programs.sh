@@ -26,6 +26,8 @@ for f in config.yaml metrics.csv steps.csv log.txt summary.json predictions.csv 
   [ -s "runs/latest/$f" ] || fail "no $f"
 done
 [ -z "$(find runs -name '*.tmp')" ] || fail "temporary files are left"
+# YAML 1.1's numbers have a point before their exponent.
+grep -q ': 1\.0e-08$' runs/latest/config.yaml || fail "config.yaml: $(grep 'e-0' runs/latest/config.yaml)"
 [ "$(head -1 runs/latest/predictions.csv)" = id,label,prediction,probability ] || fail "heading"
 [ "$(wc -l <runs/latest/predictions.csv)" = 41 ] || fail "predictions"
 python3 - <<'PYTHON' || fail "summary.json"

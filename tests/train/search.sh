@@ -112,7 +112,7 @@ sluice search $data "${space[@]}" --trials=3 --patience=1 --min-delta=100 --samp
 sluice search $data 'optimizer.lr={log: [0.01, 1e6, 3]}' 'training.batch_size={choice: [16, 100]}' \
   --sampler=grid --pruner=none --out=grid >out 2>err || fail "grid: $(cat err)"
 [ "$(cut -d, -f1,8,9 grid/search_results.csv | tail -n +2 | tr '\n' ' ')" = \
-  "1,0.01,16 2,0.01,100 3,100,16 4,100,100 5,1e+06,16 6,1e+06,100 " ] || fail "$(cat grid/*.csv)"
+  "1,0.01,16 2,0.01,100 3,100,16 4,100,100 5,1.0e+06,16 6,1.0e+06,100 " ] || fail "$(cat grid/*.csv)"
 grep -q '^2,,failed,.*expected at most the 96 images' grid/search_results.csv &&
   grep -q '^5,,failed,.*diverged' grid/search_results.csv || fail "failed: $(cat grid/*.csv)"
 grep -q '^trial 5 failed: epoch 1, .*the loss is .*diverged' out || fail "failed: $(cat out)"

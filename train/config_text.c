@@ -194,6 +194,19 @@ void config_write(FILE *to, const struct config *cfg, const char *heading)
     write_options(to, cfg, false);
 }
 
+/* Numbers as they were before exponents had a point in front of them: older checkpoints
+ * carry sums of such texts. */
+static size_t without_points(char *text)
+{
+    char *to = text;
+    for (const char *p = text; *p; p++)
+        if (strncmp(p, ".0e", 3) == 0)
+            p++;
+        else
+            *to++ = *p;
+    return (size_t)(to - text);
+}
+
 void config_crc(char text[16], const struct config *cfg)
 {
     char *fixed = NULL;
@@ -202,6 +215,7 @@ void config_crc(char text[16], const struct config *cfg)
     if (to) {
         write_options(to, cfg, true);
         fclose(to);
+        size = without_points(fixed);
     }
     snprintf(text, 16, "%08x", sluice_crc32c(0, fixed, size));
     free(fixed);

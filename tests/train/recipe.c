@@ -242,6 +242,17 @@ static void test_round_trip(void)
     CHECK(strcmp(a, b) != 0, "the checksum does not see the learning rate");
 }
 
+/* A run that was begun with the program of 2026-11-22 has this sum in its checkpoints.
+ * If it changes, as by a new key, such runs cannot be continued any more: say so where
+ * the change is described. */
+static void test_older_runs(void)
+{
+    char sum[16];
+    struct config c = LOAD("recipe=mnist_cnn", "optimizer.eps=1e-8");
+    config_crc(sum, &c);
+    CHECK(strcmp(sum, "7883c349") == 0, "%s", sum);
+}
+
 struct bad {
     const char *yaml, *argument; /* one of them */
     const char *want;            /* part of the message */
@@ -396,6 +407,7 @@ int main(void)
     test_model_texts();
     test_model_choices();
     test_round_trip();
+    test_older_runs();
     test_refusals();
     test_bounds();
     remove_files();

@@ -82,13 +82,11 @@ static void copy_view(char *out, const struct sluice_batch *b, int n,
         memcpy(out, from, image);
         return;
     }
+    const struct view_place place = { v->flip, v->dy, v->dx };
     for (int y = 0; y < h; y++) {
         const char *row = from + (size_t)view_reflect(y + v->dy, h) * row_bytes;
-        for (int x = 0; x < w; x++, out += pixel) {
-            int sx = view_reflect(x + v->dx, w);
-            sx = v->flip ? w - 1 - sx : sx;
-            memcpy(out, row + (size_t)sx * pixel, pixel);
-        }
+        for (int x = 0; x < w; x++, out += pixel)
+            memcpy(out, row + (size_t)view_column(place, x, w) * pixel, pixel);
     }
 }
 

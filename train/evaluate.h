@@ -13,8 +13,8 @@
 enum tta_kind {
     TTA_NONE = 0,
     TTA_FLIP = 1,       /* the image and its mirror image */
-    TTA_FLIP_SHIFT = 2, /* half of that, half of both moved by a pixel up-left and
-                           down-right, edges reflected */
+    TTA_FLIP_SHIFT = 2, /* half of that, half the image moved by a pixel up-left and
+                           down-right, edges reflected, and both mirrored */
     TTA_CROPS = 3,      /* the image, its mirror image, and random shifts by up to 4
                            pixels each way, edges reflected: as many as `views` */
 };

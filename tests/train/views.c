@@ -36,8 +36,8 @@ static void add_view(double *sum, int n, double share, bool flip, int dy, int dx
     for (int y = 0; y < SIDE; y++)
         for (int x = 0; x < SIDE; x++)
             for (int c = 0; c < CHANNELS; c++) {
-                const double v = flip ? pixel(n, y + dy, SIDE - 1 - mirrored(x + dx), c)
-                                      : pixel(n, y + dy, x + dx, c);
+                const int across = flip ? SIDE - 1 - x : x;
+                const double v = pixel(n, y + dy, across + dx, c);
                 sum[(y * SIDE + x) * CHANNELS + c] += share * v;
             }
 }

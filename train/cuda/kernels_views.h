@@ -7,8 +7,8 @@
 
 #include "spot.h"
 
-/* How an image is looked at: the source pixel lies this far off, edges reflected; then
- * mirrored. */
+/* How an image is looked at: moved, so that a pixel's source lies this far off, edges
+ * reflected; what that gives is mirrored if `flip`. */
 struct view_place {
     int flip, dy, dx;
 };
@@ -19,6 +19,12 @@ SLUICE_HD static inline int view_reflect(int i, int n)
     if (n == 1)
         return 0;
     return i < 0 ? -i : i >= n ? 2 * (n - 1) - i : i;
+}
+
+/* The source's column of the view's. */
+SLUICE_HD static inline int view_column(struct view_place p, int x, int w)
+{
+    return view_reflect((p.flip ? w - 1 - x : x) + p.dx, w);
 }
 
 struct view_args {
@@ -37,10 +43,9 @@ SLUICE_HD static inline void view_images(const struct view_args *g,
         const int x = (int)(i % (size_t)g->w);
         const size_t row = i / (size_t)g->w, n = row / (size_t)g->h;
         const struct view_place p = g->places[n];
-        const int sx = view_reflect(x + p.dx, g->w);
         const int sy = view_reflect((int)(row % (size_t)g->h) + p.dy, g->h);
         const size_t source = (n * (size_t)g->h + (size_t)sy) * (size_t)g->w +
-                              (size_t)(p.flip ? g->w - 1 - sx : sx);
+                              (size_t)view_column(p, x, g->w);
         for (size_t k = 0; k < words; k++)
             ((uint16_t *)g->to)[i * words + k] =
                 ((const uint16_t *)g->from)[source * words + k];

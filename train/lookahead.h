@@ -23,7 +23,8 @@ int lookahead_create(struct lookahead **out, struct net *net,
                      const struct lookahead_config *config, struct sluice_error *err);
 void lookahead_free(struct lookahead *la); /* NULL is fine */
 
-/* The slow weights begin as what the network holds now. */
+/* The slow weights begin as what the network holds now: at the first step, when running
+ * statistics have seen one batch. */
 void lookahead_begin(struct lookahead *la);
 /* After step `step`, counted from 1. */
 void lookahead_step(struct lookahead *la, uint64_t step);

@@ -100,8 +100,8 @@ static int check_place(const struct parser *ps, bool first, bool final)
     const bool mixes = ps->def->id == OP_cutmix || ps->def->id == OP_mixup;
     if (mixes && !ps->options->mixes)
         return sluice_fail(ps->err, SLUICE_EINVAL,
-                           "augment: %s mixes images of a batch and their labels: "
-                           "only training can use it",
+                           "augment: %s mixes images of a batch and their labels: not "
+                           "possible here (sluice_augment_options.mixes)",
                            ps->def->name);
     if (!mixes && plan->mixes)
         return sluice_fail(ps->err, SLUICE_EINVAL,

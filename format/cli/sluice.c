@@ -38,10 +38,12 @@ static void print_help(FILE *to)
     for (int i = 0; commands[i].name; i++)
         fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].help);
     fputs("\n`sluice COMMAND --help` tells more.\n\n"
-          "exit status: 0 done; 1 samples are damaged or were left out; 2 wrong usage, "
-          "or\n"
-          "training that diverged; 3 the system refused; 4 a file of a later version;\n"
-          "5 no such kind of file, or damaged; 130 interrupted\n",
+          "exit status: 0 done; 1 damaged samples were found by verify, or left out; 2 "
+          "wrong\n"
+          "usage, or training that diverged; 3 the system refused; 4 a file of a later "
+          "version;\n"
+          "5 no such kind of file, or damage at which the command stopped; 130 "
+          "interrupted\n",
           to);
 }
 

@@ -306,7 +306,7 @@ bad 2 "no such key; near: training.epochs" sluice train training.epoch=3
 bad 2 "rotate" sluice train $tiny $data "data.augment=[rotate_by_nothing]"
 bad 2 "data.augment_test: expected images of 16x16 as data.augment makes them, found 8x8" \
   sluice train $tiny $data "data.augment_test=[center_crop: {size: 8}, normalize]"
-bad 2 "mixup mixes images of a batch and their labels: only training can use it" \
+bad 2 "mixup mixes images of a batch and their labels: not possible here" \
   sluice train $tiny $data "data.augment_test=[normalize, mixup]"
 bad 2 "command line: data.size: expected data.crop=random or center, .*found none" \
   sluice train $tiny $data data.size=224

@@ -1,11 +1,10 @@
 /* views.c -- views of test images: a network that is linear in its pixels has, on the
  * mean of logits, the logits of the mean view, which is made here a second time. */
-#include <unistd.h>
-
 #include "evaluate.h"
 #include "feed.h"
 #include "net_rig.h"
 #include "run_config.h"
+#include "support/files.h"
 #include "tiny_set.h"
 
 enum {
@@ -126,8 +125,9 @@ int main(void)
     struct data_info info;
     struct feed feed;
     const struct model_values options = { 0 };
-    char path[64];
-    snprintf(path, sizeof path, "views-%ld.sluice", (long)getpid());
+    const char *folder = folder_make();
+    char path[128];
+    snprintf(path, sizeof path, "%s/views.sluice", folder);
     tiny_set_write(path,
                    &(struct tiny_set){ IMAGES, SIDE, CHANNELS, CLASSES, 0, false, 3 });
     rig_device(&r, "ref");
@@ -159,7 +159,7 @@ int main(void)
     check(&r, &feed, &info, (struct tta){ TTA_CROPS, 16, 6 });
     feed_close(&feed);
     data_info_close(&info);
-    (void)unlink(path);
+    folder_remove(folder);
     rig_close(&r);
     return check_done();
 }

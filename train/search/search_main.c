@@ -74,7 +74,7 @@ static const char epilogue[] =
     "  sluice search recipe=mnist_cnn data.fold=1/6 --sampler=grid \\\n"
     "      'optimizer.lr={log: [1e-4, 1e-2, 5]}' 'training.batch_size={choice: [64, "
     "128]}'\n"
-    "  sluice search experiments=list.yaml\n"
+    "  sluice search recipe=resnet9_ffcv experiments=list.yaml\n"
     "  sluice search recipe=mnist_cnn --folds=5\n"
     "  sluice search --resume=searches/20260101-120000-mnist_cnn\n"
     "  sluice train recipe=mnist_cnn training=searches/.../best_training.yaml\n\n"

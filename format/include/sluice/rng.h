@@ -106,7 +106,7 @@ SLUICE_HD static inline int sluice_rng_range(struct sluice_rng *r, int low, int 
 /* Uniform in [0, 1): 24 bits, exact in float on every device. */
 SLUICE_HD static inline float sluice_rng_unit(struct sluice_rng *r)
 {
-    return (float)(sluice_rng_u32(r) >> 8) * 0x1p-24f;
+    return (float)(sluice_rng_u32(r) >> 8) * (1.0f / 16777216);
 }
 
 #endif

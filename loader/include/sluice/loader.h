@@ -15,8 +15,10 @@
  * of threads, the I/O backend and where an earlier run stopped change nothing in it.
  *
  * Errors:    a negative return is a SLUICE_E* code and *err says which file and sample.
- *            An error in any thread reaches the next sluice_loader_next. After an error
- *            the loader can only be closed. On a failed open *out is NULL.
+ *            An error of a sample or batch, in any thread, reaches the next
+ *            sluice_loader_next; from then on next and seek fail, and the loader can
+ *            only be closed. SLUICE_EINVAL about a call, as for a seek beyond the end,
+ *            changes nothing. On a failed open *out is NULL.
  * Ownership: a batch belongs to the consumer until sluice_loader_release. At most
  *            `batches` batches exist; when every one is held by a thread that waits in
  *            sluice_loader_next, the last of them gets SLUICE_EINVAL (they could only

@@ -13,22 +13,28 @@
 
 static int check_failures, check_count;
 
+#define CHECK_REPORT(text, ...)                                                        \
+    do {                                                                               \
+        check_failures++;                                                              \
+        fprintf(stderr, "%s:%d: %s: ", __FILE__, __LINE__, text);                      \
+        fprintf(stderr, __VA_ARGS__);                                                  \
+        fputc('\n', stderr);                                                           \
+    } while (0)
+
 #define CHECK(cond, ...)                                                               \
     do {                                                                               \
         check_count++;                                                                 \
-        if (!(cond)) {                                                                 \
-            check_failures++;                                                          \
-            fprintf(stderr, "%s:%d: %s: ", __FILE__, __LINE__, #cond);                 \
-            fprintf(stderr, __VA_ARGS__);                                              \
-            fputc('\n', stderr);                                                       \
-        }                                                                              \
+        if (!(cond))                                                                   \
+            CHECK_REPORT(#cond, __VA_ARGS__);                                          \
     } while (0)
 
 #define REQUIRE(cond, ...)                                                             \
     do {                                                                               \
-        CHECK(cond, __VA_ARGS__);                                                      \
-        if (check_failures)                                                            \
+        check_count++;                                                                 \
+        if (!(cond)) {                                                                 \
+            CHECK_REPORT(#cond, __VA_ARGS__);                                          \
             exit(1);                                                                   \
+        }                                                                              \
     } while (0)
 
 #define SKIP(...)                                                                      \

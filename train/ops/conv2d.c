@@ -183,6 +183,8 @@ static const struct op_case cases[] = {
     { "batch 17x17",  16, 17, 18, 16, { .out_channels = 16, .kernel = 17, .stride = 1, .pad = 0 } },
     { "4x4 tiles",    64,  4,  4, 32, { .out_channels = 32, .kernel = 3, .stride = 1, .pad = 1, .bias = true } },
     { "many images", 330,  3,  2, 16, { .out_channels = 24, .kernel = 3, .stride = 1, .pad = 1 } },
+    { "2x2 s2, 1 wide", 3, 2,  1, 96, { .out_channels = 16, .kernel = 2, .stride = 2, .pad = 1 } },
+    { "4x4 s3, 2 wide", 2, 4,  2, 31, { .out_channels = 32, .kernel = 4, .stride = 3, .pad = 2, .bias = true } },
     { "7x7 map",       3,  7,  7, 64, { .out_channels = 64, .kernel = 3, .stride = 1, .pad = 1 } },
     { 0 },
 };

@@ -268,10 +268,12 @@ INLINE vf exp_minus(vf x)
 }
 
 /* Phi(x), the normal distribution, and exp(-x^2 / 2). erf is Abramowitz and Stegun
- * 7.1.26, whose error is at most 1.5e-7; both functions need the same exponential. */
+ * 7.1.26, whose error is at most 1.5e-7; both functions need the same exponential,
+ * which is 0 from 14 on: no further, as infinity has no estimated reciprocal. */
 INLINE vf normal_cdf(vf x, vf *gauss)
 {
-    const vf z = absolute(x) * 0.707106781F;
+    const vf far = absolute(x) * 0.707106781F;
+    const vf z = choose(far > 14.0F, splat(14.0F), far); /* a NaN stays one */
     const vf t = reciprocal(1.0F + 0.3275911F * z);
     *gauss = exp_minus(z * z);
     vf p = t * 1.061405429F - 1.453152027F;

@@ -237,19 +237,34 @@ static int close_file(struct output *o, struct sluice_error *err)
                                              : 0;
 }
 
+/* What closing the file says, with the file left open: some file systems report only
+ * then that a write failed. */
+static int try_close(const struct output *o, struct sluice_error *err)
+{
+    const int copy = sluice_output_dup(o);
+    return copy < 0 || sluice_output_calls.close(copy) < 0
+               ? fail_errno(err, o->path, "cannot close")
+               : 0;
+}
+
+/* The file stays open to the end: without its lock another writer of the same name
+ * would take the temporary for one left behind, and remove it. */
 int sluice_output_commit(struct output *o, struct sluice_error *err)
 {
     int rc = flush(o, err);
     if (rc == 0)
         rc = sync_file(o, err);
     if (rc == 0)
-        rc = close_file(o, err);
+        rc = try_close(o, err);
     if (rc < 0)
         return rc;
     if (sluice_output_calls.rename(o->temporary, o->path) < 0)
         return fail_errno(err, o->path, "cannot rename to it");
     o->temporary[0] = 0;
-    return sync_folder(o->path, err);
+    rc = sync_folder(o->path, err);
+    sluice_output_calls.close(o->fd); /* all of it is on disk */
+    o->fd = -1;
+    return rc;
 }
 
 int sluice_output_switch(struct output *o, const void *data, size_t size, uint64_t at,

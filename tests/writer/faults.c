@@ -1,9 +1,11 @@
 /* faults.c -- each system call of the writer fails in turn, as on a full disk: one
- * clear error, nothing left behind, an older file of the same name untouched. */
+ * clear error, nothing left behind, an older file of the same name untouched. Another
+ * writer of the same name that starts at the last moment takes nothing away. */
 #include <errno.h>
 #include <sluice/writer.h>
 
 #include "output.h"
+#include "stale.h"
 #include "support/files.h"
 
 static int countdown; /* the call that fails: 1 is the next */
@@ -58,6 +60,23 @@ static int write_file(const char *path, uint8_t shade, struct sluice_error *err)
     return rc;
 }
 
+/* What another writer of the same name does first, while this one renames. */
+static int f_rename_beside(const char *from, const char *to)
+{
+    sluice_stale_remove(to);
+    return real.rename(from, to);
+}
+
+static void check_beside(const char *path)
+{
+    struct sluice_error err = { 0 };
+    sluice_output_calls = real;
+    sluice_output_calls.rename = f_rename_beside;
+    const int rc = write_file(path, 3, &err);
+    CHECK(rc == 0, "beside another writer that starts: %s", err.message);
+    sluice_output_calls = real;
+}
+
 int main(void)
 {
     char path[128];
@@ -95,7 +114,7 @@ int main(void)
         }
     }
     CHECK(rc == 0 && n > 8, "%d calls, last: %s", n, err.message);
-    sluice_output_calls = real;
+    check_beside(path);
     free(old);
     folder_remove(folder);
     return check_done();

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "checkpoint.h"
+#include "net_internal.h"
 #include "net_rig.h"
 
 enum {
@@ -94,10 +95,10 @@ static void resumed(const struct variant *v, const char *device)
 }
 
 /* The operator that adds what `branch` gives to a shortcut. */
-static const struct op *adds(const struct rig *r, const struct op *branch)
+static struct op *adds(const struct rig *r, const struct op *branch)
 {
     for (int i = 0; i < net_op_count(r->net); i++) {
-        const struct op *op = net_op_at(r->net, i);
+        struct op *op = net_op_at(r->net, i);
         if (op->def == &op_add_relu && op->in[1] == branch->out[0])
             return op;
     }
@@ -117,11 +118,31 @@ static int is_relu(const struct tensor *y, const struct tensor *x)
     return 1;
 }
 
+/* Of a gradient that is infinite, a branch that was left out gets nothing. */
+static void check_infinite(struct rig *r, struct op *branch, struct op *add)
+{
+    const struct tensor *dx = branch->in[0], *dy = add->out[0];
+    const unsigned char inf[4] = { 0, 0, 0x80, 0x7f }, zero[4] = { 0 };
+    const size_t size = sluice_dtype_size(dx->dtype);
+    for (size_t i = 0; i < tensor_elements(dy); i++)
+        memcpy((char *)dy->grad + i * size, inf + 4 - size, size);
+    struct op *const order[2] = { add, branch };
+    for (int i = 0; i < 2; i++)
+        REQUIRE(net_op_backward(r->net, order[i], &r->pass, &r->err) == 0, "%s",
+                r->err.message);
+    size_t wrong = 0;
+    for (size_t i = 0; i < tensor_elements(dx); i++)
+        wrong += memcmp((const char *)dx->grad + i * size, zero, size) != 0;
+    CHECK(!wrong, "%s: %zu gradients of a branch that was left out are not 0",
+          branch->name, wrong);
+}
+
 /* Where a block changes the shape, the projection stays when the branch is left out. */
 static void left_out(const char *device)
 {
     struct variant v = variants[1];
     struct rig r;
+    struct op *left[7];
     int branches = 0, out = 0;
     v.set[0].value = 0.97;
     v.set[1].value = 0;
@@ -130,16 +151,19 @@ static void left_out(const char *device)
     rig_step(&r, 0.01);
     REQUIRE(net_forward(r.net, &r.pass, &r.err) == 0, "%s", r.err.message);
     for (int i = 0; i < net_op_count(r.net); i++) {
-        const struct op *op = net_op_at(r.net, i);
+        struct op *op = net_op_at(r.net, i);
         if (op->def != &op_droppath)
             continue;
         const struct op *add = adds(&r, op);
         branches++;
-        out += is_relu(add->out[0], add->in[0]);
+        if (out < 7 && is_relu(add->out[0], add->in[0]))
+            left[out++] = op;
     }
     CHECK(branches == 7 && out >= 2, "%s: %d of %d branches are left out", device, out,
           branches);
     REQUIRE(net_backward(r.net, &r.pass, &r.err) == 0, "%s", r.err.message);
+    for (int i = 0; i < out; i++)
+        check_infinite(&r, left[i], adds(&r, left[i]));
     rig_close(&r);
 }
 

@@ -1,6 +1,8 @@
 /* join_cpu.c -- the end of a residual block on device cpu as one operator: a branch
  * times its channels' factors, or an image's branch times its own, and ReLU of that and
  * the shortcut. */
+#include <string.h>
+
 #include "../device_cpu.h"
 #include "backends.h"
 #include "droppath.h"
@@ -102,13 +104,18 @@ static void drop_forward_images(void *arg, size_t begin, size_t end)
     }
 }
 
+/* Nor is anything of a gradient given to it, which may be infinite. */
 static void drop_backward_images(void *arg, size_t begin, size_t end)
 {
     const struct job *job = arg;
     for (size_t n = begin; n < end; n++) {
         struct join j = job->join;
-        const struct join_gradient g = gradient_of(job, n);
+        struct join_gradient g = gradient_of(job, n);
         j.scale = droppath_factor(job->first, job->pass, n);
+        if (j.scale == 0 && g.x) {
+            memset(g.x, 0, job->image);
+            g.x = NULL;
+        }
         job->kernels->join_backward(&j, &g, NULL);
     }
 }

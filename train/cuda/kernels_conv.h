@@ -14,11 +14,6 @@ struct conv_args {
     void *out;
 };
 
-SLUICE_HD static inline size_t conv_runs(int channels)
-{
-    return ((size_t)channels + RUN - 1) / RUN;
-}
-
 /* First channel of a pixel. */
 SLUICE_HD static inline size_t conv_at(size_t n, int y, int x, int h, int w, int c)
 {
@@ -57,7 +52,7 @@ SLUICE_HD static inline void conv_pixel(const struct conv_args *g, size_t n, int
 SLUICE_HD static inline void conv_forward(const struct conv_args *g,
                                           const struct spot *at)
 {
-    const size_t runs = conv_runs(g->k);
+    const size_t runs = runs_of((size_t)g->k);
     EACH(i, (size_t)g->n * (size_t)g->oh * (size_t)g->ow * runs, at)
     {
         const size_t pixel = i / runs, row = pixel / (size_t)g->ow;
@@ -80,7 +75,7 @@ SLUICE_HD static inline int conv_met(const struct conv_args *g, int i, int t, in
 /* A thread: an input pixel and a run of its channels. */
 SLUICE_HD static inline void conv_data(const struct conv_args *g, const struct spot *at)
 {
-    const size_t runs = conv_runs(g->c);
+    const size_t runs = runs_of((size_t)g->c);
     const int taps = g->kernel * g->kernel;
     EACH(i, (size_t)g->n * (size_t)g->h * (size_t)g->w * runs, at)
     {
@@ -115,7 +110,8 @@ SLUICE_HD static inline void conv_weight(const struct conv_args *g,
                                          const struct spot *at)
 {
     float *shared = (float *)at->shared; /* (threads, RUN) */
-    const size_t runs = conv_runs(g->c), taps = (size_t)g->kernel * (size_t)g->kernel;
+    const size_t runs = runs_of((size_t)g->c),
+                 taps = (size_t)g->kernel * (size_t)g->kernel;
     const size_t run = (size_t)at->block % runs, place = (size_t)at->block / runs;
     const int tap = (int)(place % taps), count = run_length(run, (size_t)g->c);
     const size_t pixels = (size_t)g->n * (size_t)g->oh * (size_t)g->ow;

@@ -86,7 +86,7 @@ struct flat_args {
 SLUICE_HD static inline void activation_forward(const struct flat_args *g,
                                                 const struct spot *at)
 {
-    EACH(i, (g->count + RUN - 1) / RUN, at)
+    EACH(i, runs_of(g->count), at)
     {
         const int n = run_length(i, g->count);
         float v[RUN];
@@ -101,7 +101,7 @@ SLUICE_HD static inline void activation_forward(const struct flat_args *g,
 SLUICE_HD static inline void activation_backward(const struct flat_args *g,
                                                  const struct spot *at)
 {
-    EACH(i, (g->count + RUN - 1) / RUN, at)
+    EACH(i, runs_of(g->count), at)
     {
         const int n = run_length(i, g->count);
         float v[RUN], d[RUN];
@@ -116,7 +116,7 @@ SLUICE_HD static inline void activation_backward(const struct flat_args *g,
 SLUICE_HD static inline void sum_of_two(const struct flat_args *g,
                                         const struct spot *at)
 {
-    EACH(i, (g->count + RUN - 1) / RUN, at)
+    EACH(i, runs_of(g->count), at)
     {
         const int n = run_length(i, g->count);
         float a[RUN], b[RUN];
@@ -130,7 +130,7 @@ SLUICE_HD static inline void sum_of_two(const struct flat_args *g,
 
 SLUICE_HD static inline void multiple(const struct flat_args *g, const struct spot *at)
 {
-    EACH(i, (g->count + RUN - 1) / RUN, at)
+    EACH(i, runs_of(g->count), at)
     {
         const int n = run_length(i, g->count);
         float v[RUN];
@@ -157,7 +157,7 @@ struct drop_args {
 SLUICE_HD static inline void drop_elements(const struct drop_args *g,
                                            const struct spot *at)
 {
-    EACH(i, (g->count + RUN - 1) / RUN, at)
+    EACH(i, runs_of(g->count), at)
     {
         const int n = run_length(i, g->count);
         uint32_t words[RUN];
@@ -177,7 +177,7 @@ SLUICE_HD static inline void drop_channels(const struct drop_args *g,
                                            const struct spot *at)
 {
     const size_t c = (size_t)g->c;
-    EACH(i, (g->count + RUN - 1) / RUN, at)
+    EACH(i, runs_of(g->count), at)
     {
         const int n = run_length(i, g->count);
         float v[RUN];
@@ -204,7 +204,7 @@ SLUICE_HD static inline float image_factor(const struct drop_args *g, size_t ima
 SLUICE_HD static inline void drop_images(const struct drop_args *g,
                                          const struct spot *at)
 {
-    EACH(i, (g->count + RUN - 1) / RUN, at)
+    EACH(i, runs_of(g->count), at)
     {
         const int n = run_length(i, g->count);
         size_t image = i * RUN / g->image, end = (image + 1) * g->image;
@@ -234,7 +234,7 @@ SLUICE_HD static inline void gate_multiply(const struct gate_args *g,
                                            const struct spot *at)
 {
     const size_t c = (size_t)g->c;
-    EACH(i, (g->count + RUN - 1) / RUN, at)
+    EACH(i, runs_of(g->count), at)
     {
         const int n = run_length(i, g->count);
         size_t image = i * RUN / g->image, end = (image + 1) * g->image;
@@ -389,7 +389,7 @@ struct bias_args {
 
 SLUICE_HD static inline void add_bias(const struct bias_args *g, const struct spot *at)
 {
-    EACH(i, (g->count + RUN - 1) / RUN, at)
+    EACH(i, runs_of(g->count), at)
     {
         const int n = run_length(i, g->count);
         int channel = (int)(i * RUN % (size_t)g->c); /* a division for each is slow */

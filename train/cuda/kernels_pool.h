@@ -23,7 +23,7 @@ struct pool_place {
 SLUICE_HD static inline struct pool_place pool_place(const struct pool_args *g,
                                                      size_t i, int h, int w)
 {
-    const size_t runs = ((size_t)g->c + RUN - 1) / RUN;
+    const size_t runs = runs_of((size_t)g->c);
     struct pool_place p;
     p.first = (int)(i % runs) * RUN;
     p.count = g->c - p.first < RUN ? g->c - p.first : RUN;
@@ -36,7 +36,7 @@ SLUICE_HD static inline struct pool_place pool_place(const struct pool_args *g,
 
 SLUICE_HD static inline size_t pool_places(const struct pool_args *g, int h, int w)
 {
-    return (size_t)g->n * (size_t)h * (size_t)w * (((size_t)g->c + RUN - 1) / RUN);
+    return (size_t)g->n * (size_t)h * (size_t)w * runs_of((size_t)g->c);
 }
 
 SLUICE_HD static inline size_t map_at(const struct pool_args *g, size_t n, int h, int w,
@@ -82,10 +82,7 @@ SLUICE_HD static inline void window_max(const struct pool_args *g,
 SLUICE_HD static inline void maxpool_forward(const struct pool_args *g,
                                              const struct spot *at)
 {
-    EACH(i,
-         (size_t)g->n * (size_t)g->oh * (size_t)g->ow *
-             (((size_t)g->c + RUN - 1) / RUN),
-         at)
+    EACH(i, pool_places(g, g->oh, g->ow), at)
     {
         const struct pool_place p = pool_place(g, i, g->oh, g->ow);
         float best[RUN];
@@ -136,9 +133,7 @@ SLUICE_HD static inline void avgpool_gather(const struct pool_args *g,
 SLUICE_HD static inline void pool_backward(const struct pool_args *g,
                                            const struct spot *at, int is_max)
 {
-    EACH(i,
-         (size_t)g->n * (size_t)g->h * (size_t)g->w * (((size_t)g->c + RUN - 1) / RUN),
-         at)
+    EACH(i, pool_places(g, g->h, g->w), at)
     {
         const struct pool_place p = pool_place(g, i, g->h, g->w);
         float sum[RUN] = { 0 };
@@ -208,10 +203,7 @@ SLUICE_HD static inline void avgpool_backward(const struct pool_args *g,
 SLUICE_HD static inline void avgpool_forward(const struct pool_args *g,
                                              const struct spot *at)
 {
-    EACH(i,
-         (size_t)g->n * (size_t)g->oh * (size_t)g->ow *
-             (((size_t)g->c + RUN - 1) / RUN),
-         at)
+    EACH(i, pool_places(g, g->oh, g->ow), at)
     {
         const struct pool_place p = pool_place(g, i, g->oh, g->ow);
         float sum[RUN] = { 0 };
@@ -239,7 +231,7 @@ SLUICE_HD static inline void avgpool_forward(const struct pool_args *g,
 SLUICE_HD static inline void global_forward(const struct pool_args *g,
                                             const struct spot *at, int is_max)
 {
-    EACH(i, (size_t)g->n * (((size_t)g->c + RUN - 1) / RUN), at)
+    EACH(i, pool_places(g, 1, 1), at)
     {
         const struct pool_place p = pool_place(g, i, 1, 1);
         const int pixels = g->h * g->w;
@@ -275,9 +267,7 @@ SLUICE_HD static inline void globalavg_forward(const struct pool_args *g,
 SLUICE_HD static inline void globalavg_backward(const struct pool_args *g,
                                                 const struct spot *at)
 {
-    EACH(i,
-         (size_t)g->n * (size_t)g->h * (size_t)g->w * (((size_t)g->c + RUN - 1) / RUN),
-         at)
+    EACH(i, pool_places(g, g->h, g->w), at)
     {
         const struct pool_place p = pool_place(g, i, g->h, g->w);
         float d[RUN];
@@ -293,7 +283,7 @@ SLUICE_HD static inline void globalavg_backward(const struct pool_args *g,
 SLUICE_HD static inline void globalmax_backward(const struct pool_args *g,
                                                 const struct spot *at)
 {
-    EACH(i, (size_t)g->n * (((size_t)g->c + RUN - 1) / RUN), at)
+    EACH(i, pool_places(g, 1, 1), at)
     {
         const struct pool_place p = pool_place(g, i, 1, 1);
         const int pixels = g->h * g->w;
@@ -330,7 +320,7 @@ struct pair_args {
 SLUICE_HD static inline void gate_factors(const struct pair_args *g,
                                           const struct spot *at)
 {
-    const size_t runs = ((size_t)g->c + RUN - 1) / RUN;
+    const size_t runs = runs_of((size_t)g->c);
     EACH(i, (size_t)g->n * runs, at)
     {
         const size_t n = i / runs, first = i % runs * RUN;

@@ -24,7 +24,8 @@ int own_forward(struct gpu *gpu, const struct gpu_layer_shape *s, const void *x,
     a.weight = weight;
     a.out = y;
     return each_conv_forward(
-        gpu, (size_t)s->n * (size_t)s->oh * (size_t)s->ow * conv_runs(s->k), &a, err);
+        gpu, (size_t)s->n * (size_t)s->oh * (size_t)s->ow * runs_of((size_t)s->k), &a,
+        err);
 }
 
 int own_data(struct gpu *gpu, const struct gpu_layer_shape *s, const void *dy,
@@ -35,7 +36,8 @@ int own_data(struct gpu *gpu, const struct gpu_layer_shape *s, const void *dy,
     a.weight = weight;
     a.out = dx;
     return each_conv_data(
-        gpu, (size_t)s->n * (size_t)s->h * (size_t)s->w * conv_runs(s->c), &a, err);
+        gpu, (size_t)s->n * (size_t)s->h * (size_t)s->w * runs_of((size_t)s->c), &a,
+        err);
 }
 
 int own_weight(struct gpu *gpu, const struct gpu_layer_shape *s, const void *x,
@@ -43,7 +45,7 @@ int own_weight(struct gpu *gpu, const struct gpu_layer_shape *s, const void *x,
 {
     struct conv_args a = arguments(s);
     const size_t blocks =
-        (size_t)s->k * (size_t)s->kernel * (size_t)s->kernel * conv_runs(s->c);
+        (size_t)s->k * (size_t)s->kernel * (size_t)s->kernel * runs_of((size_t)s->c);
     a.x = x;
     a.dy = dy;
     a.out = dweight;

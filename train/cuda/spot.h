@@ -39,7 +39,8 @@ SLUICE_HD static inline int run_length(size_t i, size_t count)
     return left < RUN ? (int)left : RUN;
 }
 
-static inline size_t runs_of(size_t count)
+/* Runs that hold `count` elements. */
+SLUICE_HD static inline size_t runs_of(size_t count)
 {
     return (count + RUN - 1) / RUN;
 }

@@ -7,7 +7,7 @@ struct channel_args channel_cut(const struct tensor *t)
                               .rows = op_pixels(t),
                               .c = op_channels(t),
                               .tile_runs = TILE_RUNS };
-    const int runs = (a.c + RUN - 1) / RUN;
+    const int runs = (int)runs_of((size_t)a.c);
     while (a.tile_runs / 2 >= runs)
         a.tile_runs /= 2;
     a.tiles = (runs + a.tile_runs - 1) / a.tile_runs;

@@ -240,8 +240,8 @@ int sluice_extent_check(const struct sluice_loader *ld, uint64_t sample,
 /* Where a sample's image lies, checked. */
 int sluice_sample_locate(const struct sluice_loader *ld, uint64_t sample,
                          struct sluice_extent *out, struct sluice_error *err);
-/* Check, decode and transform an image's bytes into the batch. On failure *damaged
- * tells whether the bytes are to blame. */
+/* Decode and transform an image's bytes, which have been checked, into the batch. On
+ * failure *damaged tells whether the bytes are to blame. */
 int sluice_sample_show(struct worker *w, struct slot *slot, int position,
                        const struct sluice_extent *x, const uint8_t *bytes,
                        bool *damaged, struct sluice_error *err);

@@ -11,10 +11,10 @@
  * operator may read in->data, out->data, out->grad and its own state in backward;
  * nothing else is kept. It never writes out->data or out->grad.
  *
- * Each operator has one folder entry: <op>.c holds the definition and the reference in
- * plain loops (device ref); <op>_onednn.c, <op>_cpu.c, <op>_cudnn.c, <op>.cu hold the
- * fast ones. A backend that is NULL is not there, and the build of the network says so.
- */
+ * <op>.c holds an operator's definition and the reference in plain loops (device ref);
+ * *_cpu.c and *_onednn.c (device cpu) and *_cuda.c (device cuda) hold the fast ones.
+ * Operators that are alike share a file: pool.c, flat_cpu.c, channel_cuda.c. A backend
+ * that is NULL is not there, and the build of the network says so. */
 #ifndef SLUICE_OP_H
 #define SLUICE_OP_H
 
@@ -120,7 +120,7 @@ struct op_backend {
     bool adds_gradient;
 };
 
-/* Shapes that the tests try: see tests/train/cases. */
+/* Shapes that the tests try: see tests/train/parity.c. */
 struct op_case {
     const char *name;
     int n, h, w, c; /* of the input(s) */

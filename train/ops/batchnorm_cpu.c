@@ -188,7 +188,8 @@ static double settle(struct op *op, const struct job *job, int i, bool training,
         return (double)*running_var;
     }
     double var, squares;
-    if (conv2d_moments(op->measured_by, i, mean, &squares)) {
+    if (conv2d_measures(op->measured_by)) {
+        conv2d_moments(op->measured_by, i, mean, &squares);
         var = squares / m;
     } else {
         const double distance = chunks_total(k, 0, i) / m;
@@ -210,9 +211,8 @@ static struct job settle_all(struct op *op, struct device *dev, const struct pas
     const struct state *s = op->state;
     const float *weight = op->param[0] ? op->param[0]->data : NULL;
     const float *bias = op->param[1]->data;
-    double mean_before, squares_before;
     const bool by_batch = op_by_batch(op, pass);
-    if (by_batch && !conv2d_moments(op->measured_by, 0, &mean_before, &squares_before))
+    if (by_batch && !conv2d_measures(op->measured_by))
         measure(op, dev, &job);
     for (int i = 0; i < job.norm.c; i++) {
         double mean;

@@ -183,13 +183,16 @@ static int backward(struct op *op, struct device *dev, struct pass *pass,
     return layer_backward_bias(op, dev, err);
 }
 
-bool conv2d_moments(const struct op *op, int c, double *mean, double *square)
+bool conv2d_measures(const struct op *op)
 {
-    const struct state *s = op ? op->state : NULL;
-    if (!s || !s->amx)
-        return false;
+    const struct state *s = op && op->measures ? op->state : NULL;
+    return s && s->amx;
+}
+
+void conv2d_moments(const struct op *op, int c, double *mean, double *square)
+{
+    const struct state *s = op->state;
     conv_amx_moments(s->amx, c, mean, square);
-    return true;
 }
 
 static void params_changed(struct op *op)

@@ -27,9 +27,11 @@ const struct op_fusion *const *op_fusions(enum device_kind kind);
 extern const struct op_fusion op_gate_add_relu, op_droppath_add_relu,
     op_batchnorm_add_relu, op_conv2d_maxpool;
 
-/* Has the convolution measured its last result, in training, because op->measures says
- * so? Then the mean of channel c, and the sum of squared distances from it. `op` may be
- * NULL: nobody has. */
-bool conv2d_moments(const struct op *op, int c, double *mean, double *square);
+/* Does the convolution measure its results in training, because op->measures says so?
+ * NULL: nobody does. */
+bool conv2d_measures(const struct op *op);
+/* If it does: the mean of channel c of the last one, and the sum of squared distances
+ * from it. */
+void conv2d_moments(const struct op *op, int c, double *mean, double *square);
 
 #endif

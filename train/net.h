@@ -38,7 +38,6 @@ struct tensor *net_batchnorm(struct net *net, struct tensor *x, const char *name
                              enum activation act);
 struct tensor *net_activation(struct net *net, struct tensor *x, enum activation act);
 struct tensor *net_maxpool(struct net *net, struct tensor *x, int kernel, int stride);
-struct tensor *net_avgpool(struct net *net, struct tensor *x, int kernel, int stride);
 struct tensor *net_globalmax(struct net *net, struct tensor *x);
 struct tensor *net_globalavg(struct net *net, struct tensor *x);
 struct tensor *net_dropout(struct net *net, struct tensor *x, float p);

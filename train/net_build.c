@@ -248,12 +248,6 @@ struct tensor *net_maxpool(struct net *net, struct tensor *x, int kernel, int st
     return net_op(net, &op_maxpool, NULL, &attr, x, NULL);
 }
 
-struct tensor *net_avgpool(struct net *net, struct tensor *x, int kernel, int stride)
-{
-    const struct op_attr attr = { .kernel = kernel, .stride = stride };
-    return net_op(net, &op_avgpool, NULL, &attr, x, NULL);
-}
-
 struct tensor *net_globalmax(struct net *net, struct tensor *x)
 {
     return net_op(net, &op_globalmax, NULL, &(struct op_attr){ 0 }, x, NULL);

@@ -147,7 +147,8 @@ static struct net *everything(struct device *dev)
     net_fork(net, x, &a, &b);
     net_fork(net, net_conv2d(net, b, "conv3", 6, 3, 1, 1, false), &c, &d);
     x = net_add_relu(net, net_add(net, a, c), net_scale(net, d, -2));
-    x = net_avgpool(net, x, 2, 2);
+    x = net_op(net, &op_avgpool, NULL, &(struct op_attr){ .kernel = 2, .stride = 2 }, x,
+               NULL);
     x = net_dropout(net, x, 0.25F);
     net_fork(net, x, &a, &b);
     x = net_add(net, net_globalmax(net, a), net_globalavg(net, b));

@@ -106,13 +106,11 @@ int main(int argc, char **argv)
                                  .batches = 4,
                                  .queue_depth = 64,
                                  .world = 1,
-                                 .seconds = 5,
-                                 .pairs = 5 };
+                                 .seconds = 5 };
     struct bench_result r = { 0 };
     struct sluice_error err;
     struct sluice_augment *aug = NULL;
     const char *path;
-    opt.pairs = 0;
     cli_parse(&spec, argc, argv, &opt, &path);
     if (opt.pairs && !opt.against) {
         fprintf(stderr, "%s: --pairs=%d: expected --against too\n", program, opt.pairs);

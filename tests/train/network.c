@@ -372,7 +372,7 @@ static void frozen(struct device *dev)
     r.pass = (struct pass){ .training = true, .labels = r.labels, .label_stride = 1 };
     REQUIRE(net_forward(r.net, &r.pass, &r.err) == 0, "%s", r.err.message);
     /* fc1 reads it in the last of backward's steps. */
-    float kept[4 * 8 * 8 * 4];
+    unsigned char kept[4 * 8 * 8 * 4 * sizeof(float)];
     memcpy(kept, y->data, sizeof kept);
     CHECK(net_backward(r.net, &r.pass, &r.err) == 0, "%s", r.err.message);
     CHECK(memcmp(kept, y->data, sizeof kept) == 0, "an activation died too early");

@@ -105,9 +105,8 @@ static int class_field(const struct sluice_loader *ld, struct sluice_error *err)
 {
     const struct sluice_dataset *ds = ld->file.dataset;
     const char *name = ld->opt.class_field;
-    const int field = name                ? sluice_dataset_find(ds, name)
-                      : ld->label_columns ? ld->label_fields[0]
-                                          : -1;
+    const int field =
+        name ? sluice_dataset_find(ds, name) : sluice_dataset_find_label(ds);
     for (int i = 0; i < ld->label_columns; i++)
         if (ld->label_fields[i] == field)
             return field;

@@ -9,7 +9,7 @@
 
 #include "bench.h"
 
-/* The first integer field, as numbers 0 .. classes-1. */
+/* The classes of the samples, as numbers 0 .. classes-1. */
 struct labels {
     int *of;     /* (count) */
     int *sorted; /* (count): the same, rising */
@@ -31,20 +31,10 @@ static void free_labels(struct labels *l)
     free(l->sizes);
 }
 
-static int find_label(const struct sluice_dataset *ds)
-{
-    for (int i = 0; i < sluice_dataset_field_count(ds); i++) {
-        const struct sluice_field *f = sluice_dataset_field(ds, i);
-        if (f->kind == SLUICE_KIND_SCALAR && f->dtype <= SLUICE_I64)
-            return i;
-    }
-    return -1;
-}
-
 static int number_labels(struct labels *l, const struct sluice_dataset *ds,
                          struct sluice_error *err)
 {
-    const int field = find_label(ds);
+    const int field = sluice_dataset_find_label(ds);
     const uint64_t n = sluice_dataset_count(ds);
     if (field < 0)
         return sluice_fail(err, SLUICE_EINVAL, "%s: no integer field to sort by",

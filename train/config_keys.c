@@ -53,7 +53,7 @@ const struct config_option config_options[] = {
     { "data.test_range", CONFIG_STRING, AT(data.test_range), "", 0, 0, NULL, true,
       "samples of it; empty: all" },
     { "data.label", CONFIG_STRING, AT(data.label), "", 0, 0, NULL, false,
-      "the integer field to predict; empty: the first" },
+      "the integer field to predict; empty: the one with class names, else the first" },
     { "data.order", CONFIG_CHOICE, AT(data.order), "random", 0, 0, "random|sequential|quasi_random", false,
       "of the training images" },
     { "data.drop_last", CONFIG_BOOL, AT(data.drop_last), "true", 0, 0, NULL, false,

@@ -82,19 +82,15 @@ static int find_label(struct data_info *info, const char *label,
                       struct sluice_error *err)
 {
     const struct sluice_dataset *ds = info->dataset;
+    const int field =
+        *label ? sluice_dataset_find(ds, label) : sluice_dataset_find_label(ds);
     info->label_field = -1;
-    for (int i = 0, column = 0; i < sluice_dataset_field_count(ds); i++) {
-        const struct sluice_field *f = sluice_dataset_field(ds, i);
-        if (!is_label(f))
-            continue;
-        if (info->label_field < 0 && (!*label || strcmp(label, f->name) == 0)) {
-            info->label_field = i;
-            info->label_column = column;
-        }
-        column++;
-    }
-    if (*label && info->label_field < 0)
+    if (field >= 0 && is_label(sluice_dataset_field(ds, field)))
+        info->label_field = field;
+    else if (*label)
         return refuse_label(info, label, err);
+    for (int i = 0; i < info->label_field; i++)
+        info->label_column += is_label(sluice_dataset_field(ds, i));
     return 0;
 }
 

@@ -282,6 +282,77 @@ static void refused_weights(void)
     refuse(&o, SLUICE_EINVAL, "1001 folds of 1000 samples");
 }
 
+/* ---- which field is the class ---- */
+
+enum { SECOND = 96 };
+
+/* Samples of one parity, and of four classes, which have the names. */
+static void write_second(const char *to)
+{
+    static const char *const names[] = { "a", "b", "c", "d" };
+    static const struct sluice_field fields[] = {
+        { "image", SLUICE_KIND_IMAGE, SLUICE_U8, 0, { PACK_SIDE, PACK_SIDE, 3 } },
+        { "parity", SLUICE_KIND_SCALAR, SLUICE_U8, 0, { 0 } },
+        { "label", SLUICE_KIND_SCALAR, SLUICE_U8, 0, { 0 } },
+    };
+    const struct sluice_schema schema = { .fields = fields,
+                                          .field_count = 3,
+                                          .class_field = "label",
+                                          .classes = names,
+                                          .class_count = 4 };
+    struct sluice_writer *w;
+    uint8_t pixels[PACK_BYTES];
+    REQUIRE(sluice_writer_begin(&w, to, &schema, &err) == 0, "%s", err.message);
+    for (int i = 0; i < SECOND; i++) {
+        const int label = i < 80 ? 0 : i % 4;
+        const struct sluice_value v[3] = { { .data = pixels, .size = sizeof(pixels) },
+                                           { .integer = i % 2 },
+                                           { .integer = label } };
+        pack_pixels((uint64_t)i, pixels);
+        REQUIRE(sluice_writer_append(w, v, &err) == 0, "%s", err.message);
+    }
+    REQUIRE(sluice_writer_finish(w, &err) == 0, "%s", err.message);
+    sluice_writer_abandon(w);
+}
+
+/* Of the classes' last sixteen samples. */
+static uint64_t late(const uint32_t times[SAMPLES])
+{
+    uint64_t sum = 0;
+    for (int i = 80; i < SECOND; i++)
+        sum += times[i];
+    return sum;
+}
+
+static void class_field_is_the_named_one(void)
+{
+    static const double last[4] = { 0, 0, 0, 1 };
+    static uint32_t times[SAMPLES];
+    struct sluice_loader_options o = { .batch_size = BATCH,
+                                       .balanced = true,
+                                       .epoch_samples = 4000 };
+    char first[sizeof(path)];
+    memcpy(first, path, sizeof(path));
+    memcpy(strrchr(path, '/'), "/b.sluice", sizeof("/b.sluice"));
+    write_second(path);
+    census(&o, 0, times);
+    CHECK(late(times) > 2800, "balanced: %d of 4000", (int)late(times));
+    o.class_field = "parity";
+    census(&o, 0, times);
+    CHECK(late(times) < 1000, "balanced by parity: %d of 4000", (int)late(times));
+    o = (struct sluice_loader_options){ .batch_size = BATCH,
+                                        .class_weights = last,
+                                        .class_count = 4 };
+    census(&o, 0, times);
+    CHECK(times[83] + times[87] + times[91] + times[95] == SECOND, "class_weights");
+    o = (struct sluice_loader_options){
+        .batch_size = BATCH, .folds = 4, .fold_test = true, .stratified = true
+    };
+    census(&o, 0, times);
+    CHECK(times[83] + times[87] + times[91] + times[95] == 1, "stratified");
+    memcpy(path, first, sizeof(path));
+}
+
 /* ---- all together, delivered ---- */
 
 /* A checksum for every batch of two epochs, by its place in the dealing out: the union
@@ -370,6 +441,7 @@ int main(void)
     weighted();
     table();
     refused_weights();
+    class_field_is_the_named_one();
     delivered((struct sluice_loader_options){ .balanced = true, .seed = 1 });
     delivered((struct sluice_loader_options){ .sample_weights = each,
                                               .sample_weight_count = SAMPLES,

@@ -41,6 +41,13 @@ PYTHON
 python3 "$here/read_tfevents.py" runs/latest/events.out.tfevents.* >events || fail "events"
 [ "$(grep -c ' test/accuracy ' events)" = 8 ] || fail "events: $(cat events)"
 
+# The field with class names is the class, wherever it stands.
+"$make_set" second.sluice 96 16 3 4 0 1 2 && sluice bench second.sluice --shuffle --batch-size=8 --json >out &&
+  grep -q '"classes": 4,' out || fail "bench --shuffle: $(cat out)"
+sluice train $tiny data.train=second.sluice data.test=second.sluice training.epochs=1 run.dir=others \
+  >out 2>err && [ "$(cut -d, -f2 others/latest/predictions.csv | sort -u | tr '\n' ' ')" = "0 1 2 3 label " ] ||
+  fail "another field than the one with names: $(cat err) $(head -2 others/latest/predictions.csv)"
+
 # Automatic precision asks nothing of oneDNN that it may not use.
 ONEDNN_MAX_CPU_ISA=AVX2 sluice train $tiny $data device=cpu --dry-run >out 2>err ||
   grep -q 'no oneDNN' err || fail "a limited oneDNN: $(cat err)"

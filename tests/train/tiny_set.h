@@ -3,6 +3,8 @@
 #ifndef SLUICE_TINY_SET_H
 #define SLUICE_TINY_SET_H
 
+#include <string.h>
+
 #include <sluice/rng.h>
 #include <sluice/writer.h>
 
@@ -11,7 +13,7 @@
 struct tiny_set {
     int count, side, channels, classes; /* classes 0: those of 4, but no labels */
     int label_offset;                   /* added to each label: to make wrong ones */
-    bool named;                         /* the file names its classes */
+    int named; /* 1: the file names its classes; 2: behind a field of zeros */
     uint64_t seed;
 };
 
@@ -39,10 +41,17 @@ static inline void tiny_set_write(const char *path, const struct tiny_set *set)
           .kind = SLUICE_KIND_IMAGE,
           .dtype = SLUICE_U8,
           .shape = { side, side, (uint32_t)set->channels } },
+        { .name = "zero", .kind = SLUICE_KIND_SCALAR, .dtype = SLUICE_U8 },
         { .name = "label", .kind = SLUICE_KIND_SCALAR, .dtype = SLUICE_I32 },
     };
-    const struct sluice_schema schema = { .fields = fields,
-                                          .field_count = set->classes ? 2 : 1,
+    struct sluice_field chosen[3] = { fields[0], fields[2] };
+    if (set->named == 2)
+        memcpy(chosen, fields, sizeof(fields));
+    const struct sluice_schema schema = { .fields = chosen,
+                                          .field_count = set->named == 2 ? 3
+                                                         : set->classes  ? 2
+                                                                         : 1,
+                                          .class_field = set->named ? "label" : NULL,
                                           .classes = set->named ? names : NULL,
                                           .class_count =
                                               set->named ? set->classes : 0 };
@@ -55,10 +64,8 @@ static inline void tiny_set_write(const char *path, const struct tiny_set *set)
     for (int i = 0; i < set->count; i++) {
         const int label = i % (set->classes ? set->classes : 4);
         tiny_image(pixels, set, label, i);
-        const struct sluice_value values[] = {
-            { .data = pixels, .size = size },
-            { .integer = label + set->label_offset },
-        };
+        struct sluice_value values[3] = { { .data = pixels, .size = size } };
+        values[set->named == 2 ? 2 : 1].integer = label + set->label_offset;
         REQUIRE(sluice_writer_append(w, values, &err) >= 0, "%s", err.message);
     }
     REQUIRE(sluice_writer_finish(w, &err) == 0, "%s", err.message);

@@ -109,7 +109,8 @@ struct sluice_loader_options {
     const double *sample_weights; /* (sample_weight_count) one for each of the file */
     uint64_t sample_weight_count;
     uint64_t epoch_samples;  /* places of an epoch: as many as samples in use */
-    const char *class_field; /* the integer field that is the class: the first one */
+    const char *class_field; /* the integer field that is the class: the one that has
+                                class names, else the first one */
 
     const char *image_field;    /* name of the image field: the first one */
     struct sluice_crop crop;    /* NONE */

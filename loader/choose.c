@@ -133,18 +133,29 @@ static int refuse(const struct sluice_loader *ld, int rc, struct sluice_error *e
                            : strerror(-rc));
 }
 
+/* Behind the budget's number: what it was divided by. */
+static const char *shared(const struct sluice_loader *ld, char text[32])
+{
+    *text = 0;
+    if (ld->budget_shared)
+        snprintf(text, 32, " (for one of %d ranks)", ld->opt.world);
+    return text;
+}
+
 /* The backend that was asked for, or an error: nothing else is put in its place. */
 static int choose_forced(struct sluice_loader *ld, struct sluice_error *err)
 {
+    char ranks[32];
     int rc;
     snprintf(ld->io_reason, sizeof(ld->io_reason), "asked for");
     switch (ld->opt.io) {
     case SLUICE_IO_RESIDENT:
         if (ld->file.size > ld->opt.memory_budget)
             return sluice_fail(err, SLUICE_ENOMEM,
-                               "%s: expected at most %zu bytes to keep in memory "
+                               "%s: expected at most %zu bytes%s to keep in memory "
                                "(memory_budget), found %" PRIu64,
-                               ld->file.path, ld->opt.memory_budget, ld->file.size);
+                               ld->file.path, ld->opt.memory_budget, shared(ld, ranks),
+                               ld->file.size);
         return sluice_resident_create(ld, err);
     case SLUICE_IO_URING:
         if ((rc = probe(ld, ld->file.fd)) < 0)
@@ -169,14 +180,16 @@ static int choose_hot(struct sluice_loader *ld, bool fits, bool untold,
     /* One submission copies many samples, but on the file systems that cannot tell what
      * is cached the kernel hands each read of io_uring to a thread of its own. */
     const int refused = untold ? 0 : probe(ld, ld->file.fd);
+    char ranks[32];
     /* A file that fits may still find no room: address space and commitments have
      * limits of their own. */
     snprintf(ld->io_reason, sizeof(ld->io_reason),
-             "%s the budget of %zu MiB, and in the page cache%s%s",
+             "%s the budget of %zu MiB%s, and in the page cache%s%s",
              !fits      ? "larger than"
              : in_order ? "no address space for"
                         : "of samples out of order, within",
-             ld->opt.memory_budget >> 20, refused < 0 ? "; io_uring refused: " : "",
+             ld->opt.memory_budget >> 20, shared(ld, ranks),
+             refused < 0 ? "; io_uring refused: " : "",
              refused < 0 ? strerror(-refused) : "");
     if (untold || refused < 0)
         return use_pread(ld, err);
@@ -222,12 +235,13 @@ static int choose_auto(struct sluice_loader *ld, uint64_t available,
                        struct sluice_error *err)
 {
     const bool fits = ld->file.size <= ld->opt.memory_budget;
+    char ranks[32];
     bool untold;
     if (fits && sluice_resident_create(ld, NULL) == 0) {
         ld->opt.io = SLUICE_IO_RESIDENT;
         snprintf(ld->io_reason, sizeof(ld->io_reason),
-                 "the file's %" PRIu64 " MiB fit the budget of %zu MiB",
-                 ld->file.size >> 20, ld->opt.memory_budget >> 20);
+                 "the file's %" PRIu64 " MiB fit the budget of %zu MiB%s",
+                 ld->file.size >> 20, ld->opt.memory_budget >> 20, shared(ld, ranks));
         return 0;
     }
     return is_hot(ld, &untold) ? choose_hot(ld, fits, untold, err)
@@ -238,8 +252,13 @@ int sluice_choose_io(struct sluice_loader *ld, struct sluice_error *err)
 {
     const uint64_t available = ld->file.sys->memory();
     const uint64_t space = sluice_address_space_left("/proc");
-    if (!ld->opt.memory_budget)
-        ld->opt.memory_budget = (available < space ? available : space) / 4;
+    if (!ld->opt.memory_budget) {
+        /* Each rank is a process with a copy of its own; that all are on this machine
+         * is the guess that does not run out of memory. */
+        const uint64_t free_here = available / (uint64_t)ld->opt.world;
+        ld->opt.memory_budget = (free_here < space ? free_here : space) / 4;
+        ld->budget_shared = ld->opt.world > 1;
+    }
     int rc = sluice_budget_settle(ld, err);
     if (rc < 0)
         return rc;

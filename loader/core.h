@@ -144,6 +144,7 @@ struct sluice_loader {
     uint32_t view; /* sluice_view_checksum */
 
     struct resident resident;
+    bool budget_shared; /* opt.memory_budget is a default, divided by opt.world */
     const struct sluice_engine_kind *engine_kind;
     struct sluice_pool *pool;
     char io_reason[160];

@@ -77,7 +77,7 @@ const struct config_option config_options[] = {
     { "data.batches", CONFIG_INT, AT(data.batches), "0", 0, 1024, NULL, true,
       "made ahead; 0: the loader's default" },
     { "data.memory", CONFIG_UINT64, AT(data.memory), "0", 0, 9e15, NULL, true,
-      "bytes that resident files may take; 0: a quarter of what is free" },
+      "bytes that a resident file may take in each process; 0: a quarter of what is free, divided by the processes" },
     { "data.on_error", CONFIG_CHOICE, AT(data.on_error), "raise", 0, 0, "raise|skip|substitute", false,
       "what becomes of damaged training images; those of a test are an error" },
 

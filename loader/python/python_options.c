@@ -44,7 +44,7 @@ static const struct option option_table[] = {
     { "world", INT, AT(loader.world), 1, 1e6, NULL, "processes that share every epoch: 1" },
     { "io", CHOICE, AT(loader.io), 0, 0, "auto|resident|uring|direct|pread", "backend: auto" },
     { "queue_depth", INT, AT(loader.queue_depth), 1, 4096, NULL, "reads in flight a thread: 64" },
-    { "memory_budget", SIZE, AT(loader.memory_budget), 1, 1e15, NULL, "bytes that `resident` may hold: a quarter of free memory" },
+    { "memory_budget", SIZE, AT(loader.memory_budget), 1, 1e15, NULL, "bytes that `resident` may hold in this process: a quarter of free memory, divided by world" },
     { "memory_limit", SIZE, AT(loader.memory_limit), 1, 1e15, NULL, "bytes that the loader may hold in all: no limit" },
     { "on_error", CHOICE, AT(loader.on_error), 0, 0, "raise|skip|substitute", "damaged samples: raise" },
     { "subset", IDS, AT(subset), 0, 0, NULL, "sample numbers to use: all" },

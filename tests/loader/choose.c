@@ -182,6 +182,35 @@ static void strict(void)
     unmapped = false;
 }
 
+/* Every rank keeps a copy: the default budget is divided, one that is given is not. */
+static void ranks(void)
+{
+    struct sluice_loader_options o = options();
+    struct sluice_loader *ld;
+    struct sluice_error err;
+    struct sluice_loader_stats stats;
+    memory = PLENTY;
+    cache = CACHED;
+    o.world = 4;
+    for (int given = 0; given < 2; given++) {
+        o.memory_budget = given ? PLENTY / 4 : 0;
+        REQUIRE(sluice_loader_open_with(&ld, path, &o, &sys, &err) == 0, "%s",
+                err.message);
+        sluice_loader_stats(ld, &stats);
+        sluice_loader_close(ld);
+        CHECK(strstr(stats.io_reason, given ? "the budget of 256 MiB"
+                                            : "the budget of 64 MiB (for one of 4"),
+              "%s", stats.io_reason);
+    }
+    memory = SOME * 4;
+    o.world = 8;
+    o.memory_budget = 0;
+    o.io = SLUICE_IO_RESIDENT;
+    CHECK(sluice_loader_open_with(&ld, path, &o, &sys, &err) == SLUICE_ENOMEM &&
+              strstr(err.message, "131072 bytes (for one of 8 ranks)"),
+          "%s", err.message);
+}
+
 /* Threads beside the workers: none for what is cached, told or not; several where reads
  * wait, and again none once the page cache has it. */
 static void untold(void)
@@ -212,6 +241,7 @@ int main(void)
     install();
     choices();
     strict();
+    ranks();
     untold();
     folder_remove(folder);
     return check_done();

@@ -27,6 +27,8 @@ for count in 2 3; do
     data.drop_last=false training.epochs=3 run.name=several >out 2>err || fail "$count: $(cat err)"
   [ "$(grep -c '^epoch ' out)" = 3 ] || fail "lines of $count: $(cat out)"
   [ "$(find runs -mindepth 1 -maxdepth 1 -name '*several*' | wc -l)" = $((count - 1)) ] || fail "runs"
+  grep -q "budget of [0-9]* MiB (for one of $count ranks)" runs/latest/log.txt ||
+    fail "memory of $count: $(grep ' io ' runs/latest/log.txt)"
   python3 - "$one" runs/latest <<'PYTHON' || fail "$count processes train otherwise"
 import csv, sys
 one, several = ([row for row in csv.DictReader(open(folder + "/steps.csv"))] for folder in sys.argv[1:])

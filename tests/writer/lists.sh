@@ -107,6 +107,16 @@ bad "bad.csv: line 1: label -1: $number" 'a,-1\nb,-2\n'
 bad "bad.csv: line 1: label 99999999999999999999: $number" 'a,99999999999999999999\nb,7\n'
 bad "bad.csv: line 2: label -3: $number" 'a,7\nb,-3\n'
 bad 'bad.csv: line 2: a name among labels that are numbers.*: -' 'a,3\nb,-\n'
+real='expected a label that is a whole number or a name .*, found'
+bad "bad.csv: line 2: $real 0.5\$" 'path,label\na,0.5\nb,1.5\n'
+bad "bad.csv: line 2: $real 2.0\$" 'a,1\nb,2.0\n'
+bad "bad.csv: line 1: $real -1e-3\$" 'a,-1e-3\nb,7\n'
+sed 's/,\([abc]\) class$/,v\1.5/' tree/plain.csv >tree/versions.csv
+sluice write folder tree/versions.csv v.sluice --quiet && [ "$(labels v.sluice)" = "[('va.5', 30), ('vb.5', 31), ('vc.5', 30)] 2" ] ||
+  fail "names with digits: $(labels v.sluice)"
+sed 's/,\([0-9]\)$/,\1.5/' <(tail -n +2 tree/numbers.csv) >tree/numbered.csv
+sluice write folder tree/numbered.csv v.sluice --quiet --class-names=0.5,1.5,2.5 ||
+  fail "numbers that are names"
 bad 'bad.csv: line 1: not one of the class names: -1' 'a,-1\n' --class-names=cat,cow
 bad 'bad.csv: line 2: not one of the class names: dog' 'a,cat\nb,dog\n' --class-names=cat,cow
 bad 'bad.csv: line 1: not one of the class names: 2' 'a,2\n' --class-names=cat,cow

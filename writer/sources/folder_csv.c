@@ -19,6 +19,7 @@ struct list {
     char **labels;           /* (out->count), text within the file */
     size_t room;
     uint64_t numbers; /* labels that are whole numbers, of any size */
+    uint64_t reals;   /* that are other ones */
 };
 
 static int bad_line(const struct list *l, uint64_t line, const char *what,
@@ -55,6 +56,17 @@ static bool take_header(struct list *l, char *const *fields, int n)
     return true;
 }
 
+/* Whether it is a number as programs write those that are not whole: 0.5, 1e-3, 2.0. */
+static bool is_real(const char *label)
+{
+    char *end;
+    int32_t whole;
+    if (label[strspn(label, "+-.0123456789eE")] || folder_label_number(label, &whole))
+        return false;
+    (void)strtod(label, &end);
+    return end != label && !*end;
+}
+
 static int add_record(struct list *l, char *const *fields, int n,
                       struct sluice_error *err)
 {
@@ -79,6 +91,7 @@ static int add_record(struct list *l, char *const *fields, int n,
     if (l->label >= 0) {
         l->labels[l->out->count] = fields[l->label];
         l->numbers += folder_label_number(fields[l->label], &number);
+        l->reals += is_real(fields[l->label]);
     }
     if (*path != '/' && asprintf(&full, "%s%s", l->root, path) < 0)
         return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", l->csv.path);
@@ -174,6 +187,19 @@ static int bad_number(const struct list *l, size_t i, struct sluice_error *err)
     return bad_line(l, line, text, "", err);
 }
 
+/* Numbers that are not all whole are values to learn, which a label cannot hold: as
+ * names each would be a class of its own. */
+static int refuse_reals(const struct list *l, struct sluice_error *err)
+{
+    size_t i = 0;
+    while (!is_real(l->labels[i]))
+        i++;
+    return bad_line(l, l->out->files[i].line,
+                    "expected a label that is a whole number or a name "
+                    "(--class-names would say that numbers are names), found ",
+                    l->labels[i], err);
+}
+
 static int number_labels(struct list *l, const char *const *names, int count,
                          struct sluice_error *err)
 {
@@ -182,6 +208,8 @@ static int number_labels(struct list *l, const char *const *names, int count,
     l->out->labelled = true;
     if (count)
         return match_names(l, names, count, err);
+    if (l->reals && l->numbers + l->reals == l->out->count)
+        return refuse_reals(l, err);
     if (l->numbers == 0)
         return find_classes(l, err);
     for (size_t i = 0; i < l->out->count; i++)

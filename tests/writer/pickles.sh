@@ -29,6 +29,12 @@ for p in py2 p2 p3 p4 p5; do
   same cifar100 train cifar-100-binary $p/cifar-100-python
   same cifar100 test cifar-100-binary $p/cifar-100-python
 done
+# A folder that holds the unpacked one, as torchvision's `root`.
+mkdir root && cp -r cifar-10-batches-bin cifar-100-binary root
+for p in py2 root; do
+  same cifar10 train cifar-10-batches-bin $p
+  same cifar100 test cifar-100-binary $p
+done
 tar -czf cifar-10-python.tar.gz -C py2 cifar-10-batches-py
 tar -czf cifar-100-python.tar.gz -C py2 cifar-100-python
 same cifar10 train cifar-10-binary.tar.gz cifar-10-python.tar.gz

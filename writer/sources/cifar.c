@@ -5,6 +5,7 @@
  * https://www.cs.toronto.edu/~kriz/cifar.html. The Python version is turned into such
  * records when it is opened, so that both give the same samples. */
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@ enum {
 struct version {
     const char *train[FILES], *test[FILES]; /* NULL ends */
     const char *names;                      /* of the classes of field "label" */
+    const char *folder;                     /* that the published archive unpacks to */
 };
 
 /* What differs between the two sets. */
@@ -40,19 +42,21 @@ static const struct variant cifar10 = {
     { { "data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin",
         "data_batch_5.bin" },
       { "test_batch.bin" },
-      "batches.meta.txt" },
+      "batches.meta.txt",
+      "cifar-10-batches-bin" },
     { { "data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4",
         "data_batch_5" },
       { "test_batch" },
-      "batches.meta" },
+      "batches.meta",
+      "cifar-10-batches-py" },
     { { "labels", 10 } },
     "label_names",
 };
 
 static const struct variant cifar100 = {
     "cifar100",
-    { { "train.bin" }, { "test.bin" }, "fine_label_names.txt" },
-    { { "train" }, { "test" }, "meta" },
+    { { "train.bin" }, { "test.bin" }, "fine_label_names.txt", "cifar-100-binary" },
+    { { "train" }, { "test" }, "meta", "cifar-100-python" },
     { { "fine_labels", 100 }, { "coarse_labels", 20 } },
     "fine_label_names",
 };
@@ -63,6 +67,7 @@ static const char *const cifar10_names[] = { "airplane", "automobile", "bird", "
 
 struct state {
     const struct variant *variant;
+    char input[PATH_MAX];           /* where the batches are */
     struct input_file files[FILES]; /* batches, then the names of classes */
     int batches, labels;            /* labels: of each record; 0 if it has none */
     uint64_t first[BATCHES];        /* number of each batch's first sample */
@@ -125,6 +130,29 @@ static const char *last_part(const char *path)
     return slash ? slash + 1 : path;
 }
 
+/* The input itself, or the folder in it that an archive was unpacked to, as torchvision
+ * leaves it. */
+static void find_input(struct state *s, const struct source_options *opt)
+{
+    const struct version *versions[2] = { &s->variant->binary, &s->variant->python };
+    snprintf(s->input, sizeof(s->input), "%s", opt->input);
+    if (!input_is_folder(opt->input))
+        return;
+    for (int v = 0; v < 2; v++)
+        if (input_has(opt->input,
+                      (opt->test ? versions[v]->test : versions[v]->train)[0]))
+            return;
+    for (int v = 0; v < 2; v++) {
+        char below[PATH_MAX];
+        const int n =
+            snprintf(below, sizeof(below), "%s/%s", opt->input, versions[v]->folder);
+        if (n < PATH_MAX && input_is_folder(below)) {
+            memcpy(s->input, below, sizeof(below));
+            return;
+        }
+    }
+}
+
 /* Load whichever version is there into s->files. */
 static int load(struct state *s, const struct source_options *opt,
                 struct sluice_error *err)
@@ -138,7 +166,7 @@ static int load(struct state *s, const struct source_options *opt,
             files[total++].name = names[count[v]];
         files[total++].name = versions[v]->names;
     }
-    const int rc = input_load(opt->input, files, total, LIMIT, err);
+    const int rc = input_load(s->input, files, total, LIMIT, err);
     for (int v = 0, at = 0; v < 2; at += count[v] + 1, v++)
         for (int i = 0; i < count[v]; i++)
             found[v] += files[at + i].data != NULL;
@@ -147,8 +175,8 @@ static int load(struct state *s, const struct source_options *opt,
     memcpy(s->files, files + at, ((size_t)s->batches + 1) * sizeof(*files));
     memset(files + at, 0, ((size_t)s->batches + 1) * sizeof(*files));
     input_free(files, total);
-    if (rc == 0 && input_is_plain(opt->input)) { /* it is the only batch */
-        s->files[0].name = last_part(opt->input);
+    if (rc == 0 && input_is_plain(s->input)) { /* it is the only batch */
+        s->files[0].name = last_part(s->input);
         s->files[1].name = s->variant->binary.names;
         s->batches = 1;
     }
@@ -156,7 +184,7 @@ static int load(struct state *s, const struct source_options *opt,
 }
 
 /* Make records of what is pickled, and see that all have the same labels. */
-static int unpickle(struct state *s, const char *input, struct sluice_error *err)
+static int unpickle(struct state *s, struct sluice_error *err)
 {
     const int wanted = s->variant->label[1].key ? 2 : 1;
     for (int i = 0; i <= s->batches; i++) {
@@ -168,34 +196,33 @@ static int unpickle(struct state *s, const char *input, struct sluice_error *err
                      ? cifar_unpickle(f, s->variant->label, &labels, &inner)
                      : cifar_unpickle_names(f, s->variant->names_key, &inner);
         if (rc < 0)
-            return sluice_fail(err, (enum sluice_code)rc, "%.300s: %.60s: %s", input,
+            return sluice_fail(err, (enum sluice_code)rc, "%.300s: %.60s: %s", s->input,
                                f->name, inner.message);
         if (i == 0)
             s->labels = labels;
         else if (i < s->batches && labels != s->labels)
             return sluice_fail(err, SLUICE_ECORRUPT,
-                               "%s: of %s and %s only one has labels", input,
+                               "%.300s: of %s and %s only one has labels", s->input,
                                s->files[0].name, f->name);
     }
     return 0;
 }
 
-static int check_batches(struct source *src, const struct source_options *opt,
-                         struct sluice_error *err)
+static int check_batches(struct source *src, struct sluice_error *err)
 {
     struct state *s = src->state;
     const size_t record = (size_t)s->labels + CIFAR_PIXELS;
     for (int i = 0; i < s->batches; i++) {
         const struct input_file *f = &s->files[i];
         if (!f->data)
-            return sluice_fail(err, SLUICE_ECORRUPT, "%s: %s is not in it", opt->input,
-                               f->name);
+            return sluice_fail(err, SLUICE_ECORRUPT, "%.300s: %s is not in it",
+                               s->input, f->name);
         if (f->size == 0 || f->size % record != 0)
             return sluice_fail(
                 err, SLUICE_ECORRUPT,
-                "%s: %s: %zu bytes, expected a multiple of %zu (one record): "
+                "%.300s: %s: %zu bytes, expected a multiple of %zu (one record): "
                 "truncated, or not %s",
-                opt->input, f->name, f->size, record, s->variant->name);
+                s->input, f->name, f->size, record, s->variant->name);
         s->first[i] = src->count;
         src->count += f->size / record;
     }
@@ -228,14 +255,15 @@ static int open_cifar(struct source *src, const struct source_options *opt,
     if (!s)
         return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", opt->input);
     s->variant = variant;
+    find_input(s, opt);
     int rc = load(s, opt, err);
     if (rc == 0) /* of the files as they were published */
         src->schema.provenance = input_provenance(
             variant->name, opt->test ? "test" : "train", s->files, s->batches);
     if (rc == 0)
-        rc = unpickle(s, opt->input, err);
+        rc = unpickle(s, err);
     if (rc == 0)
-        rc = check_batches(src, opt, err);
+        rc = check_batches(src, err);
     if (rc == 0)
         describe(src, opt);
     else

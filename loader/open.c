@@ -32,6 +32,34 @@ static void release_default(void *ctx, void *memory, size_t size)
     free(memory);
 }
 
+/* What is given for nothing was meant for something. */
+static int check_effect(const struct sluice_loader_options *o, const char *path,
+                        struct sluice_error *err)
+{
+    const struct sluice_crop *c = &o->crop;
+    const bool random = c->kind == SLUICE_CROP_RANDOM;
+    const bool blocks = o->order == SLUICE_QUASI_RANDOM;
+    const struct {
+        const char *name;
+        bool given, counts;
+        const char *with;
+    } options[] = {
+        { "scale", c->scale[0] != 0 || c->scale[1] != 0, random, "the crop random" },
+        { "ratio", c->ratio[0] != 0 || c->ratio[1] != 0, random, "the crop random" },
+        { "share", c->share != 0, c->kind == SLUICE_CROP_CENTER, "the crop center" },
+        { "block", o->block != 0, blocks, "the order quasi_random" },
+        { "open_blocks", o->open_blocks != 0, blocks, "the order quasi_random" },
+        { "stratified", o->stratified, o->folds != 0, "folds" },
+        { "fold_seed", o->fold_seed != 0, o->folds != 0, "folds" },
+    };
+    for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++)
+        if (options[i].given && !options[i].counts)
+            return sluice_fail(err, SLUICE_EINVAL,
+                               "%s: %s: expected %s, without which it has no effect",
+                               path, options[i].name, options[i].with);
+    return 0;
+}
+
 static int check_options(const struct sluice_loader_options *o, const char *path,
                          struct sluice_error *err)
 {
@@ -87,7 +115,7 @@ static int check_options(const struct sluice_loader_options *o, const char *path
                            c->share);
     if (!o->allocator.allocate != !o->allocator.release)
         return sluice_fail(err, SLUICE_EINVAL, "%s: half an allocator", path);
-    return 0;
+    return check_effect(o, path, err);
 }
 
 static void resolve_options(struct sluice_loader *ld)

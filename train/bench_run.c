@@ -165,14 +165,16 @@ static int keep_damage(struct sluice_loader *ld, struct bench_result *r,
 
 struct sluice_loader_options bench_loader_options(const struct bench_options *opt)
 {
+    /* --against and --shuffle give other orders the same options. */
+    const bool blocks = opt->order == SLUICE_QUASI_RANDOM;
     return (struct sluice_loader_options){
         .batch_size = opt->batch_size,
         .batches = opt->batches,
         .threads = opt->threads,
         .seed = opt->seed,
         .order = (enum sluice_order)opt->order,
-        .block = opt->block,
-        .open_blocks = opt->open_blocks,
+        .block = blocks ? opt->block : 0,
+        .open_blocks = blocks ? opt->open_blocks : 0,
         .io = (enum sluice_io)opt->io,
         .on_error = (enum sluice_on_error)opt->on_error,
         .queue_depth = opt->queue_depth,

@@ -122,10 +122,11 @@ static int measure(struct mix *m, const char *path, const struct bench_options *
                    const struct labels *l, enum sluice_order order,
                    struct sluice_error *err)
 {
-    struct sluice_loader_options o = bench_loader_options(opt);
+    struct bench_options in_order = *opt;
+    in_order.order = (int)order;
+    struct sluice_loader_options o = bench_loader_options(&in_order);
     struct sluice_loader *ld;
     int n = 1;
-    o.order = order;
     o.threads = 1;
     o.batches = 1;
     o.io = SLUICE_IO_PREAD;

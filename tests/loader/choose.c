@@ -111,9 +111,7 @@ static struct sluice_loader_stats epoch(const struct sluice_loader_options *o)
 
 static struct sluice_loader_options options(void)
 {
-    return (struct sluice_loader_options){
-        .batch_size = BATCH, .threads = WORKERS, .block = 10, .open_blocks = 4
-    };
+    return (struct sluice_loader_options){ .batch_size = BATCH, .threads = WORKERS };
 }
 
 /* Of memory: room for the payload four times over; for the page cache to keep it; for
@@ -149,6 +147,8 @@ static void choices(void)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct sluice_loader_options o = options();
         o.order = cases[i].order;
+        o.block = o.order == SLUICE_QUASI_RANDOM ? 10 : 0;
+        o.open_blocks = o.order == SLUICE_QUASI_RANDOM ? 4 : 0;
         cache = cases[i].cache;
         memory = cases[i].memory;
         ring_error = cases[i].ring_error         ? cases[i].ring_error

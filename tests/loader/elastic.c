@@ -67,8 +67,10 @@ static struct sluice_loader_options options(enum sluice_order order)
     return (struct sluice_loader_options){ .batch_size = BATCH,
                                            .seed = 8,
                                            .order = order,
-                                           .block = 20,
-                                           .open_blocks = 9,
+                                           .block =
+                                               order == SLUICE_QUASI_RANDOM ? 20 : 0,
+                                           .open_blocks =
+                                               order == SLUICE_QUASI_RANDOM ? 9 : 0,
                                            .threads = 2,
                                            .io = SLUICE_IO_PREAD };
 }

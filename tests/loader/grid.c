@@ -122,13 +122,13 @@ int main(void)
     const char *folder = folder_make();
     snprintf(path, sizeof(path), "%s/a.sluice", folder);
     pack_write(path, SAMPLES);
-    struct sluice_loader_options o = {
-        .batch_size = BATCH, .seed = 9, .block = 10, .open_blocks = 9
-    };
+    struct sluice_loader_options o = { .batch_size = BATCH, .seed = 9 };
     grid(o, 64, "random");
-    o.order = SLUICE_QUASI_RANDOM;
-    grid(o, 7, "quasi_random");
-    o.order = SLUICE_RANDOM;
+    struct sluice_loader_options blocks = o;
+    blocks.order = SLUICE_QUASI_RANDOM;
+    blocks.block = 10;
+    blocks.open_blocks = 9;
+    grid(blocks, 7, "quasi_random");
     o.balanced = true;
     grid(o, 7, "balanced");
     folder_remove(folder);

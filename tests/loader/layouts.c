@@ -227,17 +227,17 @@ static void encoded(enum sluice_io io, enum sluice_crop_kind crop)
                                        .channels = 3 };
     }
     write_indexed(data, x, SAMPLES, true);
-    REQUIRE(
-        sluice_loader_open_with(
-            &ld, path,
-            &(struct sluice_loader_options){
-                .batch_size = SAMPLES,
-                .threads = 2,
-                .io = io,
-                .order = SLUICE_SEQUENTIAL,
-                .crop = { .kind = crop, .size = crop ? PACK_SIDE : 0, .share = 1 } },
-            &sys, &err) == 0,
-        "%s", err.message);
+    REQUIRE(sluice_loader_open_with(
+                &ld, path,
+                &(struct sluice_loader_options){ .batch_size = SAMPLES,
+                                                 .threads = 2,
+                                                 .io = io,
+                                                 .order = SLUICE_SEQUENTIAL,
+                                                 .crop = { .kind = crop,
+                                                           .size = crop ? PACK_SIDE : 0,
+                                                           .share = crop ? 1 : 0 } },
+                &sys, &err) == 0,
+            "%s", err.message);
     while ((n = sluice_loader_next(ld, &b, &err)) > 0) {
         for (int i = 0; i < n; i++, seen++) {
             REQUIRE(sluice_loader_read(ld, b->ids[i], want, sizeof(want), NULL, &err) ==

@@ -62,13 +62,15 @@ static int available(enum sluice_io io)
 static void same_everywhere(enum sluice_order order)
 {
     static const int threads[] = { 1, 2, 7, 64 };
-    const struct sluice_loader_options plain = { .batch_size = BATCH,
-                                                 .seed = 5,
-                                                 .order = order,
-                                                 .block = 10,
-                                                 .open_blocks = 9,
-                                                 .threads = 1,
-                                                 .io = SLUICE_IO_PREAD };
+    const struct sluice_loader_options plain = {
+        .batch_size = BATCH,
+        .seed = 5,
+        .order = order,
+        .block = order == SLUICE_QUASI_RANDOM ? 10 : 0,
+        .open_blocks = order == SLUICE_QUASI_RANDOM ? 9 : 0,
+        .threads = 1,
+        .io = SLUICE_IO_PREAD
+    };
     const uint32_t want = stream(plain, 0, "pread");
     const uint32_t late = stream(plain, 9, "pread from batch 9");
     CHECK(want != late, "the checksum sees nothing");

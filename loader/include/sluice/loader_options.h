@@ -70,7 +70,9 @@ struct sluice_allocator {
     void *ctx;
 };
 
-/* Zero in any field means the default, which stands behind the colon. */
+/* Zero in any field means the default, which stands behind the colon. One that has no
+ * effect without another (scale without a crop, block without QUASI_RANDOM) is refused
+ * there. */
 struct sluice_loader_options {
     int batch_size;                /* images per batch: 256 */
     int batches;                   /* batches in existence, lent ones included: 4 */

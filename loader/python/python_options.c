@@ -4,11 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "python_options.h"
 
 enum kind {
-    FLAG,   /* bool: 1 or 0 */
+    FLAG,   /* bool: True or False, 1 or 0 */
     INT,    /* int */
     UINT64, /* uint64_t */
     SIZE,   /* size_t; accepts K, M, G (powers of 1024) */
@@ -33,7 +34,7 @@ struct option {
 #define AT(field) offsetof(struct python_options, field)
 static const struct option option_table[] = {
     { "batch_size", INT, AT(loader.batch_size), 1, 1e6, NULL, "images per batch: 256" },
-    { "batches", INT, AT(loader.batches), 1, 1e4, NULL, "batches in existence, held ones included: 4" },
+    { "batches", INT, AT(loader.batches), 2, 1e4, NULL, "batches in existence, held ones included: 4" },
     { "threads", INT, AT(loader.threads), 1, 1024, NULL, "worker threads: one per CPU" },
     { "seed", UINT64, AT(loader.seed), 0, 0, NULL, "of order and draws: 0" },
     { "order", CHOICE, AT(loader.order), 0, 0, "random|sequential|quasi_random", "order of samples: random" },
@@ -74,6 +75,46 @@ static const struct option option_table[] = {
 };
 /* clang-format on */
 
+/* The choice that is spelled otherwise: in capitals, behind the name of an enum. */
+static const char *meant_choice(const struct option *o, const char *text, size_t *size)
+{
+    const char *dot = strrchr(text, '.');
+    text = dot ? dot + 1 : text;
+    for (const char *c = o->choices; c;
+         c = strchr(c, '|') ? strchr(c, '|') + 1 : NULL) {
+        *size = strcspn(c, "|");
+        if (strlen(text) == *size && strncasecmp(c, text, *size) == 0)
+            return c;
+    }
+    return NULL;
+}
+
+/* What values that are right elsewhere would be here. */
+static const char *hint(const struct option *o, const char *text)
+{
+    static const char *const hints[][3] = {
+        { "threads", "0", " (leave it out for one per CPU)" },
+        { "batches", "1", " (a loop holds one while it asks for the next)" },
+    };
+    for (size_t i = 0; i < sizeof(hints) / sizeof(*hints); i++)
+        if (strcmp(hints[i][0], o->name) == 0 && strcmp(hints[i][1], text) == 0)
+            return hints[i][2];
+    return "";
+}
+
+static int refuse_choice(const struct option *o, const char *text,
+                         struct sluice_error *err)
+{
+    size_t size = 0;
+    const char *meant = meant_choice(o, text, &size);
+    if (meant)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "%s: expected one of %s, found %.80s (%.*s is meant?)",
+                           o->name, o->choices, text, (int)size, meant);
+    return sluice_fail(err, SLUICE_EINVAL, "%s: expected one of %s, found %.80s",
+                       o->name, o->choices, text);
+}
+
 static int refuse(const struct option *o, const char *text, struct sluice_error *err)
 {
     static const char *const wanted[] = {
@@ -88,12 +129,11 @@ static int refuse(const struct option *o, const char *text, struct sluice_error 
         [REALS] = "numbers from 0",
     };
     if (o->kind == CHOICE)
-        return sluice_fail(err, SLUICE_EINVAL, "%s: expected one of %s, found %.80s",
-                           o->name, o->choices, text);
+        return refuse_choice(o, text, err);
     if (o->min != 0 || o->max != 0)
         return sluice_fail(err, SLUICE_EINVAL,
-                           "%s: expected %s, %.15g to %.15g, found %.80s", o->name,
-                           wanted[o->kind], o->min, o->max, text);
+                           "%s: expected %s, %.15g to %.15g, found %.80s%s", o->name,
+                           wanted[o->kind], o->min, o->max, text, hint(o, text));
     return sluice_fail(err, SLUICE_EINVAL, "%s: expected %s, found %.80s", o->name,
                        wanted[o->kind], text);
 }
@@ -185,11 +225,12 @@ static int set_value(const struct option *o, struct python_options *options,
     const char *at = text;
     uint64_t n = 0;
     double real = 0;
+    int choice = 0;
     bool good = true;
     switch (o->kind) {
     case FLAG:
-        good = set_choice("0|1", text, (int[]){ 0 });
-        *(bool *)slot = text[0] == '1';
+        good = set_choice("False|True|0|1", text, &choice);
+        *(bool *)slot = choice % 2;
         break;
     case INT:
         good = take_u64(&at, &n) && !*at && within(o, (double)n);
@@ -254,7 +295,9 @@ static int set_by_name(struct python_options *options, const char *name,
     const struct option *o = option_table;
     while (o->name && strcmp(o->name, name) != 0)
         o++;
-    return o->name ? set_value(o, options, text, err) : unknown(name, err);
+    if (!o->name)
+        return unknown(name, err);
+    return text ? set_value(o, options, text, err) : 0;
 }
 
 int python_options_parse(struct python_options *out, const char *const *names,

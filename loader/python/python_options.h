@@ -17,7 +17,8 @@ struct python_options {
     int dtype, layout;   /* -1: likewise */
 };
 
-/* The `count` options names[i] = values[i]. On failure nothing is left to free. */
+/* The `count` options names[i] = values[i]; NULL is the default. On failure nothing is
+ * left to free. */
 int python_options_parse(struct python_options *out, const char *const *names,
                          const char *const *values, int count,
                          struct sluice_error *err);

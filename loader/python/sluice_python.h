@@ -15,7 +15,8 @@
 
 struct sluice_python;
 
-/* With the `count` options names[i] = values[i]; python_options.c has their table. */
+/* With the `count` options names[i] = values[i], NULL the default; python_options.c has
+ * their table. */
 EXPORT int sluice_python_open(struct sluice_python **out, const char *path,
                               const char *const *names, const char *const *values,
                               int count, char *message);

@@ -35,6 +35,16 @@ class Errors(unittest.TestCase):
         self.assertIn("sample 500 of 500", refuse(subset=[500]))
         self.assertIn("scale: expected two numbers", refuse(scale=(0.1, 0.5, 0.7)))
         self.assertIn("memory_budget: expected a number of bytes", refuse(memory_budget="2T"))
+        self.assertIn("found 0 (leave it out for one per CPU)", refuse(threads=0))
+        self.assertIn("2 to 10000, found 1 (a loop holds one", refuse(batches=1))
+        self.assertIn("found RANDOM (random is meant?)", refuse(order="RANDOM"))
+        self.assertIn("(quasi_random is meant?)", refuse(order="OrderOption.QUASI_RANDOM"))
+        self.assertIn("batch_size: expected a whole number, 1 to 1000000, found True", refuse(batch_size=True))
+        self.assertIn("augmnet: no such option", refuse(augmnet=None))
+        self.assertIn("share: expected the crop center, without which", refuse(share=0.5))
+        for name, found in (("class_weights", {0: 1}), ("subset", {1, 2}), ("scale", {1: 2}.keys())):
+            with self.assertRaisesRegex(TypeError, f"^{name}: expected a list or an array, found a "):
+                sluice.Loader(FILE, **{name: found})
         self.assertIn("no operation 'flop'", refuse(augment="flop"))
         self.assertIn("normalize: the file's mean is of 3 channels, the images have 1: give numbers",
                       refuse(augment="normalize", channels=1))

@@ -102,6 +102,8 @@ class Contents(unittest.TestCase):
     def test_version(self):
         self.assertRegex(sluice.__version__, r"^\d+\.\d+\.\d+$")
         self.assertEqual(sluice.Loader(FILE, dtype="float32", augment="flip").dtype, "f32")
+        for dtype, want in (("half", "f16"), ("f4", "f32"), ("<f4", "f32"), ("u1", "u8")):
+            self.assertEqual(sluice.Loader(FILE, dtype=dtype, augment="").dtype, want)
         with self.assertRaisesRegex(sluice.Error, "float64"):
             sluice.Loader(FILE, dtype="float64", augment="flip")
 

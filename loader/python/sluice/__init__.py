@@ -47,7 +47,7 @@ class _Handle:
         names = [name.encode() for name in given]
         values = [option_text(*option) for option in given.items()]
         for value in values:
-            if b"\0" in value:
+            if value is not None and b"\0" in value:
                 raise ValueError("embedded null byte")
         pointer, message = ctypes.c_void_p(), ctypes.create_string_buffer(MESSAGE)
         array = ctypes.c_char_p * len(names)
@@ -242,9 +242,8 @@ class Loader:
     """
 
     def __init__(self, path, **options):
-        given = {name: value for name, value in options.items() if value is not None}
         self.path = os.fspath(path)
-        self._handle = handle = _Handle(path, given)
+        self._handle = handle = _Handle(path, options)
         self._turn = None  # that of the _Epoch which may take batches
         self._fresh = True  # no batch of this epoch was taken by a `for`
         self._epoch, self._waited = 0, 0.0

@@ -1,5 +1,6 @@
 """The shared library: its functions (sluice_python.h), its errors, its options."""
 
+import collections.abc
 import ctypes
 import os
 
@@ -75,20 +76,26 @@ def options():
     return found
 
 
-_DTYPES = {"uint8": "u8", "float16": "f16", "bfloat16": "bf16", "float32": "f32"}
+_DTYPES = {"uint8": "u8", "float16": "f16", "bfloat16": "bf16", "float32": "f32",
+           "u1": "u8", "|u1": "u8", "half": "f16", "f2": "f16", "<f2": "f16",
+           "single": "f32", "f4": "f32", "<f4": "f32"}
 
 
 def option_text(name, value):
-    """An option's value as the library reads it; a dtype may be numpy's or PyTorch's."""
+    """An option's value as the library reads it, None as it is; a dtype may be numpy's
+    or PyTorch's."""
+    if value is None:
+        return None
     if name == "dtype":
         known = getattr(value, "__name__", str(value)).rpartition(".")[2]
         value = _DTYPES.get(known, value)
     if hasattr(value, "tolist"):  # numpy's, PyTorch's
         value = value.tolist()
-    if isinstance(value, bool):
-        return b"1" if value else b"0"
     if isinstance(value, (str, bytes, os.PathLike)):
         return os.fsencode(value)
+    if isinstance(value, (collections.abc.Mapping, collections.abc.Set)):
+        raise TypeError(f"{name}: expected a list or an array, found a "
+                        f"{type(value).__name__}")
     if hasattr(value, "__iter__"):
         return ",".join(map(str, value)).encode()
     return str(value).encode()

@@ -166,6 +166,12 @@ class Epochs(unittest.TestCase):
         self.assertEqual((loader.epoch, seen(loader)[0][:2]), (5, (5, 3)))
         self.assertIn("batch 9 of 8", message("invalid", loader.seek, 0, 9))
         self.assertIn("-1", message("invalid", loader.seek, -1))
+        for wrong in ((1.5,), ("1",), (0, 2.0)):
+            with self.assertRaisesRegex(TypeError, "expected a whole number, found "):
+                loader.seek(*wrong)
+        loader.seek(2**32 - 1)
+        self.assertEqual({b.epoch for b in loader}, {2**32 - 1})
+        self.assertEqual((loader.epoch, next(iter(loader)).epoch), (0, 0))
         for what, clear in ((loader, "open the file again"), (held, "copy its arrays")):
             for call in (pickle.dumps, copy.copy):
                 with self.assertRaisesRegex(TypeError, clear):

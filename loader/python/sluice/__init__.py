@@ -16,6 +16,7 @@ import ctypes
 import functools
 import gc
 import json
+import operator
 import os
 import select
 import threading
@@ -221,6 +222,13 @@ class _Epoch:
         return batch
 
 
+def _whole(name, value):
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name}: expected a whole number, found {value!r}") from None
+
+
 class Loader:
     """Batches of a .sluice file, read ahead of need by threads that hold no GIL.
 
@@ -322,7 +330,8 @@ class Loader:
             return _Epoch(self, self._turn)
 
     def _go(self, handle, epoch, batch=0):
-        """With the lock held."""
+        """With the lock held. The epoch behind the last, 2**32 - 1, is 0."""
+        epoch %= 1 << 32
         message = ctypes.create_string_buffer(MESSAGE)
         check(lib.seek(handle.pointer, epoch, batch, message), message)
         self._epoch, self._fresh, self._turn = epoch, True, None
@@ -387,6 +396,7 @@ class Loader:
     def seek(self, epoch, batch=0):
         """The next `for` begins with batch `batch` of epoch `epoch`."""
         handle = self._open()
+        epoch, batch = _whole("epoch", epoch), _whole("batch", batch)
         if not (0 <= epoch < 1 << 32 and 0 <= batch < 1 << 63):
             raise Error(f"{self.path}: epoch {epoch}, batch {batch}: expected numbers "
                         "from 0", "invalid")

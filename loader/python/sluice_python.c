@@ -342,6 +342,7 @@ int sluice_python_facts(struct sluice_python *p, const char **names, double *val
         { "classes",
           p->label < 0 ? 0 : sluice_dataset_classes(ds, label_field(ds, p->label)) },
         { "batches", p->batches },
+        { "batch_size", p->batch_size },
         { "mixes", p->mixes != NULL },
         { "damaged_slot", sluice_dataset_damaged_slot(ds) },
     };

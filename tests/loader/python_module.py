@@ -1,9 +1,12 @@
 """python_module.py BIN_DIR MODULE_DIR README -- `import sluice` as its users use it: what
 batches hold, against `sluice bench` and pixels that are known, and in which order they come."""
 
+import ast
 import copy
 import json
+import os
 import pickle
+import re
 import subprocess
 import threading
 import unittest
@@ -98,6 +101,36 @@ class Contents(unittest.TestCase):
         stats = loader.stats()
         self.assertEqual((stats["batches"], stats["samples"]), (2, SAMPLES))
         self.assertTrue(stats["io_reason"] and stats["io"] in ("resident", "uring", "pread"))
+
+    def test_help(self):
+        loader = sluice.Loader(GREY, batch_size=7)
+        self.assertEqual(repr(loader), f"<sluice.Loader {GREY!r}: 1 samples, batch_size=7>")
+        loader.close()
+        self.assertIn("batch_size=7, closed>", repr(loader))
+        for name, about in sluice.options().items():
+            self.assertRegex(sluice.Loader.__doc__, rf"\n    {name} +{re.escape(about)}\n")
+
+    def test_types(self):
+        """Names and choices of the .pyi are the library's."""
+        with open(os.path.join(os.path.dirname(sluice.__file__), "__init__.pyi")) as f:
+            body = ast.parse(f.read()).body
+        named = lambda body: {getattr(n, "name", None) or n.target.id for n in body
+                              if isinstance(n, (ast.ClassDef, ast.FunctionDef, ast.AnnAssign))}
+        public = lambda names: {n for n in names if not n.startswith("_")}
+        self.assertEqual(public(named(body)), set(sluice.__all__))
+        classes = {n.name: n for n in body if isinstance(n, ast.ClassDef)}
+        loader = sluice.Loader(FILE)
+        for what in (loader, next(iter(loader))):
+            self.assertEqual(public(named(classes[type(what).__name__].body)), public(dir(what)))
+        init = next(n for n in classes["Loader"].body if getattr(n, "name", "") == "__init__")
+        self.assertEqual([a.arg for a in init.args.kwonlyargs], list(sluice.options()))
+        for argument in init.args.kwonlyargs:
+            code = "io" if argument.arg == "subset_file" else "invalid"
+            said = message(code, sluice.Loader, FILE, **{argument.arg: "/?"})
+            choices = [c.value for n in ast.walk(argument.annotation) if isinstance(n, ast.Subscript)
+                       and ast.dump(n.value).count("Literal") for c in n.slice.elts]
+            if choices or "expected one of" in said:
+                self.assertIn(f"{argument.arg}: expected one of {'|'.join(choices)}, found", said)
 
     def test_version(self):
         self.assertRegex(sluice.__version__, r"^\d+\.\d+\.\d+$")

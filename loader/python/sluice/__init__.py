@@ -234,13 +234,13 @@ class Loader:
 
     Every `for` over the loader is the next epoch; after seek and restore it begins
     there. A batch is a function of (file, options, seed, epoch, number) alone. Options
-    have the names that `sluice bench` has; sluice.options() lists them.
+    have the names that `sluice bench` has; they are listed below.
 
     A batch's arrays point into the loader's memory. They keep their batch, which goes
     back to the loader when the last of them is collected, so at most `batches` (4) are
     held at a time: keep copies, not arrays. Arrays outlive close().
 
-    samples   of an epoch (of this rank); len(loader): batches
+    samples   of an epoch (of this rank); len(loader): batches; batch_size
     shape     of an image; dtype: "f32", "f16", "bf16" or "u8"; layout: "nhwc", "nchw"
     label     name of the class's column (None: there is none) of those in `labels`
     classes   names of the classes, [] if the file has none
@@ -279,7 +279,7 @@ class Loader:
         mean, std = lib.mean(pointer), lib.std(pointer)
         self.mean = tuple(mean[:channels]) if mean else None
         self.std = tuple(std[:channels]) if std else None
-        self._batches = facts["batches"]
+        self.batch_size, self._batches = facts["batch_size"], facts["batches"]
         self._batch_facts = {"shape": self.shape, "dtype": self.dtype,
                              "label": facts["label"], "columns": facts["columns"]}
 
@@ -301,6 +301,11 @@ class Loader:
             raise Error(f"{self.path}: this process was forked after the loader was "
                         "opened; open it again here", "invalid")
         return handle
+
+    def __repr__(self):
+        closed = ", closed" if self._handle is None else ""
+        return (f"<sluice.Loader {self.path!r}: {self.samples} samples, "
+                f"batch_size={self.batch_size}{closed}>")
 
     def __len__(self):
         return self._length
@@ -444,3 +449,8 @@ class Loader:
             found[sample] = message.value.decode(errors="replace")
             i += 1
         return found
+
+
+if Loader.__doc__:  # none under python -OO
+    Loader.__doc__ += "\n    Options, each with its default:\n\n" + "".join(
+        f"    {name:<15} {about}\n" for name, about in options().items())

@@ -3,6 +3,7 @@ or comes to its end: what is said, and that no thread, file or memory stays behi
 
 import gc
 import os
+import queue
 import re
 import signal
 import subprocess
@@ -121,6 +122,43 @@ class Errors(unittest.TestCase):
             taker.join()
             del taker
             self.assertEqual(len(list(map(len, it))), 48)
+
+    def test_held_in_a_queue(self):
+        """One thread takes batches and waits, another drops them: it is waited for."""
+        loader, ready, ids = sluice.Loader(FILE, batch_size=10, batches=3), queue.Queue(8), []
+        it = iter(loader)
+
+        def take():
+            for _ in range(50):
+                ready.put(next(it))
+
+        taker = threading.Thread(target=take)
+        taker.start()
+        for _ in range(50):
+            batch = ready.get(timeout=60)
+            time.sleep(0.003)
+            ids += batch.ids.tolist()
+        taker.join()
+        self.assertEqual(sorted(ids), list(range(SAMPLES)))
+
+    def test_held_in_vain(self):
+        """Other threads live but drop nothing: it is said after a while, not at once."""
+        self.assertEqual(sluice._PATIENCE, 10)
+        end, held = threading.Event(), []
+        other = threading.Thread(target=end.wait)
+        other.start()
+        sluice._PATIENCE, before = 0.5, time.monotonic()
+        try:
+            with self.assertRaisesRegex(sluice.Error, "all 3 batches are held: .* two more than"):
+                for batch in sluice.Loader(FILE, batch_size=10, batches=3):
+                    held.append(batch)
+            self.assertGreaterEqual(time.monotonic() - before, 0.5)
+            held.clear()
+            self.test_held_by_cycles()
+        finally:
+            sluice._PATIENCE = 10
+            end.set()
+            other.join()
 
     def test_held_by_cycles(self):
         for batch in sluice.Loader(FILE, batch_size=10, batches=3):

@@ -60,6 +60,7 @@ class _Handle:
         # Weak references: batches that are attributes of their thread are collected too.
         self.holders = {}  # key of a lease: the thread that took it
         self.waiting = set()  # identities of threads
+        self.cycles = True  # the last collection of garbage gave a batch back
         # At the end of the process arrays may still be read: nothing is freed then.
         weakref.finalize(self, lib.close, pointer).atexit = False
         fds = (ctypes.c_int * 2)()
@@ -67,13 +68,17 @@ class _Handle:
         self.ready, self.stopped = fds
 
     def waits(self, holder):
-        """A thread that has ended cannot drop its arrays either."""
+        """A thread that has ended does not drop its arrays either."""
         thread = holder()
         return thread is None or not thread.is_alive() or thread.ident in self.waiting
 
     def stuck(self, batches):
         holders = list(self.holders.copy().values())
         return len(holders) == batches and all(map(self.waits, holders))
+
+    def others(self):
+        """Threads that may drop a batch that another took: it may lie in a queue."""
+        return any(t.is_alive() and t.ident not in self.waiting for t in threading.enumerate())
 
 
 class _Lease:
@@ -204,6 +209,31 @@ class Batch:
 # ---- the loader ----
 
 _LOOK_AGAIN = 200  # milliseconds: a thread that holds batches may end meanwhile
+_PATIENCE = 10  # seconds in which other threads drop a batch, or never do
+
+
+class _Watch:
+    """How long a thread has waited with the same batches held."""
+
+    def __init__(self):
+        self._held, self._since, self._collected = None, 0.0, False
+
+    def look(self, handle):
+        held = list(handle.holders.copy())
+        if held != self._held:
+            self._held, self._since, self._collected = held, time.monotonic(), False
+
+    def over(self, handle):
+        """Whether to give up. Cycles may keep batches: they are collected before, and
+        once meanwhile; late if that was of no use, as it costs time at every batch where
+        a queue is merely full."""
+        waited = time.monotonic() - self._since
+        over = waited >= _PATIENCE or not handle.others()
+        if over or (not self._collected and waited >= (0 if handle.cycles else 1)):
+            self._collected, held = True, len(handle.holders)
+            gc.collect()
+            handle.cycles = len(handle.holders) < held
+        return over
 
 
 class _Epoch:
@@ -362,28 +392,30 @@ class Loader:
         return Batch(self._batch_facts, lease, n, out)
 
     def _next(self, epoch):
+        watch = _Watch()
         while True:
             handle = self._open()
             with handle.lock:
                 batch = self._take(handle, epoch)
             if batch is not False:
                 return batch
-            self._wait(handle)
+            watch.look(handle)
+            self._wait(handle, watch)
 
-    def _wait(self, handle):
+    def _wait(self, handle, watch):
         """Until a batch may be there; Ctrl-C ends it."""
         me, before = threading.get_ident(), time.monotonic()
         handle.waiting.add(me)
         try:
-            if handle.stuck(self._batches):
-                gc.collect()
+            if handle.stuck(self._batches) and watch.over(handle):
                 with handle.lock:  # so that one thread is told, and the others go on
                     if handle.stuck(self._batches):
                         handle.waiting.discard(me)
                         raise Error(
                             f"{self.path}: all {self._batches} batches are held: copy "
                             "what is kept, drop the arrays, or ask for more with "
-                            "batches=", "invalid")
+                            "batches= (a queue between threads: two more than it has "
+                            "places)", "invalid")
             poll = select.poll()
             poll.register(handle.ready, select.POLLIN)
             poll.register(handle.stopped, select.POLLIN)

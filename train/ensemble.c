@@ -67,6 +67,8 @@ static int ask(struct ensemble *e, struct evaluator *other, double *alone,
     rc = evaluate_scores(&r, scores, other->net, other->feed.loader, &other->info, &tta,
                          err);
     if (rc == 0)
+        rc = evaluation_check(&r, other->checkpoint, err);
+    if (rc == 0)
         rc = check_samples(e, &r, other->info.path, err);
     if (rc == 0) {
         *alone = r.accuracy;

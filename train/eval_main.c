@@ -195,6 +195,7 @@ static int run(struct test *t, const char **list, int count, const struct argume
                            "%.300s: no memory for %zu probabilities", e->info.path,
                            scores);
     if ((rc = measure(t, err)) < 0 ||
+        (rc = evaluation_check(&t->result, e->checkpoint, err)) < 0 ||
         (t->several &&
          (rc = join_all(t, list, runs, keys, count - runs, a, err)) < 0) ||
         (rc = write_results(t, a, err)) < 0)

@@ -157,7 +157,7 @@ static double decide(struct prediction *out, const double *logits, int classes)
             best = c;
     for (int c = 0; c < classes; c++)
         sum += exp(logits[c] - logits[best]);
-    out->predicted = best;
+    out->predicted = isnan(sum) ? -1 : best; /* a NaN among the logits is in the sum */
     out->probability = (float)(1 / sum);
     return logits[best] + log(sum);
 }
@@ -203,7 +203,9 @@ static void judge(struct work *w, const struct sluice_batch *b, int i, int head,
     const size_t classes = (size_t)e->classes;
     const double *logits = w->logits + place * classes;
     const double all = decide(&p, logits, e->classes);
-    w->losses[slot] = p.label < 0 ? 0 : all - logits[p.label];
+    /* NaN also without a label: sum_up() looks for it. */
+    w->losses[slot] =
+        p.label < 0 && !isnan(all) ? 0 : all - logits[p.label < 0 ? 0 : p.label];
     w->correct[slot] = p.predicted == p.label;
     if (head == 0)
         e->at[at] = p;
@@ -250,7 +252,10 @@ static void sum_up(struct evaluation *e, const struct work *w)
     for (int h = 0; h < e->heads; h++) {
         double loss = 0, correct = 0;
         for (uint64_t i = 0; i < e->count; i++) {
-            loss += w->losses[i * (uint64_t)e->heads + (uint64_t)h];
+            const double one = w->losses[i * (uint64_t)e->heads + (uint64_t)h];
+            if (isnan(one) && (!e->no_number || e->no_number > &e->at[i]))
+                e->no_number = &e->at[i];
+            loss += one;
             correct += w->correct[i * (uint64_t)e->heads + (uint64_t)h];
         }
         e->head[h] = (struct evaluated_head){ loss / count, correct / count };
@@ -334,19 +339,31 @@ int evaluate_scores(struct evaluation *out, float *scores, struct net *net,
     return measure(out, scores, net, loader, info, tta, NULL, err);
 }
 
+/* -1 if one of them is no number. */
+static int largest(const float *row, size_t classes)
+{
+    size_t best = 0;
+    for (size_t c = 0; c < classes; c++) {
+        if (isnan(row[c]))
+            return -1;
+        best = row[c] > row[best] ? c : best;
+    }
+    return (int)best;
+}
+
 void evaluation_decide(struct evaluation *e, const float *scores, uint64_t first)
 {
     const size_t classes = (size_t)e->classes;
     const double count = e->labelled && e->count ? (double)e->count : (double)NAN;
     double loss = 0, correct = 0;
+    e->no_number = NULL;
     for (uint64_t i = 0; i < e->count; i++) {
         struct prediction *p = &e->at[i];
         const float *row = scores + (size_t)(p->id - first) * classes;
-        size_t best = 0;
-        for (size_t c = 1; c < classes; c++)
-            best = row[c] > row[best] ? c : best;
-        p->predicted = (int)best;
-        p->probability = expf(row[best]);
+        p->predicted = largest(row, classes);
+        p->probability = p->predicted < 0 ? (float)NAN : expf(row[p->predicted]);
+        if (p->predicted < 0 && !e->no_number)
+            e->no_number = p;
         loss -= p->label < 0 ? 0 : (double)row[p->label];
         correct += p->label == p->predicted;
     }
@@ -354,6 +371,17 @@ void evaluation_decide(struct evaluation *e, const float *scores, uint64_t first
     e->loss = loss / count;
     e->accuracy = correct / count;
     e->head[0] = (struct evaluated_head){ e->loss, e->accuracy };
+}
+
+int evaluation_check(const struct evaluation *e, const char *network,
+                     struct sluice_error *err)
+{
+    if (!e->no_number)
+        return 0;
+    return sluice_fail(err, SLUICE_EINVAL,
+                       "%.300s: its outputs for sample %" PRIu64
+                       " are no numbers (NaN): its training diverged",
+                       network, e->no_number->id);
 }
 
 void evaluation_free(struct evaluation *e)

@@ -28,7 +28,7 @@ struct tta {
 struct prediction {
     uint64_t id;
     int64_t label; /* -1: the file has none */
-    int predicted;
+    int predicted; /* -1: the network's answer is no number */
     float probability;
 };
 
@@ -41,9 +41,10 @@ struct evaluation {
     int classes;
     uint64_t count;
     bool labelled;
-    double loss;           /* the sum of the heads', each by its weight */
-    double accuracy;       /* head 0's, whose are the predictions, too */
-    struct prediction *at; /* (count), in the file's order */
+    double loss;                        /* the sum of the heads', each by its weight */
+    double accuracy;                    /* head 0's, whose are the predictions, too */
+    struct prediction *at;              /* (count), in the file's order */
+    const struct prediction *no_number; /* the first that a head answers with NaN */
     int heads;
     struct evaluated_head head[PASS_HEADS];
 };
@@ -63,6 +64,10 @@ int evaluate_scores(struct evaluation *out, float *scores, struct net *net,
 /* Predictions, loss and accuracy anew, by scores as those above: of samples that
  * e->at has already, with their labels. `first` is info->first. There is one head. */
 void evaluation_decide(struct evaluation *e, const float *scores, uint64_t first);
+/* Refuses answers that are no numbers: they say nothing of the images. To be asked
+ * before the predictions are used; `network` names the file, or what else answered. */
+int evaluation_check(const struct evaluation *e, const char *network,
+                     struct sluice_error *err);
 /* What the configuration says. */
 struct tta evaluate_tta(const struct config *cfg);
 void evaluation_free(struct evaluation *e); /* a zeroed one is fine */

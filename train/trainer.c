@@ -34,20 +34,40 @@ int trainer_stop_here(struct trainer *t, struct sluice_error *err)
                        t->at.epoch + 1, t->at.batch, t->run.path);
 }
 
-int trainer_check_loss(const struct trainer *t, double loss, double lr,
-                       struct sluice_error *err)
+static const char *what_is_kept(const struct trainer *t)
 {
     char path[RUN_PATH];
-    if (isfinite(loss))
-        return 0;
     const bool saved =
         *t->run.path &&
         access(run_file(path, &t->run, "checkpoints/last.safetensors"), F_OK) == 0;
+    return saved ? "; the last checkpoint is kept" : "";
+}
+
+int trainer_check_loss(const struct trainer *t, double loss, double lr,
+                       struct sluice_error *err)
+{
+    if (isfinite(loss))
+        return 0;
     return sluice_fail(err, SLUICE_EINVAL,
                        "epoch %" PRIu64 ", batch %" PRIu64
                        ": the loss is %g: training diverged at learning rate %.3g%s",
                        t->at.epoch + 1, t->at.batch, isnan(loss) ? fabs(loss) : loss,
-                       lr, saved ? "; the last checkpoint is kept" : "");
+                       lr, what_is_kept(t));
+}
+
+int trainer_check_test(const struct trainer *t, const struct data_info *info,
+                       struct sluice_error *err)
+{
+    if (!t->evaluation.no_number)
+        return 0;
+    const uint64_t last = t->at.step ? t->at.step - 1 : 0;
+    ranks_found_by_all(t->ranks);
+    return sluice_fail(err, SLUICE_EINVAL,
+                       "%.300s: sample %" PRIu64 ": after step %" PRIu64
+                       " the network's outputs are no numbers (NaN): training diverged "
+                       "at learning rate %.3g%s",
+                       info->path, t->evaluation.no_number->id, t->at.step,
+                       schedule_at(&t->schedule, last).lr, what_is_kept(t));
 }
 
 uint64_t trainer_rank_seed(const struct trainer *t)

@@ -29,7 +29,8 @@ static int measure(struct trainer *t, struct feed *feed, const struct data_info 
     if (rc < 0)
         return rc;
     evaluation_free(&t->evaluation);
-    return evaluate(&t->evaluation, t->net, feed->loader, info, &tta, t->ranks, err);
+    rc = evaluate(&t->evaluation, t->net, feed->loader, info, &tta, t->ranks, err);
+    return rc < 0 ? rc : trainer_check_test(t, info, err);
 }
 
 static int test(struct trainer *t, struct sluice_error *err)

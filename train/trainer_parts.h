@@ -123,7 +123,11 @@ bool trainer_epoch_done(const struct trainer *t);
 bool trainer_time_to_save(const struct trainer *t);
 int trainer_save_last(struct trainer *t, struct sluice_error *err);
 int trainer_stop_here(struct trainer *t, struct sluice_error *err);
+/* Refuse what tells that training diverged: a loss that is no number, or a test's
+ * outputs, which all ranks find at once. */
 int trainer_check_loss(const struct trainer *t, double loss, double lr,
+                       struct sluice_error *err);
+int trainer_check_test(const struct trainer *t, const struct data_info *info,
                        struct sluice_error *err);
 /* Account for one finished step and move on to the next batch. */
 int trainer_advance(struct trainer *t, const struct pass *pass, int images, double wait,

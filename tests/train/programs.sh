@@ -367,6 +367,33 @@ timeout 60 sluice train $tiny $data training.epochs=50 optimizer.lr=1e6 --quiet 
 kept=$(ls runs/latest/checkpoints)
 [ -n "$kept" ] || ! grep -q 'checkpoint is kept' err || fail "divergence: $(cat err)"
 
+# It explodes in the last step, which the test alone can tell; so it does of a checkpoint.
+rm -rf runs
+timeout 60 sluice train $tiny $data training.steps=2 optimizer.lr=1e6 run.name=end --quiet >out 2>err
+[ $? = 2 ] && [ "$(wc -l <err)" = 1 ] && ! grep -q 'test accuracy' out &&
+  grep -q 'test.sluice: sample 0: after step 2 .*no numbers.*training diverged' err ||
+  fail "divergence at the end: $(cat out err)"
+ls runs/*/checkpoints runs/*/summary.json 2>/dev/null | grep -q safetensors && fail "a diverged end is saved"
+sluice train $tiny $data training.epochs=1 run.name=good >out 2>err || fail "good: $(cat err)"
+cp runs/latest/checkpoints/last.safetensors whole.safetensors
+PYTHONPATH=$here/../support python3 -B - <<'PYTHON' || fail "nan.safetensors"
+from formats import crc32c, safetensors
+raw, header, data = safetensors("whole.safetensors")
+crc = header["__metadata__"]["crc32c"].encode()
+head = raw[:len(raw) - len(data)].replace(crc, b"00000000", 1)
+raw = head + b"\0\0\xc0\x7f" * (len(data) // 4)
+open("nan.safetensors", "wb").write(raw.replace(b"00000000", b"%08x" % crc32c(raw), 1))
+PYTHON
+for device in ref cpu; do
+  sluice eval nan.safetensors device=$device --out=of_nan --quiet >out 2>err
+  [ $? = 2 ] && [ ! -s out ] && [ ! -e of_nan ] && [ "$(wc -l <err)" = 1 ] &&
+    grep -q 'nan.safetensors: its outputs for sample 0 are no numbers' err ||
+    fail "eval of NaN, $device: $(cat out err)"
+  sluice eval whole.safetensors nan.safetensors device=$device --out=of_nan --quiet >out 2>err
+  [ $? = 2 ] && [ ! -e of_nan ] && grep -q 'nan.safetensors: its outputs for sample 0 are' err ||
+    fail "ensemble with NaN, $device: $(cat out err)"
+done
+
 # What is measured on the images of training says so; parts of one file do not overlap,
 # however it is called.
 ln -s train.sluice also.sluice

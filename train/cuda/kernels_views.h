@@ -61,10 +61,11 @@ struct vote_args {
 };
 
 /* Adding weighted logarithms of probabilities averages logits: what softmax took off is
- * one number per image and view, and the final normalisation takes it off again. */
+ * one number per image and view, and the final normalisation takes it off again. NaN
+ * stays NaN: an answer that is no number is no vote. */
 SLUICE_HD static inline double view_vote(float probability, double weight)
 {
-    return weight * log((double)probability > 1e-37 ? (double)probability : 1e-37);
+    return weight * log((double)probability < 1e-37 ? 1e-37 : (double)probability);
 }
 
 SLUICE_HD static inline void add_votes(const struct vote_args *g, const struct spot *at)

@@ -79,7 +79,9 @@ static int ask(struct asking *a, struct evaluation *r, float *scores,
 {
     struct evaluator *e = &a->by;
     const struct tta tta = evaluate_tta(&e->cfg);
-    return evaluate_scores(r, scores, e->net, e->feed.loader, &e->info, &tta, err);
+    const int rc =
+        evaluate_scores(r, scores, e->net, e->feed.loader, &e->info, &tta, err);
+    return rc < 0 ? rc : evaluation_check(r, e->checkpoint, err);
 }
 
 /* For what is asked of the folds; none of the base's has answered before the first. */

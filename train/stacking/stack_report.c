@@ -109,7 +109,7 @@ static int keep_test(struct stack_result *out, const struct measuring *w,
         e->at[i] =
             (struct prediction){ .id = l->test_ids[i], .label = l->test_labels[i] };
     evaluation_decide(e, w->scores, l->about.first);
-    return 0;
+    return evaluation_check(e, "the stacked network", err);
 }
 
 static void name_rows(struct stack_result *out, const struct level_one *l)

@@ -1,4 +1,5 @@
 /* vq_measure.c -- how good classifiers are, and how different; see vq_session.h. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,12 +9,15 @@ enum {
     VARIANCE_OF = 4,
 };
 
+/* -1 if one of them is no number. */
 static int largest(const float *p)
 {
     int best = 0;
-    for (int c = 1; c < VQ_CLASSES; c++)
-        if (p[c] > p[best])
-            best = c;
+    for (int c = 0; c < VQ_CLASSES; c++) {
+        if (isnan(p[c]))
+            return -1;
+        best = p[c] > p[best] ? c : best;
+    }
     return best;
 }
 
@@ -33,7 +37,13 @@ static int vote(struct vq_session *s, const struct vq_feed *feed,
         return rc;
     const float *p = net_probabilities(net)->data;
     for (int i = 0; i < b->count; i++, p += VQ_CLASSES) {
-        right += largest(p) == b->labels[i * b->label_columns + feed->label_column];
+        const int said = largest(p);
+        if (said < 0)
+            return sluice_fail(err, SLUICE_EINVAL,
+                               "sample %llu: a classifier's outputs are no numbers "
+                               "(NaN): the training of what wrote it diverged",
+                               (unsigned long long)b->ids[i]);
+        right += said == b->labels[i * b->label_columns + feed->label_column];
         for (int c = 0; c < VQ_CLASSES; c++)
             *votes++ += p[c];
     }

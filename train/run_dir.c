@@ -198,11 +198,16 @@ int run_checkpoint(char path[RUN_PATH], const char *what, const char *from,
 int file_begin(struct new_file *f, const char *path, struct sluice_error *err)
 {
     snprintf(f->path, sizeof(f->path), "%s", path);
-    snprintf(f->temporary, sizeof(f->temporary), "%s.tmp", f->path);
-    f->to = fopen(f->temporary, "we");
-    if (!f->to)
-        return sluice_fail(err, SLUICE_EIO, "%.300s: %s", f->path, strerror(errno));
-    return 0;
+    const int fd = temporary_create(f->temporary, sizeof(f->temporary), f->path);
+    f->to = fd < 0 ? NULL : fdopen(fd, "w");
+    if (f->to)
+        return 0;
+    sluice_fail(err, SLUICE_EIO, "%.300s: %s", f->path, strerror(errno));
+    if (fd >= 0) {
+        unlink(f->temporary);
+        close(fd);
+    }
+    return SLUICE_EIO;
 }
 
 int file_commit(struct new_file *f, struct sluice_error *err)
@@ -213,12 +218,12 @@ int file_commit(struct new_file *f, struct sluice_error *err)
     if (fflush(f->to) || ferror(f->to) || fsync(fileno(f->to)) < 0)
         rc = sluice_fail(err, SLUICE_EIO, "%.300s: %s", f->path,
                          strerror(errno ? errno : EIO));
-    if (fclose(f->to) && rc == 0)
-        rc = sluice_fail(err, SLUICE_EIO, "%.300s: %s", f->path, strerror(errno));
+    /* Renamed while it is held: else another process could take it for a stale one. */
     if (rc == 0 && rename(f->temporary, f->path) < 0)
         rc = sluice_fail(err, SLUICE_EIO, "%.300s: %s", f->path, strerror(errno));
     if (rc < 0)
         unlink(f->temporary);
+    fclose(f->to); /* synced: nothing is left to fail */
     f->to = NULL;
     return rc;
 }

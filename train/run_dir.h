@@ -19,6 +19,8 @@
 
 #include <sluice/error.h>
 
+#include "temporary.h"
+
 enum { RUN_PATH = 2048 };
 
 /* The numbers of run.layout. */
@@ -61,10 +63,11 @@ int make_folder(const char *path, struct sluice_error *err);
 int make_folder_path(const char *path, struct sluice_error *err);
 
 /* A file written through a temporary name: complete under its own name after
- * file_commit, absent (or as it was) otherwise. */
+ * file_commit, absent (or as it was) otherwise. Of several that are written at once the
+ * last to commit stays. */
 struct new_file {
     FILE *to;
-    char path[RUN_PATH], temporary[RUN_PATH + 8];
+    char path[RUN_PATH], temporary[RUN_PATH + STALE_ROOM];
 };
 int file_begin(struct new_file *f, const char *path, struct sluice_error *err);
 int file_commit(struct new_file *f, struct sluice_error *err);

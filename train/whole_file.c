@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "temporary.h"
 #include "whole_file.h"
 
 static int io_error(const char *path, struct sluice_error *err)
@@ -31,19 +32,14 @@ static int write_all(int fd, const char *path, const struct file_part *part,
     return 0;
 }
 
-static int write_parts(const char *path, const struct file_part *parts, int count,
-                       struct sluice_error *err)
+static int write_parts(int fd, const char *path, const struct file_part *parts,
+                       int count, struct sluice_error *err)
 {
-    const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     int rc = 0;
-    if (fd < 0)
-        return io_error(path, err);
     for (int i = 0; i < count && rc == 0; i++)
         rc = write_all(fd, path, &parts[i], err);
     /* Before the rename: else a crash may leave the new name with no content. */
     if (rc == 0 && fsync(fd) < 0)
-        rc = io_error(path, err);
-    if (close(fd) < 0 && rc == 0)
         rc = io_error(path, err);
     return rc;
 }
@@ -70,15 +66,18 @@ int whole_file_replace(const char *path, const struct file_part *parts, int coun
                        struct sluice_error *err)
 {
     char temporary[PATH_MAX];
-    const int length = snprintf(temporary, sizeof temporary, "%s.tmp", path);
-    if (length < 0 || (size_t)length >= sizeof temporary)
+    if (strlen(path) + STALE_ROOM > sizeof temporary)
         return sluice_fail(err, SLUICE_EINVAL, "%.100s...: the path is too long", path);
-    int rc = write_parts(temporary, parts, count, err);
+    const int fd = temporary_create(temporary, sizeof temporary, path);
+    if (fd < 0)
+        return io_error(path, err);
+    int rc = write_parts(fd, path, parts, count, err);
     if (rc == 0 && rename(temporary, path) < 0)
         rc = io_error(path, err);
     if (rc < 0)
         (void)unlink(temporary);
-    else
+    close(fd); /* after the rename: until then the name is held */
+    if (rc == 0)
         sync_folder(path);
     return rc;
 }

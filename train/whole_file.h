@@ -12,9 +12,9 @@ struct file_part {
     size_t size;
 };
 
-/* Write the parts one behind the other to <path>.tmp, sync it, rename it to `path`,
- * sync the folder: whenever it stops, `path` is the old file or the new one. On failure
- * the temporary file is removed. */
+/* Write the parts one behind the other to a temporary file, sync it, rename it to
+ * `path`, sync the folder: whenever it stops, `path` is the old file or the new one. On
+ * failure the temporary file is removed. */
 int whole_file_replace(const char *path, const struct file_part *parts, int count,
                        struct sluice_error *err);
 

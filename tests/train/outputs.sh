@@ -32,7 +32,7 @@ for kind in best final; do
   model=$(sed -n "s/^$kind  *//p" err)
   [ "$model" -ef outputs/${kind}_models/exp_$kind.safetensors ] || fail "$kind: '$model'"
 done
-[ -z "$(find outputs -name '*.safetensors.*' -o -name '*.tmp')" ] || fail "temporary files"
+[ -z "$(find outputs -name '*.safetensors.*' -o -name '*.tmp*')" ] || fail "temporary files"
 python3 - <<'PYTHON' || fail "summary.json, config.json"
 import csv, json, os
 run = "outputs/training_runs/latest/"

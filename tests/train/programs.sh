@@ -25,7 +25,7 @@ for f in config.yaml metrics.csv steps.csv log.txt summary.json predictions.csv 
   checkpoints/best.safetensors; do
   [ -s "runs/latest/$f" ] || fail "no $f"
 done
-[ -z "$(find runs -name '*.tmp')" ] || fail "temporary files are left"
+[ -z "$(find runs -name '*.tmp*')" ] || fail "temporary files are left"
 # YAML 1.1's numbers have a point before their exponent.
 grep -q ': 1\.0e-08$' runs/latest/config.yaml || fail "config.yaml: $(grep 'e-0' runs/latest/config.yaml)"
 [ "$(head -1 runs/latest/predictions.csv)" = id,label,prediction,probability ] || fail "heading"

@@ -10,6 +10,7 @@
 #include "plot.h"
 #include "run_dir.h"
 #include "tfevents.h"
+#include "whole_file.h"
 
 static char folder[64] = "/tmp/sluice-files-XXXXXX";
 static struct sluice_error err;
@@ -294,6 +295,34 @@ static void test_new_file(void)
     unlink(path);
 }
 
+/* Each writes a file of its own, and the last to commit stays, whole. */
+static void test_two_writers(void)
+{
+    char path[256], stale[300], other[300];
+    struct new_file a, b;
+    in_folder(path, "both");
+    snprintf(stale, sizeof(stale), "%s.tmp-1-0", path); /* a killed process left it */
+    snprintf(other, sizeof(other), "%s.tmp", path);
+    FILE *left = fopen(stale, "w");
+    REQUIRE(left && fclose(left) == 0 && symlink("victim", other) == 0, "%s", stale);
+    REQUIRE(file_begin(&a, path, &err) == 0, "%s", err.message);
+    CHECK(access(stale, F_OK) < 0, "%s is left", stale);
+    fputs("a long first line\n", a.to);
+    REQUIRE(file_begin(&b, path, &err) == 0, "%s", err.message);
+    fputs("short\n", b.to);
+    const struct file_part part = { "third\n", 6 };
+    CHECK(whole_file_replace(path, &part, 1, &err) == 0, "%s", err.message);
+    expect_text(path, "third\n");
+    CHECK(file_commit(&a, &err) == 0, "%s", err.message);
+    expect_text(path, "a long first line\n");
+    CHECK(file_commit(&b, &err) == 0, "%s", err.message);
+    expect_text(path, "short\n");
+    CHECK(access(a.temporary, F_OK) < 0 && access(b.temporary, F_OK) < 0,
+          "temporary files are left");
+    unlink(other);
+    unlink(path);
+}
+
 static void test_folders(void)
 {
     struct run_dir a, b, c;
@@ -335,6 +364,7 @@ int main(int argc, char **argv)
     test_full();
     test_plots();
     test_new_file();
+    test_two_writers();
     test_folders();
     rmdir(folder);
     return check_done();

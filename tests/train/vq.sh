@@ -39,7 +39,7 @@ grep -q '^memory .* MB' err || fail "no word about memory: $(cat err)"
 [ "$(head -1 a/latest/metrics.csv)" = step,train,test,train_inner,test_inner,seconds ] &&
   [ "$(wc -l <a/latest/metrics.csv)" = 5 ] || fail "metrics.csv: $(cat a/latest/metrics.csv)"
 [ "$(wc -l <a/latest/evaluations.csv)" = 2 ] || fail "evaluations.csv"
-[ -z "$(find a -name '*.tmp')" ] || fail "temporary files are left"
+[ -z "$(find a -name '*.tmp*')" ] || fail "temporary files are left"
 want=$(tensors a/latest/$last)
 [ "${want%% *}" = 39 ] || fail "tensors of a checkpoint: $want"
 

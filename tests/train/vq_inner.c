@@ -1,9 +1,10 @@
 /* vq_inner.c -- the classifier behind a theta: order and scales of its weights against
- * PyTorch, and what tuning it pulls theta to. */
+ * PyTorch, what tuning it pulls theta to, and a checkpoint that is cut while open. */
 #include <string.h>
 #include <unistd.h>
 
 #include "tiny_set.h"
+#include "vq/vq_file.h"
 #include "vq/vq_inner.h"
 
 enum {
@@ -211,6 +212,36 @@ static void check_refusals(const struct vq_config *base, const char *wrong_shape
     vq_data_close(&data);
 }
 
+/* An open checkpoint is read: what becomes of the file afterwards does not matter. */
+static void check_cut_file(void)
+{
+    const struct refiner_options options = {
+        { 3, 2, 500, 2, 7000, false }, 1, 0, true, REFINE_DIRECT, false
+    };
+    const struct checkpoint_meta meta = { .model = VQ_MODEL, .step = 5 };
+    struct sluice_error err;
+    struct refiner *a, *b;
+    struct vq_file file;
+    char path[64];
+    snprintf(path, sizeof path, "vq-%ld.safetensors", (long)getpid());
+    REQUIRE(refiner_open(&a, &options, NULL, 1, &err) == 0 &&
+                refiner_open(&b, &options, NULL, 1, &err) == 0,
+            "%s", err.message);
+    refiner_init(a, 1);
+    REQUIRE(vq_file_save(path, a, &meta, &err) == 0, "%s", err.message);
+    REQUIRE(vq_file_open(&file, path, &err) == 0, "%s", err.message);
+    REQUIRE(truncate(path, 100) == 0, "%s", path);
+    CHECK(vq_file_load(&file, path, b, &err) == 0, "%s", err.message);
+    CHECK(memcmp(refiner_values(a), refiner_values(b),
+                 refine_count(&options.shape) * sizeof(float)) == 0,
+          "other numbers");
+    vq_file_close(&file);
+    CHECK(vq_file_open(&file, path, &err) == SLUICE_ECORRUPT, "%s", err.message);
+    unlink(path);
+    refiner_close(a);
+    refiner_close(b);
+}
+
 int main(void)
 {
     char train[] = "/tmp/vq_inner_XXXXXX", small[64];
@@ -234,5 +265,6 @@ int main(void)
     unlink(cfg.train);
     unlink(small);
     rmdir(train);
+    check_cut_file();
     return check_done();
 }

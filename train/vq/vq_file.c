@@ -1,12 +1,7 @@
 /* vq_file.c -- a refiner to and from a file; see vq_file.h. */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "../whole_file.h"
 #include "vq_file.h"
@@ -18,32 +13,10 @@ enum {
 static const char *const prefixes[SETS] = { "", CHECKPOINT_MOMENTS "adam.exp_avg.",
                                             CHECKPOINT_MOMENTS "adam.exp_avg_sq." };
 
-static int map(struct vq_file *f, const char *path, struct sluice_error *err)
-{
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    struct stat st;
-    int rc = 0;
-    if (fd < 0 || fstat(fd, &st) < 0)
-        rc = sluice_fail(err, SLUICE_EIO, "%.300s: %s", path, strerror(errno));
-    else if (!S_ISREG(st.st_mode) || st.st_size == 0)
-        rc = sluice_fail(err, SLUICE_EINVAL, "%.300s: not a checkpoint", path);
-    else {
-        f->size = (size_t)st.st_size;
-        f->bytes = mmap(NULL, f->size, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (f->bytes == MAP_FAILED) {
-            f->bytes = NULL;
-            rc = sluice_fail(err, SLUICE_EIO, "%.300s: %s", path, strerror(errno));
-        }
-    }
-    if (fd >= 0)
-        close(fd);
-    return rc;
-}
-
 int vq_file_open(struct vq_file *f, const char *path, struct sluice_error *err)
 {
     *f = (struct vq_file){ 0 };
-    int rc = map(f, path, err);
+    int rc = whole_file_read(path, &f->bytes, &f->size, UINT64_MAX, err);
     if (rc == 0)
         rc = checkpoint_parse(path, f->bytes, f->size, &f->meta, err);
     if (rc == 0)
@@ -61,8 +34,7 @@ int vq_file_open(struct vq_file *f, const char *path, struct sluice_error *err)
 void vq_file_close(struct vq_file *f)
 {
     safetensors_free(&f->st);
-    if (f->bytes)
-        munmap(f->bytes, f->size);
+    free(f->bytes);
     *f = (struct vq_file){ 0 };
 }
 

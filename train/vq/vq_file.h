@@ -2,7 +2,9 @@
  * of checkpoint.h: numbers under their names, moments behind "optimizer.adam.exp_avg."
  * and "optimizer.adam.exp_avg_sq.", the record of the run as its recipe.
  *
- * Such a file is as large as the refiner itself, so it is mapped, never held twice. */
+ * An open file is in memory as a whole, as it was when its checksum was found right:
+ * what becomes of the file later does not matter. It is as large as a refiner for
+ * training, so close it soon. */
 #ifndef SLUICE_VQ_FILE_H
 #define SLUICE_VQ_FILE_H
 

@@ -22,6 +22,7 @@ struct output {
     size_t filled;   /* of buffer */
     uint64_t kept;   /* reopened: what it is cut to unless it is switched over */
     bool undo;       /* cut it */
+    bool settled;    /* nothing is left to write or sync */
     uint8_t *buffer;
 };
 
@@ -249,13 +250,20 @@ static int try_close(const struct output *o, struct sluice_error *err)
 
 /* The file stays open to the end: without its lock another writer of the same name
  * would take the temporary for one left behind, and remove it. */
-int sluice_output_commit(struct output *o, struct sluice_error *err)
+int sluice_output_settle(struct output *o, struct sluice_error *err)
 {
     int rc = flush(o, err);
     if (rc == 0)
         rc = sync_file(o, err);
     if (rc == 0)
         rc = try_close(o, err);
+    o->settled = rc == 0;
+    return rc;
+}
+
+int sluice_output_commit(struct output *o, struct sluice_error *err)
+{
+    int rc = o->settled ? 0 : sluice_output_settle(o, err);
     if (rc < 0)
         return rc;
     if (sluice_output_calls.rename(o->temporary, o->path) < 0)

@@ -47,7 +47,11 @@ int sluice_output_align(struct output *o, size_t alignment, struct sluice_error 
 int sluice_output_patch(struct output *o, const void *data, size_t size, uint64_t at,
                         struct sluice_error *err);
 uint64_t sluice_output_length(const struct output *o); /* of the file, so far */
-/* Give a new file its name. Afterwards only sluice_output_free is allowed. */
+/* Sync a new file, still under its temporary name. Afterwards only sluice_output_commit
+ * and sluice_output_free are allowed. */
+int sluice_output_settle(struct output *o, struct sluice_error *err);
+/* Give a new file its name, settled or not. Afterwards only sluice_output_free is
+ * allowed. */
 int sluice_output_commit(struct output *o, struct sluice_error *err);
 /* Sync what was appended to a reopened file, overwrite the `size` bytes at `at`, sync
  * again. Afterwards only sluice_output_free is allowed. */

@@ -145,6 +145,28 @@ static int copy(struct packed *in, struct part *parts, const uint8_t *part_of,
     return rc;
 }
 
+/* Old parts and new ones may have samples in common, so none gets its name before all
+ * are written. */
+static int finish(struct part *parts, int count, struct sluice_error *err)
+{
+    struct sluice_error why;
+    char names[200] = "";
+    size_t at = 0;
+    int rc = 0;
+    for (int i = 0; i < count && rc == 0; i++)
+        rc = sluice_writer_prepare(parts[i].writer, err);
+    for (int i = 0; i < count && rc == 0; i++) {
+        rc = sluice_writer_finish(parts[i].writer, &why);
+        if (rc < 0)
+            return sluice_fail(err, (enum sluice_code)rc, "%.250s%s%s", why.message,
+                               i ? "; new already, unlike the others: " : "", names);
+        if (at < sizeof(names))
+            at += (size_t)snprintf(names + at, sizeof(names) - at, "%s%s",
+                                   i ? ", " : "", parts[i].name);
+    }
+    return rc;
+}
+
 static int split(const char *path, struct part *parts, int count,
                  const struct options *opt, struct sluice_error *err)
 {
@@ -164,8 +186,8 @@ static int split(const char *path, struct part *parts, int count,
         if (!parts[i].samples)
             rc = sluice_fail(err, SLUICE_EINVAL, "%s: no sample is left for %s", path,
                              parts[i].name);
-    for (int i = 0; i < count && rc == 0; i++)
-        rc = sluice_writer_finish(parts[i].writer, err);
+    if (rc == 0)
+        rc = finish(parts, count, err);
     for (int i = 0; i < count; i++)
         sluice_writer_abandon(parts[i].writer);
     packed_close(&in);

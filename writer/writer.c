@@ -261,17 +261,26 @@ static int append_values(struct sluice_writer *w, const struct sluice_value *val
     return rc;
 }
 
+static int check_open(const struct sluice_writer *w, bool ended,
+                      struct sluice_error *err)
+{
+    return w->failed || ended ? sluice_fail(err, SLUICE_EINVAL,
+                                            "%s: the writer has already ended", w->path)
+                              : 0;
+}
+
 int sluice_writer_append(struct sluice_writer *w, const struct sluice_value *values,
                          struct sluice_error *err)
 {
-    if (w->failed || w->finished)
-        return sluice_fail(err, SLUICE_EINVAL, "%s: the writer has already ended",
-                           w->path);
-    int rc = append_values(w, values, err);
+    int rc = check_open(w, w->prepared || w->finished, err);
+    if (rc < 0)
+        return rc;
+    rc = append_values(w, values, err);
     w->failed = rc < 0;
     return rc;
 }
 
+/* All but the name; of a reopened file all of it. */
 static int write_end(struct sluice_writer *w, struct sluice_error *err)
 {
     uint8_t block[SLUICE_BLOCK_SIZE];
@@ -308,15 +317,26 @@ static int write_end(struct sluice_writer *w, struct sluice_error *err)
     if (rc == 0)
         rc = sluice_output_patch(w->out, block, sizeof(block), SLUICE_SUPERBLOCK_AT,
                                  err);
-    return rc < 0 ? rc : sluice_output_commit(w->out, err);
+    return rc < 0 ? rc : sluice_output_settle(w->out, err);
+}
+
+int sluice_writer_prepare(struct sluice_writer *w, struct sluice_error *err)
+{
+    int rc = check_open(w, w->finished, err);
+    if (rc < 0 || w->prepared || w->reopened)
+        return rc;
+    rc = write_end(w, err);
+    w->failed = rc < 0;
+    w->prepared = rc == 0;
+    return rc;
 }
 
 int sluice_writer_finish(struct sluice_writer *w, struct sluice_error *err)
 {
-    if (w->failed || w->finished)
-        return sluice_fail(err, SLUICE_EINVAL, "%s: the writer has already ended",
-                           w->path);
-    int rc = write_end(w, err);
+    int rc = sluice_writer_prepare(w, err);
+    if (rc < 0)
+        return rc;
+    rc = w->reopened ? write_end(w, err) : sluice_output_commit(w->out, err);
     w->failed = rc < 0;
     w->finished = rc == 0;
     return rc;

@@ -32,7 +32,7 @@ struct sluice_writer {
     struct deflater *deflater; /* NULL: payloads are stored as they are */
     struct stats stats;
     bool stats_whole; /* every image was raw */
-    bool failed, finished;
+    bool failed, prepared, finished;
     bool reopened;
     struct sluice_commit last; /* reopened: the commit that counts until the end */
 };

@@ -84,6 +84,18 @@ good sluice merge big.sluice $many
 killed out sluice export big.sluice out/ --quiet
 good sluice export ../a.sluice out
 [ "$(ls -d out*)" = out ] || fail "left: $(ls -d out*)"
+
+# No part gets its name before all are written; where a name is taken meanwhile, it is said
+# which parts are new.
+good sluice split ../all.sluice --parts=few:0.1,many:0.9 --seed=1 --output=s
+few=$(sha256sum s-few.sluice)
+(ulimit -f $(($(stat -c %s s-few.sluice) / 1024 + 100)); sluice split ../all.sluice --parts=few:0.1,many:0.9 --seed=2 --output=s --quiet 2>err)
+[ $? = 3 ] && [ "$(sha256sum s-few.sluice)" = "$few" ] || fail "a failed split left one new part: $(cat err)"
+[ "$(ls -d s-*)" = $'s-few.sluice\ns-many.sluice' ] || fail "a failed split left: $(ls -d s-*)"
+begin big-many.sluice sluice split big.sluice --parts=few:0.1,many:0.9 --quiet
+kill -STOP $! && mkdir big-many.sluice && kill -CONT $!
+wait $!
+[ $? = 3 ] && grep -q 'big-many.sluice: cannot rename to it: .*; new already, unlike the others: few$' begun || fail "split onto a folder: $(cat begun)"
 cd .. && rm -rf stale
 
 # A split: both parts, by classes, and each sample in one of them.

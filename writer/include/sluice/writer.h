@@ -88,6 +88,11 @@ int sluice_writer_add_provenance(struct sluice_writer *w, const char *provenance
 /* `values` has one entry per field, in the schema's order. */
 int sluice_writer_append(struct sluice_writer *w, const struct sluice_value *values,
                          struct sluice_error *err);
+/* Do what finish does, but for the name: afterwards the file is whole under its
+ * temporary one, and finish has only to rename it. For several files that belong
+ * together: prepare all, then finish all. Of a reopened file nothing is done before
+ * finish. */
+int sluice_writer_prepare(struct sluice_writer *w, struct sluice_error *err);
 /* Write metadata (mean and deviation of each channel included), sync, rename.
  * The writer is still to be passed to abandon. */
 int sluice_writer_finish(struct sluice_writer *w, struct sluice_error *err);

@@ -281,6 +281,9 @@ int sluice_output_switch(struct output *o, const void *data, size_t size, uint64
     int rc = flush(o, err);
     if (rc == 0)
         rc = sync_file(o, err);
+    if (rc == 0 && !sluice_stale_named(o->fd, o->path)) /* nobody would find them */
+        rc = sluice_fail(err, SLUICE_EIO,
+                         "%s: was replaced while samples were appended", o->path);
     if (rc < 0)
         return rc;
     o->undo = false; /* the block may be there in full even if a call below fails */

@@ -54,7 +54,8 @@ int sluice_output_settle(struct output *o, struct sluice_error *err);
  * allowed. */
 int sluice_output_commit(struct output *o, struct sluice_error *err);
 /* Sync what was appended to a reopened file, overwrite the `size` bytes at `at`, sync
- * again. Afterwards only sluice_output_free is allowed. */
+ * again; SLUICE_EIO if its path does not lead to it any more. Afterwards only
+ * sluice_output_free is allowed. */
 int sluice_output_switch(struct output *o, const void *data, size_t size, uint64_t at,
                          struct sluice_error *err);
 /* Free; what was not committed is removed, what was appended and not switched to is cut

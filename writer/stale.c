@@ -19,14 +19,19 @@ void sluice_stale_name(char *buf, size_t room, const char *path, int attempt)
     snprintf(buf, room, "%s%s%ld-%d", path, mark, (long)getpid(), attempt);
 }
 
+bool sluice_stale_named(int fd, const char *name)
+{
+    struct stat held, there;
+    return fstat(fd, &held) == 0 && stat(name, &there) == 0 &&
+           held.st_ino == there.st_ino && held.st_dev == there.st_dev;
+}
+
 /* Between making and locking it, another process may have found it unheld. */
 bool sluice_stale_hold(int fd, const char *name)
 {
-    struct stat held, there;
     if (flock(fd, LOCK_EX | LOCK_NB) < 0)
         return errno != EWOULDBLOCK;
-    return fstat(fd, &held) == 0 && stat(name, &there) == 0 &&
-           held.st_ino == there.st_ino && held.st_dev == there.st_dev;
+    return sluice_stale_named(fd, name);
 }
 
 /* Whether `name` is a temporary of `base`, or of what --shuffle writes before it. */

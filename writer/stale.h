@@ -13,6 +13,8 @@
 /* Bytes of a temporary name beyond those of its path. */
 enum { STALE_ROOM = 32 };
 
+/* Whether `name` leads to the file or folder that is open as `fd`. */
+bool sluice_stale_named(int fd, const char *name);
 /* The name of this process's temporary number `attempt` for `path`, in `buf`. */
 void sluice_stale_name(char *buf, size_t room, const char *path, int attempt);
 /* Hold the file or folder `name`, just made and opened as `fd`, until fd is closed.

@@ -1,7 +1,7 @@
 /* append.c -- a reopened file: grows by its new samples alone, keeps its old bytes,
  * says the same about itself as one written at once; refuses a second writer;
- * abandoned, or with any of its system calls failing, it is what it was; and it is the
- * file that was opened, whatever takes its name. */
+ * abandoned, or with any of its system calls failing, it is what it was; and so it is,
+ * with an error, where another file takes its name. */
 #include <errno.h>
 #include <unistd.h>
 
@@ -158,8 +158,8 @@ static int f_open_replaced(const char *name, int flags, mode_t mode)
     return fd;
 }
 
-/* Another file takes the name right after it was opened: the one that was opened grows,
- * by its own directory. */
+/* Another file takes the name right after it was opened: neither grows, and it is said.
+ */
 static void replaced(void)
 {
     char kept[136];
@@ -172,8 +172,10 @@ static void replaced(void)
     sluice_output_calls.open = f_open_replaced;
     const int rc = pack_append(path, 20, 5, &err);
     sluice_output_calls = real;
-    REQUIRE(rc == 0, "%s", err.message);
-    CHECK(pack_check(kept) == 25, "the file that was opened");
+    CHECK(rc == SLUICE_EIO &&
+              strstr(err.message, "a.sluice: was replaced while samples were appended"),
+          "replaced: %d, %s", rc, rc ? err.message : "");
+    CHECK(pack_check(kept) == 20, "the file that was opened");
     CHECK(pack_check(path) == 3000, "the file that has its name");
 }
 

@@ -78,7 +78,8 @@ int sluice_writer_begin(struct sluice_writer **out, const char *path,
                         const struct sluice_schema *schema, struct sluice_error *err);
 /* Go on behind the samples of an existing file, with its schema. One process at a time:
  * SLUICE_EIO if another one appends, SLUICE_ECORRUPT if a commit slot is damaged, whose
- * append would be lost for good. Abandoned, the file is what it was. */
+ * append would be lost for good. Abandoned, the file is what it was; so it is where
+ * another one has taken its name by the end, and finish returns SLUICE_EIO. */
 int sluice_writer_reopen(struct sluice_writer **out, const char *path,
                          struct sluice_error *err);
 /* What is appended comes from `provenance` too, JSON text like the schema's: where the

@@ -239,18 +239,24 @@ static int open_blocks(struct sluice_dataset *ds, uint64_t file_size,
     return open_commit(ds, file_size, read, ctx, err);
 }
 
-/* What is held beside the tables: near enough for names, which malloc rounds up. */
+/* The pointers and the names behind them: see parse_classes. */
+static size_t class_bytes(const struct sluice_directory *dir)
+{
+    const char *last = dir->class_count ? dir->classes[dir->class_count - 1] : NULL;
+    return last ? (size_t)(last + strlen(last) + 1 - (char *)dir->classes) : 0;
+}
+
+/* What is held beside the tables. */
 static size_t metadata_bytes(const struct sluice_dataset *ds)
 {
-    enum { NAME = 32 };
     const struct sluice_directory *dir = &ds->dir;
     const size_t segments = (size_t)dir->segment_count,
                  fields = (size_t)dir->field_count;
-    return segments * (sizeof(*dir->segments) + sizeof(*ds->first) +
-                       fields * sizeof(*ds->tables)) +
-           fields * sizeof(*dir->fields) +
-           (size_t)dir->class_count * (sizeof(*dir->classes) + NAME) +
-           dir->dictionary_size + (dir->provenance ? strlen(dir->provenance) : 0);
+    return segments *
+               (sizeof(*dir->segments) + sizeof(*ds->first) +
+                fields * (sizeof(*dir->segments->stores) + sizeof(*ds->tables))) +
+           fields * sizeof(*dir->fields) + class_bytes(dir) + dir->dictionary_size +
+           (dir->provenance ? strlen(dir->provenance) : 0);
 }
 
 int sluice_dataset_open(struct sluice_dataset **out, const char *name,

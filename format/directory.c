@@ -110,6 +110,20 @@ static bool store_sound(const struct sluice_store *s, const struct sluice_field 
     return false;
 }
 
+/* Segments are few; one more at a time, with as many stores as there are fields, keeps
+ * what is allocated near what was read. NULL: no memory. */
+static struct sluice_segment *add_segment(struct sluice_directory *dir)
+{
+    struct sluice_segment *more =
+        realloc(dir->segments, ((size_t)dir->segment_count + 1) * sizeof(*more));
+    if (!more)
+        return NULL;
+    dir->segments = more;
+    struct sluice_segment *segment = &more[dir->segment_count++];
+    segment->stores = calloc((size_t)dir->field_count, sizeof(*segment->stores));
+    return segment->stores ? segment : NULL;
+}
+
 static int parse_segment(struct sluice_directory *dir, const char *name,
                          const uint8_t *p, uint64_t size, uint64_t length,
                          struct sluice_error *err)
@@ -121,16 +135,9 @@ static int parse_segment(struct sluice_directory *dir, const char *name,
         return sluice_fail(err, SLUICE_ECORRUPT,
                            "%s: segment %d does not have one store per field", name,
                            number);
-    /* Segments are few; one more at a time keeps what is allocated below what was read.
-     */
-    struct sluice_segment *more =
-        realloc(dir->segments, ((size_t)number + 1) * sizeof(*dir->segments));
-    if (!more)
+    struct sluice_segment *segment = add_segment(dir);
+    if (!segment)
         return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", name);
-    dir->segments = more;
-    dir->segment_count++;
-    struct sluice_segment *segment = &more[number];
-    memset(segment, 0, sizeof(*segment));
     segment->samples = get_u64(p);
     for (int i = 0; i < dir->field_count; i++) {
         const uint8_t *q = p + SEGMENT_HEADER + (size_t)i * STORE_SIZE;
@@ -157,24 +164,23 @@ static int parse_classes(struct sluice_directory *dir, const char *name,
                          const uint8_t *p, uint64_t size, struct sluice_error *err)
 {
     const uint64_t count = size >= 8 ? get_u32(p + 4) : 0;
-    const uint8_t *end = p + size;
-    if (dir->classes || size < 8 || !count || count > size - 8 || end[-1] != 0 ||
+    if (dir->classes || size < 8 || !count || count > size - 8 || p[size - 1] != 0 ||
         !dir->fields || get_u32(p) >= (uint32_t)dir->field_count)
         return sluice_fail(err, SLUICE_ECORRUPT, "%s: class names are damaged", name);
-    dir->classes = calloc(count, sizeof(*dir->classes));
+    /* The names lie behind the pointers: one allocation each would take many times the
+     * bytes of a short one. */
+    dir->classes = calloc(1, count * sizeof(*dir->classes) + size - 8);
     if (!dir->classes)
         return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", name);
     dir->class_field = (int)get_u32(p);
-    p += 8;
+    char *at = (char *)(dir->classes + count), *last = at + size - 8;
+    memcpy(at, p + 8, size - 8);
     for (; dir->class_count < (int)count; dir->class_count++) {
-        if (p >= end)
+        if (at >= last)
             return sluice_fail(err, SLUICE_ECORRUPT, "%s: %d class names, not %" PRIu64,
                                name, dir->class_count, count);
-        char *copy = strdup((const char *)p); /* the last byte is 0: see above */
-        if (!copy)
-            return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", name);
-        dir->classes[dir->class_count] = copy;
-        p += strlen(copy) + 1;
+        dir->classes[dir->class_count] = at;
+        at += strlen(at) + 1; /* the last byte is 0: see above */
     }
     return 0;
 }
@@ -294,8 +300,8 @@ int sluice_directory_parse(struct sluice_directory *dir, const char *name,
 
 void sluice_directory_clear(struct sluice_directory *dir)
 {
-    for (int i = 0; i < dir->class_count; i++)
-        free(dir->classes[i]);
+    for (int i = 0; i < dir->segment_count; i++)
+        free(dir->segments[i].stores);
     free(dir->classes);
     free(dir->fields);
     free(dir->segments);

@@ -134,20 +134,34 @@ static int check_slots(const struct sluice_dataset *ds, struct sluice_error *err
         sluice_dataset_name(ds), slot, sluice_dataset_count(ds));
 }
 
+static int copy_segments(struct sluice_writer *w, const struct sluice_directory *from,
+                         struct sluice_error *err)
+{
+    struct sluice_directory *dir = &w->dir;
+    const size_t size = (size_t)dir->field_count * sizeof(*dir->segments->stores);
+    dir->segments = calloc((size_t)from->segment_count + 1, sizeof(*dir->segments));
+    while (dir->segments && dir->segment_count < from->segment_count) {
+        const struct sluice_segment *old = &from->segments[dir->segment_count];
+        struct sluice_store *stores = malloc(size);
+        if (!stores)
+            return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", w->path);
+        memcpy(stores, old->stores, size);
+        dir->segments[dir->segment_count++] =
+            (struct sluice_segment){ .samples = old->samples, .stores = stores };
+    }
+    return dir->segments ? 0
+                         : sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", w->path);
+}
+
 static int take_over(struct sluice_writer *w, const struct sluice_dataset *ds,
                      struct sluice_error *err)
 {
-    const struct sluice_directory *dir = sluice_dataset_directory(ds);
-    const size_t size = (size_t)dir->segment_count * sizeof(*dir->segments);
     w->reopened = true;
     w->last = *sluice_dataset_commit(ds);
     w->samples = w->last.samples;
-    w->dir.segments = malloc(size + 1);
-    if (!w->dir.segments)
-        return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", w->path);
-    if (size)
-        memcpy(w->dir.segments, dir->segments, size);
-    w->dir.segment_count = dir->segment_count;
+    const int rc = copy_segments(w, sluice_dataset_directory(ds), err);
+    if (rc < 0)
+        return rc;
     w->stats_whole = packed_sums(ds, &w->stats.sums) || !w->samples;
     return sluice_output_keep(w->out, w->last.file_length, err);
 }

@@ -233,8 +233,12 @@ static int end_segment(struct sluice_writer *w, struct sluice_error *err)
         return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", w->path);
     dir->segments = more;
     struct sluice_segment *segment = &more[dir->segment_count++];
-    memset(segment, 0, sizeof(*segment));
-    segment->samples = w->segment_samples;
+    *segment = (struct sluice_segment){
+        .samples = w->segment_samples,
+        .stores = calloc((size_t)dir->field_count, sizeof(*segment->stores)),
+    };
+    if (!segment->stores)
+        return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", w->path);
     int rc = 0;
     for (int i = 0; i < dir->field_count && rc == 0; i++)
         rc = place_store(w, i, &segment->stores[i], err);
@@ -353,6 +357,8 @@ void sluice_writer_abandon(struct sluice_writer *w)
     }
     for (int i = 0; i < w->dir.class_count; i++)
         free(w->dir.classes[i]);
+    for (int i = 0; i < w->dir.segment_count; i++)
+        free(w->dir.segments[i].stores);
     free(w->dir.classes);
     free(w->dir.fields);
     free(w->dir.segments);

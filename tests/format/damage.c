@@ -1,9 +1,12 @@
 /* damage.c -- every truncation and every flipped bit of a small file is refused, or
- * changes nothing that is delivered. */
+ * changes nothing that is delivered; and no directory, however crowded, takes many
+ * times its bytes. */
 #include <sluice/crc32c.h>
+#include <sluice/format_emit.h>
 #include <sluice/writer.h>
 
 #include "support/files.h"
+#include "support/heap.h"
 
 enum { SAMPLES = 3, SIDE = 2 };
 
@@ -73,6 +76,63 @@ static uint32_t delivered(const uint8_t *bytes, size_t size, int slot)
     return sum;
 }
 
+/* A file of nothing but this directory takes at most `most` times its bytes. */
+static void opens_within(const struct sluice_directory *dir, size_t most)
+{
+    size_t size;
+    struct sluice_error err;
+    struct sluice_dataset *ds;
+    uint8_t *directory = sluice_emit_directory(dir, &size);
+    uint8_t *file = calloc(1, SLUICE_DATA_AT + size);
+    REQUIRE(directory && file, "no memory");
+    memcpy(file + SLUICE_DATA_AT, directory, size);
+    sluice_emit_superblock(file, false);
+    sluice_emit_commit(
+        file + SLUICE_COMMIT_AT,
+        &(struct sluice_commit){ .sequence = 1,
+                                 .directory_offset = SLUICE_DATA_AT,
+                                 .directory_size = size,
+                                 .directory_crc = sluice_crc32c(0, directory, size),
+                                 .file_length = SLUICE_DATA_AT + size });
+    free(directory);
+    struct memory_file f = { file, SLUICE_DATA_AT + size };
+    const size_t before = heap_bytes();
+    REQUIRE(sluice_dataset_open(&ds, "crowded", f.size, memory_read, &f, &err) == 0,
+            "%s", err.message);
+    const size_t held = heap_bytes() - before;
+    CHECK(held <= most * f.size, "a file of %zu bytes takes %zu", f.size, held);
+    CHECK(sluice_dataset_memory(ds) <= held, "%zu bytes said, %zu taken",
+          sluice_dataset_memory(ds), held);
+    sluice_dataset_free(ds);
+    free(file);
+}
+
+/* Segments without samples, class names without letters. */
+static void crowded(void)
+{
+    enum { SEGMENTS = 10000, CLASSES = 200000 };
+    static struct sluice_segment segments[SEGMENTS];
+    static char *classes[CLASSES];
+    struct sluice_field field = { "label", SLUICE_KIND_SCALAR, SLUICE_U8, 0, { 0 } };
+    struct sluice_store store = { .type = SLUICE_STORE_COLUMN,
+                                  .data_offset = SLUICE_DATA_AT,
+                                  .stride = 1 };
+    for (int g = 0; g < SEGMENTS; g++)
+        segments[g].stores = &store;
+    for (int i = 0; i < CLASSES; i++)
+        classes[i] = "";
+    opens_within(&(struct sluice_directory){ .fields = &field,
+                                             .field_count = 1,
+                                             .segments = segments,
+                                             .segment_count = SEGMENTS },
+                 4);
+    opens_within(&(struct sluice_directory){ .fields = &field,
+                                             .field_count = 1,
+                                             .classes = classes,
+                                             .class_count = CLASSES },
+                 10);
+}
+
 int main(void)
 {
     char path[128];
@@ -103,6 +163,7 @@ int main(void)
     /* Padding may change unnoticed; the header, the commit and the data may not. */
     CHECK(refused > 2 * 4096, "%u refused, %u harmless", refused, harmless);
     free(bytes);
+    crowded();
     folder_remove(folder);
     return check_done();
 }

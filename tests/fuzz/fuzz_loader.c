@@ -82,13 +82,13 @@ static void write_scene(int fd, struct scene *s)
     size_t size;
     for (int i = 0; i < s->samples; i++)
         sluice_emit_index_entry(table + (size_t)i * SLUICE_INDEX_ENTRY, &s->x[i]);
+    struct sluice_store store = { .type = SLUICE_STORE_INDEXED,
+                                  .data_offset = AT,
+                                  .data_size = s->size,
+                                  .table_offset = behind,
+                                  .table_crc = sluice_crc32c(0, table, table_size) };
     struct sluice_segment segment = { .samples = (uint64_t)s->samples,
-                                      .stores[0] = { .type = SLUICE_STORE_INDEXED,
-                                                     .data_offset = AT,
-                                                     .data_size = s->size,
-                                                     .table_offset = behind,
-                                                     .table_crc = sluice_crc32c(
-                                                         0, table, table_size) } };
+                                      .stores = &store };
     uint8_t *directory =
         sluice_emit_directory(&(struct sluice_directory){ .fields = &s->field,
                                                           .field_count = 1,

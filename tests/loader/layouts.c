@@ -58,14 +58,13 @@ static void write_indexed(const uint8_t data[PAYLOAD], struct sluice_extent *x,
         x[i].offset += AT;
         sluice_emit_index_entry(file + at, &x[i]);
     }
-    struct sluice_segment segment = {
-        .samples = (uint64_t)samples,
-        .stores[0] = { .type = SLUICE_STORE_INDEXED,
-                       .data_offset = AT,
-                       .data_size = PAYLOAD,
-                       .table_offset = table,
-                       .table_crc = sluice_crc32c(0, file + table, at - table) },
-    };
+    struct sluice_store store = { .type = SLUICE_STORE_INDEXED,
+                                  .data_offset = AT,
+                                  .data_size = PAYLOAD,
+                                  .table_offset = table,
+                                  .table_crc =
+                                      sluice_crc32c(0, file + table, at - table) };
+    struct sluice_segment segment = { .samples = (uint64_t)samples, .stores = &store };
     const struct sluice_directory dir = {
         .fields = &field, .field_count = 1, .segments = &segment, .segment_count = 1
     };
@@ -161,6 +160,7 @@ static void swapped(void)
         "image", SLUICE_KIND_IMAGE, SLUICE_U8, 0, { PACK_SIDE, PACK_SIDE, 3 }
     };
     struct sluice_segment segments[2];
+    struct sluice_store stores[2];
     struct sluice_extent x[2 * EACH];
     size_t table = AT + PAYLOAD;
     fill(data);
@@ -174,16 +174,15 @@ static void swapped(void)
                 sluice_crc32c(0, file + x[g * EACH + i].offset, PACK_BYTES);
             memcpy(file + table, &crc, 4);
         }
-        segments[g] = (struct sluice_segment){
-            .samples = EACH,
-            .stores[0] = { .type = SLUICE_STORE_FIXED,
-                           .data_offset = AT + from,
-                           .data_size = SIZE,
-                           .stride = PACK_BYTES,
-                           .table_offset = checksums,
-                           .table_crc =
-                               sluice_crc32c(0, file + checksums, table - checksums) },
+        stores[g] = (struct sluice_store){
+            .type = SLUICE_STORE_FIXED,
+            .data_offset = AT + from,
+            .data_size = SIZE,
+            .stride = PACK_BYTES,
+            .table_offset = checksums,
+            .table_crc = sluice_crc32c(0, file + checksums, table - checksums),
         };
+        segments[g] = (struct sluice_segment){ .samples = EACH, .stores = &stores[g] };
     }
     write_behind(file, table,
                  &(struct sluice_directory){ .fields = &field,
@@ -287,7 +286,8 @@ static void shared(void)
 {
     enum { FIELDS = 60, SAMPLES = PAYLOAD / 8 };
     static uint8_t file[ROOM];
-    static struct sluice_segment segment = { .samples = SAMPLES };
+    struct sluice_store stores[FIELDS];
+    struct sluice_segment segment = { .samples = SAMPLES, .stores = stores };
     struct sluice_field fields[FIELDS];
     struct sluice_loader *ld;
     memset(file, 0, sizeof(file));
@@ -295,7 +295,7 @@ static void shared(void)
         fields[i] =
             (struct sluice_field){ .kind = SLUICE_KIND_SCALAR, .dtype = SLUICE_I64 };
         snprintf(fields[i].name, sizeof(fields[i].name), "field%d", i);
-        segment.stores[i] =
+        stores[i] =
             (struct sluice_store){ .type = SLUICE_STORE_COLUMN,
                                    .data_offset = AT,
                                    .data_size = PAYLOAD,

@@ -38,7 +38,7 @@ struct sluice_store {
 
 struct sluice_segment {
     uint64_t samples;
-    struct sluice_store stores[SLUICE_FIELDS_MAX]; /* one per field */
+    struct sluice_store *stores; /* (field_count) */
 };
 
 /* All that a directory holds. */

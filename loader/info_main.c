@@ -6,6 +6,7 @@
 #include <sluice/format_emit.h>
 
 #include "file.h"
+#include "json.h"
 #include "options.h"
 #include "progress.h"
 
@@ -44,6 +45,15 @@ static uint64_t *count_labels(const struct sluice_dataset *ds, int field, int *c
     return counts;
 }
 
+/* What is no JSON, as a string. */
+static void print_json_provenance(const char *text)
+{
+    if (json_valid(text))
+        printf("%s", text);
+    else
+        json_print_string(text);
+}
+
 static void print_json(const struct sluice_file *f)
 {
     const struct sluice_dataset *ds = f->dataset;
@@ -80,7 +90,9 @@ static void print_json(const struct sluice_file *f)
     printf("], \"std\": [");
     for (int k = 0; k < channels; k++)
         printf("%s%.9g", k ? ", " : "", sluice_dataset_std(ds)[k]);
-    printf("], \"provenance\": %s}\n", sluice_dataset_provenance(ds));
+    printf("], \"provenance\": ");
+    print_json_provenance(sluice_dataset_provenance(ds));
+    printf("}\n");
     free(counts);
 }
 
@@ -99,6 +111,17 @@ static void print_fields(const struct sluice_dataset *ds)
                 printf("%s?", k ? "x" : " ");
         putchar('\n');
     }
+}
+
+/* On one line, cleaned as names are, however long it is. */
+static void print_provenance(const char *text)
+{
+    printf("from ");
+    for (const char *at = text; *at; at++)
+        putchar(*at == '\t' || *at == '\r' || *at == '\n'  ? ' '
+                : (unsigned char)*at < 0x20 || *at == 0x7f ? '?'
+                                                           : *at);
+    putchar('\n');
 }
 
 static void print_text(const struct sluice_file *f)
@@ -134,7 +157,7 @@ static void print_text(const struct sluice_file *f)
                text_name(shown, sizeof(shown), name ? name : ""),
                text_count(count, counts[k]));
     }
-    printf("from %s\n", sluice_dataset_provenance(ds));
+    print_provenance(sluice_dataset_provenance(ds));
     free(counts);
 }
 

@@ -8,6 +8,7 @@
 #include <sluice/inflate.h>
 #include <sluice/jpeg.h>
 
+#include "json.h"
 #include "verify.h"
 
 /* Room that is reused from payload to payload. */
@@ -204,12 +205,23 @@ static int64_t verify_slot(const struct sluice_file *f,
     return 1;
 }
 
+static int64_t verify_provenance(const struct sluice_file *f,
+                                 const struct verify_listener *to)
+{
+    char line[600];
+    if (json_valid(sluice_dataset_provenance(f->dataset)))
+        return 0;
+    snprintf(line, sizeof(line), "%s: the provenance is no JSON text", f->path);
+    to->bad(to->ctx, line);
+    return 1;
+}
+
 int64_t sluice_verify(const struct sluice_file *f, const struct verify_listener *to,
                       struct sluice_error *err)
 {
     const uint64_t count = sluice_dataset_count(f->dataset);
     struct work work = { .bytes = NULL };
-    int64_t bad = verify_slot(f, to);
+    int64_t bad = verify_slot(f, to) + verify_provenance(f, to);
     if (bad >= 0) {
         const int64_t more = verify_padding(f, to, err);
         bad = more < 0 ? more : bad + more;

@@ -1,6 +1,7 @@
 /* verify.h -- is a file good to its last bit? What opening does not check: the
  * payloads' checksums, that every JPEG decodes to the size promised, that padding is
- * zero, and that the commit slot that does not count is whole. */
+ * zero, that the commit slot that does not count is whole, and that the provenance is
+ * JSON. */
 #ifndef SLUICE_VERIFY_H
 #define SLUICE_VERIFY_H
 

@@ -9,6 +9,7 @@
 
 #include <sluice/crc32c.h>
 
+#include "json.h"
 #include "options.h"
 #include "packed.h"
 #include "progress.h"

@@ -34,8 +34,4 @@ double seconds_now(void);
  * buffer, cut to it. */
 const char *text_name(char *buf, size_t size, const char *s);
 
-/* A string as JSON writes it, quotes included, to standard output: U+FFFD stands for
- * each byte that is not UTF-8. */
-void json_print_string(const char *s);
-
 #endif

@@ -166,6 +166,13 @@ for file in a.sluice two.sluice; do
   sluice info $file 2>&1 >out | grep . && fail "info $file: a warning"
 done
 
+# Provenance that is no JSON: still JSON, and nothing for a terminal to obey.
+"$2"/test_loader_verify odd odd.sluice >out || fail "odd: $(cat out)"
+sluice info odd.sluice --json | python3 -c '
+import json, sys
+assert json.load(sys.stdin)["provenance"] == "{\"a\": \x1b[31m\n\ufffd"' || fail "info --json of odd provenance"
+sluice info odd.sluice | tail -1 | cmp - <(printf 'from {"a": ?[31m \xff\n') || fail "info of odd provenance: $(sluice info odd.sluice | tail -1)"
+
 # Truncated, not ours, empty, missing: one line, the right status.
 head -c 100000 a.sluice >cut.sluice
 : >empty.sluice

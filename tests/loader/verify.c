@@ -1,6 +1,7 @@
-/* verify.c FILE... -- 2,000 random single bits of each file flipped in turn, and the
- * file cut at every offset of its header, tables and directory and at 500 others: each
- * is refused on opening or found by verify, and what verify finds is named. */
+/* verify.c FILE... | odd FILE -- 2,000 random single bits of each file flipped in turn,
+ * and the file cut at every offset of its header, tables and directory and at 500
+ * others: each is refused on opening or found by verify, and what verify finds is
+ * named. */
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -120,16 +121,19 @@ static void cut(const char *path, const uint8_t *bytes, size_t size, uint64_t ta
     close(fd);
 }
 
-static void write_picture(const char *path, const struct sluice_value *v)
+static void write_picture(const char *path, const char *provenance,
+                          const struct sluice_value *v)
 {
     static const struct sluice_field field = {
         "image", SLUICE_KIND_IMAGE, SLUICE_U8, 0, { 0 }
     };
     struct sluice_writer *w;
     struct sluice_error err;
-    REQUIRE(sluice_writer_begin(
-                &w, path, &(struct sluice_schema){ .fields = &field, .field_count = 1 },
-                &err) == 0,
+    REQUIRE(sluice_writer_begin(&w, path,
+                                &(struct sluice_schema){ .fields = &field,
+                                                         .field_count = 1,
+                                                         .provenance = provenance },
+                                &err) == 0,
             "%s", err.message);
     REQUIRE(sluice_writer_append(w, v, &err) == 0, "%s", err.message);
     REQUIRE(sluice_writer_finish(w, &err) == 0, "%s", err.message);
@@ -144,12 +148,13 @@ static void claimed(const char *folder)
     struct finding found;
     char path[128];
     snprintf(path, sizeof(path), "%s/claimed.sluice", folder);
-    write_picture(path, &(struct sluice_value){ .data = no_jpeg,
-                                                .size = sizeof(no_jpeg),
-                                                .codec = SLUICE_CODEC_JPEG,
-                                                .height = UINT32_MAX,
-                                                .width = UINT32_MAX,
-                                                .channels = 3 });
+    write_picture(path, NULL,
+                  &(struct sluice_value){ .data = no_jpeg,
+                                          .size = sizeof(no_jpeg),
+                                          .codec = SLUICE_CODEC_JPEG,
+                                          .height = UINT32_MAX,
+                                          .width = UINT32_MAX,
+                                          .channels = 3 });
     CHECK(findings(path, &found) == 1 && strstr(found.first, "sample 0: "), "%s",
           found.first);
 }
@@ -174,12 +179,13 @@ static void hungry(const char *folder)
         jpeg[at + (size_t)k + 1] = SIDE & 255;
     }
     snprintf(path, sizeof(path), "%s/hungry.sluice", folder);
-    write_picture(path, &(struct sluice_value){ .data = jpeg,
-                                                .size = size,
-                                                .codec = SLUICE_CODEC_JPEG,
-                                                .height = SIDE,
-                                                .width = SIDE,
-                                                .channels = 3 });
+    write_picture(path, NULL,
+                  &(struct sluice_value){ .data = jpeg,
+                                          .size = size,
+                                          .codec = SLUICE_CODEC_JPEG,
+                                          .height = SIDE,
+                                          .width = SIDE,
+                                          .channels = 3 });
     free(jpeg);
     REQUIRE(sluice_file_open(&f, path, &sluice_sys_real, &err) == 0, "%s", err.message);
     CHECK(sluice_verify(&f, &(struct verify_listener){ note, NULL, &found }, &err) ==
@@ -191,16 +197,64 @@ static void hungry(const char *folder)
     sluice_file_close(&f);
 }
 
+/* What the provenance may be, and what it may not. */
+static void provenances(const char *folder)
+{
+    enum { DEEP = 513 };
+    static char deep[2 * DEEP + 1];
+    static const char *const good[] = {
+        " {\"a\" : [1, -0.5e+3, 0, 10E2 , true,false, null, {}, [ ]]}\n",
+        "\"\\u00e9\\n\xc3\xa9\"", "42"
+    };
+    const char *const bad[] = { "",         "{\"a\":",  "{\"a\"}", "{\"a\" 1}",
+                                "{1:2}",    "[1,]",     "[1 2]",   "01",
+                                "1.",       "-",        "+1",      "nul",
+                                "\"a",      "\"\x1b\"", "\"\\x\"", "\"\\u00g0\"",
+                                "\"\xff\"", "{} {}",    "[1}",     deep };
+    const int goods = sizeof(good) / sizeof(*good), bads = sizeof(bad) / sizeof(*bad);
+    struct finding found;
+    char path[128];
+    snprintf(path, sizeof(path), "%s/provenance.sluice", folder);
+    memset(deep, '[', DEEP);
+    memset(deep + DEEP, ']', DEEP);
+    for (int i = 0; i < goods + bads; i++) {
+        const char *text = i < goods ? good[i] : bad[i - goods];
+        write_picture(
+            path, text,
+            &(struct sluice_value){
+                .data = "x", .size = 1, .height = 1, .width = 1, .channels = 1 });
+        const int64_t n = findings(path, &found);
+        CHECK(i < goods
+                  ? n == 0
+                  : n == 1 && strstr(found.first, "the provenance is no JSON text"),
+              "%s: %s", text, found.first);
+    }
+    memset(deep + DEEP - 1, ']', DEEP - 1);
+    deep[2 * (DEEP - 1)] = 0;
+    write_picture(path, deep,
+                  &(struct sluice_value){
+                      .data = "x", .size = 1, .height = 1, .width = 1, .channels = 1 });
+    CHECK(findings(path, &found) == 0, "512 deep: %s", found.first);
+}
+
 int main(int argc, char **argv)
 {
     struct finding found;
     struct memory_file f;
     struct sluice_error err;
     struct sluice_dataset *ds;
+    if (argc == 3 && strcmp(argv[1], "odd") == 0) { /* a file for `sluice info` */
+        write_picture(
+            argv[2], "{\"a\": \x1b[31m\n\xff",
+            &(struct sluice_value){
+                .data = "x", .size = 1, .height = 1, .width = 1, .channels = 1 });
+        return check_done();
+    }
     REQUIRE(argc > 1, "which files?");
     const char *folder = folder_make();
     claimed(folder);
     hungry(folder);
+    provenances(folder);
     folder_remove(folder);
     rng = sluice_rng_at(5, 0, 0);
     for (int i = 1; i < argc; i++) {

@@ -66,23 +66,24 @@ static int take_range(uint8_t *chosen, uint64_t count, const char *range,
 }
 
 /* The next word between blanks and commas; # begins a comment, as in the lists that a
- * loader reads. */
-static bool next_word(FILE *f, char *word, int room)
+ * loader reads. Returns its bytes: 0 at the end of the file, `room` where it is longer
+ * than what is kept of it. */
+static int next_word(FILE *f, char *word, int room)
 {
     bool comment = false;
     int c, n = 0;
-    while ((c = getc(f)) != EOF) {
+    while (n < room && (c = getc(f)) != EOF && !cli_interrupted()) {
         comment = c == '#' || (comment && c != '\n');
         const bool between = comment || (c && strchr(" ,\t\r\n", c));
         if (between && n) {
             ungetc(c, f);
             break;
         }
-        if (!between && n < room - 1)
-            word[n++] = (char)c;
+        if (!between)
+            word[n++] = c ? (char)c : '?'; /* a zero byte is part of no number */
     }
-    word[n] = 0;
-    return n > 0;
+    word[n < room ? n : room - 1] = 0;
+    return n;
 }
 
 static int take_indices(uint8_t *chosen, uint64_t count, const char *path,
@@ -91,19 +92,23 @@ static int take_indices(uint8_t *chosen, uint64_t count, const char *path,
     FILE *f = fopen(path, "re");
     uint8_t *named = calloc(count + 1, 1);
     char word[64], *end;
-    int rc = 0;
+    int rc = 0, n;
     if (!f || !named)
         rc = sluice_fail(err, f ? SLUICE_ENOMEM : SLUICE_EIO, "%s: %s", path,
                          f ? "no memory" : strerror(errno));
-    while (rc == 0 && next_word(f, word, sizeof(word))) {
+    while (rc == 0 && (n = next_word(f, word, sizeof(word))) > 0) {
         const unsigned long long i = strtoull(word, &end, 10);
-        if (*word < '0' || *word > '9' || *end || i >= count)
+        if (*word < '0' || *word > '9' || end != word + n || i >= count)
             rc = sluice_fail(err, SLUICE_EINVAL,
                              "%s: sample %s: expected numbers below %" PRIu64, path,
                              word, count);
         else
             named[i] = 1;
     }
+    if (rc == 0 && cli_interrupted())
+        rc = sluice_fail(err, SLUICE_ESTOPPED, "interrupted; nothing was written");
+    if (rc == 0 && ferror(f))
+        rc = sluice_fail(err, SLUICE_EIO, "%s: %s", path, strerror(errno));
     for (uint64_t k = 0; rc == 0 && k < count; k++)
         chosen[k] = chosen[k] && named[k];
     free(named);

@@ -213,6 +213,14 @@ bad 2 "given twice: --class=odd" sluice subset m.sluice x.sluice --class=even --
 bad 2 "expected the name of a file" sluice subset m.sluice '' --range=0:3
 mkfifo pipe
 mkdir -p folder
+printf '3 1\0002' >numbers.txt
+bad 2 'numbers.txt: sample 1?2: expected numbers below 10' sluice subset m.sluice x.sluice --indices=numbers.txt
+printf '3 %0100d' 2 >numbers.txt
+bad 2 'numbers.txt: sample 0*: expected numbers below 10' sluice subset m.sluice x.sluice --indices=numbers.txt
+bad 2 '/dev/zero: sample ?*: expected numbers below 10' timeout -k 1 10 sluice subset m.sluice x.sluice --indices=/dev/zero
+bad 3 'folder: Is a directory' sluice subset m.sluice x.sluice --indices=folder
+bad 130 'interrupted; nothing was written' timeout --foreground --preserve-status -k 1 1 sluice subset m.sluice x.sluice --indices=<(yes 3)
+bad 130 'interrupted; nothing was written' timeout --foreground --preserve-status -k 1 1 sluice subset m.sluice x.sluice --indices=<(yes ,)
 for output in pipe folder folder/; do
   bad 2 "$output: expected a regular file or none" sluice subset m.sluice $output --range=0:3
 done

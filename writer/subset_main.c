@@ -27,7 +27,7 @@ static const struct cli_option option_table[] = {
     /* clang-format off */
     { "range", CLI_STRING, offsetof(struct options, range), 0, 0, NULL, "samples FIRST:END, END left out" },
     { "indices", CLI_STRING, offsetof(struct options, indices), 0, 0, NULL, "samples whose numbers stand in this text file" },
-    { "class", CLI_STRING, offsetof(struct options, class), 0, 0, NULL, "samples of this class" },
+    { "class", CLI_STRING, offsetof(struct options, class), 0, 0, NULL, "samples of this class: its name or number" },
     { "fraction", CLI_DOUBLE, offsetof(struct options, fraction), 0, 1, NULL, "this share of what is left, at random: 1" },
     { "stratified", CLI_FLAG, offsetof(struct options, stratified), 0, 0, NULL, "the share of each class by itself" },
     { "seed", CLI_UINT64, offsetof(struct options, seed), 0, 0, NULL, "of --fraction: 0" },
@@ -117,16 +117,26 @@ static int take_indices(uint8_t *chosen, uint64_t count, const char *path,
     return rc;
 }
 
+/* The class of that name or, where none has it, of that number; -1: there is none. */
+static int64_t find_class(const struct sluice_dataset *ds, int field, const char *name)
+{
+    const int classes = sluice_dataset_classes(ds, field);
+    for (int i = 0; i < classes; i++)
+        if (strcmp(sluice_dataset_class_name(ds, field, i), name) == 0)
+            return i;
+    char *end;
+    const long long number = strtoll(name, &end, 10);
+    return *name >= '0' && *name <= '9' && !*end && (!classes || number < classes)
+               ? number
+               : -1;
+}
+
 static int take_class(uint8_t *chosen, const struct sluice_dataset *ds,
                       const char *name, struct sluice_error *err)
 {
     const int field = sluice_dataset_find_label(ds);
-    const int classes = field < 0 ? 0 : sluice_dataset_classes(ds, field);
-    int label = 0;
-    while (label < classes &&
-           strcmp(sluice_dataset_class_name(ds, field, label), name) != 0)
-        label++;
-    if (label == classes)
+    const int64_t label = field < 0 ? -1 : find_class(ds, field, name);
+    if (label < 0)
         return sluice_fail(err, SLUICE_EINVAL, "%s: no class '%.100s'",
                            sluice_dataset_name(ds), name);
     for (uint64_t i = 0; i < sluice_dataset_count(ds); i++)

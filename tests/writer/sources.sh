@@ -34,6 +34,7 @@ good mnist mnist m.sluice
 same mnist train mnist m.sluice
 good mnist mnist/t10k-images-idx3-ubyte.gz mt.sluice
 same mnist test mnist mt.sluice
+sluice info mt.sluice | grep -q '"t10k-images-idx3-ubyte".*"split":"test"' || fail "from: $(sluice info mt.sluice)"
 # What folders are called says nothing of the files in them, nor do other members' names.
 mkdir all.tar.d mnist-ubyte
 cp mnist/* all.tar.d

@@ -120,7 +120,9 @@ open("numbers.txt", "w").write("7 2\n2 9\n")
 EOF
 good sluice write mnist m m.sluice --class-names=even,odd
 good sluice subset m.sluice n.sluice --indices=numbers.txt
+good sluice subset m.sluice k.sluice --class=1 --range=0:5
 good sluice subset m.sluice o.sluice --class=odd --range=0:5
+cmp k.sluice o.sluice || fail "a class by its number is another than by its name"
 good sluice subset m.sluice m1.sluice --range=0:1
 good sluice subset m.sluice m2.sluice --range=1:10
 good sluice merge mm.sluice m1.sluice m2.sluice
@@ -197,6 +199,7 @@ good sluice write mnist m names.sluice --class-names=even,odd,none
 bad 2 'names.sluice: label: expected the 2 class names of m.sluice, found 3$' sluice merge x.sluice m.sluice names.sluice
 ln -s m.sluice link.sluice
 bad 2 'link.sluice: expected another OUTPUT than FILE' sluice subset m.sluice link.sluice --range=0:5
+bad 2 "no class '2'" sluice subset m.sluice x.sluice --class=2
 bad 2 "no class 'even odd'" sluice subset m.sluice x.sluice --class="even odd"
 bad 2 "no class 'even?odd'" sluice subset m.sluice x.sluice --class=$'even\nodd'
 bad 2 'expected FIRST:END of at most 10' sluice subset m.sluice x.sluice --range=3:11

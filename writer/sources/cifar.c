@@ -258,8 +258,8 @@ static int open_cifar(struct source *src, const struct source_options *opt,
     find_input(s, opt);
     int rc = load(s, opt, err);
     if (rc == 0) /* of the files as they were published */
-        src->schema.provenance = input_provenance(
-            variant->name, opt->test ? "test" : "train", s->files, s->batches);
+        src->schema.provenance =
+            input_provenance(variant->name, opt, s->files, s->batches);
     if (rc == 0)
         rc = unpickle(s, err);
     if (rc == 0)

@@ -297,12 +297,25 @@ static void add_name(cJSON *object, const char *name)
             *at = '?';
 }
 
-char *input_provenance(const char *source, const char *split,
+/* The split that was asked for, but of a file that stands alone what its name says: it
+ * was taken as it is. */
+static void add_split(cJSON *root, const struct source_options *opt)
+{
+    const char *slash = strrchr(opt->input, '/');
+    const char *name = slash ? slash + 1 : opt->input;
+    const bool alone = input_is_plain(opt->input);
+    if (alone ? strstr(name, "test") || strstr(name, "t10k") : opt->test)
+        cJSON_AddStringToObject(root, "split", "test");
+    else if (!alone || strstr(name, "train") || strstr(name, "data_batch"))
+        cJSON_AddStringToObject(root, "split", "train");
+}
+
+char *input_provenance(const char *source, const struct source_options *opt,
                        const struct input_file *files, int count)
 {
     cJSON *root = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(root, "files");
     cJSON_AddStringToObject(root, "source", source);
-    cJSON_AddStringToObject(root, "split", split);
+    add_split(root, opt);
     for (int i = 0; i < count; i++) {
         char crc[16];
         cJSON *one = cJSON_CreateObject();

@@ -9,6 +9,8 @@
 
 #include <sluice/error.h>
 
+#include "source.h"
+
 struct input_file {
     const char
         *name;     /* wanted: the last part of its path; "x.gz" is found for "x" too */
@@ -29,7 +31,7 @@ bool input_has(const char *path, const char *name);
 void input_free(struct input_file *files, int count);
 
 /* JSON that says which files with which bytes a dataset was made from; free() it. */
-char *input_provenance(const char *source, const char *split,
+char *input_provenance(const char *source, const struct source_options *opt,
                        const struct input_file *files, int count);
 /* The same of pictures in files of their own: the name of their folder or list, and how
  * many there are. */

@@ -114,6 +114,15 @@ static int check_files(struct source *src, const struct source_options *opt,
     return 0;
 }
 
+/* The file's own name, without the .gz. */
+static void name_unpacked(char name[64], const char *path)
+{
+    const char *slash = strrchr(path, '/'), *own = slash ? slash + 1 : path;
+    const size_t n = strlen(own);
+    const bool packed = n > 3 && strcmp(own + n - 3, ".gz") == 0;
+    snprintf(name, 64, "%.*s", (int)(packed ? n - 3 : n), own);
+}
+
 /* INPUT is an images file: the labels lie beside it, with the parts of the name that
  * say so exchanged. */
 static int load_pair(struct state *s, const char *input, struct sluice_error *err)
@@ -127,6 +136,8 @@ static int load_pair(struct state *s, const char *input, struct sluice_error *er
             "%s: expected a folder, or a file called *images-idx3-ubyte[.gz]", input);
     snprintf(s->labels_path, sizeof(s->labels_path), "%.*slabels-idx1%s",
              (int)(at - input), input, at + strlen("images-idx3"));
+    name_unpacked(s->images_name, input);
+    name_unpacked(s->labels_name, s->labels_path);
     int rc = input_load(input, &s->images, 1, LIMIT, err);
     return rc < 0 ? rc : input_load(s->labels_path, &s->labels, 1, LIMIT, err);
 }
@@ -196,7 +207,7 @@ static int open_mnist(struct source *src, const struct source_options *opt,
         .fields = s->fields,
         .field_count = 2,
         .class_field = "label",
-        .provenance = input_provenance("mnist", opt->test ? "test" : "train", both, 2),
+        .provenance = input_provenance("mnist", opt, both, 2),
     };
     find_class_names(src, opt);
     return 0;

@@ -130,7 +130,7 @@ static int open_svhn(struct source *src, const struct source_options *opt,
     const char *name = strrchr(s->path, '/');
     const struct input_file file = { name ? name + 1 : s->path, s->images->data,
                                      s->images->nbytes };
-    s->provenance = input_provenance("svhn", opt->test ? "test" : "train", &file, 1);
+    s->provenance = input_provenance("svhn", opt, &file, 1);
     src->schema = (struct sluice_schema){
         .fields = s->fields,
         .field_count = 2,

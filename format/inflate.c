@@ -28,10 +28,8 @@ int sluice_inflater_create(struct sluice_inflater **out,
     sluice_inflater_free(i);
     *out = NULL;
     return bad ? sluice_fail(err, SLUICE_ECORRUPT,
-                             "%s: zstd takes no dictionary from the file's %zu bytes",
-                             sluice_dataset_name(ds), size)
-               : sluice_fail(err, SLUICE_ENOMEM, "%s: no memory to inflate",
-                             sluice_dataset_name(ds));
+                             "zstd takes no dictionary from the file's %zu bytes", size)
+               : sluice_fail(err, SLUICE_ENOMEM, "no memory to inflate");
 }
 
 void sluice_inflater_free(struct sluice_inflater *i)

@@ -70,11 +70,12 @@ static int check_frame(struct work *w, const struct sluice_file *f, uint64_t sam
 {
     struct sluice_error why;
     int rc = grow(&w->pixels, &w->pixel_room, x->plain, f->path, err);
-    if (rc == 0 && !w->inflater)
-        rc = sluice_inflater_create(&w->inflater, f->dataset, err);
     if (rc < 0)
         return rc;
-    rc = sluice_inflate(w->inflater, x, w->bytes, w->pixels, &why);
+    if (!w->inflater)
+        rc = sluice_inflater_create(&w->inflater, f->dataset, &why);
+    if (rc == 0)
+        rc = sluice_inflate(w->inflater, x, w->bytes, w->pixels, &why);
     return named(f, sample, rc, &why, err);
 }
 

@@ -84,10 +84,10 @@ static int inflate_payload(struct packed *p, uint64_t sample,
 {
     struct sluice_error why;
     int rc = 0;
-    if (!p->inflater &&
-        (rc = sluice_inflater_create(&p->inflater, p->dataset, err)) < 0)
-        return rc;
-    rc = sluice_inflate(p->inflater, x, p->frame, out, &why);
+    if (!p->inflater)
+        rc = sluice_inflater_create(&p->inflater, p->dataset, &why);
+    if (rc == 0)
+        rc = sluice_inflate(p->inflater, x, p->frame, out, &why);
     return rc < 0 ? sluice_fail(err, (enum sluice_code)rc,
                                 "%s: sample %" PRIu64 ": %.300s", p->path, sample,
                                 why.message)

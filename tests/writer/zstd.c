@@ -199,7 +199,16 @@ static void no_dictionary(const char *path)
               strstr(err.message, "dictionary"),
           "%s", err.message);
     sluice_dataset_free(ds);
+    file_write(path, bytes, f.size);
     free(bytes);
+    struct sluice_loader *ld;
+    const struct sluice_batch *b;
+    REQUIRE(sluice_loader_open(&ld, path, NULL, &err) == 0, "%s", err.message);
+    CHECK(sluice_loader_next(ld, &b, &err) == SLUICE_ECORRUPT &&
+              strstr(err.message, path) == err.message &&
+              !strstr(err.message + 1, path),
+          "the file's name once, in front: %s", err.message);
+    sluice_loader_close(ld);
 }
 
 int main(void)

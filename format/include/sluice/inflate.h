@@ -15,8 +15,8 @@ extern "C" {
 
 struct sluice_inflater;
 
-/* SLUICE_ECORRUPT if zstd takes no dictionary from the file's bytes for one. On failure
- * *out is NULL. */
+/* SLUICE_ECORRUPT if zstd takes no dictionary from the file's bytes for one; the
+ * message names no file. On failure *out is NULL. */
 int sluice_inflater_create(struct sluice_inflater **out,
                            const struct sluice_dataset *ds, struct sluice_error *err);
 void sluice_inflater_free(struct sluice_inflater *i); /* NULL is fine */

@@ -5,7 +5,8 @@
 #include "dataset_internal.h"
 #include "layout.h"
 
-/* Of an image: of the size that the schema gives, and of as many pixels as bytes. */
+/* Of an image: of the size that the schema gives, and of as many pixels as bytes; a
+ * JPEG's pixels are grey or RGB. */
 static bool image_sound(const struct sluice_field *f, const uint8_t *e, bool jpeg,
                         uint64_t plain)
 {
@@ -15,7 +16,8 @@ static bool image_sound(const struct sluice_field *f, const uint8_t *e, bool jpe
     for (int k = 0; k < 3; k++)
         if (f->shape[k] && size[k] != f->shape[k])
             return false;
-    return jpeg || (area <= UINT32_MAX && area * size[2] == plain);
+    return jpeg ? size[2] == 1 || size[2] == 3
+                : area <= UINT32_MAX && area * size[2] == plain;
 }
 
 /* The entry `e` says nothing that cannot be, of a payload between `begin` and `end`. */

@@ -42,10 +42,28 @@ static int named(const struct sluice_file *f, uint64_t sample, int rc,
                        "%s: sample %" PRIu64 ": %.300s", f->path, sample, why->message);
 }
 
-/* SLUICE_ECORRUPT unless the picture is whole, and of the size that the index says:
- * known before that much memory is asked for. */
-static int check_picture(struct work *w, const struct sluice_file *f, uint64_t sample,
-                         const struct sluice_extent *x, struct sluice_error *err)
+/* SLUICE_ECORRUPT unless the picture has the size that the index says, and the channels
+ * unless they are the schema's. */
+static int check_header(const struct sluice_jpeg_info *info,
+                        const struct sluice_extent *x, const struct sluice_field *f,
+                        struct sluice_error *err)
+{
+    const uint32_t channels = info->colour == SLUICE_JPEG_GREY ? 1 : 3;
+    if (info->height != x->height || info->width != x->width)
+        return sluice_fail(err, SLUICE_ECORRUPT, "a picture of %ux%u, expected %ux%u",
+                           info->height, info->width, x->height, x->width);
+    if (!f->shape[2] && channels != x->channels)
+        return sluice_fail(err, SLUICE_ECORRUPT,
+                           "a picture of %u channel%s, expected %u", channels,
+                           channels == 1 ? "" : "s", x->channels);
+    return 0;
+}
+
+/* SLUICE_ECORRUPT unless the picture is whole, and what the index says: known before
+ * that much memory is asked for. */
+static int check_picture(struct work *w, const struct sluice_file *f, int field,
+                         uint64_t sample, const struct sluice_extent *x,
+                         struct sluice_error *err)
 {
     struct sluice_jpeg_info info;
     struct sluice_error why;
@@ -53,9 +71,8 @@ static int check_picture(struct work *w, const struct sluice_file *f, uint64_t s
     if (rc < 0)
         return rc;
     rc = sluice_jpeg_begin(w->jpeg, w->bytes, x->size, &info, &why);
-    if (rc == 0 && (info.height != x->height || info.width != x->width))
-        rc = sluice_fail(&why, SLUICE_ECORRUPT, "a picture of %ux%u, expected %ux%u",
-                         info.height, info.width, x->height, x->width);
+    if (rc == 0)
+        rc = check_header(&info, x, sluice_dataset_field(f->dataset, field), &why);
     if (rc == 0) {
         const size_t need = (size_t)x->height * x->width * 3;
         if ((rc = grow(&w->pixels, &w->pixel_room, need, f->path, err)) < 0)
@@ -96,7 +113,7 @@ static int verify_payload(const struct sluice_file *f, int field, uint64_t sampl
     rc = rc < 0 || done < x.size ? sluice_file_fail(f, sample, &x, rc, err)
                                  : sluice_file_check(f, sample, &x, w->bytes, err);
     if (rc == 0 && x.codec == SLUICE_CODEC_JPEG)
-        rc = check_picture(w, f, sample, &x, err);
+        rc = check_picture(w, f, field, sample, &x, err);
     if (rc == 0 && x.codec == SLUICE_CODEC_ZSTD)
         rc = check_frame(w, f, sample, &x, err);
     if (rc == 0 || rc == SLUICE_ENOMEM)

@@ -84,6 +84,12 @@ static int check_payload(struct sluice_writer *w, int field,
         return sluice_fail(err, SLUICE_EINVAL,
                            "%s: sample %" PRIu64 ", field %s: codec %d is not for it",
                            w->path, w->samples, f->name, (int)v->codec);
+    const uint32_t channels = v->channels ? v->channels : f->shape[2];
+    if (!raw && channels != 1 && channels != 3)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "%s: sample %" PRIu64
+                           ", field %s: a JPEG of %u channels, expected 1 or 3",
+                           w->path, w->samples, f->name, channels);
     if (v->size != want || v->size > UINT32_MAX || v->channels > UINT16_MAX)
         return sluice_fail(err, SLUICE_EINVAL,
                            "%s: sample %" PRIu64

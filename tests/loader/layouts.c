@@ -261,12 +261,12 @@ static void impossible(void)
     struct sluice_loader *ld;
     struct sluice_extent x = { .size = 100,
                                .codec = SLUICE_CODEC_JPEG,
-                               .height = 134217795,
-                               .width = 2289122,
-                               .channels = 60040 };
+                               .height = 2946470064,
+                               .width = 2086874992,
+                               .channels = 3 };
     write_indexed(data, &x, 1, false);
     CHECK(sluice_loader_open(&ld, path, NULL, &err) == SLUICE_ECORRUPT &&
-              strstr(err.message, "134217795"),
+              strstr(err.message, "2946470064"),
           "opens, or: %s", err.message);
     sluice_loader_close(ld);
     x = (struct sluice_extent){ .size = 100,
@@ -279,6 +279,26 @@ static void impossible(void)
               strstr(err.message, "index entry 0"),
           "opens, or: %s", err.message);
     sluice_loader_close(ld);
+}
+
+/* No JPEG's pixels are anything but grey or RGB. */
+static void impossible_channels(void)
+{
+    static uint8_t data[PAYLOAD];
+    static const uint16_t counts[] = { 0, 2, 4, 999 };
+    struct sluice_loader *ld;
+    for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++) {
+        struct sluice_extent x = { .size = 100,
+                                   .codec = SLUICE_CODEC_JPEG,
+                                   .height = PACK_SIDE,
+                                   .width = PACK_SIDE,
+                                   .channels = counts[i] };
+        write_indexed(data, &x, 1, false);
+        CHECK(sluice_loader_open(&ld, path, NULL, &err) == SLUICE_ECORRUPT &&
+                  strstr(err.message, "index entry 0"),
+              "%u channels: opens, or: %s", counts[i], err.message);
+        sluice_loader_close(ld);
+    }
 }
 
 /* Sixty fields with one column: open, they would take sixty times their bytes. */
@@ -362,6 +382,7 @@ int main(int argc, char **argv)
         encoded(io, SLUICE_CROP_CENTER);
     }
     impossible();
+    impossible_channels();
     shared();
     folder_remove(folder);
     return check_done();

@@ -197,6 +197,35 @@ static void hungry(const char *folder)
     sluice_file_close(&f);
 }
 
+/* Grey and colour JPEGs whose index says the other. */
+static void channels(const char *folder)
+{
+    struct finding found;
+    char path[128];
+    snprintf(path, sizeof(path), "%s/channels.sluice", folder);
+    for (int real = 1; real <= 3; real += 2)
+        for (uint32_t said = 1; said <= 3; said += 2) {
+            const struct jpeg_make kind = { 8, 8, real, 1, 1, 0, 90, 0, 1 };
+            char want[64];
+            size_t size;
+            uint8_t *jpeg = jpeg_make(&kind, &size);
+            write_picture(path, NULL,
+                          &(struct sluice_value){ .data = jpeg,
+                                                  .size = size,
+                                                  .codec = SLUICE_CODEC_JPEG,
+                                                  .height = 8,
+                                                  .width = 8,
+                                                  .channels = said });
+            free(jpeg);
+            snprintf(want, sizeof(want),
+                     "sample 0: a picture of %d channel%s, expected %u ", real,
+                     real == 1 ? "" : "s", said);
+            const int64_t n = findings(path, &found);
+            CHECK((uint32_t)real == said ? n == 0 : n == 1 && strstr(found.first, want),
+                  "%d channels for %u: %s", real, said, found.first);
+        }
+}
+
 /* What the provenance may be, and what it may not. */
 static void provenances(const char *folder)
 {
@@ -254,6 +283,7 @@ int main(int argc, char **argv)
     const char *folder = folder_make();
     claimed(folder);
     hungry(folder);
+    channels(folder);
     provenances(folder);
     folder_remove(folder);
     rng = sluice_rng_at(5, 0, 0);

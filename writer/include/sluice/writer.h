@@ -57,7 +57,8 @@ struct sluice_pixel_sums {
 
 /* One sample's value of one field. What the schema says of an image's height, width and
  * channels holds for each; where it says all three, they may be 0 here. JPEGs go into
- * image fields of sizes that vary, or of files with zstd_level. */
+ * image fields of sizes that vary, or of files with zstd_level, and have 1 or 3
+ * channels. */
 struct sluice_value {
     const void *data; /* payload fields */
     size_t size;

@@ -209,7 +209,8 @@ static int class_folder(struct export *e, const struct sluice_value *values,
     return mkdir(e->path, 0777) == 0 || errno == EEXIST ? 0 : io_error(e, err);
 }
 
-static int put_png(struct export *e, FILE *f, const struct sluice_value *x,
+/* What PNG cannot hold is said of the sample: the picture's file will be gone. */
+static int put_png(struct export *e, FILE *f, uint64_t i, const struct sluice_value *x,
                    struct sluice_error *err)
 {
     png_image image = { .version = PNG_IMAGE_VERSION,
@@ -220,11 +221,17 @@ static int put_png(struct export *e, FILE *f, const struct sluice_value *x,
                                                      : PNG_FORMAT_RGB };
     if (x->channels != 1 && x->channels != 3 && x->channels != 4)
         return sluice_fail(err, SLUICE_EUNBUILT,
-                           "%.400s: %u channels, a PNG has 1, 3 or 4", e->path,
-                           x->channels);
-    return png_image_write_to_stdio(&image, f, 0, x->data, 0, NULL)
-               ? 0
-               : sluice_fail(err, SLUICE_EIO, "%.400s: %s", e->path, image.message);
+                           "%.300s: sample %" PRIu64
+                           ": %u channels, a PNG has 1, 3 or 4",
+                           e->in.path, i, x->channels);
+    if (png_image_write_to_stdio(&image, f, 0, x->data, 0, NULL))
+        return 0;
+    return ferror(f)
+               ? sluice_fail(err, SLUICE_EIO, "%.400s: %s", e->path, image.message)
+               : sluice_fail(err, SLUICE_EUNBUILT,
+                             "%.300s: sample %" PRIu64
+                             ": a picture of %ux%u, as PNG: %s",
+                             e->in.path, i, x->height, x->width, image.message);
 }
 
 static int put_picture(struct export *e, uint64_t i, const struct sluice_value *values,
@@ -241,7 +248,7 @@ static int put_picture(struct export *e, uint64_t i, const struct sluice_value *
     if (!f)
         return SLUICE_EIO;
     if (!jpeg)
-        rc = put_png(e, f, x, err);
+        rc = put_png(e, f, i, x, err);
     else if (fwrite(x->data, 1, x->size, f) != x->size)
         rc = io_error(e, err);
     if (fclose(f) != 0 && rc == 0)

@@ -1,10 +1,11 @@
 /* pictures.c -- what is stored of an image file: coefficients kept, pixels exact,
- * scaled by area, damage refused. `pictures make DIR` writes a tree for folder.sh
- * instead. */
+ * scaled by area, damage refused. Instead, `pictures make DIR` writes a tree for
+ * folder.sh, `pictures pixels WIDTH CHANNELS FILE` a .sluice file of one picture. */
 #include <errno.h>
 #include <sys/stat.h>
 
 #include <png.h>
+#include <sluice/writer.h>
 
 #include "check.h"
 #include "picture.h"
@@ -335,8 +336,37 @@ static int make_tree(const char *root)
     return check_failures != 0;
 }
 
+static int make_pixels(int width, int channels, const char *path)
+{
+    static const struct sluice_field field = {
+        "image", SLUICE_KIND_IMAGE, SLUICE_U8, 0, { 0 }
+    };
+    struct sluice_writer *w;
+    const size_t size = (size_t)width * (size_t)channels;
+    uint8_t *pixels = calloc(1, size);
+    REQUIRE(sluice_writer_begin(
+                &w, path, &(struct sluice_schema){ .fields = &field, .field_count = 1 },
+                &err) == 0,
+            "%s", err.message);
+    REQUIRE(
+        sluice_writer_append(w,
+                             &(struct sluice_value){ .data = pixels,
+                                                     .size = size,
+                                                     .height = 1,
+                                                     .width = (uint32_t)width,
+                                                     .channels = (uint32_t)channels },
+                             &err) == 0 &&
+            sluice_writer_finish(w, &err) == 0,
+        "%s", err.message);
+    sluice_writer_abandon(w);
+    free(pixels);
+    return check_done();
+}
+
 int main(int argc, char **argv)
 {
+    if (argc == 5 && strcmp(argv[1], "pixels") == 0)
+        return make_pixels(atoi(argv[2]), atoi(argv[3]), argv[4]);
     if (argc == 3 && strcmp(argv[1], "make") == 0)
         return make_tree(argv[2]);
     kept(0);

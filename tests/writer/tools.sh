@@ -40,6 +40,14 @@ cmp all.sluice in.sluice || fail "export and write are not the identity"
 (ulimit -f 1; sluice export all.sluice full --quiet 2>err)
 [ $? = 3 ] && [ -z "$(find . -name 'full*')" ] || fail "file size limit: $(cat err)"
 
+# What no PNG can hold: the sample is named, not a file that is gone.
+"$make_tree" pixels 9 2 two.sluice >out && "$make_tree" pixels 1048576 1 wide.sluice >out || exit 1
+sluice export two.sluice x 2>err
+[ $? = 2 ] && grep -q '^sluice export: two.sluice: sample 0: 2 channels, a PNG has 1, 3 or 4$' err || fail "export of 2 channels: $(cat err)"
+sluice export wide.sluice x 2>err
+[ $? = 2 ] && grep -q '^sluice export: wide.sluice: sample 0: a picture of 1x1048576, as PNG: ' err || fail "export of a wide picture: $(cat err)"
+[ -z "$(find . -name 'x*')" ] || fail "export left something"
+
 # A terminal that closes is told from nohup; what was begun is taken back.
 hang_up() {
   rm -f hup*

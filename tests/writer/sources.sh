@@ -118,7 +118,9 @@ bad 3 'No such file' cifar10 nowhere.tar.gz
 bad 2 'no format' cifra10 cifar-10-binary.tar.gz
 cp -r cifar-10-batches-bin damaged
 printf '\x0b' | dd of=damaged/data_batch_2.bin bs=1 seek=3073 conv=notrunc status=none
-bad 5 'data_batch_2.bin: record 1: label 11' cifar10 damaged
+bad 5 'damaged: data_batch_2.bin: record 1: label 11' cifar10 damaged
+tar czf damaged.tar.gz damaged
+bad 5 'damaged.tar.gz: data_batch_2.bin: record 1: label 11' cifar10 damaged.tar.gz
 truncate -s -1 damaged/data_batch_1.bin
 bad 5 'data_batch_1.bin: .*multiple' cifar10 damaged
 : >empty.tar.gz

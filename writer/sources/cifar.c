@@ -300,8 +300,9 @@ static int read_cifar(struct source *src, uint64_t i, struct sluice_value *value
                   classes = s->variant->label[k].classes;
         if (label >= classes)
             return sluice_fail(err, SLUICE_ECORRUPT,
-                               "%s: record %" PRIu64 ": label %d, expected 0 to %d",
-                               s->files[b].name, within, label, classes - 1);
+                               "%.300s: %.100s: record %" PRIu64
+                               ": label %d, expected 0 to %d",
+                               s->input, s->files[b].name, within, label, classes - 1);
         values[1 + k].integer = label;
     }
     for (int p = 0; p < CIFAR_PLANE; p++) {

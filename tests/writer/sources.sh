@@ -108,6 +108,20 @@ sluice write cifar100 cifar-100-binary.tar.gz longer.sluice --append --quiet 2>e
 
 head -c 3000 cifar-10-binary.tar.gz >cut.tar.gz
 bad 5 'runcated' cifar10 cut.tar.gz
+# Members: each once, compressed beside it at most, and no links.
+mkdir both && cp -r mnist both/b && cp -r mnist both/a
+tar cf both.tar both/a both/b
+bad 5 'both.tar: expected one train-.*-ubyte, found both/a/train-.*-ubyte.gz and both/b/train-.*-ubyte.gz$' mnist both.tar
+gunzip -k both/a/*.gz
+tar cf beside.tar both/a
+good mnist beside.tar n.sluice
+[ "$(sluice info n.sluice --json | cut -d, -f1)" = "$(sluice info m.sluice --json | cut -d, -f1)" ] || fail "beside.tar: $(sluice info n.sluice)"
+for how in "" -s; do
+  rm -rf linked && mkdir linked && cp cifar-10-batches-bin/test_batch.bin linked/first.bin
+  ln $how first.bin linked/test_batch.bin 2>/dev/null || ln linked/first.bin linked/test_batch.bin
+  tar cf linked.tar linked/first.bin linked/test_batch.bin
+  bad 5 'linked.tar: linked/test_batch.bin is a link, expected the file itself$' cifar10 linked.tar --split=test
+done
 head -c 700 mnist/train-images-idx3-ubyte.gz >cut-images-idx3-ubyte.gz
 cp mnist/train-labels-idx1-ubyte.gz cut-labels-idx1-ubyte.gz
 bad 5 'runcated' mnist cut-images-idx3-ubyte.gz

@@ -206,8 +206,42 @@ static int read_packed(struct archive *a, const char *path, struct input_file *f
     return rc;
 }
 
-static int load_members(struct archive *a, const char *path, struct input_file *files,
-                        int count, size_t limit, struct sluice_error *err)
+/* Whether one is the other, compressed, in the same place. */
+static bool is_twin(const char *a, const char *b)
+{
+    const bool longer = strlen(a) > strlen(b);
+    bool packed;
+    return is_called(longer ? a : b, longer ? b : a, &packed) && packed;
+}
+
+/* The present entry, as the wanted file `f`; *found: the path of the one that it was
+ * loaded from, or NULL. */
+static int load_member(struct archive *a, struct archive_entry *entry, const char *path,
+                       struct input_file *f, char **found, size_t limit,
+                       struct sluice_error *err)
+{
+    const char *name = archive_entry_pathname(entry);
+    bool packed;
+    is_called(member_name(entry), f->name, &packed);
+    if (archive_entry_hardlink(entry) || archive_entry_filetype(entry) == AE_IFLNK)
+        return sluice_fail(err, SLUICE_ECORRUPT,
+                           "%.200s: %.200s is a link, expected the file itself", path,
+                           name);
+    if (*found && is_twin(*found, name))
+        return 0;
+    if (*found)
+        return sluice_fail(err, SLUICE_ECORRUPT,
+                           "%.150s: expected one %s, found %.120s and %.120s", path,
+                           f->name, *found, name);
+    if (!(*found = strdup(name)))
+        return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", path);
+    return packed ? read_packed(a, path, f, limit, err)
+                  : read_entry(a, path, f, limit, err);
+}
+
+/* found: of each wanted file, the path of its member; all NULL. */
+static int load_found(struct archive *a, const char *path, struct input_file *files,
+                      char **found, int count, size_t limit, struct sluice_error *err)
 {
     struct archive_entry *entry;
     bool packed;
@@ -217,15 +251,27 @@ static int load_members(struct archive *a, const char *path, struct input_file *
         if (cli_interrupted())
             return stopped(err);
         for (int i = 0; i < count; i++)
-            if (!files[i].data && is_called(name, files[i].name, &packed)) {
-                rc = packed ? read_packed(a, path, &files[i], limit, err)
-                            : read_entry(a, path, &files[i], limit, err);
+            if (is_called(name, files[i].name, &packed)) {
+                rc = load_member(a, entry, path, &files[i], &found[i], limit, err);
                 if (rc < 0)
                     return rc;
                 break;
             }
     }
     return rc == ARCHIVE_EOF ? 0 : archive_fail(a, path, NULL, err);
+}
+
+static int load_members(struct archive *a, const char *path, struct input_file *files,
+                        int count, size_t limit, struct sluice_error *err)
+{
+    char **found = calloc((size_t)count, sizeof(*found));
+    if (!found)
+        return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", path);
+    const int rc = load_found(a, path, files, found, count, limit, err);
+    for (int i = 0; i < count; i++)
+        free(found[i]);
+    free(found);
+    return rc;
 }
 
 bool input_has(const char *path, const char *name)

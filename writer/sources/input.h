@@ -20,7 +20,8 @@ struct input_file {
 
 /* Load each wanted file from `path`. If `path` is a plain file that is no archive, it
  * is what `files[0]` gets. Damage and truncation are errors; a file that is not there
- * is not: its data stay NULL. Nothing larger than `limit` bytes is accepted. */
+ * is not: its data stay NULL. An archive may have each once (and compressed beside it),
+ * and not as a link. Nothing larger than `limit` bytes is accepted. */
 int input_load(const char *path, struct input_file *files, int count, size_t limit,
                struct sluice_error *err);
 /* Whether `path` is one file: no folder, and no archive by its name. */

@@ -124,6 +124,14 @@ static int make_call(const struct onednn_layer *layer, enum layer_direction whic
     return rc;
 }
 
+/* Output channels [at[0], at[0] + dims[0]) of weights. Of all of them it is what `from`
+ * is: oneDNN 2.2 takes no parts where channels are padded. */
+static dnnl_status_t part_of(dnnl_memory_desc_t *d, desc_ref from,
+                             const dnnl_dims_t dims, const dnnl_dims_t at, int channels)
+{
+    return dims[0] == channels ? desc_copy(d, from) : desc_part(d, from, dims, at);
+}
+
 /* The reorder of output channels [from, from + count), where oneDNN has one for these
  * channels alone. */
 static dnnl_status_t make_strip(const struct onednn_layer *layer,
@@ -140,9 +148,9 @@ static dnnl_status_t make_strip(const struct onednn_layer *layer,
     dnnl_primitive_desc_t pd = NULL;
     dnnl_status_t status = desc_init(&whole, 4, all, dnnl_f32, dnnl_oihw);
     if (status == dnnl_success)
-        status = desc_part(&plain, ref_of(&whole), dims, at);
+        status = part_of(&plain, ref_of(&whole), dims, at, s->k);
     if (status == dnnl_success)
-        status = desc_part(&part, packed, dims, at);
+        status = part_of(&part, packed, dims, at, s->k);
     const desc_ref from_to[2] = { pack ? ref_of(&plain) : ref_of(&part),
                                   pack ? ref_of(&part) : ref_of(&plain) };
     if (status == dnnl_success)

@@ -65,16 +65,18 @@ grep -q "^  lr: $lr$" out && grep -q '^  name: sgd$' out && grep -q '^  epochs: 
   fail "best_training.yaml over a recipe: $(cat out)"
 
 # Interrupted by Ctrl-C's signal and killed outright, in the middle of trials, and
-# continued: the same trials to the last digit.
+# continued: the same trials to the last digit. What was killed outright has left a running
+# trial, so whether the process has come to its trials is seen by what signals it catches.
+catches_term() { (((0x$(sed -n 's/^SigCgt:[[:space:]]*//p' "/proc/$1/status" || echo 0) >> 14) & 1)); }
 sluice search $data "${space[@]}" --trials=16 --pruner=median --startup-trials=3 --warmup-epochs=1 \
   --out=parts >out 2>err &
 pid=$!
 for signal in TERM KILL TERM TERM; do
   for _ in $(seq 400); do
-    grep -qs running parts/search_results.csv && break
-    sleep 0.02
+    grep -qs running parts/search_results.csv && catches_term $pid && break
+    sleep 0.05
   done
-  sleep 0.3
+  sleep 0.1
   kill -$signal $pid
   wait $pid 2>/dev/null
   status=$?

@@ -143,7 +143,7 @@ static struct tensor *base(struct net *net, struct tensor *x,
     const int first = net_op_count(net);
     struct model_values values;
     struct tensor *judged, *logits;
-    char prefix[16];
+    char prefix[24];
     base_values(model, config, &values);
     snprintf(prefix, sizeof prefix, "base%d.", number);
     x = model->part(net, x, prefix,

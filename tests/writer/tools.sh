@@ -52,7 +52,7 @@ sluice export wide.sluice x 2>err
 hang_up() {
   rm -f hup*
   "$@" sluice merge hup.sluice $(yes all.sluice | head -900) --quiet 2>err &
-  until compgen -G 'hup.sluice*' >/dev/null; do sleep 0.01; done
+  until compgen -G 'hup.sluice*' >/dev/null || ! kill -0 $! 2>/dev/null; do sleep 0.01; done
   kill -HUP $!
   wait $!
 }

@@ -5,24 +5,19 @@
 
 #include "ring.h"
 
-/* Numbers of the kernel interface, for older headers. */
-#ifndef IORING_SETUP_COOP_TASKRUN
-#define IORING_SETUP_COOP_TASKRUN (1U << 8)
-#endif
-#ifndef IORING_SETUP_SINGLE_ISSUER
-#define IORING_SETUP_SINGLE_ISSUER (1U << 12)
-#endif
-#ifndef IORING_SETUP_DEFER_TASKRUN
-#define IORING_SETUP_DEFER_TASKRUN (1U << 13)
-#endif
-
-/* In the order in which they are given up: the newest first. */
+/* In the order in which they are given up: the newest first. What liburing's header
+ * does not name, the library does not know how to serve: with DEFER_TASKRUN it has to
+ * enter the kernel to see what has completed. */
 static const unsigned setup_flags[] = {
-    IORING_SETUP_DEFER_TASKRUN, /* 6.1; needs SINGLE_ISSUER */
-    IORING_SETUP_SINGLE_ISSUER, /* 6.0 */
-    IORING_SETUP_COOP_TASKRUN,  /* 5.19 */
-    IORING_SETUP_SUBMIT_ALL,    /* 5.18 */
-    IORING_SETUP_CLAMP,         /* 5.6 */
+#ifdef IORING_SETUP_DEFER_TASKRUN /* liburing 2.3 */
+    IORING_SETUP_DEFER_TASKRUN,   /* Linux 6.1; needs SINGLE_ISSUER */
+    IORING_SETUP_SINGLE_ISSUER,   /* 6.0 */
+#endif
+#ifdef IORING_SETUP_COOP_TASKRUN /* liburing 2.2 */
+    IORING_SETUP_COOP_TASKRUN,   /* 5.19 */
+    IORING_SETUP_SUBMIT_ALL,     /* 5.18 */
+#endif
+    IORING_SETUP_CLAMP, /* 5.6 */
 };
 enum { SETUP_FLAGS = sizeof(setup_flags) / sizeof(setup_flags[0]) };
 

@@ -59,7 +59,7 @@ function(sluice_part name found text)
   endif()
 endfunction()
 
-pkg_check_modules(URING QUIET IMPORTED_TARGET liburing>=2.2)
+pkg_check_modules(URING QUIET IMPORTED_TARGET liburing>=2.0)
 sluice_part(URING "${URING_FOUND}" "io_uring (liburing)")
 
 # oneDNN's own dnnl-config.cmake stops with an error where OpenCL's headers are not installed,

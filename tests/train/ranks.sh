@@ -55,7 +55,7 @@ whole=$(readlink -f runs/latest)
 told='sluice train "$@" & job=$!
   for ((i = 0; i < 6000; i++)); do grep -qs "^2," runs/*-parts/metrics.csv && break; sleep 0.01; done
   kill -TERM $job; wait $job'
-ranks 1 bash -c "$told" bash $long run.name=parts : -n 1 sluice train $long run.name=parts >out 2>err
+unlike bash -c "$told" bash $long run.name=parts : sluice train $long run.name=parts >out 2>err
 [ $? = 130 ] || fail "told to stop: $(cat err)"
 parts=$(readlink -f runs/latest)
 grep -q 'stopped at epoch' err || fail "not stopped: $(cat err)"

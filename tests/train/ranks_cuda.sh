@@ -114,8 +114,8 @@ whole=$(folder)
 told='"$@" & job=$!
   for ((i = 0; i < 6000; i++)); do grep -qs "^2," runs/*-parts/metrics.csv && break; sleep 0.01; done
   kill -$signal $job; wait $job'
-signal=TERM ranks 1 bash -c "$told" bash "$trainer" $long run.name=parts : \
-  -n 1 "$trainer" $long run.name=parts >out 2>err
+signal=TERM unlike bash -c "$told" bash "$trainer" $long run.name=parts : \
+  "$trainer" $long run.name=parts >out 2>err
 [ $? = 130 ] || fail "told to stop: $(cat err)"
 parts=$(folder)
 grep -q 'stopped at epoch' err || fail "not stopped: $(cat err)"
@@ -123,8 +123,8 @@ ranks 2 "$trainer" resume="$parts" >out 2>err || fail "resume: $(cat err)"
 alike "$whole" "$parts" 0 || fail "continued otherwise"
 
 # One is killed, or loses the others: all end.
-signal=KILL ranks 1 bash -c "$told" bash "$trainer" $long run.name=killed-parts : \
-  -n 1 "$trainer" $long run.name=killed-parts >out 2>err
+signal=KILL unlike bash -c "$told" bash "$trainer" $long run.name=killed-parts : \
+  "$trainer" $long run.name=killed-parts >out 2>err
 case $? in 0 | 124) fail "one was killed: $(cat err)" ;; esac
 if [ "$nccl" != gpu ]; then
   FAKE_NCCL_BREAK="1 9" ranks 2 "$trainer" $long run.name=lost >out 2>err
@@ -149,7 +149,7 @@ for way in $ways; do
     ranks 2 "$trainer" $few device=cuda
 done
 refuses 'several processes: expected a GPU for each, found 1 for 2 (here ref' \
-  ranks 1 "$trainer" $few device=ref : -n 1 "$trainer" $few device=cuda
+  unlike "$trainer" $few device=ref : "$trainer" $few device=cuda
 
 # All found the same, and one of them at least says so.
 ranks 2 "$trainer" $few device=cuda optimizer.name=sgd optimizer.lr=1e6 optimizer.weight_decay=10 training.epochs=5 >out 2>err

@@ -9,3 +9,13 @@ ranks() {
   shift
   timeout 120 "$mpirun" --oversubscribe --bind-to none -n "$count" "$@"
 }
+
+# unlike A... : B...: two processes, of which the first runs A and the second B. mpirun has
+# that too, but Open MPI 5.0.7's crashes at any colon.
+unlike() {
+  local first=()
+  while [ "$1" != : ]; do first+=("$1") && shift; done
+  shift
+  ranks 2 bash -c '[ "${PMIX_RANK:-${PMI_RANK:?}}" = 0 ] && exec "${@:2:$1}"; exec "${@:2+$1}"' \
+    unlike ${#first[@]} "${first[@]}" "$@"
+}

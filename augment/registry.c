@@ -1,6 +1,8 @@
 /* registry.c -- every operation: its name, what it does, its options. */
 #include <math.h>
 
+#include <sluice/portable.h>
+
 #include "registry.h"
 
 /* clang-format off */
@@ -146,7 +148,7 @@ static int erase_check(struct parsed *s, const struct plan *p, struct sluice_err
     (void)p;
     (void)err;
     for (int i = 0; i < 2; i++)
-        s->step.log_ratio[i] = log(s->ratio[i]);
+        s->step.log_ratio[i] = sluice_log(s->ratio[i]);
     return 0;
 }
 

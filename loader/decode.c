@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sluice/portable.h>
 #include <sluice/rng.h>
 
 #include "core.h"
@@ -58,7 +59,8 @@ static struct sluice_jpeg_rect random_part(const struct sluice_crop *c,
     const double area = (double)height * width;
     for (int i = 0; i < TRIES; i++) {
         const double target = area * between(rng, c->scale[0], c->scale[1]);
-        const double ratio = exp(between(rng, log(c->ratio[0]), log(c->ratio[1])));
+        const double ratio =
+            sluice_exp(between(rng, sluice_log(c->ratio[0]), sluice_log(c->ratio[1])));
         const long w = lrint(sqrt(target * ratio)), h = lrint(sqrt(target / ratio));
         if (w < 1 || w > (long)width || h < 1 || h > (long)height)
             continue;

@@ -6,8 +6,9 @@
 #ifndef SLUICE_AUGMENT_AFFINE_H
 #define SLUICE_AUGMENT_AFFINE_H
 
+#include <sluice/portable.h>
+
 #include "ops/colour.h"
-#include "ops/portable.h"
 #include "plan.h"
 
 SLUICE_HD static inline int64_t to_fixed(double v)
@@ -62,7 +63,7 @@ SLUICE_HD static inline void set_rotation(struct affine *a, double degrees, int 
 {
     const double cx = width / 2.0, cy = height / 2.0;
     double s, c;
-    sin_cos_degrees(degrees, &s, &c);
+    sluice_sin_cos_degrees(degrees, &s, &c);
     const double m[6] = {
         c, -s, c * -cx + -s * -cy + cx, s, c, s * -cx + c * -cy + cy
     };
@@ -82,10 +83,10 @@ SLUICE_HD static inline void set_motion(struct affine *a, const struct motion *t
 {
     const double cx = width * 0.5, cy = height * 0.5;
     double sin_r, cos_r, sin_t, cos_t, sin_x, cos_x, sin_y, cos_y;
-    sin_cos_degrees(to->degrees - to->shear[1], &sin_t, &cos_t);
-    sin_cos_degrees(to->degrees, &sin_r, &cos_r);
-    sin_cos_degrees(to->shear[0], &sin_x, &cos_x);
-    sin_cos_degrees(to->shear[1], &sin_y, &cos_y);
+    sluice_sin_cos_degrees(to->degrees - to->shear[1], &sin_t, &cos_t);
+    sluice_sin_cos_degrees(to->degrees, &sin_r, &cos_r);
+    sluice_sin_cos_degrees(to->shear[0], &sin_x, &cos_x);
+    sluice_sin_cos_degrees(to->shear[1], &sin_y, &cos_y);
     const double tan_x = sin_x / cos_x;
     const double forward[4] = { cos_t / cos_y, -cos_t * tan_x / cos_y - sin_r,
                                 sin_t / cos_y, -sin_t * tan_x / cos_y + cos_r };

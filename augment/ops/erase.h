@@ -2,8 +2,9 @@
 #ifndef SLUICE_AUGMENT_ERASE_H
 #define SLUICE_AUGMENT_ERASE_H
 
+#include <sluice/portable.h>
+
 #include "ops/geometry.h"
-#include "ops/portable.h"
 #include "plan.h"
 
 /* Ten tries to find a rectangle that is smaller than the image both ways. */
@@ -25,7 +26,7 @@ SLUICE_HD static inline void erase_draw(struct draw *d, const struct step *s,
         const double area = (double)s->height * s->width *
                             (s->area[0] + (s->area[1] - s->area[0]) * share);
         const double ratio =
-            exp_portable(s->log_ratio[0] + (s->log_ratio[1] - s->log_ratio[0]) * shape);
+            sluice_exp(s->log_ratio[0] + (s->log_ratio[1] - s->log_ratio[0]) * shape);
         const int h = (int)rint(sqrt(area * ratio));
         const int w = (int)rint(sqrt(area / ratio));
         if (h >= s->height || w >= s->width)
@@ -68,8 +69,8 @@ noise_number(const struct draw *d, const struct step *s, int y, int x, int chann
         (void)sluice_rng_u32(&r);
     const double share = ((sluice_rng_u32(&r) >> 8) + 0.5) * 0x1p-24;
     const double turn = (double)sluice_rng_unit(&r) * 360;
-    sin_cos_degrees(turn, &sine, &cosine);
-    const double radius = sqrt(-2 * log_portable(share));
+    sluice_sin_cos_degrees(turn, &sine, &cosine);
+    const double radius = sqrt(-2 * sluice_log(share));
     return (float)(radius * (channel % 2 ? sine : cosine));
 }
 

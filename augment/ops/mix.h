@@ -4,9 +4,10 @@
 #ifndef SLUICE_AUGMENT_MIX_H
 #define SLUICE_AUGMENT_MIX_H
 
+#include <sluice/portable.h>
+
 #include "ops/convert.h"
 #include "ops/geometry.h"
-#include "ops/portable.h"
 #include "plan.h"
 
 /* Uniform in (0, 1). */
@@ -22,22 +23,21 @@ SLUICE_HD static inline double beta_draw(struct sluice_rng *r, double alpha)
     if (alpha == 1)
         return open_unit(r);
     for (int i = 0; i < 500 && alpha < 1; i++) {
-        const double x = log_portable(open_unit(r)) / alpha;
-        const double y = log_portable(open_unit(r)) / alpha;
+        const double x = sluice_log(open_unit(r)) / alpha;
+        const double y = sluice_log(open_unit(r)) / alpha;
         const double most = x > y ? x : y; /* the powers themselves may be too small */
-        const double a = exp_portable(x - most), b = exp_portable(y - most);
-        if (most + log_portable(a + b) <= 0)
+        const double a = sluice_exp(x - most), b = sluice_exp(y - most);
+        if (most + sluice_log(a + b) <= 0)
             return a / (a + b);
     }
     for (int i = 0; i < 500 && alpha > 1; i++) {
         const double beta = sqrt((2 * alpha - 2) / (2 * alpha * alpha - 2 * alpha));
         const double u = open_unit(r), z = u * u * open_unit(r);
-        const double v = beta * log_portable(u / (1 - u));
-        const double w = alpha * exp_portable(v);
+        const double v = beta * sluice_log(u / (1 - u));
+        const double w = alpha * sluice_exp(v);
         const double gamma = alpha + 1 / beta;
         const double score = gamma * v - 1.3862943611198906;
-        if (score + 2 * alpha * log_portable(2 * alpha / (alpha + w)) >=
-            log_portable(z))
+        if (score + 2 * alpha * sluice_log(2 * alpha / (alpha + w)) >= sluice_log(z))
             return w / (alpha + w);
     }
     return 0.5;

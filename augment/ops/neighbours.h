@@ -5,9 +5,10 @@
 
 #include <math.h>
 
+#include <sluice/portable.h>
+
 #include "ops/colour.h"
 #include "ops/geometry.h"
-#include "ops/portable.h"
 #include "plan.h"
 
 /* What a pixel is made of: all channels of an image, or one plane of it. */
@@ -85,7 +86,7 @@ SLUICE_HD static inline void gaussian_blur_draw(struct draw *d, const struct ste
     d->on = 1;
     for (int i = 0; i <= reach; i++) {
         const double at = i / sigma;
-        d->u.blur[i] = exp_portable(-0.5 * (at * at));
+        d->u.blur[i] = sluice_exp(-0.5 * (at * at));
         sum += i ? 2 * d->u.blur[i] : 0;
     }
     for (int i = 0; i <= reach; i++)

@@ -1,15 +1,19 @@
-/* portable.h -- the few functions that draws need, from operations that round the same
- * everywhere: libraries differ in the last bit, and a draw must not. Accurate to about
- * 1e-15, far below what the draws can tell apart. */
-#ifndef SLUICE_AUGMENT_PORTABLE_H
-#define SLUICE_AUGMENT_PORTABLE_H
+/* sluice/portable.h -- the few functions that draws need, from operations that round
+ * the same everywhere: mathematical libraries differ in the last bit, and a draw must
+ * not. Accurate to about 1e-15, far below what the draws can tell apart. Compilers must
+ * not contract a product and a sum into one (-ffp-contract=off, nvcc's --fmad=false).
+ */
+#ifndef SLUICE_PORTABLE_H
+#define SLUICE_PORTABLE_H
 
 #include <math.h>
 #include <string.h>
 
 #include <sluice/rng.h>
 
-SLUICE_HD static inline void sin_cos_degrees(double degrees, double *s, double *c)
+/* Sine and cosine of an angle in degrees. */
+SLUICE_HD static inline void sluice_sin_cos_degrees(double degrees, double *s,
+                                                    double *c)
 {
     const double quarter = floor(degrees / 90.0 + 0.5);
     const double x = (degrees - 90.0 * quarter) * (3.14159265358979323846 / 180.0);
@@ -25,8 +29,8 @@ SLUICE_HD static inline void sin_cos_degrees(double degrees, double *s, double *
     *c = turn == 0 ? sum_c : turn == 1 ? -sum_s : turn == 2 ? -sum_c : sum_s;
 }
 
-/* x > 0, no denormal. */
-SLUICE_HD static inline double log_portable(double x)
+/* The natural logarithm of x > 0, no denormal. */
+SLUICE_HD static inline double sluice_log(double x)
 {
     uint64_t bits;
     memcpy(&bits, &x, sizeof(bits));
@@ -45,8 +49,8 @@ SLUICE_HD static inline double log_portable(double x)
     return n * 0.693147180559945309417 + 2 * z * sum;
 }
 
-/* For x up to some hundreds; 0 far below. */
-SLUICE_HD static inline double exp_portable(double x)
+/* e to the power of x, which is up to some hundreds; 0 far below. */
+SLUICE_HD static inline double sluice_exp(double x)
 {
     if (x < -700)
         return 0;

@@ -5,13 +5,16 @@
 #include "options.h"
 #include "ranks.h"
 
-/* How many processes the launcher says there are: Open MPI's, and PMI's of MPICH and
- * Slurm; 0: it was none that says so. */
+/* How many processes the launcher says there are: Open MPI's; PMI's, of MPICH and
+ * Slurm; Slurm's own where it launches by PMIx, which names no number. 0: none says so.
+ */
 static int launched(void)
 {
     const char *size = getenv("OMPI_COMM_WORLD_SIZE");
     if (!size)
         size = getenv("PMI_SIZE");
+    if (!size && getenv("PMIX_RANK"))
+        size = getenv("SLURM_STEP_NUM_TASKS");
     return size ? atoi(size) : 0;
 }
 
@@ -55,7 +58,6 @@ int ranks_open(struct ranks **out, struct sluice_error *err)
 {
     static struct ranks all;
     int provided;
-    (void)err;
     *out = NULL;
     if (launched() < 2)
         return 0;
@@ -66,7 +68,13 @@ int ranks_open(struct ranks **out, struct sluice_error *err)
         MPI_Comm_size(MPI_COMM_WORLD, &all.count);
         all.local = find_local(all.self);
     }
-    *out = all.count > 1 ? &all : NULL;
+    if (all.count < 2)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "%d processes were started to train together, but MPI finds "
+                           "one: start them by the mpirun of the MPI that Sluice is "
+                           "built with, or by srun --mpi=pmix",
+                           launched());
+    *out = &all;
     return 0;
 }
 

@@ -16,7 +16,8 @@
 struct ranks;
 
 /* *out is NULL if this process was started alone. It lives as long as the program.
- * SLUICE_EUNBUILT: mpirun started several, and this build has no MPI. */
+ * SLUICE_EUNBUILT: mpirun started several, and this build has no MPI; SLUICE_EINVAL:
+ * they do not find each other, as the launcher is not this MPI's. */
 int ranks_open(struct ranks **out, struct sluice_error *err);
 /* For what only one process can do, and `why`: SLUICE_EINVAL if mpirun started several.
  */

@@ -69,6 +69,14 @@ whole, parts = (tensors(run + "/checkpoints/last.safetensors") for run in sys.ar
 assert whole == parts and len(whole) > 10
 PYTHON
 
+# Started by Slurm through PMIx, which says who is who, but not how many; and by what this
+# MPI does not know, where each would be alone and train the same.
+one_step="model=mlp $small training.batch_size=8 training.epochs=1"
+ranks 2 env -u OMPI_COMM_WORLD_SIZE SLURM_STEP_NUM_TASKS=2 sluice train $one_step run.name=slurm >out 2>err &&
+  grep -q 'ranks  2 processes' runs/latest/log.txt || fail "by Slurm: $(cat out err)"
+PMI_SIZE=2 refused 2 '^sluice train: 2 processes were started .* but MPI finds one: ' nowhere \
+  sluice train $one_step run.dir=nowhere
+
 # What trains in one process says so.
 for command in "search model=mlp" "vq train data.train=train.sluice data.test=test.sluice" \
   "eval runs/latest"; do

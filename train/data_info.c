@@ -280,10 +280,14 @@ int data_info_check_match(const struct data_info *train, const struct data_info 
         return 0;
     const int n = sluice_dataset_classes(train->dataset, train->label_field);
     const int m = sluice_dataset_classes(test->dataset, test->label_field);
-    for (int i = 0; n && m && i < (n > m ? n : m); i++) {
+    if (n && m && n != m)
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "%.180s: expected the %d classes of %.180s, found %d",
+                           test->path, n, train->path, m);
+    for (int i = 0; m && i < n; i++) {
         const char *name = data_info_class(x, train, i);
         const char *other = data_info_class(y, test, i);
-        if (n != m || strcmp(name, other) != 0)
+        if (strcmp(name, other) != 0)
             return sluice_fail(err, SLUICE_EINVAL,
                                "%.180s: expected the %d classes of %.180s; class %d is "
                                "'%.20s' there and '%.20s' here",

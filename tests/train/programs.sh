@@ -289,6 +289,10 @@ head -c 20000 /dev/urandom >noise.sluice
 "$make_set" five.sluice 40 16 3 5 0 3
 "$make_set" negative.sluice 40 16 3 4 -1 3
 "$make_set" few.sluice 5 16 3 4 0 3
+"$make_set" fewer.sluice 48 16 3 4 0 1
+"$make_set" grey.sluice 40 16 1 4 0 3
+"$make_set" far.sluice 40 16 3 4 1048573 3
+"$make_set" more.sluice 40 16 3 5 0 3 1
 bad 2 "no file named" sluice train $tiny
 bad 3 "data.train: nothere.sluice: No such file" sluice train $tiny data.train=nothere.sluice
 bad 3 "data.validation: nothere.sluice: No such file or directory; say data.validation=FILE.sluice" \
@@ -326,6 +330,24 @@ bad 2 "train.sluice: data.label: expected one of the integer fields label, found
 sluice eval first data.label=nothere 2>err
 [ $? = 2 ] && grep -q "test.sluice: data.label: expected one of " err || fail "eval data.label=nothere: $(cat err)"
 bad 2 "expected recipe=NAME" sluice train
+bad 2 "data.mean has 2 numbers, images of train.sluice 3 channels" \
+  sluice train $tiny $data data.mean=[1,2] data.std=[3,4]
+bad 2 "far.sluice: label 1048576: expected classes below 1048576" sluice train $tiny data.train=far.sluice
+bad 2 "init.freeze: this network has no blocks .*such as 'conv1'" sluice train $tiny $data init.freeze=blocks:1
+bad 2 "init.freeze: expected a number from 1 behind 'blocks:', found '0'" \
+  sluice train $tiny $data init.freeze=blocks:0
+bad 2 "the network is of linear layers alone" \
+  sluice train $tiny $data model=mlp model.hidden=[8] init.freeze=backbone
+bad 2 "other.sluice: expected the 3 classes of png.sluice; class 0 is '0' there and '1' here" \
+  sluice train $tiny data.train=png.sluice data.test=other.sluice
+bad 2 "more.sluice: expected the 4 classes of second.sluice, found 5" \
+  sluice train $tiny data.train=second.sluice data.test=more.sluice
+for set in "small.sluice 12x12x3" "grey.sluice 16x16x1"; do
+  bad 2 "${set% *}: expected images of 16x16x3, as the network was trained on, found ${set#* }" \
+    sluice eval first data.test=${set% *}
+done
+bad 2 "five.sluice: sample 4: expected a label from 0 to 3, found 4" sluice eval first data.test=five.sluice
+bad 2 "data.test: no file named; say data.test=FILE.sluice" sluice eval first data.test=
 bad 3 "nothere: No such file" sluice eval nothere
 bad 2 "config.yaml: No such file" sluice eval .
 python3 - <<'PYTHON'
@@ -342,6 +364,8 @@ bad 2 "config.yaml: No such file" sluice train resume=.
 bad 3 "file" sluice train $tiny $data run.dir=file
 bad 2 "cannot change when a run continues; these can: data.train|validation|.*|wandb_notes$" \
   sluice train resume=first optimizer.lr=1
+bad 2 "fewer.sluice: expected the 96 images that the run began with, found 48" \
+  sluice train resume=first data.train=fewer.sluice
 
 # Damaged images: an error, unless the recipe says what to do; a test's always are.
 cp train.sluice bad.sluice

@@ -98,6 +98,19 @@ exec 9<whole && flock -x 9
 refused 2 'whole: another process is at this search$' nowhere sluice search --resume=whole
 exec 9<&-
 
+# Where none is named, a folder of its own each time; a range on the command line stands for
+# the file's. When the time is over no trial begins; the study goes on with more.
+for i in 1 2; do
+  sluice search $data training.epochs=1 training.batch_size=16 search_space=sgd \
+    'optimizer.lr={log: [0.1, 0.2]}' --trials=2 --timeout=1e-9 >out 2>err || fail "timeout: $(cat err)"
+  grep -q '^no time left: no further trial begins$' err && grep -q '^0 trials: ' out ||
+    fail "timeout: $(cat out err)"
+done
+[ "$(ls searches | wc -l)" = 2 ] && [ "$(cat searches/*/space.yaml | grep -c '^optimizer.lr: {log: \[0.1, 0.2\]}$')" = 2 ] ||
+  fail "folders: $(ls -R searches)"
+sluice search --resume="$(ls -d searches/* | head -1)" >out 2>err && grep -q '^2 trials: 2 complete' out ||
+  fail "after a timeout: $(cat out err)"
+
 # More trials for a study that had ended; the first ones stay.
 sluice search --resume=whole --trials=18 --quiet >out 2>err || fail "more trials: $(cat err)"
 found whole | head -17 | cmp - a && [ "$(found whole | wc -l)" = 19 ] || fail "more trials: $(found whole)"

@@ -13,14 +13,12 @@ first=$(cd "$recipes" && for f in *.yaml; do echo "${f%.yaml}"; done | grep -v -
 for recipe in $first distill $(cd "$recipes" && for f in transfer_*.yaml; do echo "${f%.yaml}"; done); do
   set=rgb
   [[ $recipe != *mnist* ]] || set=grey
-  teacher=
-  [ "$recipe" != distill ] || teacher=distill.teacher=$(echo runs/*-teacher_cnn)
-  sluice train recipe="$recipe" $teacher data.train=$set.sluice data.train_range=0-63 \
+  sluice train recipe="$recipe" data.train=$set.sluice data.train_range=0-63 \
     data.validation=$set.sluice data.validation_range=64-95 data.test=$set-test.sluice \
     training.epochs=1 training.batch_size=16 data.threads=1 device=cpu run.plots=false \
     run.name="$recipe" >out 2>err || fail "$recipe: $(tail -1 err)"
   [ "$(grep -c '^epoch *1/1 ' out)" -ge 1 ] || fail "$recipe: $(cat out)"
-  [[ $recipe = speedrun* || $recipe = teacher_cnn ]] || rm -rf runs/*-"$recipe"
+  [[ $recipe = speedrun* ]] || rm -rf runs/*-"$recipe"
 done
 
 # Filters of unit response to the training set's patches, each independent of the others,

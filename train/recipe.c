@@ -159,13 +159,14 @@ static int load_recipe(struct settings *out, char name[64], const char *typed,
     return load_file(out, path, choices, 0, err);
 }
 
-/* "group=choice", where that group's folder exists and the key is no option. */
+/* "group=choice", where that group's folder exists and the key is no option; a mapping
+ * of keys names no choice. */
 static bool is_group(const char *arg, char group[64])
 {
     char path[PATH_MAX], name[160];
     const char *equals = strchr(arg, '=');
     snprintf(group, 64, "%.*s", (int)(equals - arg), arg);
-    if (strchr(group, '.') || strchr(group, '/') || !*group)
+    if (strchr(group, '.') || strchr(group, '/') || !*group || equals[1] == '{')
         return false;
     for (const struct config_option *o = config_options; o->name; o++)
         if (strcmp(o->name, group) == 0)

@@ -189,6 +189,27 @@ static int fetch(struct file_part *parts, const struct inventory *inv,
     return rc;
 }
 
+/* A network that diverged does not take the place of the one that was saved before. */
+static int check_finite(const char *path, const struct inventory *inv,
+                        const struct file_part *parts, uint64_t step,
+                        struct sluice_error *err)
+{
+    const uint32_t exponent = 0x7f800000; /* NaN and infinity have all of its bits */
+    for (int i = 0; i < inv->count; i++) {
+        const uint32_t *bits = parts[i].bytes;
+        bool bad = false;
+        for (size_t k = 0; k < parts[i].size / sizeof *bits; k++)
+            bad |= (bits[k] & exponent) == exponent;
+        if (bad)
+            return sluice_fail(err, SLUICE_EINVAL,
+                               "%.300s: not written: after step %" PRIu64
+                               " '%.200s' has values that are NaN or infinite: "
+                               "training diverged",
+                               path, step, inv->item[i].name);
+    }
+    return 0;
+}
+
 int checkpoint_save(const char *path, struct net *net, struct optim *opt,
                     const struct checkpoint_meta *meta, struct sluice_error *err)
 {
@@ -201,6 +222,8 @@ int checkpoint_save(const char *path, struct net *net, struct optim *opt,
     bytes = calloc((size_t)inv.count + 1, sizeof *bytes);
     rc = bytes ? fetch(bytes, &inv, net_device(net), &copies, err)
                : sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", path);
+    if (rc == 0)
+        rc = check_finite(path, &inv, bytes, meta->step, err);
     if (rc == 0)
         rc = checkpoint_write(path, inv.item, inv.count, bytes,
                               opt ? optim_steps(opt) : 0, meta, err);

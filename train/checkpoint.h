@@ -29,7 +29,8 @@ struct checkpoint_meta {
 double extra_number(const struct checkpoint_meta *meta, const char *key,
                     double missing);
 
-/* opt may be NULL: parameters and buffers only. */
+/* opt may be NULL: parameters and buffers only. SLUICE_EINVAL, and nothing is written,
+ * where a value is NaN or infinite. */
 int checkpoint_save(const char *path, struct net *net, struct optim *opt,
                     const struct checkpoint_meta *meta, struct sluice_error *err);
 /* Every tensor of the net (and of opt, unless NULL) must be there with its shape; what

@@ -3,6 +3,7 @@
  * any failure the network is as it was. With a path as argument: only write one there,
  * for another reader. */
 #include <fcntl.h>
+#include <float.h>
 #include <glob.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -43,7 +44,9 @@ static void open_small(struct rig *r, const char *optimizer, int classes, int hi
     r->model->build(r->net, &config);
     REQUIRE(net_finish(r->net, &r->err) == 0, "%s", r->err.message);
     r->model->init(r->net, 7);
-    const struct optim_config oc = { .name = optimizer, .lr = 1, .beta2 = 0.9 };
+    const struct optim_config oc = {
+        .name = optimizer, .lr = 1, .beta2 = 0.9, .eps = 1e-8
+    };
     REQUIRE(optim_create(&r->opt, r->net, &oc, &r->err) == 0, "%s", r->err.message);
     r->pass = (struct pass){ .training = true, .labels = r->labels, .label_stride = 1 };
     for (int i = 0; i < 3; i++)
@@ -200,7 +203,8 @@ static void differences(void)
     rig_close(&r);
 }
 
-/* The disk refuses in the middle: the old file stays, nothing half-written does. */
+/* The disk refuses in the middle, or training has diverged: the old file stays, nothing
+ * half-written does. */
 static void failed_save(void)
 {
     struct rig r;
@@ -218,6 +222,16 @@ static void failed_save(void)
     const int rc = checkpoint_save(path, r.net, r.opt, &meta, &r.err);
     setrlimit(RLIMIT_FSIZE, &before);
     CHECK(rc == SLUICE_EIO && strstr(r.err.message, path), "%d: %s", rc, r.err.message);
+    static const float diverged[] = { NAN, INFINITY, -INFINITY };
+    for (int i = 0; i < 3; i++) {
+        float *last = (float *)net_param(r.net, 1)->data + 1;
+        *last = diverged[i];
+        CHECK(
+            checkpoint_save(path, r.net, r.opt, &meta, &r.err) == SLUICE_EINVAL &&
+                strstr(r.err.message, "'fc1.bias' has values that are NaN or infinite"),
+            "%g: %s", (double)*last, r.err.message);
+        *last = FLT_MAX;
+    }
     unsigned char *now = read_bytes(&after);
     CHECK(after == size && memcmp(now, bytes, size) == 0, "the old file has changed");
     snprintf(pattern, sizeof pattern, "%s.tmp*", path);

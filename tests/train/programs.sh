@@ -391,6 +391,12 @@ timeout 60 sluice train $tiny $data training.epochs=50 optimizer.lr=1e6 --quiet 
 kept=$(ls runs/latest/checkpoints)
 [ -n "$kept" ] || ! grep -q 'checkpoint is kept' err || fail "divergence: $(cat err)"
 
+# Where no test is there to tell, weights that are no numbers are not saved.
+rm -rf runs
+timeout 60 sluice train $tiny data.train=train.sluice training.steps=3 optimizer.lr=1e6 --quiet >out 2>err
+[ $? = 2 ] && [ "$(wc -l <err)" = 1 ] && grep -q "last.safetensors: not written: after step 3 '.*diverged$" err &&
+  [ -z "$(find runs -name '*.safetensors*')" ] || fail "weights that are no numbers: $(cat err)"
+
 # It explodes in the last step, which the test alone can tell; so it does of a checkpoint.
 rm -rf runs
 timeout 60 sluice train $tiny $data training.steps=2 optimizer.lr=1e6 run.name=end --quiet >out 2>err

@@ -8,6 +8,10 @@ make_set=$2/test_train_make_set
 "$make_set" rgb.sluice 96 32 3 4 0 1 && "$make_set" rgb-test.sluice 20 32 3 4 0 2 &&
   "$make_set" grey.sluice 96 28 1 4 0 3 && "$make_set" grey-test.sluice 20 28 1 4 0 4 || exit 1
 
+# The reference would take long.
+sluice train recipe=quickstart data.train=rgb.sluice training.batch_size=16 device=cpu --dry-run 2>err ||
+  { grep -q 'this build has no oneDNN' err && exit 77; }
+
 # Those that begin with another's network come after it. All runs would fill gigabytes.
 first=$(cd "$recipes" && for f in *.yaml; do echo "${f%.yaml}"; done | grep -v -e ^distill$ -e ^transfer_)
 for recipe in $first distill $(cd "$recipes" && for f in transfer_*.yaml; do echo "${f%.yaml}"; done); do

@@ -106,6 +106,9 @@ static void test_layers(void)
     CHECK(strcmp(c.data.augment, "flip,cutout:size=4") == 0, "%s", c.data.augment);
     CHECK(c.optimizer.name == 1 && near(c.optimizer.beta1, .8, 0, 0) && !c.run.plots,
           "a mapping on the command line");
+    c = LOAD("training={epochs: 4, batch_size: 3}");
+    CHECK(c.training.epochs == 4 && c.training.batch_size == 3,
+          "a mapping where a group of that name has files");
     c = LOAD("data.augment=flip,cutout:size=4", "data.augment_test=[]");
     CHECK(strcmp(c.data.augment, "flip,cutout:size=4") == 0 && !*c.data.augment_test,
           "text form: %s", c.data.augment);
@@ -372,72 +375,6 @@ static void test_bounds(void)
     free(text);
 }
 
-/* Each key's number arrives where the optimizer and the schedule look for it. */
-static void test_views(void)
-{
-    struct config c = LOAD(
-        "optimizer={name: adamw, lr: 1.5, momentum: 0.11, nesterov: true, muon_lr: "
-        "2.5, "
-        "muon_momentum: 0.12, muon_iterations: 7, beta1: 0.13, beta2: 0.14, eps: 0.15, "
-        "weight_decay: 0.16, clip: 0.17, lookahead_every: 9, lookahead_decay: 0.18}",
-        "schedule={name: triangular, max_lr: 3.5, pct_start: 0.21, div: 22, final_div: "
-        "23, "
-        "linear_anneal: true, cycle_momentum: true, base_momentum: 0.24, "
-        "max_momentum: 0.25, eta_min: 0.26, peak_epoch: 27, gamma: 0.28, "
-        "step_epochs: 29, drops: 31, end_factor: 0.32, per_epoch: true}",
-        "training.epochs=4");
-    const struct optim_config o = config_optim(&c, 10);
-    const struct schedule_config s = config_schedule(&c, 10);
-    const double got[] = { o.lr,
-                           o.momentum,
-                           o.muon_lr,
-                           o.muon_momentum,
-                           o.muon_iterations,
-                           o.beta1,
-                           o.beta2,
-                           o.eps,
-                           o.weight_decay,
-                           o.clip,
-                           o.lookahead.every,
-                           o.lookahead.decay,
-                           (double)o.lookahead.steps,
-                           s.lr,
-                           s.max_lr,
-                           s.pct_start,
-                           s.div,
-                           s.final_div,
-                           s.base_momentum,
-                           s.max_momentum,
-                           s.eta_min,
-                           s.peak_epoch,
-                           s.gamma,
-                           s.step_epochs,
-                           s.drops,
-                           s.end_factor,
-                           (double)s.steps,
-                           (double)s.steps_per_epoch };
-    static const double want[] = { 1.5, .11, 2.5, .12, 7,   .13, .14, .15, .16, .17,
-                                   9,   .18, 40,  1.5, 3.5, .21, 22,  23,  .24, .25,
-                                   .26, 27,  .28, 29,  31,  .32, 40,  10 };
-    for (size_t i = 0; i < sizeof want / sizeof *want; i++)
-        CHECK(near(got[i], want[i], 0, 0), "number %zu is %g, expected %g", i, got[i],
-              want[i]);
-    CHECK(strcmp(o.name, "adamw") == 0 && strcmp(s.name, "triangular") == 0, "%s, %s",
-          o.name, s.name);
-    CHECK(o.nesterov && s.linear_anneal && s.cycle_momentum && s.per_epoch, "a switch");
-
-    /* What schedules move is the momentum that the optimizer has. */
-    for (int i = 0; optim_name(i); i++) {
-        const bool adam = strncmp(optim_name(i), "adam", 4) == 0;
-        c.optimizer.name = i;
-        CHECK(near(config_schedule(&c, 10).momentum, adam ? .13 : .11, 0, 0), "%s: %g",
-              optim_name(i), config_schedule(&c, 10).momentum);
-    }
-    c = LOAD("training={epochs: 4, steps: 33}");
-    CHECK(config_schedule(&c, 10).steps == 33 && config_schedule(&c, 8).steps == 32,
-          "training.steps ends a run early, never later");
-}
-
 /* Every option has help, a default that parses, and a name of its own. */
 static void test_table(void)
 {
@@ -467,7 +404,6 @@ int main(void)
     check_choices("schedule.name", schedule_name);
     make_files();
     test_table();
-    test_views();
     test_layers();
     test_model_aliases();
     test_model_options();

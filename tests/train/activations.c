@@ -1,6 +1,6 @@
-/* activations.c -- GELU, ReLU and sigmoid for every bf16 number, against the formulas:
- * value and slope, on device cpu in both precisions, with the kernels of every
- * instruction set that this CPU runs, and by device cuda's functions. Batch norm
+/* activations.c -- GELU, SiLU, ReLU and sigmoid for every bf16 number, against the
+ * formulas: value and slope, on device cpu in both precisions, with the kernels of
+ * every instruction set that this CPU runs, and by device cuda's functions. Batch norm
  * computes them by the same functions. */
 #include "cuda/kernels_flat.h"
 #include "op_rig.h"
@@ -42,7 +42,7 @@ static void check_value(const struct rig *r, size_t i, const char *what)
 
 static void check_act(enum activation act, struct device *dev, const char *isa)
 {
-    static const char *const names[] = { "none", "ReLU", "GELU", "sigmoid" };
+    static const char *const names[] = { "none", "ReLU", "GELU", "sigmoid", "SiLU" };
     const struct op_case c = { "all", 1, SIDE, SIDE, 1, { .act = act } };
     struct rig r;
     char what[80];
@@ -79,6 +79,7 @@ static void check_isa(const char *isa)
         check_act(ACT_RELU, dev, isa);
         check_act(ACT_GELU, dev, isa);
         check_act(ACT_SIGMOID, dev, isa);
+        check_act(ACT_SILU, dev, isa);
         device_close(dev);
     }
 }
@@ -105,6 +106,7 @@ int main(void)
     check_cuda(ACT_RELU);
     check_cuda(ACT_GELU);
     check_cuda(ACT_SIGMOID);
+    check_cuda(ACT_SILU);
     if (device_open(&dev, "cpu", "auto", 0, &err) == SLUICE_EUNBUILT)
         return check_done(); /* device cuda's alone */
     device_close(dev);

@@ -112,7 +112,7 @@ static const struct refused refused[] = {
     { "cnn", "layers", "conv:32:skips=1-0", "conv has no 'skips'" },
     { "cnn", "layers", "max:2:bn=1", "max has no 'bn'" },
     { "cnn", "layers", "conv:8:activation=tanh",
-      "expected relu|gelu|sigmoid|identity" },
+      "expected relu|gelu|sigmoid|identity|silu" },
     { "cnn", "layers", "conv:8:dropout=1", "dropout: expected 0 to 0.95, found '1'" },
     { "cnn", "layers", "max:9", "kernel 9 exceeds the input of 8x8" },
     { "cnn", "layers", "res:8/8:stride=2/1/1",

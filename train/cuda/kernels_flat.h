@@ -41,6 +41,8 @@ SLUICE_HD static inline float act_value(enum activation act, float x)
         return x * normal_cdf(x, &gauss);
     if (act == ACT_SIGMOID)
         return reciprocal(1 + expf(-x));
+    if (act == ACT_SILU)
+        return x * reciprocal(1 + expf(-x));
     return x;
 }
 
@@ -57,6 +59,8 @@ SLUICE_HD static inline float act_slope(enum activation act, float x)
         const float s = reciprocal(1 + expf(-x));
         return s * (1 - s);
     }
+    if (act == ACT_SILU)
+        return reciprocal(1 + expf(-x)) * (1 + x * reciprocal(1 + expf(x)));
     return 1;
 }
 

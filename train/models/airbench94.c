@@ -18,6 +18,7 @@ enum {
     BIAS_LR,
     WHITEN_EPOCHS,
     WHITEN_LR,
+    ACTIVATION,
     PATCH = 2,
     GROUPS = 3,
 };
@@ -35,13 +36,18 @@ static const struct model_option options[] = {
     [WHITEN_LR] = { "whiten_bias_lr", 1, 1e-3, 1024,
                     "times the learning rate of that bias; its weight decay is divided "
                     "by it" },
+    [ACTIVATION] = { "activation", 0, 0, 1, "behind batch norm",
+                     .choices = "gelu|silu" },
     { 0 },
 };
 
 static struct tensor *norm(struct net *net, struct tensor *x, const char *name,
                            const struct model_config *config)
 {
-    const struct op_attr attr = { .act = ACT_GELU, .eps = 1e-12F, .momentum = 0.4F };
+    static const enum activation activations[] = { ACT_GELU, ACT_SILU };
+    const struct op_attr attr = { .act = activations[(int)config->options[ACTIVATION]],
+                                  .eps = 1e-12F,
+                                  .momentum = 0.4F };
     x = net_op(net, &op_batchnorm, name, &attr, x, NULL);
     if (!x)
         return NULL;

@@ -28,8 +28,8 @@ static const struct model_option options[] = {
                   .help = "1: halve the maps behind the block" },
     [BN] = { "apply_bn", .text = "1,1,1,1",
              .help = "1: batch norm behind each convolution of the block" },
-    [ACTIVATION] = { "activation", 0, 0, 2, "behind each layer but the last",
-                     .choices = "relu|gelu|sigmoid" },
+    [ACTIVATION] = { "activation", 0, 0, 3, "behind each layer but the last",
+                     .choices = "relu|gelu|sigmoid|silu" },
     [DROPOUT] = { "dropout", 0.2, 0, 0.95, "before fc1 and fc2" },
     { 0 },
 };
@@ -59,7 +59,8 @@ static bool read_list(struct net *net, const struct model_config *config, int op
 static bool read_shape(struct net *net, const struct model_config *config,
                        struct shape *s)
 {
-    static const enum activation activations[] = { ACT_RELU, ACT_GELU, ACT_SIGMOID };
+    static const enum activation activations[] = { ACT_RELU, ACT_GELU, ACT_SIGMOID,
+                                                   ACT_SILU };
     const int found = model_whole_numbers(net, config, HIDDEN_DIMS, "hidden_dims", 1,
                                           65536, BLOCKS_MAX + HEAD, s->dims);
     s->blocks = found - HEAD;

@@ -29,7 +29,7 @@ enum {
     [LAYERS] = { "layers", .text = (layers),                                           \
                  .help = "conv:CHANNELS, res:CHANNELS/CHANNELS, max:KERNEL, "          \
                          "avg:KERNEL with :name=value behind them" },                  \
-    [ACTIVATION] = { "activation",    0, 0, 3, "of layers that say nothing else",      \
+    [ACTIVATION] = { "activation",    0, 0, 4, "of layers that say nothing else",      \
                      LIST_ACTIVATIONS },                                               \
     [DROPOUT] = { "dropout", 0, 0, 0.95, "of channels, behind such layers" },          \
     [BN] = { "bn", (bn), 0, 1, "batch norm in such layers", .whole = true },           \

@@ -9,10 +9,8 @@ static const struct {
     const char *word;
     enum activation act;
 } activations[] = {
-    { "relu", ACT_RELU },
-    { "gelu", ACT_GELU },
-    { "sigmoid", ACT_SIGMOID },
-    { "identity", ACT_NONE },
+    { "relu", ACT_RELU },     { "gelu", ACT_GELU }, { "sigmoid", ACT_SIGMOID },
+    { "identity", ACT_NONE }, { "silu", ACT_SILU },
 };
 
 enum {

@@ -21,7 +21,7 @@ int list_activations(struct net *net, const char *option, const char *text, int 
 /* One activation by its word; false: the word is none. */
 bool list_activation(const char *word, enum activation *out);
 /* The same words as choices of an option, and the activation of such a choice. */
-#define LIST_ACTIVATIONS "relu|gelu|sigmoid|identity"
+#define LIST_ACTIVATIONS "relu|gelu|sigmoid|identity|silu"
 enum activation list_choice(double number);
 /* Of an option "softmax", and what it does to the logits. */
 #define LIST_SOFTMAX_HELP                                                              \

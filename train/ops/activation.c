@@ -1,5 +1,5 @@
-/* activation.c -- ReLU and GELU by themselves: definition and reference. Behind a batch
- * norm they are fused into it instead. */
+/* activation.c -- ReLU, GELU, SiLU and sigmoid by themselves: definition and reference.
+ * Behind a batch norm they are fused into it instead. */
 #include "activation.h"
 #include "backends.h"
 
@@ -9,10 +9,11 @@ static int shape(struct op *op, struct sluice_error *err)
     if (rc < 0)
         return rc;
     if (op->attr.act != ACT_RELU && op->attr.act != ACT_GELU &&
-        op->attr.act != ACT_SIGMOID)
-        return sluice_fail(err, SLUICE_EINVAL,
-                           "activation %s: kind %d, expected ReLU, GELU or sigmoid",
-                           op->name, (int)op->attr.act);
+        op->attr.act != ACT_SIGMOID && op->attr.act != ACT_SILU)
+        return sluice_fail(
+            err, SLUICE_EINVAL,
+            "activation %s: kind %d, expected ReLU, GELU, SiLU or sigmoid", op->name,
+            (int)op->attr.act);
     op_shape_like(op->out[0], op->in[0]);
     return 0;
 }
@@ -46,15 +47,17 @@ static const struct op_case cases[] = {
     { "gelu", 2, 5, 5, 32, { .act = ACT_GELU } },
     { "sigmoid", 2, 5, 5, 32, { .act = ACT_SIGMOID } },
     { "relu odd", 3, 3, 1, 7, { .act = ACT_RELU } },
+    { "silu", 2, 5, 5, 32, { .act = ACT_SILU } },
     { "gelu odd", 1, 3, 3, 5, { .act = ACT_GELU } },
     { "sigmoid odd", 3, 1, 1, 7, { .act = ACT_SIGMOID } },
+    { "silu odd", 1, 3, 3, 5, { .act = ACT_SILU } },
     { "gelu one", 1, 1, 1, 1, { .act = ACT_GELU } },
     { 0 },
 };
 
 const struct op_def op_activation = {
     .name = "activation",
-    .help = "ReLU, GELU or sigmoid",
+    .help = "ReLU, GELU, SiLU or sigmoid",
     .inputs = 1,
     .outputs = 1,
     .shape = shape,

@@ -16,6 +16,8 @@ static inline double activation_value(enum activation act, double x)
         return 0.5 * x * (1 + erf(x * 0.70710678118654752440));
     case ACT_SIGMOID:
         return 1 / (1 + exp(-x));
+    case ACT_SILU:
+        return x / (1 + exp(-x));
     case ACT_NONE:
         break;
     }
@@ -33,6 +35,8 @@ static inline double activation_slope(enum activation act, double x)
                x * 0.39894228040143267794 * exp(-0.5 * x * x);
     case ACT_SIGMOID:
         return 1 / ((1 + exp(-x)) * (1 + exp(x)));
+    case ACT_SILU:
+        return (1 + x / (1 + exp(x))) / (1 + exp(-x));
     case ACT_NONE:
         break;
     }

@@ -32,9 +32,11 @@ static int shape(struct op *op, struct sluice_error *err)
                            "batchnorm %s: eps %g, momentum %g; expected eps > 0 and "
                            "momentum in (0, 1]",
                            op->name, (double)a->eps, (double)a->momentum);
-    if (a->act != ACT_NONE && a->act != ACT_RELU && a->act != ACT_GELU)
+    if (a->act != ACT_NONE && a->act != ACT_RELU && a->act != ACT_GELU &&
+        a->act != ACT_SILU)
         return sluice_fail(err, SLUICE_EINVAL,
-                           "batchnorm %s: activation %d, expected none, ReLU or GELU",
+                           "batchnorm %s: activation %d, expected none, ReLU, "
+                           "GELU or SiLU",
                            op->name, (int)a->act);
     op_shape_like(op->out[0], op->in[0]);
     if (a->affine_scale_fixed)
@@ -148,9 +150,11 @@ static const struct op_backend ref = { .forward = forward, .backward = backward 
 static const struct op_case cases[] = {
     { "relu",        3, 5, 5, 32, { .act = ACT_RELU } },
     { "gelu",        3, 5, 5, 32, { .act = ACT_GELU } },
+    { "silu",        3, 5, 5, 32, { .act = ACT_SILU } },
     { "alone",       2, 4, 3, 24, { .act = ACT_NONE } },
     { "no scale",    3, 3, 3, 20, { .act = ACT_GELU, .affine_scale_fixed = true, .eps = 1e-12F, .momentum = 0.4F } },
     { "odd",         3, 3, 2,  7, { .act = ACT_RELU } },
+    { "silu odd",    1, 3, 3, 37, { .act = ACT_SILU, .affine_scale_fixed = true } },
     { "one channel", 2, 3, 3,  1, { .act = ACT_GELU } },
     { "vector",      8, 1, 1, 48, { .act = ACT_RELU } },
     { "few values",  3, 1, 1,  5, { .act = ACT_NONE } },

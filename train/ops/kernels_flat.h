@@ -3,7 +3,7 @@
 #define SLUICE_KERNELS_FLAT_H
 
 #include "dropout.h"
-#include "gelu.h"
+#include "gates.h"
 #include "kernels.h"
 
 /* `bf16`: of the result */
@@ -13,6 +13,8 @@ INLINE vf act_value(bool bf16, enum activation act, vf x)
         return relu(x);
     if (act == ACT_GELU)
         return bf16 ? gelu_bf16(x) : gelu(x);
+    if (act == ACT_SILU)
+        return bf16 ? silu_bf16(x) : silu(x);
     if (act == ACT_SIGMOID)
         return sigmoid(x);
     return x;
@@ -25,6 +27,8 @@ INLINE vf act_backward(bool bf16, enum activation act, vf x, vf dy)
         return where_positive(x, dy);
     if (act == ACT_GELU)
         return dy * (bf16 ? gelu_slope_bf16(x) : gelu_slope(x));
+    if (act == ACT_SILU)
+        return dy * (bf16 ? silu_slope_bf16(x) : silu_slope(x));
     if (act == ACT_SIGMOID)
         return dy * sigmoid(x) * sigmoid(-x);
     return dy;
@@ -57,6 +61,8 @@ INLINE void activation_forward_of(bool bf16, enum activation act, const void *x,
         activation_forward_as(bf16, ACT_RELU, x, y, count);
     else if (act == ACT_GELU)
         activation_forward_as(bf16, ACT_GELU, x, y, count);
+    else if (act == ACT_SILU)
+        activation_forward_as(bf16, ACT_SILU, x, y, count);
     else
         activation_forward_as(bf16, ACT_SIGMOID, x, y, count);
 }
@@ -94,6 +100,8 @@ INLINE void activation_backward_of(bool bf16, enum activation act, const void *x
         activation_backward_as(bf16, ACT_RELU, x, dy, dx, count);
     else if (act == ACT_GELU)
         activation_backward_as(bf16, ACT_GELU, x, dy, dx, count);
+    else if (act == ACT_SILU)
+        activation_backward_as(bf16, ACT_SILU, x, dy, dx, count);
     else
         activation_backward_as(bf16, ACT_SIGMOID, x, dy, dx, count);
 }

@@ -86,6 +86,8 @@ INLINE void norm_forward_of(bool bf16, const struct norm *b, const void *x, void
         norm_forward_as(bf16, ACT_RELU, b, x, y, rows);
     else if (b->act == ACT_GELU)
         norm_forward_as(bf16, ACT_GELU, b, x, y, rows);
+    else if (b->act == ACT_SILU)
+        norm_forward_as(bf16, ACT_SILU, b, x, y, rows);
     else
         norm_forward_as(bf16, ACT_NONE, b, x, y, rows);
 }
@@ -152,6 +154,8 @@ INLINE void norm_sums_of(bool bf16, const struct norm *b, const void *x, const v
         norm_sums_as(bf16, ACT_RELU, b, x, dy, rows, sum_dz, sum_dzx);
     else if (b->act == ACT_GELU)
         norm_sums_as(bf16, ACT_GELU, b, x, dy, rows, sum_dz, sum_dzx);
+    else if (b->act == ACT_SILU)
+        norm_sums_as(bf16, ACT_SILU, b, x, dy, rows, sum_dz, sum_dzx);
     else
         norm_sums_as(bf16, ACT_NONE, b, x, dy, rows, sum_dz, sum_dzx);
 }
@@ -199,6 +203,8 @@ INLINE void norm_backward_of(bool bf16, const struct norm *b, const void *x,
         norm_backward_as(bf16, ACT_RELU, b, x, dy, dx, rows);
     else if (b->act == ACT_GELU)
         norm_backward_as(bf16, ACT_GELU, b, x, dy, dx, rows);
+    else if (b->act == ACT_SILU)
+        norm_backward_as(bf16, ACT_SILU, b, x, dy, dx, rows);
     else
         norm_backward_as(bf16, ACT_NONE, b, x, dy, dx, rows);
 }

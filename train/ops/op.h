@@ -68,6 +68,7 @@ enum activation {
     ACT_RELU = 1,
     ACT_GELU = 2,    /* exact: x/2 (1 + erf(x / sqrt 2)) */
     ACT_SIGMOID = 3, /* 1 / (1 + exp(-x)); of operator activation alone */
+    ACT_SILU = 4,    /* x / (1 + exp(-x)), also called swish */
 };
 
 /* Where droppath makes up for the branches that training leaves out. */

@@ -86,6 +86,7 @@ struct config {
     struct {
         int tta; /* enum tta_kind */
         int views, every, batch_size;
+        double sure;
         int predictions; /* enum predictions_kind */
         int steer_by;    /* 0: the validation set, 1: the test set */
     } eval;

@@ -195,6 +195,8 @@ const struct config_option config_options[] = {
       "views of each test image whose logits are averaged" },
     { "eval.views", CONFIG_INT, AT(eval.views), "8", 2, 256, NULL, false,
       "crops: the image, its mirror image, and random shifts of up to 4 pixels" },
+    { "eval.sure", CONFIG_REAL, AT(eval.sure), "0", 0, 1, NULL, false,
+      "no other views of an image whose first one is answered with at least this probability; 0: all views" },
     { "eval.every", CONFIG_INT, AT(eval.every), "1", 0, 1000000, NULL, false,
       "epochs between tests; 0: at the end only" },
     { "eval.steer_by", CONFIG_CHOICE, AT(eval.steer_by), "validation", 0, 0, "validation|test", false,

@@ -124,6 +124,9 @@ static int print_results(const struct test *t, const struct arguments *a,
     config_choice(tta, "eval.tta", e->cfg.eval.tta);
     if (e->cfg.eval.tta == TTA_CROPS)
         snprintf(views, sizeof(views), " of %d views", e->cfg.eval.views);
+    if (e->cfg.eval.tta != TTA_NONE && e->cfg.eval.sure > 0)
+        snprintf(views + strlen(views), sizeof(views) - strlen(views), " below %g",
+                 e->cfg.eval.sure);
     if (!a->quiet)
         print_heads(r);
     if (r->labelled)

@@ -4,146 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <sluice/rng.h>
-
-#include "cuda/views.h"
-#include "device_memory.h"
 #include "evaluate.h"
-
-enum {
-    SHIFT_MOST = 4, /* of TTA_CROPS */
-};
-
-struct view {
-    bool flip;
-    int dy, dx; /* the source pixel lies this far off */
-    double weight;
-};
-
-static const struct view no_views[] = { { false, 0, 0, 1 } };
-static const struct view flip_views[] = { { false, 0, 0, .5 }, { true, 0, 0, .5 } };
-static const struct view shift_views[] = {
-    { false, 0, 0, .25 },   { true, 0, 0, .25 },   { false, -1, -1, .125 },
-    { true, -1, -1, .125 }, { false, 1, 1, .125 }, { true, 1, 1, .125 },
-};
-static const struct {
-    const struct view *at;
-    int count;
-} tta_views[] = {
-    [TTA_NONE] = { no_views, 1 },
-    [TTA_FLIP] = { flip_views, 2 },
-    [TTA_FLIP_SHIFT] = { shift_views, 6 },
-};
+#include "evaluate_views.h"
 
 struct tta evaluate_tta(const struct config *cfg)
 {
-    return (struct tta){ (enum tta_kind)cfg->eval.tta, cfg->eval.views, cfg->seed };
-}
-
-static int view_count(const struct tta *tta)
-{
-    return tta->kind == TTA_CROPS ? tta->views : tta_views[tta->kind].count;
-}
-
-/* View k of TTA_CROPS: the image, its mirror image, then random shifts, which are
- * smaller where the image has too few pixels to be reflected at its edges. */
-static struct view crop_view(const struct tta *tta, int k, uint64_t sample, int side)
-{
-    const int most = side > SHIFT_MOST ? SHIFT_MOST : side - 1;
-    struct sluice_rng rng = sluice_rng_open(tta->seed, UINT32_MAX, sample, (uint16_t)k);
-    struct view v = { .flip = k == 1, .weight = 1.0 / tta->views };
-    if (k > 1) {
-        v.dy = sluice_rng_range(&rng, -most, most);
-        v.dx = sluice_rng_range(&rng, -most, most);
-    }
-    return v;
-}
-
-/* View k of image n. */
-static struct view view_of(const struct tta *tta, int k, const struct sluice_batch *b,
-                           int n)
-{
-    const struct sluice_shape *s = &b->shape;
-    if (tta->kind == TTA_CROPS)
-        return crop_view(tta, k, b->ids[n],
-                         s->height < s->width ? s->height : s->width);
-    return tta_views[tta->kind].at[k];
-}
-
-static void copy_view(char *out, const struct sluice_batch *b, int n,
-                      const struct view *v)
-{
-    const int h = b->shape.height, w = b->shape.width;
-    const size_t pixel = (size_t)b->shape.channels * sluice_dtype_size(b->shape.dtype);
-    const size_t row_bytes = (size_t)w * pixel, image = (size_t)h * row_bytes;
-    const char *from = (const char *)b->pixels + (size_t)n * image;
-    out += (size_t)n * image;
-    if (!v->flip && !v->dy && !v->dx) {
-        memcpy(out, from, image);
-        return;
-    }
-    const struct view_place place = { v->flip, v->dy, v->dx };
-    for (int y = 0; y < h; y++) {
-        const char *row = from + (size_t)view_reflect(y + v->dy, h) * row_bytes;
-        for (int x = 0; x < w; x++, out += pixel)
-            memcpy(out, row + (size_t)view_column(place, x, w) * pixel, pixel);
-    }
-}
-
-/* Of all heads, one behind the other. */
-static void add_answers(struct net *net, double weight, double *logits)
-{
-    for (int h = 0; h < net_heads(net); h++) {
-        const struct tensor *out = net_head(net, h)->out[0];
-        const float *p = out->data;
-        for (size_t i = 0; i < tensor_elements(out); i++)
-            *logits++ += view_vote(p[i], weight);
-    }
-}
-
-/* View k of all images, through the network, added to their logits. */
-static int run_view(struct net *net, const struct sluice_batch *b,
-                    const struct tta *tta, int k, double *logits,
-                    struct sluice_error *err)
-{
-    struct pass pass = { .training = false };
-    double weight = 0;
-    for (int n = 0; n < b->count; n++) {
-        const struct view v = view_of(tta, k, b, n);
-        copy_view(net_input(net)->data, b, n, &v);
-        weight = v.weight;
-    }
-    const int rc = net_forward(net, &pass, err);
-    if (rc == 0)
-        add_answers(net, weight, logits);
-    return rc;
-}
-
-/* The same of all views, made where the network is. */
-static int run_views_there(struct views **views, struct net *net,
-                           const struct sluice_batch *b, const struct tta *tta,
-                           double *logits, struct sluice_error *err)
-{
-    const int count = view_count(tta);
-    const size_t images = (size_t)b->count;
-    struct view_place *places = malloc((size_t)count * images * sizeof(*places));
-    double *weights = malloc((size_t)count * sizeof(*weights));
-    int rc = places && weights
-                 ? 0
-                 : sluice_fail(err, SLUICE_ENOMEM, "no memory for %d views", count);
-    for (int k = 0; k < count && rc == 0; k++)
-        for (size_t n = 0; n < images; n++) {
-            const struct view v = view_of(tta, k, b, (int)n);
-            places[(size_t)k * images + n] = (struct view_place){ v.flip, v.dy, v.dx };
-            weights[k] = v.weight;
-        }
-    if (rc == 0 && !*views) /* the first batch is the largest */
-        rc = views_open(views, net, count, err);
-    if (rc == 0)
-        rc = views_run(*views, b->pixels, places, weights, count, logits, err);
-    free(places);
-    free(weights);
-    return rc;
+    return (struct tta){ (enum tta_kind)cfg->eval.tta, cfg->eval.views, cfg->seed,
+                         cfg->eval.sure };
 }
 
 /* From averaged logits of one image to a prediction; returns the logarithm of the sum
@@ -162,6 +29,14 @@ static double decide(struct prediction *out, const double *logits, int classes)
     return logits[best] + log(sum);
 }
 
+/* Images of whose first view the network is not sure, until they are a batch. */
+struct unsure {
+    int room, count;
+    char *pixels;
+    int64_t *labels;
+    uint64_t *ids;
+};
+
 /* What an evaluation needs while it runs. */
 struct work {
     struct evaluation *e;
@@ -169,7 +44,8 @@ struct work {
     const struct data_info *info;
     const struct tta *tta;
     struct views *views; /* NULL: not yet, or not on this device */
-    double *logits;      /* (room): heads, images of a batch, classes */
+    struct unsure unsure;
+    double *logits; /* (room): heads, images of a batch, classes */
     size_t room;
     double *losses; /* (samples, heads) */
     bool *correct;  /* likewise */
@@ -213,20 +89,81 @@ static void judge(struct work *w, const struct sluice_batch *b, int i, int head,
         w->scores[at * classes + c] = (float)(logits[c] - all);
 }
 
-static int run_batch(struct work *w, const struct sluice_batch *b,
-                     struct sluice_error *err)
+/* All views of the batch that `tta` names. */
+static int ask(struct work *w, const struct sluice_batch *b, const struct tta *tta,
+               struct sluice_error *err)
 {
     int rc = make_room(w, b->count, err);
-    if (rc < 0)
-        return rc;
-    if (device_has_memory(net_device(w->net)))
-        rc = run_views_there(&w->views, w->net, b, w->tta, w->logits, err);
-    else
-        for (int k = 0; k < view_count(w->tta) && rc == 0; k++)
-            rc = run_view(w->net, b, w->tta, k, w->logits, err);
+    if (rc == 0)
+        rc = evaluate_views(&w->views, w->net, b, tta, evaluate_view_count(w->tta),
+                            w->logits, err);
     for (int i = 0; i < b->count && rc == 0; i++)
         for (int h = 0; h < w->e->heads; h++)
             judge(w, b, i, h, b->ids[i] - w->info->first);
+    return rc;
+}
+
+static size_t image_bytes(const struct sluice_shape *s)
+{
+    return (size_t)s->height * (size_t)s->width * (size_t)s->channels *
+           sluice_dtype_size(s->dtype);
+}
+
+/* For a batch like this one, which is the largest. */
+static int unsure_open(struct unsure *u, const struct sluice_batch *b,
+                       struct sluice_error *err)
+{
+    const size_t n = (size_t)b->count, columns = (size_t)b->label_columns;
+    u->pixels = malloc(n * image_bytes(&b->shape));
+    u->labels = malloc((n * columns + 1) * sizeof(*u->labels));
+    u->ids = malloc(n * sizeof(*u->ids));
+    if (!u->pixels || !u->labels || !u->ids)
+        return sluice_fail(err, SLUICE_ENOMEM, "no memory for %d images", b->count);
+    u->room = b->count;
+    return 0;
+}
+
+static void unsure_add(struct unsure *u, const struct sluice_batch *b, int i)
+{
+    const size_t bytes = image_bytes(&b->shape), columns = (size_t)b->label_columns;
+    const size_t from = (size_t)i, to = (size_t)u->count++;
+    memcpy(u->pixels + to * bytes, (const char *)b->pixels + from * bytes, bytes);
+    for (size_t c = 0; c < columns; c++)
+        u->labels[to * columns + c] = b->labels[from * columns + c];
+    u->ids[to] = b->ids[i];
+}
+
+/* All views of those that wait; `like` is a batch of such images. */
+static int ask_unsure(struct work *w, const struct sluice_batch *like,
+                      struct sluice_error *err)
+{
+    struct unsure *u = &w->unsure;
+    struct sluice_batch b = *like;
+    b.count = u->count;
+    b.pixels = u->pixels;
+    b.labels = u->labels;
+    b.ids = u->ids;
+    u->count = 0;
+    return b.count ? ask(w, &b, w->tta, err) : 0;
+}
+
+static int run_batch(struct work *w, const struct sluice_batch *b,
+                     struct sluice_error *err)
+{
+    const struct tta first = { .kind = TTA_NONE };
+    const double sure = w->tta->sure;
+    if (sure <= 0)
+        return ask(w, b, w->tta, err);
+    int rc = ask(w, b, &first, err);
+    if (rc == 0 && !w->unsure.room)
+        rc = unsure_open(&w->unsure, b, err);
+    for (int i = 0; i < b->count && rc == 0; i++) {
+        const struct prediction *p = &w->e->at[b->ids[i] - w->info->first];
+        if (!((double)p->probability >= sure))
+            unsure_add(&w->unsure, b, i);
+        if (w->unsure.count == w->unsure.room)
+            rc = ask_unsure(w, b, err);
+    }
     return rc;
 }
 
@@ -234,14 +171,17 @@ static int run_batch(struct work *w, const struct sluice_batch *b,
 static int run_all(struct work *w, struct sluice_loader *loader,
                    struct sluice_error *err)
 {
+    struct sluice_batch like = { 0 };
     const struct sluice_batch *b;
     int n, rc = sluice_loader_seek(loader, 0, 0, err);
     while (rc == 0 && (n = sluice_loader_next(loader, &b, err)) != 0) {
         rc = n < 0 ? n : run_batch(w, b, err);
-        if (n > 0)
+        if (n > 0) {
+            like = *b;
             sluice_loader_release(loader, b);
+        }
     }
-    return rc;
+    return rc < 0 ? rc : ask_unsure(w, &like, err);
 }
 
 /* Of each head, from all samples. */
@@ -318,6 +258,9 @@ static int measure(struct evaluation *out, float *scores, struct net *net,
         evaluation_free(&e);
     }
     views_close(w.views);
+    free(w.unsure.pixels);
+    free(w.unsure.labels);
+    free(w.unsure.ids);
     free(w.logits);
     free(w.losses);
     free(w.correct);

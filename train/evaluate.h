@@ -23,6 +23,8 @@ struct tta {
     enum tta_kind kind;
     int views;     /* TTA_CROPS: at least 2 */
     uint64_t seed; /* of the shifts: functions of (seed, sample, view) */
+    double sure;   /* the first view of an image alone, if its answer has at least this
+                      probability; 0: all views of each */
 };
 
 struct prediction {

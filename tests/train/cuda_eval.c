@@ -45,9 +45,9 @@ static void train_a_little(void)
 
 /* Exit status of: sluice eval RUN data.test=... out=NAME ... */
 static int eval(const char *name, const char *device, const char *precision,
-                const char *tta)
+                const char *tta, const char *sure)
 {
-    char run[160], test[160], out[160], dev[32], prec[32], views[32];
+    char run[160], test[160], out[160], dev[32], prec[32], views[32], surely[32];
     int status;
     snprintf(run, sizeof run, "%s/latest", folder);
     snprintf(test, sizeof test, "data.test=%s/test.sluice", folder);
@@ -55,6 +55,7 @@ static int eval(const char *name, const char *device, const char *precision,
     snprintf(dev, sizeof dev, "device=%s", device);
     snprintf(prec, sizeof prec, "precision=%s", precision);
     snprintf(views, sizeof views, "eval.tta=%s", tta);
+    snprintf(surely, sizeof surely, "eval.sure=%s", sure);
     char *args[] = { "eval",
                      run,
                      test,
@@ -62,6 +63,7 @@ static int eval(const char *name, const char *device, const char *precision,
                      dev,
                      prec,
                      views,
+                     surely,
                      "eval.views=5",
                      "eval.batch_size=16",
                      "--quiet",
@@ -117,11 +119,12 @@ static void read_lines(struct line lines[IMAGES], const char *name)
     CHECK(n == IMAGES, "%s: %d lines", path, n);
 }
 
-static void compare(const char *tta, const char *precision, double tolerance)
+static void compare(const char *tta, const char *sure, const char *precision,
+                    double tolerance)
 {
     struct line a[IMAGES] = { { 0 } }, b[IMAGES] = { { 0 } };
-    CHECK(eval("a", "ref", "f32", tta) == 0, "ref, %s", tta);
-    const int status = eval("b", "cuda", precision, tta);
+    CHECK(eval("a", "ref", "f32", tta, sure) == 0, "ref, %s", tta);
+    const int status = eval("b", "cuda", precision, tta, sure);
     CHECK(status == 0, "cuda, %s, %s: status %d", precision, tta, status);
     if (status != 0)
         return;
@@ -158,9 +161,10 @@ int main(int argc, char **argv)
         SKIP("device cuda is not there");
     }
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
-        compare(ways[i], "f32", 1e-4);
-    compare("flip_shift", "bf16", 0.03);
-    compare("flip_shift", "f16", 0.01);
+        compare(ways[i], "0", "f32", 1e-4);
+    compare("flip_shift", "0.6", "f32", 1e-4);
+    compare("flip_shift", "0", "bf16", 0.03);
+    compare("flip_shift", "0", "f16", 0.01);
     folder_remove(folder);
     return check_done();
 }

@@ -1,5 +1,6 @@
 /* views.c -- views of test images: a network that is linear in its pixels has, on the
- * mean of logits, the logits of the mean view, which is made here a second time. */
+ * mean of logits, the logits of the mean view, which is made here a second time. Of
+ * images whose first view is answered surely enough, that view alone. */
 #include "evaluate.h"
 #include "feed.h"
 #include "net_rig.h"
@@ -83,24 +84,39 @@ static double expected(struct net *net, const double *view, int *best)
     return 1 / all;
 }
 
-static void check(struct rig *r, struct feed *feed, const struct data_info *info,
-                  struct tta tta)
+static double expected_answer(struct net *net, const struct tta *tta, int n, int *best,
+                              int *firsts)
+{
+    const struct tta first = { .kind = TTA_NONE };
+    double view[PIXELS];
+    mean_view(view, &first, n);
+    const double p = expected(net, view, best);
+    if (tta->sure > 0 && p >= tta->sure) {
+        ++*firsts;
+        return p;
+    }
+    mean_view(view, tta, n);
+    return expected(net, view, best);
+}
+
+/* Returns how many images are looked at once alone. */
+static int check(struct rig *r, struct feed *feed, const struct data_info *info,
+                 struct tta tta)
 {
     struct evaluation e;
-    double view[PIXELS];
-    int best;
+    int best, firsts = 0;
     REQUIRE(evaluate(&e, r->net, feed->loader, info, &tta, NULL, &r->err) == 0, "%s",
             r->err.message);
     CHECK(e.count == IMAGES, "%d images", (int)e.count);
     for (int n = 0; n < IMAGES; n++) {
-        mean_view(view, &tta, n);
-        const double p = expected(r->net, view, &best);
+        const double p = expected_answer(r->net, &tta, n, &best, &firsts);
         CHECK(e.at[n].id == (uint64_t)n && e.at[n].predicted == best &&
                   near((double)e.at[n].probability, p, 2e-5, 0),
               "kind %d, image %d: class %d with %g, expected %d with %g", (int)tta.kind,
               n, e.at[n].predicted, (double)e.at[n].probability, best, p);
     }
     evaluation_free(&e);
+    return firsts;
 }
 
 /* What the loader hands out, in the file's order. */
@@ -157,6 +173,18 @@ int main(void)
     check(&r, &feed, &info, (struct tta){ TTA_CROPS, 2, 5 });
     check(&r, &feed, &info, (struct tta){ TTA_CROPS, 16, 5 });
     check(&r, &feed, &info, (struct tta){ TTA_CROPS, 16, 6 });
+    /* Fewer than a batch of 5 are unsure, exactly one, more, all, none. */
+    static const struct {
+        double sure;
+        int firsts;
+    } sure[] = { { 0.38, 10 }, { 0.42, 7 }, { 0.46, 4 }, { 1, 0 }, { 1e-9, 12 } };
+    for (size_t i = 0; i < sizeof sure / sizeof *sure; i++) {
+        const struct tta tta = { TTA_FLIP_SHIFT, .sure = sure[i].sure };
+        const int firsts = check(&r, &feed, &info, tta);
+        CHECK(firsts == sure[i].firsts,
+              "sure at %g: %d images of one view, expected %d", tta.sure, firsts,
+              sure[i].firsts);
+    }
     feed_close(&feed);
     data_info_close(&info);
     folder_remove(folder);

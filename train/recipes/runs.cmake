@@ -9,7 +9,7 @@ if(NOT YAML_FOUND)
 endif()
 target_sources(sluice_train PRIVATE
   config.c config_json.c config_keys.c config_model.c config_text.c config_views.c
-  cuda/ahead.c cuda/stage.c cuda/team.c data_info.c ensemble.c evaluate.c evaluate_text.c
+  cuda/ahead.c cuda/stage.c cuda/team.c data_info.c ensemble.c evaluate.c evaluate_text.c evaluate_views.c
   evaluator.c feed.c gradient_stats.c machine_load.c npy.c outputs.c ranks.c recipe.c
   recipe_find.c run_config.c settings.c steering.c
   teacher.c teacher_run.c trainer.c trainer_ahead.c trainer_data.c trainer_distill.c

@@ -1,6 +1,6 @@
 /* sluice_python.h -- the shared library behind `import sluice`: a loader and a pipeline
  * joined, as flat calls of numbers, texts and addresses, so that Python mirrors no
- * struct. sluice/__init__.py is the only caller; nothing here knows Python.
+ * struct. sluice/_library.py is the only caller; nothing here knows Python.
  *
  * Errors:    a negative return is a SLUICE_E* code, its line is in `message` (480
  * bytes). Ownership: a batch is held through its lease until sluice_python_release;

@@ -16,6 +16,7 @@ from python_rig import (
     BATCH, CHAIN, FILE, MODULE, README, SAMPLES, known, message, run, seen, settles_at, tasks,
     work)
 import sluice
+from sluice import _loader
 
 
 class Errors(unittest.TestCase):
@@ -143,11 +144,11 @@ class Errors(unittest.TestCase):
 
     def test_held_in_vain(self):
         """Other threads live but drop nothing: it is said after a while, not at once."""
-        self.assertEqual(sluice._PATIENCE, 10)
+        self.assertEqual(_loader._PATIENCE, 10)
         end, held = threading.Event(), []
         other = threading.Thread(target=end.wait)
         other.start()
-        sluice._PATIENCE, before = 0.5, time.monotonic()
+        _loader._PATIENCE, before = 0.5, time.monotonic()
         try:
             with self.assertRaisesRegex(sluice.Error, "all 3 batches are held: .* two more than"):
                 for batch in sluice.Loader(FILE, batch_size=10, batches=3):
@@ -156,7 +157,7 @@ class Errors(unittest.TestCase):
             held.clear()
             self.test_held_by_cycles()
         finally:
-            sluice._PATIENCE = 10
+            _loader._PATIENCE = 10
             end.set()
             other.join()
 

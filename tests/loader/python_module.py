@@ -14,8 +14,9 @@ import unittest
 from python_rig import (
     BATCH, BIN, CHAIN, FILE, GREY, SAMPLES, bench_hash, crc32c, known, message, run, seen)
 import sluice
+from sluice import _batch
 
-numpy = sluice.numpy
+numpy = _batch.numpy
 try:
     import torch
 except ImportError:

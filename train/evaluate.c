@@ -123,6 +123,13 @@ static int unsure_open(struct unsure *u, const struct sluice_batch *b,
     return 0;
 }
 
+static void unsure_close(struct unsure *u)
+{
+    free(u->pixels);
+    free(u->labels);
+    free(u->ids);
+}
+
 static void unsure_add(struct unsure *u, const struct sluice_batch *b, int i)
 {
     const size_t bytes = image_bytes(&b->shape), columns = (size_t)b->label_columns;
@@ -152,7 +159,7 @@ static int run_batch(struct work *w, const struct sluice_batch *b,
 {
     const struct tta first = { .kind = TTA_NONE };
     const double sure = w->tta->sure;
-    if (sure <= 0)
+    if (sure <= 0 || evaluate_view_count(w->tta) == 1)
         return ask(w, b, w->tta, err);
     int rc = ask(w, b, &first, err);
     if (rc == 0 && !w->unsure.room)
@@ -258,9 +265,7 @@ static int measure(struct evaluation *out, float *scores, struct net *net,
         evaluation_free(&e);
     }
     views_close(w.views);
-    free(w.unsure.pixels);
-    free(w.unsure.labels);
-    free(w.unsure.ids);
+    unsure_close(&w.unsure);
     free(w.logits);
     free(w.losses);
     free(w.correct);

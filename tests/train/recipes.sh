@@ -27,7 +27,7 @@ done
 
 # Filters of unit response to the training set's patches, each independent of the others,
 # and their negatives: eigenvectors by 1 / sqrt(value + 5e-4), so a little less than 1.
-for recipe in speedrun speedrun_muon; do
+for recipe in speedrun speedrun_muon speedrun_sgd; do
   sluice cat rgb.sluice $(seq 0 63) --field=image >images &&
     python3 - runs/*-$recipe <<'PYTHON' || fail "$recipe: whitening"
 import array, json, re, sys

@@ -314,9 +314,9 @@ void study_print(FILE *to, const struct study *s)
     for (int i = 0; i < shown; i++)
         print_trial(to, s, all[i]);
     free(all);
-    fprintf(to, "%d trials: %d complete, %d pruned, %d failed\n", s->count,
-            count_state(s, TRIAL_COMPLETE), count_state(s, TRIAL_PRUNED),
-            count_state(s, TRIAL_FAILED));
+    fprintf(to, "%d trial%s: %d complete, %d pruned, %d failed\n", s->count,
+            s->count == 1 ? "" : "s", count_state(s, TRIAL_COMPLETE),
+            count_state(s, TRIAL_PRUNED), count_state(s, TRIAL_FAILED));
     print_failed(to, s);
     if (s->o.kind == STUDY_FOLDS) {
         print_mean(to, s, "final", final_of);

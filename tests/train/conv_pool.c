@@ -36,6 +36,7 @@ static const struct op_case for_tiles[] = {
     { "wide odd",    64,  7,  9, 96, { .out_channels = 64, .kernel = 3, .stride = 1, .pad = 1 } },
     { "wide inner",  21, 13, 11, 64, { .out_channels = 64, .kernel = 3, .stride = 1, .pad = 0 } },
     { "wide many",   64,  9,  6, 64, { .out_channels = 64, .kernel = 3, .stride = 1, .pad = 1 } },
+    { "wide filled", 40,  7,  9, 24, { .out_channels = 64, .kernel = 3, .stride = 1, .pad = 1 } },
     { "wide few",     3,  9,  6, 64, { .out_channels = 64, .kernel = 3, .stride = 1, .pad = 1 } },
     { 0 },
 };

@@ -1,7 +1,7 @@
 /* conv_wino_bf16.c -- F(4x4, 3x3) in bf16 against sums in double, to a few of the
- * roundings on the way: odd maps, no padding, one image, stride 2, tiles that fill no
- * unit and reach beyond the map, several numbers of threads, which all give the same
- * bits. */
+ * roundings on the way: odd maps, no padding, one image, stride 2, channels that fill
+ * no block, tiles that fill no unit and reach beyond the map, several numbers of
+ * threads, which all give the same bits. */
 #include "ops/conv_wino_bf16.h"
 #include "conv_rig.h"
 #include "cpu_has.h"
@@ -14,6 +14,9 @@ static const struct onednn_shape shapes[] = {
     { .n = 70, .h = 8, .w = 6, .c = 32, .k = 32, .pad = 0 },
     { .n = 304, .h = 4, .w = 4, .c = 160, .k = 32, .pad = 1 }, /* units of 303 tiles */
     { .n = 9, .h = 31, .w = 31, .c = 32, .k = 64, .pad = 1 },
+    { .n = 9, .h = 31, .w = 31, .c = 24, .k = 64, .pad = 1 }, /* filled up to 32 */
+    { .n = 2, .h = 7, .w = 9, .c = 56, .k = 32, .pad = 1 },
+    { .n = 70, .h = 8, .w = 6, .c = 120, .k = 32, .pad = 0 },
     { .n = 3, .h = 8, .w = 8, .c = 32, .k = 64, .stride = 2, .pad = 1 },
     { .n = 2, .h = 7, .w = 10, .c = 64, .k = 32, .stride = 2, .pad = 1 },
     { .n = 90, .h = 6, .w = 9, .c = 32, .k = 96, .stride = 2, .pad = 1 },

@@ -19,6 +19,14 @@ static struct onednn_shape pooled_shape(const struct onednn_shape *s)
     return pooled;
 }
 
+/* A multiple of what is multiplied at a time; at most a quarter of `filled` are zeros.
+ */
+static bool wide_enough(const struct onednn_shape *s, int filled)
+{
+    return s->stride == 1 ? s->c % 8 == 0 && 4 * s->c >= 3 * filled
+                          : s->c % WINO_BLOCK == 0;
+}
+
 bool conv_wino_bf16_fits(const struct device *dev, const struct onednn_shape *shape,
                          bool pooled)
 {
@@ -32,7 +40,7 @@ bool conv_wino_bf16_fits(const struct device *dev, const struct onednn_shape *sh
     const size_t tiles = (size_t)m.n * (size_t)m.tiles_each;
     const int channels = s->c < s->k ? s->c : s->k;
     const double most = channels < CHANNELS_WIDE ? 0.5 : 0.6;
-    return s->c % WINO_BLOCK == 0 && s->k % WINO_BLOCK == 0 && tiles >= TILES_LEAST &&
+    return wide_enough(s, m.sc) && s->k % WINO_BLOCK == 0 && tiles >= TILES_LEAST &&
            tiles <= INT_MAX / 64 && wino_share(s, &m) <= most &&
            wino_share(s, &back) <= most;
 }
@@ -69,7 +77,6 @@ int conv_wino_bf16_create(struct conv_wino_bf16 **out, struct device *dev,
                           const struct onednn_shape *shape, bool pooled,
                           struct sluice_error *err)
 {
-    const int most = shape->c > shape->k ? shape->c : shape->k;
     struct conv_wino_bf16 *w = calloc(1, sizeof *w);
     int rc = 0;
     *out = NULL;
@@ -84,7 +91,7 @@ int conv_wino_bf16_create(struct conv_wino_bf16 **out, struct device *dev,
     wino_cut_gather(&w->forward, dev, sizeof(uint16_t));
     wino_cut_gather(&w->backward, dev, sizeof(uint16_t));
     wino_cut_weigh(&w->weigh, sizeof(uint16_t));
-    w->zeros = calloc((size_t)most, sizeof *w->zeros);
+    w->zeros = calloc((size_t)(w->forward.sc + w->forward.dc), sizeof *w->zeros);
     w->forward.zeros = w->backward.zeros = w->weigh.zeros = w->zeros;
     rc = windows && w->zeros
              ? reserve(w, dev, err)

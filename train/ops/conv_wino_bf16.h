@@ -8,6 +8,9 @@
  * square). From 256 channels on 3x3 with stride 2 pays as well: 81 multiplications
  * instead of 144.
  *
+ * Channels go by 32; an input's 24, or 8 fewer than another multiple of 32, are filled
+ * up with zeros that are not in memory.
+ *
  *   gather   a thread transforms some tiles, multiplies 32 channels of the result at a
  *            time, and transforms these back: what is in between stays in its level 2.
  *   weigh    the threads transform some hundred tiles, and then each adds products for

@@ -30,43 +30,62 @@ size_t wino_bf16_gather_bytes(const struct wino_map *m)
     return WINO_PLACES * (size_t)m->sc * (size_t)m->dc * sizeof(uint16_t);
 }
 
-/* The channels of a tile's pixels, to each of the places. */
-INLINE void transform_pixels(const struct wino_pixel pixel[WINO_PLACES], int channels,
-                             bool owned, uint16_t *left, size_t place)
+/* The channels of a tile's pixels, to each of the places, while those of the next come
+ * near. */
+INLINE void transform_pixels(const struct wino_map *m,
+                             const struct wino_pixel pixel[WINO_PLACES],
+                             const struct wino_pixel next[WINO_PLACES], bool owned,
+                             bool filled, uint16_t *left)
 {
-    uint32_t owners[WINO_PLACES];
-    for (int c = 0; c < channels; c += CHANNELS) {
-        vf v[WINO_PLACES];
-        if (owned && c % WINO_BLOCK == 0)
+    const size_t place = left_stride(m);
+    uint32_t only[WINO_PLACES];
+    for (int c = 0; c < wino_channels(m->sc, m->sstep); c += CHANNELS) {
+        vf half[WINO_PLACES];
+        if (c % WINO_BLOCK == 0)
+            wino_prefetch(next, c);
+        if ((owned || filled) && c % WINO_BLOCK == 0)
             for (int i = 0; i < WINO_PLACES; i++)
-                owners[i] = wino_owners(&pixel[i], c / WINO_BLOCK);
-        wino_transform(pixel, c, owned ? owners : NULL, v);
-        for (int i = 0; i < WINO_PLACES; i++)
-            _mm256_storeu_si256((__m256i *)(left + (size_t)i * place + c),
-                                wino_narrow(v[i]));
+                only[i] = owned ? wino_owners(&pixel[i], c / WINO_BLOCK)
+                                : wino_present(m->swidth, c);
+        wino_spread_columns(pixel, c, owned || filled ? only : NULL, half);
+        uint16_t *to = left + c;
+        for (int y = 0; y < WINO_SIDE; y++) {
+            vf row[WINO_SIDE];
+            wino_spread_row(half, y, row);
+#pragma GCC unroll 6
+            for (int x = 0; x < WINO_SIDE; x++, to += place)
+                _mm256_storeu_si256((__m256i *)to, wino_narrow(row[x]));
+        }
     }
 }
 
-/* (place, tile, channel) */
+/* (place, tile, channel); `filled`: the source has fewer channels. */
 INLINE void transform_tiles(const struct gather *g, int begin, int end,
-                            const struct wino_windows *unpools, uint16_t *left)
+                            const struct wino_windows *unpools, bool filled,
+                            uint16_t *left)
 {
     const struct wino_map *m = g->map;
-    const int channels = wino_channels(m->sc, m->sstep);
-    for (int t = begin; t < end; t++)
-        for (int c = 0; c < m->sc; c += channels, left += channels) {
-            struct wino_pixel pixel[WINO_PLACES];
-            wino_pixels(m, g->source, t, c, unpools, pixel);
-            transform_pixels(pixel, channels, unpools, left, left_stride(m));
-        }
+    const int channels = wino_channels(m->sc, m->sstep), phases = m->sc / channels;
+    struct wino_pixel pixel[2][WINO_PLACES];
+    wino_pixels(m, g->source, begin, 0, unpools, pixel[0]);
+    for (int i = 0, last = (end - begin) * phases - 1; i <= last;
+         i++, left += channels) {
+        const int ahead = i < last ? i + 1 : i;
+        wino_pixels(m, g->source, begin + ahead / phases, ahead % phases * channels,
+                    unpools, pixel[ahead % 2]);
+        transform_pixels(m, pixel[i % 2], pixel[ahead % 2], unpools, filled, left);
+    }
 }
 
 static void transform_unit(const struct gather *g, int begin, int end, uint16_t *left)
 {
-    if (g->map->unpools)
-        transform_tiles(g, begin, end, g->map->unpools, left);
+    const struct wino_map *m = g->map;
+    if (m->unpools)
+        transform_tiles(g, begin, end, m->unpools, false, left);
+    else if (m->swidth % WINO_BLOCK)
+        transform_tiles(g, begin, end, NULL, true, left);
     else
-        transform_tiles(g, begin, end, NULL, left);
+        transform_tiles(g, begin, end, NULL, false, left);
 }
 
 INLINE __m512bh pairs(const uint16_t *p)
@@ -84,6 +103,7 @@ INLINE __m512bh pair_of(const char *p)
 INLINE void add_rows(__m512 s[3][2], const char *p, size_t row, __m512bh low,
                      __m512bh high)
 {
+#pragma GCC unroll 3
     for (int i = 0; i < 3; i++) {
         const __m512bh x = pair_of(p + (size_t)i * row);
         s[i][0] = _mm512_dpbf16_ps(s[i][0], x, low);
@@ -100,7 +120,8 @@ static void multiply(const uint16_t *left, const uint16_t *right, int count, int
     const size_t row = (size_t)stride * sizeof *left;
     const char *a = (const char *)left, *b = a + 3 * row, *c = a + 6 * row,
                *d = a + 9 * row, *next = a + WINO_STEP * row;
-    __m512 s[WINO_STEP][2];
+    __m512 s[WINO_STEP][2]; /* in registers, where loops over it are unrolled */
+#pragma GCC unroll 12
     for (int i = 0; i < WINO_STEP; i++)
         s[i][0] = s[i][1] = _mm512_setzero_ps();
     for (int i = 0; i < count; i += 2, right += 2 * WINO_BLOCK) {
@@ -113,6 +134,7 @@ static void multiply(const uint16_t *left, const uint16_t *right, int count, int
         add_rows(s + 9, d, row, low, high);
         a += 4, b += 4, c += 4, d += 4;
     }
+#pragma GCC unroll 12
     for (int i = 0; i < WINO_STEP; i++) {
         _mm512_storeu_ps(sums + i * WINO_BLOCK, s[i][0]);
         _mm512_storeu_ps(sums + i * WINO_BLOCK + CHANNELS, s[i][1]);
@@ -122,11 +144,14 @@ static void multiply(const uint16_t *left, const uint16_t *right, int count, int
 /* A' m A */
 INLINE void transform_back(const float *sums, size_t place, vf y[PIXELS])
 {
-    vf m[WINO_PLACES], half[WINO_RESULTS * WINO_SIDE];
-    for (int i = 0; i < WINO_PLACES; i++)
-        m[i] = (vf)_mm512_loadu_ps(sums + (size_t)i * place);
-    for (int i = 0; i < WINO_SIDE; i++)
-        fold_side(m + i, WINO_SIDE, half + i, WINO_SIDE);
+    vf half[WINO_RESULTS * WINO_SIDE];
+    for (int x = 0; x < WINO_SIDE; x++) {
+        vf column[WINO_SIDE];
+#pragma GCC unroll 6
+        for (int i = 0; i < WINO_SIDE; i++)
+            column[i] = (vf)_mm512_loadu_ps(sums + (size_t)(i * WINO_SIDE + x) * place);
+        fold_side(column, 1, half + x, WINO_SIDE);
+    }
     for (int i = 0; i < WINO_RESULTS; i++)
         fold_side(half + WINO_SIDE * i, 1, y + WINO_RESULTS * i, 1);
 }
@@ -182,6 +207,7 @@ static void write_block(const struct gather *g, int begin, int end, int block,
     const struct wino_map *m = g->map;
     const int c = block * WINO_BLOCK, channels = wino_channels(m->dc, m->dstep);
     const struct split_phase phase = split_phase(m->split, c, channels, m->dstep);
+    const uint32_t present = wino_present(m->dwidth, c % channels);
     for (int t = begin; t < end; t++, sums += WINO_BLOCK) {
         const struct wino_tile at = wino_tile(m, t);
         __m512i v[PIXELS];
@@ -193,8 +219,11 @@ static void write_block(const struct gather *g, int begin, int end, int block,
                 continue;
             const size_t pixel =
                 ((size_t)at.n * (size_t)m->dh + (size_t)y) * (size_t)m->dw + (size_t)x;
-            _mm512_storeu_si512(g->dest + pixel * (size_t)channels + c % channels,
-                                v[i]);
+            uint16_t *to = g->dest + pixel * (size_t)m->dwidth + c % channels;
+            if (present == UINT32_MAX)
+                _mm512_storeu_si512(to, v[i]);
+            else
+                _mm512_mask_storeu_epi16(to, present, v[i]);
         }
     }
 }
@@ -248,18 +277,22 @@ struct pack {
     uint16_t *to; /* (dc / 32, place, sc / 2, 32, 2) */
 };
 
-/* The filters between one channel of the source and 16 of the result, as vectors. */
+/* The filters between one channel of the source and 16 of the result, as vectors; of
+ * channels that are not in memory zeros. */
 INLINE void load_filters(const struct pack *p, int s, int d, vf g[SPLIT_TAPS])
 {
     const struct wino_map *m = p->map;
     const int step = m->split->stride, size = m->split->kernel * m->split->kernel;
-    const int in = wino_channels(p->backward ? m->dc : m->sc, step);
+    const int all = wino_channels(p->backward ? m->dc : m->sc, step);
+    const int in = p->backward ? m->dwidth : m->swidth;
     int tap[SPLIT_TAPS];
     float lane[SPLIT_TAPS][CHANNELS] = { 0 };
-    split_taps(m->split, split_phase(m->split, p->backward ? d : s, in, step), tap);
+    split_taps(m->split, split_phase(m->split, p->backward ? d : s, all, step), tap);
     for (int i = 0; i < CHANNELS; i++) {
         const int result = p->backward ? s : d + i;
-        const int source = (p->backward ? d + i : s) % in;
+        const int source = (p->backward ? d + i : s) % all;
+        if (source >= in)
+            continue;
         const float *w =
             p->weight + ((size_t)result * (size_t)in + (size_t)source) * (size_t)size;
         for (int k = 0; k < SPLIT_TAPS; k++)

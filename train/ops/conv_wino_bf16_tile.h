@@ -46,19 +46,25 @@ INLINE struct wino_pixel wino_pixel(const struct wino_maps *m, int n, int y, int
     return pixel;
 }
 
+/* Of a block's 32 channels, from c on, those that are in memory. */
+INLINE uint32_t wino_present(int width, int c)
+{
+    return width - c < WINO_BLOCK ? (1U << (width - c)) - 1 : UINT32_MAX;
+}
+
 /* Of a block's 32 channels those whose maximum the pixel was. */
 INLINE uint32_t wino_owners(const struct wino_pixel *p, int block)
 {
     return window_owners(p->places + 2 * (size_t)block, p->y, p->x);
 }
 
-/* Channels c to c + 15; where `owners` is not NULL, only its. */
-INLINE vf wino_load(const struct wino_pixel *p, int c, const uint32_t *owners)
+/* Channels c to c + 15; where `only` is not NULL, those of its 32, and zeros. */
+INLINE vf wino_load(const struct wino_pixel *p, int c, const uint32_t *only)
 {
     const __m256i *from = (const __m256i *)(p->values + c);
     const __m256i v =
-        owners ? _mm256_maskz_loadu_epi16((__mmask16)(*owners >> c % WINO_BLOCK), from)
-               : _mm256_loadu_si256(from);
+        only ? _mm256_maskz_loadu_epi16((__mmask16)(*only >> c % WINO_BLOCK), from)
+             : _mm256_loadu_si256(from);
     return (vf)_mm512_slli_epi32(_mm512_cvtepu16_epi32(v), 16);
 }
 
@@ -81,7 +87,9 @@ INLINE void wino_pixels(const struct wino_map *m, const uint16_t *source, int ti
                         struct wino_pixel pixel[WINO_PLACES])
 {
     const int channels = wino_channels(m->sc, m->sstep);
-    const struct wino_maps maps = { source, m->sh, m->sw, channels, unpools, m->zeros };
+    const struct wino_maps maps = {
+        source, m->sh, m->sw, m->swidth, unpools, m->zeros
+    };
     const struct wino_tile t = wino_tile(m, tile);
     const struct split_phase phase = split_phase(m->split, c, channels, m->sstep);
     for (int i = 0; i < WINO_PLACES; i++)
@@ -90,16 +98,37 @@ INLINE void wino_pixels(const struct wino_map *m, const uint16_t *source, int ti
                               (t.x - m->pad + i % WINO_SIDE) * m->sstep + phase.column);
 }
 
-/* B' x B of channels c to c + 15; `owners` is NULL or the pixels'. */
-INLINE void wino_transform(const struct wino_pixel pixel[WINO_PLACES], int c,
-                           const uint32_t *owners, vf v[WINO_PLACES])
+/* Every column of B' x, of channels c to c + 15; `only` is NULL or the pixels'. */
+INLINE void wino_spread_columns(const struct wino_pixel pixel[WINO_PLACES], int c,
+                                const uint32_t *only, vf half[WINO_PLACES])
 {
-    for (int i = 0; i < WINO_PLACES; i++)
-        v[i] = wino_load(&pixel[i], c, owners ? &owners[i] : NULL);
-    for (int i = 0; i < WINO_SIDE; i++)
-        spread_side(v + i, WINO_SIDE, v + i, WINO_SIDE);
-    for (int i = 0; i < WINO_SIDE; i++)
-        spread_side(v + WINO_SIDE * i, 1, v + WINO_SIDE * i, 1);
+    for (int x = 0; x < WINO_SIDE; x++) {
+        vf column[WINO_SIDE];
+#pragma GCC unroll 6
+        for (int y = 0; y < WINO_SIDE; y++) {
+            const int i = y * WINO_SIDE + x;
+            column[y] = wino_load(&pixel[i], c, only ? &only[i] : NULL);
+        }
+        spread_side(column, 1, half + x, WINO_SIDE);
+    }
+}
+
+/* Row y of B' x B. */
+INLINE void wino_spread_row(const vf half[WINO_PLACES], int y, vf row[WINO_SIDE])
+{
+    spread_side(half + WINO_SIDE * y, 1, row, 1);
+}
+
+/* The lines of channels c to c + 31 on their way to level 1; a tile's first columns are
+ * the last ones of the tile before it. */
+INLINE void wino_prefetch(const struct wino_pixel pixel[WINO_PLACES], int c)
+{
+#pragma GCC unroll 6
+    for (int y = 0; y < WINO_SIDE; y++)
+#pragma GCC unroll 4
+        for (int x = WINO_SIDE - WINO_RESULTS; x < WINO_SIDE; x++)
+            _mm_prefetch((const char *)(pixel[y * WINO_SIDE + x].values + c),
+                         _MM_HINT_T0);
 }
 
 #endif

@@ -51,21 +51,32 @@ INLINE uint16_t *pair_at(const struct wino_map *m, uint16_t *to, int pair, int c
            2 * ((size_t)pair * WINO_BLOCK + (size_t)(c % WINO_BLOCK));
 }
 
-static void transform_source(const struct weigh *g, int pair)
+/* `filled`: the source has fewer channels. */
+INLINE void transform_source(const struct weigh *g, int pair, bool filled)
 {
     const struct wino_map *m = g->map;
     const int t = g->begin + 2 * pair, channels = wino_channels(m->sc, m->sstep);
+    const size_t place = stride(m, m->sc);
     for (int phase = 0; phase < m->sc; phase += channels) {
         struct wino_pixel even[WINO_PLACES], odd[WINO_PLACES];
         wino_pixels(m, g->source, t, phase, NULL, even);
         wino_pixels(m, g->source, t + 1 < g->end ? t + 1 : t, phase, NULL, odd);
         for (int c = 0; c < channels; c += CHANNELS) {
             uint16_t *to = pair_at(m, g->left, pair, phase + c);
+            uint32_t only[WINO_PLACES];
             vf a[WINO_PLACES], b[WINO_PLACES];
-            wino_transform(even, c, NULL, a);
-            wino_transform(odd, c, NULL, b);
-            for (int i = 0; i < WINO_PLACES; i++, to += stride(m, m->sc))
-                wino_store_pairs(to, a[i], b[i]);
+            for (int i = 0; i < WINO_PLACES && filled; i++)
+                only[i] = wino_present(m->swidth, c / WINO_BLOCK * WINO_BLOCK);
+            wino_spread_columns(even, c, filled ? only : NULL, a);
+            wino_spread_columns(odd, c, filled ? only : NULL, b);
+            for (int y = 0; y < WINO_SIDE; y++) {
+                vf low[WINO_SIDE], high[WINO_SIDE];
+                wino_spread_row(a, y, low);
+                wino_spread_row(b, y, high);
+#pragma GCC unroll 6
+                for (int x = 0; x < WINO_SIDE; x++, to += place)
+                    wino_store_pairs(to, low[x], high[x]);
+            }
         }
     }
 }
@@ -85,18 +96,20 @@ INLINE void grad_pixels(const struct weigh *g, int tile,
             wino_pixel(&maps, t.n, t.y + i / WINO_RESULTS, t.x + i % WINO_RESULTS);
 }
 
-INLINE void transform_grads(const struct wino_pixel pixel[PIXELS], int c, bool owned,
-                            vf w[WINO_PLACES])
+/* Every column of A dy, of channels c to c + 15. */
+INLINE void unfold_columns(const struct wino_pixel pixel[PIXELS], int c, bool owned,
+                           vf half[WINO_SIDE * WINO_RESULTS])
 {
-    vf v[PIXELS], half[WINO_SIDE * WINO_RESULTS];
-    for (int i = 0; i < PIXELS; i++) {
-        const uint32_t owners = owned ? wino_owners(&pixel[i], c / WINO_BLOCK) : 0;
-        v[i] = wino_load(&pixel[i], c, owned ? &owners : NULL);
+    for (int x = 0; x < WINO_RESULTS; x++) {
+        vf column[WINO_RESULTS];
+#pragma GCC unroll 4
+        for (int y = 0; y < WINO_RESULTS; y++) {
+            const struct wino_pixel *p = &pixel[y * WINO_RESULTS + x];
+            const uint32_t owners = owned ? wino_owners(p, c / WINO_BLOCK) : 0;
+            column[y] = wino_load(p, c, owned ? &owners : NULL);
+        }
+        unfold_side(column, 1, half + x, WINO_RESULTS);
     }
-    for (int i = 0; i < WINO_RESULTS; i++)
-        unfold_side(v + i, WINO_RESULTS, half + i, WINO_RESULTS);
-    for (int i = 0; i < WINO_SIDE; i++)
-        unfold_side(half + WINO_RESULTS * i, 1, w + WINO_SIDE * i, 1);
 }
 
 INLINE void transform_dest(const struct weigh *g, int pair,
@@ -104,16 +117,23 @@ INLINE void transform_dest(const struct weigh *g, int pair,
 {
     const struct wino_map *m = g->map;
     const int t = g->begin + 2 * pair;
+    const size_t place = stride(m, m->dc);
     struct wino_pixel even[PIXELS], odd[PIXELS];
     grad_pixels(g, t, unpools, even);
     grad_pixels(g, t + 1, unpools, odd);
     for (int c = 0; c < m->dc; c += CHANNELS) {
         uint16_t *to = pair_at(m, g->right, pair, c);
-        vf a[WINO_PLACES], b[WINO_PLACES];
-        transform_grads(even, c, unpools, a);
-        transform_grads(odd, c, unpools, b);
-        for (int i = 0; i < WINO_PLACES; i++, to += stride(m, m->dc))
-            wino_store_pairs(to, a[i], b[i]);
+        vf a[WINO_SIDE * WINO_RESULTS], b[WINO_SIDE * WINO_RESULTS];
+        unfold_columns(even, c, unpools, a);
+        unfold_columns(odd, c, unpools, b);
+        for (int y = 0; y < WINO_SIDE; y++) {
+            vf low[WINO_SIDE], high[WINO_SIDE];
+            unfold_side(a + WINO_RESULTS * y, 1, low, 1);
+            unfold_side(b + WINO_RESULTS * y, 1, high, 1);
+#pragma GCC unroll 6
+            for (int x = 0; x < WINO_SIDE; x++, to += place)
+                wino_store_pairs(to, low[x], high[x]);
+        }
     }
 }
 
@@ -121,7 +141,10 @@ static void transform(void *arg, size_t begin, size_t end)
 {
     const struct weigh *g = arg;
     for (int pair = (int)begin; pair < (int)end; pair++) {
-        transform_source(g, pair);
+        if (g->map->swidth % WINO_BLOCK)
+            transform_source(g, pair, true);
+        else
+            transform_source(g, pair, false);
         if (g->map->unpools)
             transform_dest(g, pair, g->map->unpools);
         else
@@ -130,11 +153,15 @@ static void transform(void *arg, size_t begin, size_t end)
 }
 
 /* sums (8, 32), or zero if they are the first, plus left (pairs, 32, 2)' times right
- * (pairs, 32, 2), of 8 of the left's channels */
+ * (pairs, 32, 2), of 8 of the left's channels. The next sums follow: they are on their
+ * way from level 3 meanwhile. */
 static void multiply(const uint16_t *left, const uint16_t *right, int count, bool first,
                      float *sums)
 {
     __m512 s[ROWS][2];
+    for (int i = 0; i < ROWS * WINO_BLOCK && !first; i += CHANNELS)
+        _mm_prefetch((const char *)(sums + ROWS * WINO_BLOCK + i), _MM_HINT_T0);
+#pragma GCC unroll 8
     for (int i = 0; i < ROWS; i++) {
         s[i][0] = first ? _mm512_setzero_ps() : _mm512_loadu_ps(sums + i * WINO_BLOCK);
         s[i][1] = first ? _mm512_setzero_ps()
@@ -143,6 +170,7 @@ static void multiply(const uint16_t *left, const uint16_t *right, int count, boo
     for (int t = 0; t < count; t++, left += 2 * WINO_BLOCK, right += 2 * WINO_BLOCK) {
         const __m512bh low = (__m512bh)_mm512_loadu_si512(right);
         const __m512bh high = (__m512bh)_mm512_loadu_si512(right + WINO_BLOCK);
+#pragma GCC unroll 8
         for (int i = 0; i < ROWS; i++) {
             int32_t pair;
             memcpy(&pair, left + 2 * i, sizeof pair);
@@ -151,6 +179,7 @@ static void multiply(const uint16_t *left, const uint16_t *right, int count, boo
             s[i][1] = _mm512_dpbf16_ps(s[i][1], x, high);
         }
     }
+#pragma GCC unroll 8
     for (int i = 0; i < ROWS; i++) {
         _mm512_storeu_ps(sums + i * WINO_BLOCK, s[i][0]);
         _mm512_storeu_ps(sums + i * WINO_BLOCK + CHANNELS, s[i][1]);
@@ -194,7 +223,7 @@ static void write_filters(const struct weigh *g, int s, int d,
                           const int tap[SPLIT_TAPS])
 {
     const struct wino_map *m = g->map;
-    const int channels = wino_channels(m->sc, m->sstep);
+    const int channels = m->swidth;
     const size_t kernel = (size_t)m->split->kernel, size = kernel * kernel;
     vf sum[WINO_PLACES], half[3 * WINO_SIDE], filter[SPLIT_TAPS];
     for (int i = 0; i < WINO_PLACES; i++)
@@ -223,7 +252,8 @@ static void write_all(void *arg, size_t begin, size_t end)
         for (int s = 0; s < m->sc; s++) {
             if (s % channels == 0)
                 split_taps(m->split, split_phase(m->split, s, channels, m->sstep), tap);
-            write_filters(g, s, d * CHANNELS, tap);
+            if (s % channels < m->swidth)
+                write_filters(g, s, d * CHANNELS, tap);
         }
 }
 

@@ -13,7 +13,10 @@ enum { TILE_ROWS = 12, CHANNEL_ROWS = 8, ROW_VECTORS = 2 };
 #else
 enum { TILE_ROWS = 3, CHANNEL_ROWS = 2, ROW_VECTORS = 4 };
 #endif
-enum { ROW_WIDTH = LANES * ROW_VECTORS };
+enum {
+    ROW_WIDTH = LANES * ROW_VECTORS,
+    SUMS_AHEAD = 8 * WINO_BLOCK, /* floats: see wino_add */
+};
 
 /* An image, of which every step-th row and column is a map of its own. */
 struct phase_map {
@@ -41,17 +44,23 @@ INLINE void spread_pixels(const float *pixel[WINO_PLACES], int channels, int fir
                           struct wino_panel panel, float *to)
 {
     for (int c = 0; c < channels; c += LANES) {
-        vf v[WINO_PLACES], half[WINO_PLACES];
+        vf half[WINO_PLACES];
         float *at =
             to + (size_t)((first + c) / WINO_BLOCK) * panel.block + c % WINO_BLOCK;
-        for (int i = 0; i < WINO_PLACES; i++)
-            v[i] = load(pixel[i] + c, 0, false);
-        for (int i = 0; i < WINO_SIDE; i++)
-            spread_side(v + i, WINO_SIDE, half + i, WINO_SIDE);
-        for (int i = 0; i < WINO_SIDE; i++)
-            spread_side(half + WINO_SIDE * i, 1, v + WINO_SIDE * i, 1);
-        for (int i = 0; i < WINO_PLACES; i++, at += panel.place)
-            store(at, 0, v[i], false);
+        for (int x = 0; x < WINO_SIDE; x++) {
+            vf column[WINO_SIDE];
+#pragma GCC unroll 6
+            for (int y = 0; y < WINO_SIDE; y++)
+                column[y] = load(pixel[y * WINO_SIDE + x] + c, 0, false);
+            spread_side(column, 1, half + x, WINO_SIDE);
+        }
+        for (int y = 0; y < WINO_SIDE; y++) {
+            vf row[WINO_SIDE];
+            spread_side(half + WINO_SIDE * y, 1, row, 1);
+#pragma GCC unroll 6
+            for (int x = 0; x < WINO_SIDE; x++, at += panel.place)
+                store(at, 0, row[x], false);
+        }
     }
 }
 
@@ -89,16 +98,22 @@ static void wino_unfold(const struct wino_map *m, const float *grads, int tile,
     };
     find_pixels(&map, t.y, t.x, WINO_RESULTS, pixel);
     for (int c = 0; c < m->dc; c += LANES) {
-        vf v[PIXELS], half[WINO_SIDE * WINO_RESULTS], all[WINO_PLACES];
+        vf half[WINO_SIDE * WINO_RESULTS];
         float *at = to + (size_t)(c / WINO_BLOCK) * panel.block + c % WINO_BLOCK;
-        for (int i = 0; i < PIXELS; i++)
-            v[i] = load(pixel[i] + c, 0, false);
-        for (int i = 0; i < WINO_RESULTS; i++)
-            unfold_side(v + i, WINO_RESULTS, half + i, WINO_RESULTS);
-        for (int i = 0; i < WINO_SIDE; i++)
-            unfold_side(half + WINO_RESULTS * i, 1, all + WINO_SIDE * i, 1);
-        for (int i = 0; i < WINO_PLACES; i++, at += panel.place)
-            store(at, 0, all[i], false);
+        for (int x = 0; x < WINO_RESULTS; x++) {
+            vf column[WINO_RESULTS];
+#pragma GCC unroll 4
+            for (int y = 0; y < WINO_RESULTS; y++)
+                column[y] = load(pixel[y * WINO_RESULTS + x] + c, 0, false);
+            unfold_side(column, 1, half + x, WINO_RESULTS);
+        }
+        for (int y = 0; y < WINO_SIDE; y++) {
+            vf row[WINO_SIDE];
+            unfold_side(half + WINO_RESULTS * y, 1, row, 1);
+#pragma GCC unroll 6
+            for (int x = 0; x < WINO_SIDE; x++, at += panel.place)
+                store(at, 0, row[x], false);
+        }
     }
 }
 
@@ -127,12 +142,19 @@ static void wino_multiply(const float *left, size_t block, int blocks,
 {
     for (int t = 0; t < tiles; t += TILE_ROWS)
         for (int c = 0; c < WINO_BLOCK; c += ROW_WIDTH) {
-            vf s[TILE_ROWS][ROW_VECTORS] = { 0 };
+            vf s[TILE_ROWS][ROW_VECTORS]; /* in registers: its loops are unrolled */
+#pragma GCC unroll 12
+            for (int j = 0; j < TILE_ROWS; j++)
+#pragma GCC unroll 4
+                for (int k = 0; k < ROW_VECTORS; k++)
+                    s[j][k] = splat(0);
             for (int i = 0; i < blocks; i++)
                 add_products(
                     s, TILE_ROWS, left + (size_t)i * block + t * WINO_BLOCK, WINO_BLOCK,
                     1, right + (size_t)i * WINO_BLOCK * WINO_BLOCK + c, WINO_BLOCK);
+#pragma GCC unroll 12
             for (int j = 0; j < TILE_ROWS; j++)
+#pragma GCC unroll 4
                 for (int k = 0; k < ROW_VECTORS; k++)
                     store(sums + (t + j) * WINO_BLOCK + c + k * LANES, 0, s[j][k],
                           false);
@@ -144,13 +166,20 @@ static void wino_add(const float *left, const float *right, int tiles, bool firs
 {
     for (int c = 0; c < WINO_BLOCK; c += ROW_WIDTH)
         for (int i = 0; i < WINO_BLOCK; i += CHANNEL_ROWS) {
-            vf s[CHANNEL_ROWS][ROW_VECTORS] = { 0 };
+            vf s[CHANNEL_ROWS][ROW_VECTORS];
             float *at = sums + i * WINO_BLOCK + c;
-            for (int j = 0; j < CHANNEL_ROWS && !first; j++)
-                for (int k = 0; k < ROW_VECTORS; k++)
-                    s[j][k] = load(at + j * WINO_BLOCK + k * LANES, 0, false);
-            add_products(s, CHANNEL_ROWS, left + i, 1, WINO_BLOCK, right + c, tiles);
+            for (int j = 0; j < CHANNEL_ROWS * ROW_WIDTH && !first; j += 16)
+                __builtin_prefetch(at + SUMS_AHEAD + j); /* sums are in level 3 */
+#pragma GCC unroll 12
             for (int j = 0; j < CHANNEL_ROWS; j++)
+#pragma GCC unroll 4
+                for (int k = 0; k < ROW_VECTORS; k++)
+                    s[j][k] = first ? splat(0)
+                                    : load(at + j * WINO_BLOCK + k * LANES, 0, false);
+            add_products(s, CHANNEL_ROWS, left + i, 1, WINO_BLOCK, right + c, tiles);
+#pragma GCC unroll 12
+            for (int j = 0; j < CHANNEL_ROWS; j++)
+#pragma GCC unroll 4
                 for (int k = 0; k < ROW_VECTORS; k++)
                     store(at + j * WINO_BLOCK + k * LANES, 0, s[j][k], false);
         }
@@ -166,11 +195,15 @@ static void wino_fold(const struct wino_map *m, const float *sums, size_t place,
     const struct split_phase phase = split_phase(m->split, first, channels, m->dstep);
     for (int c = 0; c < WINO_BLOCK; c += LANES) {
         const vf more = load(bias + first % channels + c, 0, false);
-        vf v[WINO_PLACES], half[HALF], y[PIXELS];
-        for (int i = 0; i < WINO_PLACES; i++)
-            v[i] = load(sums + (size_t)i * place + c, 0, false);
-        for (int i = 0; i < WINO_SIDE; i++)
-            fold_side(v + i, WINO_SIDE, half + i, WINO_SIDE);
+        vf half[HALF], y[PIXELS];
+        for (int x = 0; x < WINO_SIDE; x++) {
+            vf column[WINO_SIDE];
+#pragma GCC unroll 6
+            for (int i = 0; i < WINO_SIDE; i++)
+                column[i] =
+                    load(sums + (size_t)(i * WINO_SIDE + x) * place + c, 0, false);
+            fold_side(column, 1, half + x, WINO_SIDE);
+        }
         for (int i = 0; i < WINO_RESULTS; i++)
             fold_side(half + WINO_SIDE * i, 1, y + WINO_RESULTS * i, 1);
         for (int i = 0; i < PIXELS; i++) {

@@ -21,6 +21,12 @@ static int parts(int size, int of)
     return (size + of - 1) / of;
 }
 
+/* So many channels, filled up. */
+static int blocks(int channels)
+{
+    return parts(channels, WINO_BLOCK) * WINO_BLOCK;
+}
+
 struct wino_map wino_map_of(const struct onednn_shape *s, bool forward)
 {
     struct wino_map m = { .n = s->n, .sstep = 1, .dstep = 1 };
@@ -29,10 +35,12 @@ struct wino_map wino_map_of(const struct onednn_shape *s, bool forward)
     *(forward ? &m.sstep : &m.dstep) = s->stride;
     m.sh = forward ? s->h : s->oh;
     m.sw = forward ? s->w : s->ow;
-    m.sc = forward ? s->c * phases : s->k;
+    m.swidth = forward ? s->c : s->k;
+    m.sc = blocks(m.swidth) * (forward ? phases : 1);
     m.dh = forward ? s->oh : s->h;
     m.dw = forward ? s->ow : s->w;
-    m.dc = forward ? s->k : s->c * phases;
+    m.dwidth = forward ? s->k : s->c;
+    m.dc = blocks(m.dwidth) * (forward ? 1 : phases);
     m.pad = forward ? pad : SPLIT_SIDE - 1 - pad;
     m.across = parts(parts(m.dw, m.dstep), WINO_RESULTS);
     m.tiles_each = parts(parts(m.dh, m.dstep), WINO_RESULTS) * m.across;

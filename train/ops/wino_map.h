@@ -24,10 +24,13 @@ struct wino_windows {
     uint32_t *places; /* (n, h, w, blocks, 2): see pool_window.h */
 };
 
-/* Images are (n, height, width, channels), channels multiples of WINO_BLOCK. */
+/* Images are (n, height, width, channels). */
 struct wino_map {
     int n, sh, sw, sc; /* source */
     int dh, dw, dc;    /* results of gather; gradients of weigh */
+    /* Channels of a pixel in memory; sc and dc are these, or those of all phases
+     * together, filled up with zeros to a multiple of WINO_BLOCK. */
+    int swidth, dwidth;
     /* 2: the side is in phases; sc or dc count their channels together, and tiles are
      * of one phase's size. */
     int sstep, dstep;
@@ -81,7 +84,7 @@ static inline struct wino_tile wino_tile(const struct wino_map *m, int t)
                                within % m->across * WINO_RESULTS };
 }
 
-/* A pixel's channels in memory: those of one phase. */
+/* A pixel's channels, filled up: those of one phase. */
 static inline int wino_channels(int channels, int step)
 {
     return channels / (step * step);

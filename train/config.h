@@ -128,6 +128,8 @@ struct config_option {
     const char *choices; /* "a|b|c" */
     bool free;           /* may change when a run is continued */
     const char *help;
+    bool later; /* older checkpoints know it not: at its first value, it is no part of
+                   their sums */
 };
 
 extern const struct config_option config_options[]; /* ends with a NULL name */

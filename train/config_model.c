@@ -66,14 +66,16 @@ static const char *number_of(char buf[64], const struct model_option *o, double 
                       : number_text(buf, value);
 }
 
-void config_model_write(FILE *to, const struct config *cfg)
+void config_model_write(FILE *to, const struct config *cfg, bool summed)
 {
     const struct model_def *model = model_find(cfg->model.name);
     const struct model_values *v = &cfg->model.values;
     for (int i = 0; model && model->options && model->options[i].name; i++) {
         const struct model_option *o = &model->options[i];
-        fprintf(to, "  %s: ", o->name);
         char buf[64];
+        if (summed && o->later && v->numbers[i] == o->initial)
+            continue;
+        fprintf(to, "  %s: ", o->name);
         if (o->text)
             config_write_text(to, v->texts[i]);
         else

@@ -36,7 +36,8 @@ void config_help_left(FILE *to, int indent, int left, const char *name,
 /* "model.<option>"; 1: the model has no such option, or the key is another. */
 int config_model_set(struct config *cfg, const struct model_def *model,
                      const struct setting *s, struct sluice_error *err);
-void config_model_write(FILE *to, const struct config *cfg);
+/* `summed`: without later options at their first values. */
+void config_model_write(FILE *to, const struct config *cfg, bool summed);
 /* Each with a comma before it. */
 void config_model_write_json(FILE *to, const struct config *cfg);
 void config_model_help(FILE *to, const struct model_def *model);

@@ -167,14 +167,28 @@ void config_write_value(FILE *to, const struct config_option *o, const void *val
     fputc('\n', to);
 }
 
-/* All options, or those alone that stay when a run is continued. */
-static void write_options(FILE *to, const struct config *cfg, bool fixed_alone)
+static bool first_value(const struct config_option *o, const struct config *cfg)
+{
+    char *text = NULL;
+    size_t size = 0, length = strlen(o->initial);
+    FILE *to = open_memstream(&text, &size);
+    if (!to)
+        return false;
+    config_write_value(to, o, cfg);
+    fclose(to);
+    const bool same = size == length + 2 && memcmp(text + 1, o->initial, length) == 0;
+    free(text);
+    return same;
+}
+
+/* All options, or those alone that are summed: what stays when a run is continued. */
+static void write_options(FILE *to, const struct config *cfg, bool summed)
 {
     char group[32] = "";
     for (const struct config_option *o = config_options; o->name; o++) {
         const char *dot = strchr(o->name, '.');
         const int n = dot ? (int)(dot - o->name) : 0;
-        if (fixed_alone && o->free)
+        if (summed && (o->free || (o->later && first_value(o, cfg))))
             continue;
         if (dot && (strncmp(group, o->name, (size_t)n) != 0 || group[n])) {
             snprintf(group, sizeof(group), "%.*s", n, o->name);
@@ -183,7 +197,7 @@ static void write_options(FILE *to, const struct config *cfg, bool fixed_alone)
         fprintf(to, "%s%s:", dot ? "  " : "", dot ? dot + 1 : o->name);
         config_write_value(to, o, cfg);
         if (strcmp(o->name, "model.name") == 0)
-            config_model_write(to, cfg);
+            config_model_write(to, cfg, summed);
     }
 }
 

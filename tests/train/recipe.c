@@ -254,6 +254,17 @@ static void test_older_runs(void)
     struct config c = LOAD("recipe=mnist_cnn", "optimizer.eps=1e-8");
     config_crc(sum, &c);
     CHECK(strcmp(sum, "7883c349") == 0, "%s", sum);
+
+    /* Later keys count where they are set. */
+    c.eval.sure = 0.5;
+    config_crc(sum, &c);
+    CHECK(strcmp(sum, "7883c349") != 0, "the checksum does not see eval.sure");
+    c = LOAD("model=airbench94", "optimizer.eps=1e-8");
+    config_crc(sum, &c);
+    CHECK(strcmp(sum, "25ab4282") == 0, "%s", sum);
+    c = LOAD("model=airbench94", "model.activation=silu", "optimizer.eps=1e-8");
+    config_crc(sum, &c);
+    CHECK(strcmp(sum, "25ab4282") != 0, "the checksum does not see the activation");
 }
 
 struct bad {

@@ -37,7 +37,7 @@ static const struct model_option options[] = {
                     "times the learning rate of that bias; its weight decay is divided "
                     "by it" },
     [ACTIVATION] = { "activation", 0, 0, 1, "behind batch norm",
-                     .choices = "gelu|silu" },
+                     .choices = "gelu|silu", .later = true },
     { 0 },
 };
 

@@ -20,6 +20,7 @@ struct model_option {
     bool whole;          /* without a fraction */
     const char *text;    /* what it is at first, of an option that the model reads
                             itself: a word, or a list, "512,256"; NULL: a number */
+    bool later;          /* as config_option's */
 };
 
 /* What a model's options are, each in its place of the def's list. */

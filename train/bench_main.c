@@ -21,7 +21,7 @@ static const struct cli_option option_table[] = {
     { "block", CLI_UINT64, offsetof(struct bench_options, block), 1, 1e12, NULL, "quasi_random: samples of a block: about 1 MiB" },
     { "open-blocks", CLI_UINT64, offsetof(struct bench_options, open_blocks), 1, 1e12, NULL, "quasi_random: blocks shuffled among each other: 256" },
     { "shuffle", CLI_FLAG, offsetof(struct bench_options, shuffle), 0, 0, NULL, "how well the orders mix the file's classes; loads nothing" },
-    { "queue-depth", CLI_INT, offsetof(struct bench_options, queue_depth), 1, 4096, NULL, "reads in flight a thread: 64" },
+    { "queue-depth", CLI_INT, offsetof(struct bench_options, queue_depth), 1, 4096, NULL, "reads in flight, of all threads together: 64" },
     { "on-error", CLI_CHOICE, offsetof(struct bench_options, on_error), 0, 0, "raise|skip|substitute", "damaged samples: raise" },
     { "seed", CLI_UINT64, offsetof(struct bench_options, seed), 0, 0, NULL, "of order and draws: 0" },
     { "epochs", CLI_INT, offsetof(struct bench_options, epochs), 1, 1e6, NULL, "exactly so many: as --seconds allow" },

@@ -24,7 +24,7 @@ struct options {
 
 static const struct cli_option option_table[] = {
     { "field", CLI_STRING, offsetof(struct options, field), 0, 0, NULL,
-      "only the bytes of this field, as they are stored" },
+      "only the bytes of this field" },
     { NULL, 0, 0, 0, 0, NULL, NULL },
 };
 
@@ -148,8 +148,8 @@ int main(int argc, char **argv)
         .arguments = "FILE SAMPLE...",
         .summary =
             "Print samples of a .sluice file: a line of JSON for each, with its class\n"
-            "behind the label; or, with --field, the field's bytes as they are stored\n"
-            "(for a picture in a JPEG, that JPEG).\n",
+            "behind the label; or, with --field, the field's bytes (of a picture in a\n"
+            "JPEG, that JPEG; of a zstd frame, what it holds).\n",
         .options = option_table,
         .arguments_min = 2,
         .arguments_max = SAMPLES_MAX,

@@ -202,7 +202,7 @@ int main(int argc, char **argv)
         .arguments = "FILE",
         .summary = "Split a .sluice file into parts, FILE-NAME.sluice each: every "
                    "sample goes\n"
-                   "into one of them. Nothing is encoded anew.\n",
+                   "into one of them. No picture is encoded anew.\n",
         .options = option_table,
         .arguments_min = 1,
         .arguments_max = 1,

@@ -254,7 +254,7 @@ int main(int argc, char **argv)
         .arguments = "FILE OUTPUT",
         .summary =
             "Put some samples of a .sluice file into one of their own, in their\n"
-            "order. Nothing is encoded anew.\n",
+            "order. No picture is encoded anew.\n",
         .options = option_table,
         .arguments_min = 2,
         .arguments_max = 2,

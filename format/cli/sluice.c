@@ -37,14 +37,13 @@ static void print_help(FILE *to)
           to);
     for (int i = 0; commands[i].name; i++)
         fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].help);
-    fputs("\n`sluice COMMAND --help` tells more.\n\n"
-          "exit status: 0 done; 1 damaged samples were found by verify, or left out; 2 "
-          "wrong\n"
-          "usage, or training that diverged; 3 the system refused; 4 a file of a later "
-          "version;\n"
-          "5 no such kind of file, or damage at which the command stopped; 130 "
-          "interrupted\n",
-          to);
+    fputs(
+        "\n`sluice COMMAND --help` tells more.\n\n"
+        "exit status: 0 done; 1 damaged samples were found by verify, or left out by\n"
+        "write or bench (training names them in its log); 2 wrong usage, or training\n"
+        "that diverged; 3 the system refused; 4 a file of a later version; 5 no such\n"
+        "kind of file, or damage at which the command stopped; 130 interrupted\n",
+        to);
 }
 
 static int finish(void)

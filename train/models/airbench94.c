@@ -36,8 +36,8 @@ static const struct model_option options[] = {
     [WHITEN_LR] = { "whiten_bias_lr", 1, 1e-3, 1024,
                     "times the learning rate of that bias; its weight decay is divided "
                     "by it" },
-    [ACTIVATION] = { "activation", 0, 0, 1, "behind batch norm",
-                     .choices = "gelu|silu", .later = true },
+    [ACTIVATION] = { "activation", 0, 0, 1, "behind batch norm", .choices = "gelu|silu",
+                     .later = true },
     { 0 },
 };
 

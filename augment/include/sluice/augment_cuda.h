@@ -41,8 +41,8 @@ struct sluice_augment_gpu_batch {
     uint64_t number; /* of the batch within the epoch: what cutmix and mixup draw by */
     const uint64_t *number_at; /* likewise */
     struct sluice_mix *mixes;  /* NULL, or (count): how each image was mixed */
-    void *out;                 /* (count, ...sluice_augment_shape) */
-    void *scratch;             /* sluice_augment_cuda_scratch() bytes */
+    void *out;     /* (count, ...sluice_augment_shape), at a multiple of 16 bytes */
+    void *scratch; /* sluice_augment_cuda_scratch() bytes */
 };
 
 /* Bytes of scratch for a batch of `count` on the calling thread's device: 0 unless

@@ -77,8 +77,8 @@ int sluice_jpeg_decode(struct sluice_jpeg *j, const struct sluice_jpeg_rect *rec
 /* What decodes. The common kind of picture (sequential, Huffman codes, one scan; grey,
  * or YCbCr of 4:4:4, 4:2:2 or 4:2:0) goes to a decoder of this library's own,
  * everything else to libjpeg, damaged pictures included: pixels, errors and limits are
- * libjpeg's either way. AUTO, the default, takes the best instructions that the CPU
- * has. */
+ * libjpeg's either way. AUTO, the default, takes AVX-512 or AVX2, and libjpeg where
+ * the CPU has neither. */
 enum sluice_jpeg_path {
     SLUICE_JPEG_AUTO,
     SLUICE_JPEG_LIBJPEG,

@@ -104,22 +104,23 @@ struct sluice_loader_options {
     uint64_t fold_seed;      /* what shuffles samples into folds, and nothing else: 0 */
 
     /* Drawn with replacement, each place of the epoch by itself (Philox of seed, epoch
-     * and place); one of the three. A sample that comes twice in an epoch looks the
-     * same both times: draws of crops and augmentation know sample and epoch only. */
+     * and place); one of the three, with the order RANDOM alone. A sample that comes
+     * twice in an epoch looks the same both times: draws of crops and augmentation know
+     * sample and epoch only. */
     bool balanced;               /* classes equally likely, a class's samples too */
     const double *class_weights; /* (class_count) likelihoods of classes 0, 1, ...;
                                     classes without samples are left out */
     int class_count;
     const double *sample_weights; /* (sample_weight_count) one for each of the file */
     uint64_t sample_weight_count;
-    uint64_t epoch_samples;  /* places of an epoch: as many as samples in use */
+    uint64_t epoch_samples;  /* places of such an epoch: as many as samples in use */
     const char *class_field; /* the integer field that is the class: the one that has
                                 class names, else the first one */
 
     const char *image_field;    /* name of the image field: the first one */
     struct sluice_crop crop;    /* NONE */
     enum sluice_jpeg_path jpeg; /* what decodes JPEGs; the pixels are the same: AUTO */
-    int channels;               /* 1 or 3: what raw images of one size have, else 3 */
+    int channels;               /* 1 or 3: what all have, if none is a JPEG, else 3 */
     struct sluice_transform transform; /* copy u8 HWC */
     struct sluice_allocator allocator; /* malloc */
 };

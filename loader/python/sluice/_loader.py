@@ -111,7 +111,7 @@ class Loader:
 
     Every `for` over the loader is the next epoch; after seek and restore it begins
     there. A batch is a function of (file, options, seed, epoch, number) alone. Options
-    have the names that `sluice bench` has; they are listed below.
+    are listed below; most have the names that `sluice bench` has.
 
     A batch's arrays point into the loader's memory. They keep their batch, which goes
     back to the loader when the last of them is collected, so at most `batches` (4) are

@@ -91,7 +91,7 @@ int conv_wino_bf16_create(struct conv_wino_bf16 **out, struct device *dev,
     wino_cut_gather(&w->forward, dev, sizeof(uint16_t));
     wino_cut_gather(&w->backward, dev, sizeof(uint16_t));
     wino_cut_weigh(&w->weigh, sizeof(uint16_t));
-    w->zeros = calloc((size_t)(w->forward.sc + w->forward.dc), sizeof *w->zeros);
+    w->zeros = calloc((size_t)w->forward.sc + (size_t)w->forward.dc, sizeof *w->zeros);
     w->forward.zeros = w->backward.zeros = w->weigh.zeros = w->zeros;
     rc = windows && w->zeros
              ? reserve(w, dev, err)

@@ -174,16 +174,23 @@ static int run_batch(struct work *w, const struct sluice_batch *b,
     return rc;
 }
 
-/* This rank's samples. */
-static int run_all(struct work *w, struct sluice_loader *loader,
+/* This rank's samples, which ascend. Where a last round has fewer samples than there
+ * are ranks, the loader gives the others one that another rank has: its answer, in a
+ * batch of another size, may be another. */
+static int run_all(struct work *w, struct sluice_loader *loader, int rank,
                    struct sluice_error *err)
 {
     struct sluice_batch like = { 0 };
     const struct sluice_batch *b;
+    uint64_t behind = 0; /* the number behind the last sample */
     int n, rc = sluice_loader_seek(loader, 0, 0, err);
+    if (rc == 0 && (uint64_t)rank >= w->info->used)
+        return 0;
     while (rc == 0 && (n = sluice_loader_next(loader, &b, err)) != 0) {
-        rc = n < 0 ? n : run_batch(w, b, err);
+        rc = n;
         if (n > 0) {
+            rc = b->ids[0] < behind ? 0 : run_batch(w, b, err);
+            behind = b->ids[b->count - 1] + 1;
             like = *b;
             sluice_loader_release(loader, b);
         }
@@ -250,7 +257,7 @@ static int measure(struct evaluation *out, float *scores, struct net *net,
     w.losses = calloc(all, sizeof(*w.losses));
     w.correct = calloc(all, sizeof(*w.correct));
     rc = e.at && w.losses && w.correct
-             ? run_all(&w, loader, err)
+             ? run_all(&w, loader, ranks_self(ranks), err)
              : sluice_fail(err, SLUICE_ENOMEM,
                            "%.300s: no memory for %" PRIu64 " predictions", info->path,
                            e.count);

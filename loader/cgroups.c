@@ -215,8 +215,9 @@ int sluice_cpus_available(const char *proc, const char *cgroup)
     const int allowed = sched_getaffinity(0, sizeof(mask), &mask.set) == 0
                             ? CPU_COUNT_S(sizeof(mask), &mask.set)
                             : (int)online;
-    return (int)lesser(allowed < 1 ? 1 : (uint64_t)allowed,
-                       least_left(proc, cgroup, &cpu));
+    const uint64_t most =
+        lesser(allowed < 1 ? 1 : (uint64_t)allowed, least_left(proc, cgroup, &cpu));
+    return (int)lesser(most, SLUICE_THREADS_MAX);
 }
 
 int sluice_cpus(void)

@@ -11,7 +11,7 @@
 
 /* ---- options ---- */
 
-enum { THREADS_MAX = 1024, DEPTH_MAX = 4096 };
+enum { DEPTH_MAX = 4096 };
 
 /* Large slabs on large pages: what a batch touches is all of it, again and again. */
 static void *allocate_default(void *ctx, size_t size)
@@ -69,7 +69,7 @@ static int check_options(const struct sluice_loader_options *o, const char *path
     } numbers[] = {
         { "batch_size", o->batch_size, INT_MAX },
         { "batches", o->batches, INT_MAX },
-        { "threads", o->threads, THREADS_MAX },
+        { "threads", o->threads, SLUICE_THREADS_MAX },
         { "queue_depth", o->queue_depth, DEPTH_MAX },
         { "order", (int)o->order, SLUICE_QUASI_RANDOM },
         { "io", (int)o->io, SLUICE_IO_PREAD },
@@ -121,10 +121,9 @@ static int check_options(const struct sluice_loader_options *o, const char *path
 static void resolve_options(struct sluice_loader *ld)
 {
     struct sluice_loader_options *o = &ld->opt;
-    const int cpus = sluice_cpus();
     o->batch_size = o->batch_size ? o->batch_size : 256;
     o->batches = o->batches ? o->batches : 4;
-    o->threads = o->threads ? o->threads : cpus < THREADS_MAX ? cpus : THREADS_MAX;
+    o->threads = o->threads ? o->threads : sluice_cpus();
     o->queue_depth = o->queue_depth ? o->queue_depth : 64;
     o->world = o->world ? o->world : 1;
     if (o->crop.scale[1] == 0) {

@@ -2,6 +2,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include <sluice/loader.h>
+
 #include "config.h"
 #include "init.h"
 
@@ -15,7 +17,7 @@ const struct config_option config_options[] = {
       "where the network runs" },
     { "precision", CONFIG_CHOICE, AT(precision), "auto", 0, 0, "auto|f32|tf32|bf16|f16", false,
       "of activations" },
-    { "threads", CONFIG_INT, AT(threads), "0", 0, 1024, NULL, false,
+    { "threads", CONFIG_INT, AT(threads), "0", 0, SLUICE_THREADS_MAX, NULL, false,
       "of the device; 0: one per CPU" },
 
     { "model.name", CONFIG_STRING, AT(model.name), "resnet9", 0, 0, NULL, false,
@@ -72,7 +74,7 @@ const struct config_option config_options[] = {
       "likewise the standard deviation" },
     { "data.io", CONFIG_CHOICE, AT(data.io), "auto", 0, 0, "auto|resident|uring|direct|pread", true,
       "how files are read" },
-    { "data.threads", CONFIG_INT, AT(data.threads), "0", 0, 1024, NULL, true,
+    { "data.threads", CONFIG_INT, AT(data.threads), "0", 0, SLUICE_THREADS_MAX, NULL, true,
       "of the loader; 0: one per CPU" },
     { "data.batches", CONFIG_INT, AT(data.batches), "0", 0, 1024, NULL, true,
       "made ahead; 0: the loader's default" },

@@ -3,6 +3,8 @@
 #include <limits.h>
 #include <sched.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <sluice/loader.h>
 
@@ -161,6 +163,19 @@ static void address_space(const char *folder)
     REQUIRE(setrlimit(RLIMIT_AS, &before) == 0, "setrlimit");
 }
 
+/* In place of the C library's: a mask of as many CPUs as this, if it is not 0. */
+static int pretended;
+
+int sched_getaffinity(pid_t thread, size_t size, cpu_set_t *mask)
+{
+    CPU_ZERO_S(size, mask);
+    if (!pretended)
+        return syscall(SYS_sched_getaffinity, thread, size, mask) < 0 ? -1 : 0;
+    for (int i = 0; i < pretended; i++)
+        CPU_SET_S(i, size, mask);
+    return 0;
+}
+
 static void expect_cpus(int most, const char *what)
 {
     char proc[256], cgroup[256];
@@ -191,6 +206,15 @@ static void cpus(const char *folder)
     expect_cpus(INT_MAX, "version 1, no quota");
     put("cgroup/cpu/docker/f00/cpu.cfs_quota_us", "50000\n");
     expect_cpus(1, "version 1, half a CPU's time");
+
+    host(folder, "0::/\n");
+    pretended = 1000;
+    expect_cpus(1000, "a large machine");
+    pretended = 1152;
+    CHECK(sluice_cpus_available("/nowhere", "/nowhere") == 1024,
+          "of 1,152 CPUs: expected 1,024, found %d",
+          sluice_cpus_available("/nowhere", "/nowhere"));
+    pretended = 0;
 
     host(folder, NULL);
     REQUIRE(sched_getaffinity(0, sizeof(before), &before) == 0, "affinity");

@@ -158,7 +158,7 @@ const char *sluice_io_name(enum sluice_io io); /* "resident", "uring", ... */
 
 /* CPUs that this process may use at once: those of its affinity mask (taskset,
  * cpusets), and no more than its cgroups' quotas of time come to, rounded up. At
- * least 1. From any thread. */
+ * least 1, at most SLUICE_THREADS_MAX. From any thread. */
 int sluice_cpus(void);
 
 /* One whole image by its sample's number, decoded to u8 HWC at its own size into

@@ -70,6 +70,10 @@ struct sluice_allocator {
     void *ctx;
 };
 
+enum {
+    SLUICE_THREADS_MAX = 1024, /* of any one set of threads */
+};
+
 /* Zero in any field means the default, which stands behind the colon. One that has no
  * effect without another (scale without a crop, block without QUASI_RANDOM) is refused
  * there. */

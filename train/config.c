@@ -64,9 +64,7 @@ static int32_t next_code(const unsigned char **p)
     return (more == 2 && code < 0x800) || (more == 3 && code < 0x10000) ? -1 : code;
 }
 
-/* Text that a YAML file holds as it stands: UTF-8 without control characters, line
- * breaks of any kind, byte order marks, and what is no character. */
-static bool plain_text(const char *text)
+bool config_plain_text(const char *text)
 {
     for (const unsigned char *p = (const unsigned char *)text; *p;) {
         const int32_t c = next_code(&p);
@@ -115,7 +113,7 @@ static bool parse_list(const struct config_option *o, char *slot, const char *te
 
 bool config_parse_text(const char *text, char *out, size_t size)
 {
-    if (strlen(text) >= size || !plain_text(text))
+    if (strlen(text) >= size || !config_plain_text(text))
         return false;
     snprintf(out, size, "%s", text);
     return true;

@@ -22,6 +22,9 @@ void config_help_options(FILE *to, const struct config_option *options);
 bool config_parse_real(const char *text, double *out);
 bool config_parse_bool(const char *text, bool *out);
 bool config_parse_text(const char *text, char *out, size_t size);
+/* Text that a YAML file holds as it stands: UTF-8 without control characters, line
+ * breaks of any kind, byte order marks, and what is no character. */
+bool config_plain_text(const char *text);
 /* A text as YAML, in quotes unless every reader takes the plain one for the same. */
 void config_write_text(FILE *to, const char *text);
 /* What YAML and JSON write alike: numbers, and true and false. The value stands at

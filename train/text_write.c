@@ -19,9 +19,8 @@ const char *number_text(char buf[NUMBER_TEXT], double x)
     return buf;
 }
 
-void write_quoted(FILE *to, const char *text)
+void write_escaped(FILE *to, const char *text)
 {
-    fputc('"', to);
     for (; *text; text++) {
         const unsigned char c = (unsigned char)*text;
         if (c == '"' || c == '\\')
@@ -31,5 +30,11 @@ void write_quoted(FILE *to, const char *text)
         else
             fputc(c, to);
     }
+}
+
+void write_quoted(FILE *to, const char *text)
+{
+    fputc('"', to);
+    write_escaped(to, text);
     fputc('"', to);
 }

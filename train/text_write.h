@@ -11,7 +11,9 @@ enum {
 /* With 6 digits, or as many more as it takes to read back to the same number. It is a
  * number to JSON and to YAML 1.1 too, which wants a point before an exponent. */
 const char *number_text(char buf[NUMBER_TEXT], double x);
-/* In double quotes, with the escapes that YAML and JSON have in common. */
+/* In double quotes, with the escapes that YAML and JSON have in common; and what stands
+ * between the quotes alone. */
 void write_quoted(FILE *to, const char *text);
+void write_escaped(FILE *to, const char *text);
 
 #endif

@@ -145,6 +145,13 @@ sluice search $data experiments=list.yaml --out=list >out 2>err || fail "list: $
 grep -q '^trial 3 failed: .*nothing_like_it' out && grep -q '^trial 4 failed: .*nothere' out || fail "$(cat out)"
 grep -q 'width: 0.25' list/trials/0002/latest/config.yaml || fail "the second is not wide"
 
+# A model of an experiment comes before its options, wherever it stands.
+cat >late.yaml <<'YAML'
+late: {model.hidden: [9, 7], model.name: mlp}
+YAML
+sluice search $data experiments=late.yaml training.epochs=1 --out=late >out 2>err &&
+  grep -q 'hidden: "\?9' late/trials/0001/latest/config.yaml || fail "late: $(cat err late/trials/*/latest/config.yaml)"
+
 # Folds: every sample is held back once, and none is trained on where it is held back.
 sluice search $tiny optimizer.lr=0.05 --folds=5 --out=folds >out 2>err || fail "folds: $(cat err)"
 python3 - <<'PYTHON' || fail "folds: $(cat out folds/search_results.yaml)"
@@ -209,13 +216,20 @@ bad "'sgd' twice" sluice search $data 'optimizer.name={choice: [sgd, sgd]}'
 bad "no search_space 'nothere'; there are: adamw, sgd" sluice search $data search_space=nothere
 bad "nothere.yaml: No such file" sluice search $data search_space=nothere.yaml
 bad "a grid needs a third number" sluice search $data search_space=sgd --sampler=grid
+bad "expected choices without '|', found 'a|b'" sluice search $data 'run.wandb_notes={choice: ["a|b", c]}'
+bad "expected a line of UTF-8" sluice search $data $'run.wandb_notes={choice: ["\xe9", c]}'
 bad "nothing varies" sluice search $data
 bad "optimizer.lr: expected one of {log: .*found '{lg: \[0.1, 1\]}'" sluice search $data 'optimizer.lr={lg: [0.1, 1]}'
 bad "command line: not YAML" sluice search $data 'optimizer.lr={log: [0.1, 1'
-bad "expected a line without control" sluice search $data $'optimizer.name={choice: [sgd,\nadam]}'
+bad "expected a line of UTF-8 without control" sluice search $data $'optimizer.name={choice: [sgd,\nadam]}'
 bad "nothing varies" sluice search $data 'optimizer={name: adam}'
 bad "data.fold: expected none beside --folds, .*found '1/3'" sluice search $tiny --folds=3 data.fold=1/3
 bad "data.fold: '1/97': expected PART/PARTS" sluice search $tiny --folds=97
+echo "$(printf 'a%.0s' {1..64}): {seed: 1}" >long.yaml
+bad "experiments: expected names of at most 63 bytes, found 'aaaa" sluice search $data experiments=long.yaml
+mkdir $'latin\xe9' && (cd $'latin\xe9' && sluice search $data data.train=../train.sluice "${space[@]}" --out=here) 2>err
+[ $? = 2 ] && grep -q "working folder: .*expected a line of UTF-8" err && [ ! -e $'latin\xe9'/here ] ||
+  fail "a folder that study.yaml cannot name: $(cat err)"
 : >empty.yaml
 bad "experiments: expected lines NAME: {KEY: VALUE, ...}, found none" sluice search $data experiments=empty.yaml
 refused 2 '^sluice search: --seed: a study goes on as it began' nowhere sluice search --resume=whole --seed=3

@@ -36,13 +36,15 @@ static void test_space(void)
         "data.augment: {choice: \"[flip, normalize]|[normalize]\"}\n"
         "training.epochs: {int: [1, 3]}\n"
         "training.batch_size: {log_int: [8, 128, 3]}\n"
-        "model.width: {uniform: [0.25, 2]}\n";
+        "model.width: {uniform: [0.25, 2]}\n"
+        "run.wandb_notes: {choice: \"a \\\"b\\\" | c: #d\\\\\"}\n";
     struct space s = { .count = 0 }, again = { .count = 0 };
     char text[PARAM_TEXT], *written = NULL, *twice = NULL;
     size_t size;
     int n;
     REQUIRE(add(&s, yaml) == 0, "%s", err.message);
-    CHECK(s.count == 5 && s.fixed.count == 1, "%d, %d", s.count, s.fixed.count);
+    CHECK(s.count == 6 && s.fixed.count == 1, "%d, %d", s.count, s.fixed.count);
+    CHECK(strcmp(param_text(text, &s.at[5], 1), "c: #d\\") == 0, "%s", text);
     CHECK(space_grid_size(&n, &s, &err) == SLUICE_EINVAL &&
               strstr(err.message, "space.yaml:7: model.width: a grid needs"),
           "%s", err.message);
@@ -58,6 +60,7 @@ static void test_space(void)
     free(written);
     free(twice);
     space_free(&again);
+    space_remove(&s, "run.wandb_notes");
     /* A new word on a key takes the place of the old one. */
     REQUIRE(add(&s, "model.width: 0.5\noptimizer.name: {choice: [sgd, adam]}\n") == 0,
             "%s", err.message);
@@ -74,7 +77,11 @@ static void test_space(void)
         CHECK(x[i] == last[i], "last: %d is %g", i, x[i]);
     space_grid_point(x, &s, n / 4 + 3);
     CHECK(x[0] == 1e-3 && x[3] == 32 && x[4] == 1, "%g %g %g", x[0], x[3], x[4]);
-    /* Texts of values read back to the same numbers. */
+    /* Texts of values read back to the same numbers, and whole ones have no exponent.
+     */
+    REQUIRE(add(&s, "training.steps: {int: [500000, 2000000]}\n") == 0, "%s",
+            err.message);
+    CHECK(strcmp(param_text(text, &s.at[5], 1e6), "1000000") == 0, "%s", text);
     CHECK(strcmp(param_text(text, &s.at[1], 0), "[flip, normalize]") == 0, "%s", text);
     CHECK(param_value(&s.at[1], "[normalize]") == 1, "a choice's number");
     const double rate = 0.0123456789012345678;
@@ -233,6 +240,8 @@ static void test_folder(void)
     CHECK(strcmp(t.trials[1].message, "a, \"b\" c") == 0, "'%s'", t.trials[1].message);
     CHECK(strcmp(t.trials[2].message, " blank") == 0, "'%s'", t.trials[2].message);
     CHECK(study_best(&t) == &t.trials[0], "the best");
+    t.trials[0].best = NAN;
+    CHECK(study_best(&t) == &t.trials[3], "the best behind one without accuracy");
     study_free(&t);
     /* Damaged. */
     snprintf(file, sizeof(file), "%s/search_results.csv", path);
@@ -249,16 +258,28 @@ static void test_folder(void)
 static void test_experiments(void)
 {
     struct study s = { .o = { .kind = STUDY_LIST } };
-    static const char yaml[] = "a: {seed: 1}\nab:\nb.seed: 2\na.model.width: 3\n";
-    static const char *const names[] = { "a", "ab", "b" };
+    static const char yaml[] =
+        "a: {seed: 1}\nab:\nb.seed: 2\na.model.width: 3\n'x: #\"y\".seed': 5\n";
+    static const char *const names[] = { "a", "ab", "b", "x: #\"y\"" };
+    struct study again = { .count = 0 };
     char name[TRIAL_NAME];
     int n;
     REQUIRE(yaml_read(&s.experiments, "list.yaml", yaml, strlen(yaml), &err) == 0, "%s",
             err.message);
-    CHECK(study_size(&s, &n, &err) == 0 && n == 3, "%d experiments", n);
-    for (int i = 0; i < 3; i++)
+    CHECK(study_size(&s, &n, &err) == 0 && n == 4, "%d experiments", n);
+    for (int i = 0; i < n; i++)
         CHECK(study_experiment(&s, i, name) && strcmp(name, names[i]) == 0, "%s", name);
-    CHECK(!study_experiment(&s, 3, name), "a fourth");
+    CHECK(!study_experiment(&s, n, name), "a fifth");
+    /* Written, and read again. */
+    snprintf(s.folder, sizeof(s.folder), "%s/list", folder);
+    snprintf(s.config_crc, sizeof(s.config_crc), "00c0ffee");
+    s.o.pruner.patience = 1;
+    REQUIRE(study_create(&s, &err) == 0, "%s", err.message);
+    REQUIRE(study_load(&again, s.folder, &err) == 0, "%s", err.message);
+    for (int i = 0; i < n; i++)
+        CHECK(study_experiment(&again, i, name) && strcmp(name, names[i]) == 0, "%s",
+              name);
+    study_free(&again);
     study_free(&s);
 }
 

@@ -28,14 +28,16 @@ static int load_space(struct study *s, const char *name, struct sluice_error *er
     return rc;
 }
 
-static int refuse_lines(const char *arg, struct sluice_error *err)
+/* What study.yaml could not hold. */
+static int refuse_lines(const char *what, const char *text, struct sluice_error *err)
 {
-    for (const char *c = arg; *c; c++)
-        if ((unsigned char)*c < 0x20)
-            return sluice_fail(err, SLUICE_EINVAL,
-                               "'%.*s': expected a line without control characters",
-                               (int)(c - arg < 80 ? c - arg : 80), arg);
-    return 0;
+    const int shown = (int)strcspn(text, "\r\n");
+    return config_plain_text(text)
+               ? 0
+               : sluice_fail(err, SLUICE_EINVAL,
+                             "%s'%.*s': expected a line of UTF-8 without control "
+                             "characters",
+                             what, shown < 80 ? shown : 80, text);
 }
 
 /* "key={log: [1, 2]}"; 1: it is no such argument. A group, "optimizer={name: adam}",
@@ -45,7 +47,7 @@ static int take_dimension(struct study *s, const char *arg, struct sluice_error 
     const char *equals = strchr(arg, '=');
     struct settings one = { 0 };
     char key[160];
-    int rc = refuse_lines(arg, err);
+    int rc = refuse_lines("", arg, err);
     if (rc < 0)
         return rc;
     if (!equals || equals[1] != '{' || (size_t)(equals - arg) >= sizeof(key))
@@ -72,10 +74,26 @@ static int take_key(struct study *s, const char *arg, struct sluice_error *err)
 {
     char key[160];
     const char *plain = arg + strspn(arg, "+");
-    const int rc = refuse_lines(arg, err);
+    const int rc = refuse_lines("", arg, err);
     snprintf(key, sizeof(key), "%.*s", (int)strcspn(plain, "="), plain);
     space_remove(&s->space, config_real_name(key));
     return rc < 0 ? rc : study_add_arg(s, arg, err);
+}
+
+/* Everything that the study is told again by its files. */
+static int check_names(const struct study *s, struct sluice_error *err)
+{
+    int rc = refuse_lines("working folder: ", s->place, err);
+    for (int i = 0; i < s->experiments.count && rc == 0; i++) {
+        const char *key = s->experiments.at[i].key;
+        rc = strcspn(key, ".") < TRIAL_NAME
+                 ? refuse_lines("experiments: ", key, err)
+                 : sluice_fail(err, SLUICE_EINVAL,
+                               "experiments: expected names of at most %d bytes, found "
+                               "'%.80s...'",
+                               TRIAL_NAME - 1, key);
+    }
+    return rc;
 }
 
 static int check_kind(struct study *s, bool list, struct sluice_error *err)
@@ -93,7 +111,7 @@ static int check_kind(struct study *s, bool list, struct sluice_error *err)
                            "experiments: expected lines NAME: {KEY: VALUE, ...}, found "
                            "none");
     s->o.kind = list ? STUDY_LIST : varies ? STUDY_SPACE : STUDY_FOLDS;
-    return 0;
+    return check_names(s, err);
 }
 
 int search_setup(struct study *s, const char *const *list, int count,

@@ -113,6 +113,11 @@ static int set_choices(struct param *p, const struct setting *e,
     rest = p->all;
     for (n = 0; (item = strsep(&rest, separator)); n++) {
         p->texts[n] = trim(item);
+        if (strchr(item, '|'))
+            return sluice_fail(err, SLUICE_EINVAL,
+                               "%.200s: %.80s: expected choices without '|', found "
+                               "'%.80s'",
+                               p->where, p->key, item);
         if (!*p->texts[n] || strlen(p->texts[n]) + strlen(p->key) + 2 > PARAM_TEXT)
             return sluice_fail(err, SLUICE_EINVAL,
                                "%.200s: %.80s: a choice that is empty or longer than "
@@ -291,8 +296,10 @@ void space_write(FILE *to, const struct space *s)
             continue;
         }
         fputc('"', to);
-        for (int k = 0; k <= (int)p->domain.high; k++)
-            fprintf(to, k ? "|%s" : "%s", p->texts[k]);
+        for (int k = 0; k <= (int)p->domain.high; k++) {
+            fputs(k ? "|" : "", to);
+            write_escaped(to, p->texts[k]);
+        }
         fputs("\"}\n", to);
     }
 }
@@ -303,6 +310,10 @@ const char *param_text(char buf[PARAM_TEXT], const struct param *p, double value
 {
     if (p->domain.kind == TPE_CHOICE) {
         snprintf(buf, PARAM_TEXT, "%s", p->texts[(int)value]);
+        return buf;
+    }
+    if (is_whole(p)) { /* keys of 64 bits take no exponent */
+        snprintf(buf, PARAM_TEXT, "%.0f", value);
         return buf;
     }
     return number_text(buf, value);

@@ -62,7 +62,7 @@ const struct trial *study_best(const struct study *s)
     const struct trial *best = NULL;
     for (int i = 0; i < s->count; i++)
         if (s->trials[i].state == TRIAL_COMPLETE &&
-            (!best || s->trials[i].best > best->best))
+            (!best || isnan(best->best) || s->trials[i].best > best->best))
             best = &s->trials[i];
     return best;
 }

@@ -225,8 +225,10 @@ static void put_options(FILE *to, const struct study *s)
 
 static void put_experiments(FILE *to, const struct study *s)
 {
-    for (int i = 0; i < s->experiments.count; i++)
-        put_quoted(to, s->experiments.at[i].key, s->experiments.at[i].value);
+    for (int i = 0; i < s->experiments.count; i++) {
+        write_quoted(to, s->experiments.at[i].key);
+        put_quoted(to, "", s->experiments.at[i].value);
+    }
 }
 
 static int write_definition(const struct study *s, struct sluice_error *err)

@@ -32,24 +32,43 @@ __attribute__((format(printf, 2, 3))) static void add(struct args *a,
     va_end(list);
 }
 
-static void add_experiment(struct args *a, const struct study *s, const char *name)
+/* A model that is laid over another drops the options before it: it comes first. */
+static bool is_model(const char *key)
+{
+    return strcmp(key, "model.name") == 0 || strcmp(key, "model") == 0;
+}
+
+static void add_experiment(struct args *a, const struct study *s, const char *name,
+                           bool models)
 {
     const size_t n = strlen(name);
     for (int i = 0; i < s->experiments.count; i++) {
         const struct setting *e = &s->experiments.at[i];
-        if (strncmp(e->key, name, n) == 0 && e->key[n] == '.')
-            add(a, "%s=%s", e->key + n + 1, e->value);
+        const char *key = e->key + n + 1;
+        if (strncmp(e->key, name, n) == 0 && e->key[n] == '.' &&
+            is_model(key) == models)
+            add(a, "%s=%s", key, e->value);
     }
+}
+
+static void add_params(struct args *a, const struct study *s, const struct trial *t,
+                       bool models)
+{
+    char text[PARAM_TEXT];
+    for (int i = 0; i < s->space.count; i++)
+        if (is_model(s->space.at[i].key) == models)
+            add(a, "%s=%s", s->space.at[i].key,
+                param_text(text, &s->space.at[i], t->values[i]));
 }
 
 static void add_trial(struct args *a, const struct study *s, const struct trial *t)
 {
-    char text[PARAM_TEXT], folder[RUN_PATH];
-    for (int i = 0; i < s->space.count; i++)
-        add(a, "%s=%s", s->space.at[i].key,
-            param_text(text, &s->space.at[i], t->values[i]));
-    if (s->o.kind == STUDY_LIST)
-        add_experiment(a, s, t->name);
+    char folder[RUN_PATH];
+    for (int first = 1; first >= 0; first--) {
+        add_params(a, s, t, first);
+        if (s->o.kind == STUDY_LIST)
+            add_experiment(a, s, t->name, first);
+    }
     if (s->o.kind == STUDY_FOLDS)
         add(a, "data.fold=%d/%d", study_number(s, t), s->o.folds);
     add(a, "run.dir=%s", trial_folder(folder, s, t));

@@ -40,17 +40,25 @@ static const char *heading_of(char buf[HEADING], enum table_kind kind, int heads
     return buf;
 }
 
-/* Bytes of the heading and of the whole rows whose first number is at most `last`. */
+/* Bytes of the heading and of the whole rows whose first number is at most `last`; 0:
+ * not even the heading is whole. */
 static size_t good_bytes(const char *text, const char *heading, uint64_t last)
 {
     size_t at = strlen(heading);
-    if (strncmp(text, heading, at) != 0)
+    if (strlen(text) < at)
         return 0;
     for (const char *end; (end = strchr(text + at, '\n'));
          at = (size_t)(end - text) + 1)
         if (strtoull(text + at, NULL, 10) > last)
             break;
     return at;
+}
+
+/* Or with a part of it, where writing was cut off. */
+static bool begins_with(const char *text, const char *heading)
+{
+    const size_t n = strlen(text), whole = strlen(heading);
+    return strncmp(text, heading, n < whole ? n : whole) == 0;
 }
 
 static int cut(const char *path, const char *heading, uint64_t last, size_t *kept,
@@ -64,9 +72,17 @@ static int cut(const char *path, const char *heading, uint64_t last, size_t *kep
         return 0;
     if ((rc = text_file_read(&text, &size, path, (size_t)1 << 30, err)) < 0)
         return rc;
-    *kept = good_bytes(text, heading, last);
+    if (!begins_with(text, heading)) {
+        text[strcspn(text, "\r\n")] = 0;
+        rc = sluice_fail(err, SLUICE_EINVAL,
+                         "%.300s: expected the columns of this run in its first line, "
+                         "found '%.80s'; move the file away to go on without its rows",
+                         path, text);
+    } else {
+        *kept = good_bytes(text, heading, last);
+    }
     free(text);
-    if (truncate(path, (off_t)*kept) < 0)
+    if (rc == 0 && truncate(path, (off_t)*kept) < 0)
         rc = sluice_fail(err, SLUICE_EIO, "%.300s: %s", path, strerror(errno));
     return rc;
 }
@@ -108,6 +124,11 @@ int table_open_heads(struct table **out, const char *path, int heads, uint64_t l
                      struct sluice_error *err)
 {
     return open_table(out, path, TABLE_EPOCHS, heads, last, err);
+}
+
+int table_sync(struct table *t, struct sluice_error *err)
+{
+    return t ? file_sync(t->file, t->path, err) : 0;
 }
 
 void table_close(struct table *t)

@@ -84,7 +84,8 @@ enum table_kind {
 };
 
 /* Create the file, or continue it: rows up to and with epoch (or step) `last` stay,
- * later ones and torn ones are dropped. last = 0 begins anew. */
+ * later ones and torn ones are dropped. last = 0 begins anew. A file with another first
+ * line is refused: SLUICE_EINVAL. */
 int table_open(struct table **out, const char *path, enum table_kind kind,
                uint64_t last, struct sluice_error *err);
 /* The same of epochs, with columns for the heads, where there are several. */
@@ -96,6 +97,8 @@ int table_distill(struct table *t, const struct distill_row *row,
                   struct sluice_error *err);
 int table_gradient(struct table *t, const struct gradient_row *row,
                    struct sluice_error *err);
+/* Before a checkpoint, which will not have these rows written again; NULL is fine. */
+int table_sync(struct table *t, struct sluice_error *err);
 void table_close(struct table *t); /* NULL is fine */
 
 /* All whole rows of a metrics.csv, for plots. The caller frees *rows. */

@@ -1,5 +1,7 @@
 /* run_dir.c -- the folder of a run; see run_dir.h. */
+#include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -8,6 +10,10 @@
 #include <unistd.h>
 
 #include "run_dir.h"
+
+enum {
+    DATED = 15, /* bytes that the date takes in the name of a run, at least */
+};
 
 int make_folder(const char *path, struct sluice_error *err)
 {
@@ -144,27 +150,66 @@ int run_dir_settle(const struct run_dir *run, int rc)
     return rc;
 }
 
+static bool is_later(struct timespec a, struct timespec b)
+{
+    return a.tv_sec != b.tv_sec ? a.tv_sec > b.tv_sec : a.tv_nsec > b.tv_nsec;
+}
+
+/* The folder, if it is that of a run. */
+static bool is_run(struct run_dir *run, const char *parent, const char *name)
+{
+    char file[RUN_PATH];
+    const int n = snprintf(run->path, sizeof(run->path), "%s%s", parent, name);
+    run->layout = RUN_PLAIN;
+    if ((size_t)n >= sizeof(run->path) ||
+        access(run_file(file, run, "config.yaml"), R_OK) < 0)
+        return false;
+    if (access(run_file(file, run, "logs"), R_OK) == 0)
+        run->layout = RUN_OUTPUTS;
+    return true;
+}
+
+/* Of all runs in `parent` the one that began last: for file systems without links. */
+static bool find_latest(struct run_dir *run, const char *parent)
+{
+    char path[RUN_PATH], name[NAME_MAX + 2] = "";
+    struct timespec began = { 0 };
+    struct stat st;
+    snprintf(path, sizeof(path), "%.1400s/latest", parent);
+    DIR *all = lstat(path, &st) < 0 && errno == ENOENT ? opendir(parent) : NULL;
+    for (const struct dirent *e; all && (e = readdir(all));) {
+        snprintf(path, sizeof(path), "%.1400s/%s/config.yaml", parent, e->d_name);
+        if (strspn(e->d_name, "0123456789-_") < DATED || stat(path, &st) < 0 ||
+            !is_later(st.st_mtim, began))
+            continue;
+        began = st.st_mtim;
+        snprintf(name, sizeof(name), "/%s", e->d_name);
+    }
+    if (all)
+        closedir(all);
+    return *name && is_run(run, parent, name);
+}
+
 int run_dir_open(struct run_dir *run, const char *path, struct sluice_error *err)
 {
-    static const char *const within[] = { "", "/latest", "/training_runs/latest" };
-    char file[RUN_PATH];
+    static const char *const parents[] = { "", "/training_runs" };
+    char parent[sizeof(run->path)];
     size_t n = strlen(path);
     while (n > 1 && path[n - 1] == '/')
         n--;
     if (n + 24 >= sizeof(run->path))
         return sluice_fail(err, SLUICE_EINVAL, "%.100s...: path too long", path);
-    run->layout = RUN_PLAIN;
-    for (int i = 0; i < 3; i++) {
-        snprintf(run->path, sizeof(run->path), "%.*s%s", (int)n, path, within[i]);
-        if (access(run_file(file, run, "config.yaml"), R_OK) < 0)
-            continue;
-        if (access(run_file(file, run, "logs"), R_OK) == 0)
-            run->layout = RUN_OUTPUTS;
+    snprintf(parent, sizeof(parent), "%.*s", (int)n, path);
+    if (is_run(run, parent, ""))
         return 0;
+    const int why = errno;
+    for (int i = 0; i < 2; i++) {
+        snprintf(parent + n, sizeof(parent) - n, "%s", parents[i]);
+        if (is_run(run, parent, "/latest") || find_latest(run, parent))
+            return 0;
     }
-    snprintf(run->path, sizeof(run->path), "%.*s", (int)n, path);
-    return sluice_fail(err, SLUICE_EINVAL, "%.300s: no run: config.yaml: %s", run->path,
-                       strerror(errno));
+    return sluice_fail(err, SLUICE_EINVAL, "%.*s: no run: config.yaml: %s",
+                       (int)(n < 300 ? n : 300), path, strerror(why));
 }
 
 int run_dir_lock(int fd, const char *path, const char *what, struct sluice_error *err)
@@ -198,15 +243,14 @@ int run_checkpoint(char path[RUN_PATH], const char *what, const char *from,
 int file_begin(struct new_file *f, const char *path, struct sluice_error *err)
 {
     snprintf(f->path, sizeof(f->path), "%s", path);
-    const int fd = temporary_create(f->temporary, sizeof(f->temporary), f->path);
-    f->to = fd < 0 ? NULL : fdopen(fd, "w");
-    if (f->to)
+    const int fd = temporary_create(f->temporary, sizeof(f->temporary), f->path, err);
+    if (fd < 0)
+        return fd;
+    if ((f->to = fdopen(fd, "w")))
         return 0;
     sluice_fail(err, SLUICE_EIO, "%.300s: %s", f->path, strerror(errno));
-    if (fd >= 0) {
-        unlink(f->temporary);
-        close(fd);
-    }
+    unlink(f->temporary);
+    close(fd);
     return SLUICE_EIO;
 }
 
@@ -235,6 +279,14 @@ int file_flush(FILE *f, const char *path, struct sluice_error *err)
         return sluice_fail(err, SLUICE_EIO, "%.300s: %s", path,
                            strerror(errno ? errno : EIO));
     return 0;
+}
+
+int file_sync(FILE *f, const char *path, struct sluice_error *err)
+{
+    const int rc = file_flush(f, path, err);
+    return rc < 0 || fsync(fileno(f)) == 0
+               ? rc
+               : sluice_fail(err, SLUICE_EIO, "%.300s: %s", path, strerror(errno));
 }
 
 int text_file_read(char **text, size_t *size, const char *path, size_t most,

@@ -43,7 +43,7 @@ int run_dir_create(struct run_dir *run, const char *parent, const char *name,
  * it, or take the folder away again if that failed. Returns rc. */
 int run_dir_settle(const struct run_dir *run, int rc);
 /* One that exists, of any layout: it must hold a config.yaml, or be the parent of runs:
- * its latest. */
+ * its `latest`, or, where no such link could be made, the one that began last. */
 int run_dir_open(struct run_dir *run, const char *path, struct sluice_error *err);
 /* Lock the folder for this process, as long as `fd`, of the folder or a file in it, is
  * open: two that go on with one would write into each other's records. SLUICE_EINVAL,
@@ -72,8 +72,10 @@ struct new_file {
 int file_begin(struct new_file *f, const char *path, struct sluice_error *err);
 int file_commit(struct new_file *f, struct sluice_error *err);
 
-/* Append-only files: flush and see that the bytes were taken. */
+/* Append-only files: flush and see that the bytes were taken; and that a power failure
+ * takes none of them away. */
 int file_flush(FILE *f, const char *path, struct sluice_error *err);
+int file_sync(FILE *f, const char *path, struct sluice_error *err);
 /* The whole file, with a zero behind it; the caller frees it. */
 int text_file_read(char **text, size_t *size, const char *path, size_t most,
                    struct sluice_error *err);

@@ -113,6 +113,11 @@ int tfevents_flush(struct tfevents *t, struct sluice_error *err)
     return file_flush(t->file, t->path, err);
 }
 
+int tfevents_sync(struct tfevents *t, struct sluice_error *err)
+{
+    return file_sync(t->file, t->path, err);
+}
+
 void tfevents_close(struct tfevents *t)
 {
     if (t && t->file)

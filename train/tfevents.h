@@ -24,6 +24,7 @@ int tfevents_continue(struct tfevents **out, const char *folder, uint64_t step,
 /* Write errors are kept and reported by tfevents_flush. */
 void tfevents_scalar(struct tfevents *t, const char *tag, uint64_t step, double value);
 int tfevents_flush(struct tfevents *t, struct sluice_error *err);
-void tfevents_close(struct tfevents *t); /* NULL is fine */
+int tfevents_sync(struct tfevents *t, struct sluice_error *err); /* to the disk */
+void tfevents_close(struct tfevents *t);                         /* NULL is fine */
 
 #endif

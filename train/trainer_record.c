@@ -92,9 +92,12 @@ static int save_with_recipe(struct trainer *t, const char *path,
 }
 
 /* What was recorded until now, before a checkpoint that will not record it again. */
-static int flush_records(struct trainer *t, struct sluice_error *err)
+static int sync_records(struct trainer *t, struct sluice_error *err)
 {
-    int rc = t->events ? tfevents_flush(t->events, err) : 0;
+    struct table *const tables[] = { t->epochs, t->steps, t->gradients, t->distilled };
+    int rc = t->events ? tfevents_sync(t->events, err) : 0;
+    for (int i = 0; i < 4 && rc == 0; i++)
+        rc = table_sync(tables[i], err);
     if (rc == 0 && t->wandb)
         rc = wandb_flush(t->wandb, err);
     return rc;
@@ -121,7 +124,7 @@ int trainer_save(struct trainer *t, const char *name, struct sluice_error *err)
              t->evaluated_step == t->at.step ? t->evaluation.accuracy : -1.0,
              trainer_steering_text(steering, t), trainer_heads_save(heads, t));
     snprintf(file, sizeof(file), "checkpoints/%s.safetensors", name);
-    const int rc = flush_records(t, err);
+    const int rc = sync_records(t, err);
     return rc < 0 ? rc : save_with_recipe(t, run_file(path, &t->run, file), err);
 }
 

@@ -68,9 +68,9 @@ int whole_file_replace(const char *path, const struct file_part *parts, int coun
     char temporary[PATH_MAX];
     if (strlen(path) + STALE_ROOM > sizeof temporary)
         return sluice_fail(err, SLUICE_EINVAL, "%.100s...: the path is too long", path);
-    const int fd = temporary_create(temporary, sizeof temporary, path);
+    const int fd = temporary_create(temporary, sizeof temporary, path, err);
     if (fd < 0)
-        return io_error(path, err);
+        return fd;
     int rc = write_parts(fd, path, parts, count, err);
     if (rc == 0 && rename(temporary, path) < 0)
         rc = io_error(path, err);

@@ -2,7 +2,10 @@
  * cut and continued. Independent readers: tests/train/read_tfevents.py and Python's
  * XML parser. argv[1]: the folder of the tests. */
 #include <dirent.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -110,6 +113,21 @@ static void expect_text(const char *path, const char *want)
     free(text);
 }
 
+/* In place of the C library's, which cannot be asked whether it was called. */
+static int synced;
+
+int fsync(int fd)
+{
+    synced++;
+    return (int)syscall(SYS_fsync, fd);
+}
+
+static void write_text(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+    REQUIRE(f && fputs(text, f) >= 0 && fclose(f) == 0, "%s", path);
+}
+
 static void add_epoch(struct table *t, struct epoch_row r)
 {
     CHECK(table_epoch(t, &r, &err) == 0, "%s", err.message);
@@ -154,6 +172,21 @@ static void test_tables(void)
     REQUIRE(table_open(&t, path, TABLE_EPOCHS, 0, &err) == 0, "%s", err.message);
     table_close(t);
     expect_text(path, heading);
+    /* What is not this table's is not thrown away; a heading that was cut off is
+     * written again. */
+    write_text(path, "epoch;step;loss\n1;2;3\n");
+    CHECK(table_open(&t, path, TABLE_EPOCHS, 1, &err) == SLUICE_EINVAL &&
+              strstr(err.message, "found 'epoch;step;loss'; move the file away"),
+          "%s", err.message);
+    expect_text(path, "epoch;step;loss\n1;2;3\n");
+    write_text(path, "epoch,st");
+    REQUIRE(table_open(&t, path, TABLE_EPOCHS, 1, &err) == 0, "%s", err.message);
+    expect_text(path, heading);
+    synced = 0;
+    add_epoch(t, row(2));
+    CHECK(table_sync(t, &err) == 0 && table_sync(NULL, &err) == 0 && synced == 1,
+          "synced %d times", synced);
+    table_close(t);
     unlink(path);
 }
 
@@ -323,6 +356,45 @@ static void test_two_writers(void)
     unlink(path);
 }
 
+/* Nothing but files is replaced. */
+static void test_devices(void)
+{
+    const struct file_part part = { "text\n", 5 };
+    char path[256];
+    struct new_file f;
+    in_folder(path, "null");
+    REQUIRE(symlink("/dev/null", path) == 0, "%s", path);
+    CHECK(file_begin(&f, path, &err) == SLUICE_EINVAL &&
+              strstr(err.message, "null: expected a regular file or none"),
+          "%s", err.message);
+    CHECK(whole_file_replace(path, &part, 1, &err) == SLUICE_EINVAL, "a device");
+    unlink(path);
+}
+
+/* With the link, and the one that began last without; a link to nothing is not gone
+ * around. */
+static void expect_latest(const char *parent, const struct run_dir *first)
+{
+    struct run_dir run, second;
+    char path[RUN_PATH], link[512];
+    const struct timespec times[2] = { { .tv_sec = 1e9 }, { .tv_sec = 1e9 } };
+    snprintf(link, sizeof(link), "%s/latest", parent);
+    write_text(run_file(path, first, "config.yaml"), "seed: 1\n");
+    CHECK(run_dir_open(&run, parent, &err) == 0 && strcmp(run.path, link) == 0, "%s",
+          run.path);
+    REQUIRE(run_dir_create(&second, parent, "y", RUN_PLAIN, &err) == 0, "%s",
+            err.message);
+    unlink(link);
+    CHECK(run_dir_open(&run, parent, &err) == 0 && strcmp(run.path, first->path) == 0,
+          "%s", run.path);
+    REQUIRE(utimensat(AT_FDCWD, path, times, 0) == 0, "%s", path);
+    write_text(run_file(path, &second, "config.yaml"), "seed: 2\n");
+    CHECK(run_dir_open(&run, parent, &err) == 0 && strcmp(run.path, second.path) == 0,
+          "%s", run.path);
+    REQUIRE(symlink("nothing", link) == 0, "%s", link);
+    CHECK(run_dir_open(&run, parent, &err) == SLUICE_EINVAL, "%s", run.path);
+}
+
 static void test_folders(void)
 {
     struct run_dir a, b, c;
@@ -341,6 +413,7 @@ static void test_folders(void)
     CHECK(n > 0 && strcmp(a.path + strlen(parent) + 1, target) == 0, "latest is %s",
           target);
     CHECK(run_dir_open(&c, a.path, &err) == SLUICE_EINVAL, "no config.yaml");
+    expect_latest(parent, &a);
     CHECK(run_dir_create(&c, parent, "a/b", RUN_PLAIN, &err) == SLUICE_EINVAL,
           "a name with /");
     CHECK(run_dir_create(&c, "/proc/nope", "x", RUN_PLAIN, &err) == SLUICE_EIO, "%s",
@@ -365,6 +438,7 @@ int main(int argc, char **argv)
     test_plots();
     test_new_file();
     test_two_writers();
+    test_devices();
     test_folders();
     rmdir(folder);
     return check_done();

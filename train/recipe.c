@@ -151,7 +151,11 @@ static int load_recipe(struct settings *out, char name[64], const char *typed,
     char path[PATH_MAX];
     const char *base = strrchr(typed, '/');
     base = base ? base + 1 : typed;
-    snprintf(name, 64, "%.*s", (int)strcspn(base, "."), base);
+    size_t n = strcspn(base, ".");
+    if (n > 63)
+        for (n = 63; n && ((unsigned char)base[n] & 0xc0) == 0x80;)
+            n--; /* no letter is cut in two */
+    snprintf(name, 64, "%.*s", (int)n, base);
     if (recipe_is_file(typed))
         snprintf(path, sizeof(path), "%s", typed);
     else if (strchr(typed, '/') || !recipe_find(typed, path))

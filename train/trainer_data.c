@@ -111,6 +111,10 @@ static void resolve_statistics(struct trainer *t)
     const int channels = t->train_info.source.channels;
     if (cfg->data.mean.count || !mean || !std || channels > CONFIG_NUMBERS)
         return;
+    /* A channel that never changes; nothing is normalised by the file's, then. */
+    for (int i = 0; i < channels; i++)
+        if (!(std[i] > 0))
+            return;
     cfg->data.mean.count = cfg->data.std.count = channels;
     for (int i = 0; i < channels; i++) {
         cfg->data.mean.at[i] = mean[i];

@@ -5,9 +5,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "config_parts.h"
 #include "device_memory.h"
 #include "freeze.h"
 #include "init.h"
+#include "run_config.h"
 #include "trainer_parts.h"
 
 /* The device's choices, as what they turned out to be. */
@@ -167,6 +169,35 @@ static int write_config(struct trainer *t, struct sluice_error *err)
     return file_commit(&f, err);
 }
 
+/* What is written reads back to the same: else no one could continue or test the run.
+ */
+static int check_record(const struct trainer *t, struct sluice_error *err)
+{
+    struct config *again = calloc(1, sizeof(*again));
+    struct sluice_error own = { .code = SLUICE_OK };
+    char *yaml = NULL, crc[16] = "";
+    size_t size = 0;
+    FILE *to = open_memstream(&yaml, &size);
+    if (to)
+        config_write(to, t->cfg, NULL);
+    if (!to || fclose(to) || !again) {
+        free(yaml);
+        free(again);
+        return sluice_fail(err, SLUICE_ENOMEM, "config.yaml: out of memory");
+    }
+    int rc = config_from_text(again, "config.yaml", yaml, NULL, 0, &own);
+    if (rc == 0)
+        config_crc(crc, again);
+    if (rc < 0 || strcmp(crc, t->crc) != 0)
+        rc = sluice_fail(err, SLUICE_EINVAL,
+                         "a run that could not be continued, as its record would not "
+                         "be read: %.400s",
+                         rc < 0 ? own.message : "config.yaml says something else");
+    free(yaml);
+    free(again);
+    return rc;
+}
+
 static int open_log(struct trainer *t, struct sluice_error *err)
 {
     char path[RUN_PATH];
@@ -249,12 +280,13 @@ static int check_devices(struct trainer *t, struct sluice_error *err)
                        with, count, t->dev->about);
 }
 
-/* The record of a run stands wherever it is read from. */
+/* The record of a run stands wherever it is read from; as typed, if the full path is
+ * no text that it could hold. */
 static void resolve_path(char path[CONFIG_TEXT])
 {
     char *full = *path ? realpath(path, NULL) : NULL;
-    if (full && strlen(full) < CONFIG_TEXT)
-        snprintf(path, CONFIG_TEXT, "%s", full);
+    if (full)
+        config_parse_text(full, path, CONFIG_TEXT);
     free(full);
 }
 
@@ -284,7 +316,7 @@ static int place_run(struct trainer *t, const char *folder, struct sluice_error 
         snprintf(t->cfg->data.augment, sizeof(t->cfg->data.augment), "%s",
                  sluice_augment_describe(t->train.augment));
         config_crc(t->crc, t->cfg);
-        if ((rc = trainer_init_weights(t, err)) < 0)
+        if ((rc = check_record(t, err)) < 0 || (rc = trainer_init_weights(t, err)) < 0)
             return rc;
         /* Names like runs/latest mean the same to all until all have looked. */
         ranks_any(t->ranks, false);

@@ -216,6 +216,33 @@ timeout 20 flock runs/latest/log.txt sluice train resume=runs/latest >out 2>err
   fail "a locked run: $(cat err)"
 [ "$before" = "$(cat runs/latest/log.txt)" ] || fail "a locked run: its log is longer"
 
+# Whatever a run began with, its record is read again: by eval, and to go on.
+taken() { # RUN: what follows is the command that made it
+  "${@:2}" --quiet >out 2>err && sluice eval "$1" --quiet >out 2>>err && sluice train resume="$1" --quiet >out 2>>err ||
+    fail "$1: $(cat err)"
+}
+mkdir $'latin\xe9' && cp train.sluice test.sluice $'latin\xe9' &&
+  (cd $'latin\xe9' && taken runs/latest sluice train $tiny $data training.epochs=1 && [ $failures = 0 ]) ||
+  fail "a folder that YAML cannot name"
+name=$(printf 'a%.0s' {1..62})é # its 63 bytes would end within the letter
+printf 'model: {name: cnn_small, width: 0.125}\n' >"$name.yaml"
+taken runs/latest sluice train recipe="$name.yaml" device=ref data.threads=1 training.batch_size=16 $data training.epochs=1
+readlink runs/latest | grep -q -- '-a*$' || fail "$(readlink runs/latest)"
+mkdir grey && python3 - <<'PYTHON' || fail "idx files"
+for split, n in (("train", 40), ("t10k", 20)):
+    with open(f"grey/{split}-images-idx3-ubyte", "wb") as f:
+        f.write(bytes([0, 0, 8, 3, 0, 0, 0, n, 0, 0, 0, 28, 0, 0, 0, 28]) + bytes([7]) * (n * 784))
+    with open(f"grey/{split}-labels-idx1-ubyte", "wb") as f:
+        f.write(bytes([0, 0, 8, 1, 0, 0, 0, n]) + bytes(i % 10 for i in range(n)))
+PYTHON
+sluice write mnist grey grey.sluice --quiet 2>err || fail "$(cat err)"
+taken runs/latest sluice train $tiny data.train=grey.sluice data.test=grey.sluice training.epochs=1 data.augment=[flip]
+cp "$name.yaml" $'caf\xe9.yaml'
+before=$(ls runs)
+refused 2 "a run that could not be continued, .*config.yaml.*UTF-8" nowhere \
+  sluice train recipe=$'caf\xe9.yaml' device=ref data.threads=1 training.batch_size=16 $data training.epochs=1
+[ "$(ls runs)" = "$before" ] || fail "a run without a record is left"
+
 sluice train --help | grep -q '  mnist_cnn ' || fail "--help does not list mnist_cnn"
 sluice train --help | grep -q 'the options of se_resnet, but with se_reduction 0, drop 0.2$' ||
   fail "--help does not compare stochastic_depth"

@@ -82,6 +82,18 @@ sluice stack good other training.epochs=20 training.batch_size=16 --strategy=bes
   case $(readlink -f stacks/latest) in *-best) ;; *) false ;; esac || fail "--strategy: $(cat err)"
 sluice stack good data.test_range=0-9 data.test=test.sluice model.hidden=[8] training.epochs=2 --quiet \
   >out 2>err && [ "$(wc -l <stacks/latest/predictions.csv)" = 11 ] || fail "a range: $(cat err)"
+# Each key by itself is laid over what the studies have.
+tested() { sed 1d stacks/latest/predictions.csv | cut -d, -f1 | tr '\n' ' '; }
+sluice stack good data.test_range=10-13 training.epochs=2 --quiet >out 2>err && [ "$(tested)" = "10 11 12 13 " ] ||
+  fail "a range alone: $(cat err) $(tested)"
+sluice search $tiny data.test_range=0-19 training.epochs=1 --folds=2 --out=front --quiet >out 2>err &&
+  sluice search $tiny data.test_range=20-39 training.epochs=1 --folds=2 --out=back --quiet >out 2>err ||
+  fail "folds: $(cat err)"
+cp test.sluice copy.sluice
+sluice stack back data.test=copy.sluice training.epochs=2 --quiet >out 2>err &&
+  [ "$(tested)" = "$(seq -s ' ' 20 39) " ] || fail "the studies' own range: $(cat err) $(tested)"
+sluice stack front back data.test_range=5-9 training.epochs=2 --quiet >out 2>err && [ "$(tested)" = "5 6 7 8 9 " ] ||
+  fail "a range over two: $(cat err) $(tested)"
 sluice search $tiny data.test= optimizer.lr=0.05 --folds=2 --out=untested --quiet >out 2>err &&
   sluice stack untested >out 2>err && ! grep -q all_folds out && [ ! -e stacks/latest/predictions.csv ] &&
   grep -q '"test_images": 0' stacks/latest/summary.json || fail "no test set: $(cat out err)"

@@ -148,7 +148,7 @@ static int ask_tests(struct asking *a, int fold, struct sluice_error *err)
     struct level_base *base = &l->base[a->base];
     struct evaluation r = { .classes = 0 };
     snprintf(e->cfg.data.test, sizeof e->cfg.data.test, "%s", l->test);
-    if (*a->cfg->data.test)
+    if (*a->cfg->data.test_range)
         snprintf(e->cfg.data.test_range, sizeof e->cfg.data.test_range, "%s",
                  a->cfg->data.test_range);
     int rc = evaluator_open(e, err);

@@ -42,9 +42,10 @@ struct level_watch {
 };
 
 /* From the studies in these folders, of the same training images, with all their folds
- * complete. `cfg` says of data.test and data.test_range which test set (none: that of
- * the first study), and of device and threads, unless they are auto and 0, where the
- * networks run. On failure nothing is held. */
+ * complete. `cfg` says, by data.test, which test set (empty: that of the first study),
+ * by data.test_range which part of it (empty: each study's own), and by device and
+ * threads, unless they are auto and 0, where the networks run. On failure nothing is
+ * held. */
 int level_one_gather(struct level_one *out, const char *const *studies, int count,
                      const struct config *cfg, const struct level_watch *watch,
                      struct sluice_error *err);

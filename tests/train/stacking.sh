@@ -111,6 +111,24 @@ bad "part: fold 2 of 3 is not complete: go on with sluice search --resume=part$"
 cp -r good twice && rm -r twice/trials/0002 && cp -r twice/trials/0001 twice/trials/0002
 bad "twice: sample [0-9]*: two folds have it" sluice stack twice --quiet
 bad "twice: sample [0-9]*: two folds have it" sluice stack good twice --quiet
+bad "back/trials/0001/.*: test image 0: expected sample 0, as the first study has (data.test_range), found sample 20$" \
+  sluice stack front back --quiet
+bad "front/.*: expected 40 images of 4 classes, as the first study has, found 20 of 4" sluice stack good front --quiet
+# Two labels that are one in training, but not of test images.
+python3 - <<'PYTHON'
+for name, count, step in ("train", 24, 0), ("test", 8, 1):
+    with open(name + ".bin", "wb") as f:
+        for i in range(count):
+            f.write(bytes([i % 4, (i + step) % 4]) + bytes([60 * (i % 4)]) * 3072)
+PYTHON
+sluice write cifar100 train.bin two.sluice --quiet && sluice write cifar100 test.bin twotest.sluice --quiet ||
+  fail "two labels"
+for label in label coarse_label; do
+  sluice search $tiny data.train=two.sluice data.test=twotest.sluice data.label=$label training.epochs=1 \
+    training.batch_size=8 --folds=2 --out=$label --quiet >out 2>err || fail "$label: $(cat err)"
+done
+bad "coarse_label/trials/0001/.*: sample 0 of .*twotest.sluice: expected label 1, as the first study has, found 0$" \
+  sluice stack label coarse_label --quiet
 bad "nowhere.*: No such file" sluice stack nowhere
 bad "'data.train=x': expected folders of studies, then KEY=VALUE" sluice stack good data.train=x
 bad "expected 1 to 16 folders of studies, found 0" sluice stack seed=1

@@ -140,6 +140,30 @@ static int make_test(struct level_one *l, const struct evaluator *e,
                           &e->cfg, err);
 }
 
+/* Answers are put together by position: another part of the file, or another of its
+ * labels, would be taken for what the first study was asked. */
+static int check_tests(const struct level_one *l, const struct evaluator *e,
+                       const struct evaluation *r, struct sluice_error *err)
+{
+    for (uint64_t i = 0; i < r->count; i++) {
+        const struct prediction *p = &r->at[i];
+        if (p->id != l->test_ids[i])
+            return sluice_fail(err, SLUICE_EINVAL,
+                               "%.300s: test image %" PRIu64
+                               ": expected sample %" PRIu64
+                               ", as the first study has (data.test_range), found "
+                               "sample %" PRIu64,
+                               e->checkpoint, i, l->test_ids[i], p->id);
+        if (p->label != l->test_labels[i])
+            return sluice_fail(err, SLUICE_EINVAL,
+                               "%.180s: sample %" PRIu64 " of %.180s: expected label "
+                               "%" PRId64 ", as the first study has, found %" PRId64,
+                               e->checkpoint, p->id, l->test, l->test_labels[i],
+                               p->label);
+    }
+    return 0;
+}
+
 /* All test images, by the network of fold `fold`. */
 static int ask_tests(struct asking *a, int fold, struct sluice_error *err)
 {
@@ -163,8 +187,8 @@ static int ask_tests(struct asking *a, int fold, struct sluice_error *err)
     if (!base->test)
         return no_memory(err);
     rc = ask(a, &r, base->test + (size_t)fold * all, err);
-    if (rc == 0 && !l->test_labels)
-        rc = make_test(l, e, &r, err);
+    if (rc == 0)
+        rc = l->test_labels ? check_tests(l, e, &r, err) : make_test(l, e, &r, err);
     evaluation_free(&r);
     return rc;
 }

@@ -44,8 +44,9 @@ struct level_watch {
 /* From the studies in these folders, of the same training images, with all their folds
  * complete. `cfg` says, by data.test, which test set (empty: that of the first study),
  * by data.test_range which part of it (empty: each study's own), and by device and
- * threads, unless they are auto and 0, where the networks run. On failure nothing is
- * held. */
+ * threads, unless they are auto and 0, where the networks run. Studies whose test
+ * images are not the first one's, with the same labels, are refused. On failure nothing
+ * is held. */
 int level_one_gather(struct level_one *out, const char *const *studies, int count,
                      const struct config *cfg, const struct level_watch *watch,
                      struct sluice_error *err);

@@ -52,8 +52,8 @@ static void add(struct ensemble *e, const struct evaluation *r, const float *sco
     e->networks++;
 }
 
-static int ask(struct ensemble *e, struct evaluator *other, double *alone,
-               struct sluice_error *err)
+int ensemble_join(struct ensemble *e, struct evaluator *other, double *alone,
+                  struct sluice_error *err)
 {
     const struct tta tta = evaluate_tta(&other->cfg);
     struct evaluation r = { .classes = 0 };
@@ -76,20 +76,5 @@ static int ask(struct ensemble *e, struct evaluator *other, double *alone,
     }
     evaluation_free(&r);
     free(scores);
-    return rc;
-}
-
-int ensemble_join(struct ensemble *e, const char *what, enum evaluator_weights weights,
-                  const char *const *list, int count, double *alone,
-                  struct sluice_error *err)
-{
-    struct evaluator *other = calloc(1, sizeof *other);
-    if (!other)
-        return sluice_fail(err, SLUICE_ENOMEM, "no memory for a network");
-    int rc = evaluator_load(other, what, weights, list, count, err);
-    if (rc == 0)
-        rc = ask(e, other, alone, err);
-    evaluator_close(other);
-    free(other);
     return rc;
 }

@@ -13,11 +13,10 @@ struct ensemble {
     int networks;
 };
 
-/* Let another network join: that of `what`, with keys laid over it, as evaluator_load()
- * has them. It must know as many classes, and answer to the same images; `alone` is its
- * own accuracy, NaN without labels. */
-int ensemble_join(struct ensemble *e, const char *what, enum evaluator_weights weights,
-                  const char *const *list, int count, double *alone,
+/* Let another network join, which is loaded and becomes open. It must know as many
+ * classes, and answer to the same images; `alone` is its own accuracy, NaN without
+ * labels. */
+int ensemble_join(struct ensemble *e, struct evaluator *other, double *alone,
                   struct sluice_error *err);
 
 #endif

@@ -36,26 +36,33 @@ static const struct cli_option options[] = {
 };
 
 struct test {
-    struct evaluator by;
+    struct evaluator by, other; /* the first network; each further one, in its turn */
     struct run_dir out;
     struct evaluation result;
     float *scores; /* see evaluate_scores(); NULL: not wanted */
     bool several;  /* networks */
 };
 
-/* Their numbers may still mean the same, under other names. */
-static void compare_names(const struct evaluator *e)
+/* Their numbers may still mean the same, under other names. Where the set has none, the
+ * names of the first network count. */
+static void compare_names(const struct evaluator *e, const struct evaluator *first)
 {
     char number[32], name[64];
     const uint32_t names = data_info_names(&e->info);
-    const double trained = extra_number(&e->meta, "class_names", 0);
-    if (names && trained > 0 && trained != names)
+    const double own = extra_number(&e->meta, "class_names", 0);
+    const double others = extra_number(&first->meta, "class_names", 0);
+    if (names && own > 0 && own != names)
         fprintf(
             stderr,
-            "sluice eval: %s: its classes are not called as in training (class 0 is "
-            "'%s' here): numbers alone are compared\n",
-            e->info.path,
+            "sluice eval: %s: its classes are not called as in training of %s (class 0 "
+            "is '%s' here): numbers alone are compared\n",
+            e->info.path, e->checkpoint,
             text_name(name, sizeof(name), data_info_class(number, &e->info, 0)));
+    if (!names && own > 0 && others > 0 && own != others)
+        fprintf(stderr,
+                "sluice eval: %s: its classes are not called as those of %s: numbers "
+                "alone are compared\n",
+                e->checkpoint, first->checkpoint);
 }
 
 /* The one that was named, or the layout's own. */
@@ -157,21 +164,34 @@ static void say_network(const struct arguments *a, int number, double accuracy,
         printf("network %d  acc %.2f%%  %s\n", number, 100 * accuracy, what);
 }
 
+static int join(struct test *t, struct ensemble *all, const char *run,
+                const char **keys, int key_count, const struct arguments *a,
+                struct sluice_error *err)
+{
+    double alone;
+    int rc = evaluator_load(&t->other, run, (enum evaluator_weights)a->checkpoint, keys,
+                            key_count, err);
+    if (rc == 0)
+        rc = ensemble_join(all, &t->other, &alone, err);
+    if (rc == 0) {
+        compare_names(&t->other, &t->by);
+        say_network(a, all->networks, alone, run);
+    }
+    evaluator_close(&t->other);
+    return rc;
+}
+
 /* The other runs answer along with the first. */
 static int join_all(struct test *t, const char **runs, int count, const char **keys,
                     int key_count, const struct arguments *a, struct sluice_error *err)
 {
     struct ensemble all = { &t->by, &t->result, t->scores, 1 };
-    double alone;
+    int rc = 0;
     say_network(a, 1, t->result.accuracy, runs[0]);
-    for (int i = 1; i < count; i++) {
-        const int rc =
-            ensemble_join(&all, runs[i], (enum evaluator_weights)a->checkpoint, keys,
-                          key_count, &alone, err);
-        if (rc < 0)
-            return rc;
-        say_network(a, i + 1, alone, runs[i]);
-    }
+    for (int i = 1; i < count && rc == 0; i++)
+        rc = join(t, &all, runs[i], keys, key_count, a, err);
+    if (rc < 0)
+        return rc;
     evaluation_decide(&t->result, t->scores, t->by.info.first);
     return 0;
 }
@@ -198,12 +218,13 @@ static int run(struct test *t, const char **list, int count, const struct argume
                            "%.300s: no memory for %zu probabilities", e->info.path,
                            scores);
     if ((rc = measure(t, err)) < 0 ||
-        (rc = evaluation_check(&t->result, e->checkpoint, err)) < 0 ||
-        (t->several &&
+        (rc = evaluation_check(&t->result, e->checkpoint, err)) < 0)
+        return rc;
+    compare_names(e, e);
+    if ((t->several &&
          (rc = join_all(t, list, runs, keys, count - runs, a, err)) < 0) ||
         (rc = write_results(t, a, err)) < 0)
         return rc;
-    compare_names(e);
     if (!a->quiet)
         fprintf(stderr, "%s, epoch %llu; %s\nwrote %s/predictions.csv\n", e->checkpoint,
                 (unsigned long long)e->meta.epoch, e->dev->about, t->out.path);

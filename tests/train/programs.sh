@@ -155,8 +155,21 @@ sluice eval runs/latest data.test=png.sluice --quiet >out 2>err && [ ! -s err ] 
 mv pictures/0 $'pictures/z\n'
 sluice write folder pictures other.sluice --quiet
 sluice eval runs/latest data.test=other.sluice --quiet >out 2>err && [ "$(wc -l <err)" = 1 ] &&
-  grep -q 'other.sluice: its classes are not called as in training' err || fail "other names: $(cat err)"
+  grep -q 'other.sluice: its classes are not called as in training of .*last.safetensors (class 0' err || fail "other names: $(cat err)"
 sluice eval runs/latest data.test=other.sluice 2>err | grep -q '^z?  ' || fail "a class name of two lines"
+# Of several networks, each that was trained with other names, or, by a set without any, with
+# others than the first.
+old=$(readlink -f runs/latest)
+sluice train $tiny data.train=other.sluice data.test=other.sluice training.epochs=1 training.batch_size=8 data.crop=center \
+  data.size=16 run.name=renamed --quiet >out 2>err || fail "other names: $(cat err)"
+new=$(readlink -f runs/latest)
+told() { # SET PATTERN NETWORK...
+  sluice eval "${@:3}" data.test=$1 --quiet --out=named >out 2>err && [ "$(wc -l <err)" = 1 ] && grep -q "$2" err ||
+    fail "eval ${*:3} on $1: $(cat err)"
+}
+told png.sluice "png.sluice: its classes are not called as in training of $new/.*last.safetensors" "$old" "$old" "$new"
+told other.sluice "other.sluice: its classes are not called as in training of $old/" "$old" "$new"
+told set.sluice "$new/.*: its classes are not called as those of $old/" "$old" "$new" "$old"
 
 # Very many classes: what is counted is as long as classes and images, not as their square.
 sluice export set.sluice many --quiet

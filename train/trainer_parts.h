@@ -1,6 +1,6 @@
 /* trainer_parts.h -- the state of a run, shared by the trainer's own files:
- * trainer_open.c makes it, trainer.c moves it from batch to batch, trainer_finish.c
- * from epoch to epoch, trainer_record.c writes about it. */
+ * trainer_open.c makes it, trainer_place.c its folder, trainer.c moves it from batch to
+ * batch, trainer_finish.c from epoch to epoch, trainer_record.c writes about it. */
 #ifndef SLUICE_TRAINER_PARTS_H
 #define SLUICE_TRAINER_PARTS_H
 
@@ -109,6 +109,13 @@ int trainer_open_parts(struct trainer *t, struct sluice_error *err);
 /* Those that a new run begins with. */
 int trainer_init_weights(struct trainer *t, struct sluice_error *err);
 void trainer_close(struct trainer *t);
+
+/* The run's folder, in trainer_place.c: that of a new run, with its record, and first
+ * weights; or `folder`, with the weights of its checkpoint. Whatever can be refused is
+ * refused before a folder is made. */
+int trainer_place(struct trainer *t, const char *folder, struct sluice_error *err);
+/* Then the log and the tables that grow, on rank 0. */
+int trainer_open_records(struct trainer *t, struct sluice_error *err);
 
 /* What was opened, in words, to log and watcher; in trainer_plan.c. */
 void trainer_describe(struct trainer *t);

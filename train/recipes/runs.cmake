@@ -13,8 +13,8 @@ target_sources(sluice_train PRIVATE
   evaluator.c feed.c gradient_stats.c machine_load.c npy.c outputs.c ranks.c recipe.c
   recipe_find.c run_config.c settings.c steering.c
   teacher.c teacher_run.c trainer.c trainer_ahead.c trainer_data.c trainer_distill.c
-  trainer_finish.c trainer_gradients.c trainer_heads.c trainer_open.c trainer_plan.c
-  trainer_record.c trainer_steer.c yaml_read.c)
+  trainer_finish.c trainer_gradients.c trainer_heads.c trainer_open.c trainer_place.c
+  trainer_plan.c trainer_record.c trainer_steer.c yaml_read.c)
 target_link_libraries(sluice_train PRIVATE PkgConfig::YAML)
 if(SLUICE_HAVE_MPI)
   set_source_files_properties(ranks.c PROPERTIES COMPILE_DEFINITIONS SLUICE_HAVE_MPI=1)

@@ -22,6 +22,12 @@
  * Without `normalize` a float result is the byte's value, 0..255.
  * `normalize:mean=0:std=255` makes that 0..1.
  *
+ * Limits:    16 operations in a pipeline (`geometry` is none, nor is `normalize` but
+ *            behind 16 others; `autoaugment` is 2, `randaugment` is num_ops; a run of
+ *            steps that geometry:mode=fused samples as one is one more); 32,767 pixels
+ *            a side and 4 channels of the source; 256 MiB of a source image, and of
+ *            what `center_crop` makes of it. Beyond, sluice_augment_create fails with
+ *            SLUICE_EINVAL.
  * Ownership: what the getters return belongs to the pipeline.
  * Threads:   a pipeline may be used from any number of threads after creation. */
 #ifndef SLUICE_AUGMENT_H
@@ -62,7 +68,7 @@ struct sluice_augment_options {
 
 /* Parse and plan `pipeline` ("" is allowed: only conversion). On failure *out is NULL;
  * an unknown name or value out of range is SLUICE_EINVAL and the message lists what
- * exists; a `use` that this CPU lacks is SLUICE_EUNBUILT. */
+ * exists, or the bounds; a `use` that this CPU lacks is SLUICE_EUNBUILT. */
 int sluice_augment_create(struct sluice_augment **out, const char *pipeline,
                           const struct sluice_augment_options *options,
                           struct sluice_error *err);

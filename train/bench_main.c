@@ -15,7 +15,7 @@ static const struct cli_option option_table[] = {
     { "batches", CLI_INT, offsetof(struct bench_options, batches), 1, 1e4, NULL, "batches in existence: 4" },
     { "threads", CLI_INT, offsetof(struct bench_options, threads), 1, 1024, NULL, "worker threads: one per CPU" },
     { "io", CLI_CHOICE, offsetof(struct bench_options, io), 0, 0, "auto|resident|uring|direct|pread", "backend: auto" },
-    { "memory-budget", CLI_SIZE, offsetof(struct bench_options, memory_budget), 0, 1e15, NULL, "what `resident` may hold: a quarter of free memory" },
+    { "memory-budget", CLI_SIZE, offsetof(struct bench_options, memory_budget), 0, 1e15, NULL, "what `resident` may hold: a quarter of free memory, divided by --world" },
     { "memory-limit", CLI_SIZE, offsetof(struct bench_options, memory_limit), 0, 1e15, NULL, "what the loader may hold in all: no limit" },
     { "order", CLI_CHOICE, offsetof(struct bench_options, order), 0, 0, "random|sequential|quasi_random", "order: random" },
     { "block", CLI_UINT64, offsetof(struct bench_options, block), 1, 1e12, NULL, "quasi_random: samples of a block: about 1 MiB" },

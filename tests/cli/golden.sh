@@ -4,11 +4,12 @@
 # UPDATE=1 rewrites those. The case runs in an empty folder with BIN_DIR on the PATH.
 set -u
 case=$(realpath "$1")
+bin=$(realpath "$2")
 stem=${case%.case}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
-PATH=$(realpath "$2"):$PATH LC_ALL=C bash "$case" >"$work.out" 2>"$work.err" </dev/null
+PATH=$bin:$PATH LC_ALL=C bash "$case" >"$work.out" 2>"$work.err" </dev/null
 echo $? >"$work.status"
 result=0
 for part in out err status; do

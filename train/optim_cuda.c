@@ -211,7 +211,8 @@ int optim_cuda_update(struct optim *opt, struct sluice_error *err)
     if (rc == 0 && (a.clip > 0 || a.scaled))
         rc = launch_update_control(o->gpu, 1, BLOCK, &a, err);
     if (rc == 0 && o->by_stretches)
-        rc = launch_update_params(o->gpu, o->by_stretches, BLOCK, &a, err);
+        rc = launch_update_params(o->gpu, UPDATE_BLOCKS * o->by_stretches, BLOCK, &a,
+                                  err);
     for (int i = 0; i < opt->chunk_count && rc == 0; i++)
         rc = update_filter(opt, &opt->chunk[i], err);
     return rc;

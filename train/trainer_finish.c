@@ -7,8 +7,9 @@
 #include "outputs.h"
 #include "trainer_parts.h"
 
-/* One line for each damaged image that training came upon since. */
-static void tell_damage(struct trainer *t)
+/* One line for each damaged image that training came upon since, and for what a GPU
+ * turned out to be slow at. */
+static void tell_news(struct trainer *t)
 {
     static const char *const done[] = { "", "skipped", "substituted" };
     struct sluice_damage d;
@@ -16,6 +17,7 @@ static void tell_damage(struct trainer *t)
         t->damage_told++;
         trainer_say(t, "damaged, %s: %s", done[t->cfg->data.on_error], d.message);
     }
+    trainer_say_slow(t);
 }
 
 /* Rank 0's running statistics are the network's; others differ, and train without. */
@@ -101,7 +103,7 @@ int trainer_finish_epoch(struct trainer *t, struct sluice_error *err)
     const bool tested = test_is_due(t);
     bool best = false;
     int rc = 0;
-    tell_damage(t);
+    tell_news(t);
     fill_row(t);
     if (tested) {
         if ((rc = test(t, err)) < 0)

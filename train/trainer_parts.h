@@ -85,6 +85,7 @@ struct trainer {
     double began;                 /* clock, before anything was opened */
     struct machine_load load;     /* then */
     int damage_told;              /* damaged samples named so far */
+    int slow_told;                /* directions without cuDNN told of so far */
 };
 
 double trainer_resident_mib(void); /* of this process, now; NaN: not known */
@@ -119,6 +120,8 @@ int trainer_open_records(struct trainer *t, struct sluice_error *err);
 
 /* What was opened, in words, to log and watcher; in trainer_plan.c. */
 void trainer_describe(struct trainer *t);
+/* What a GPU's library turned out not to do, if more than was told. */
+void trainer_say_slow(struct trainer *t);
 
 /* trainer.c's own, for the other files too. */
 /* Of draws that images of one step have in common with none: each rank has its own. */

@@ -44,6 +44,17 @@ static void describe_start(struct trainer *t)
                     100.0 * (double)trained / (double)all);
 }
 
+void trainer_say_slow(struct trainer *t)
+{
+    const int slow = t->ahead ? ahead_own_directions(t->ahead) : 0;
+    if (slow > t->slow_told)
+        trainer_say(t,
+                    "slow: cuDNN has no deterministic algorithm for %d directions of "
+                    "convolutions; own kernels take their place",
+                    slow);
+    t->slow_told = slow;
+}
+
 void trainer_describe(struct trainer *t)
 {
     if (*t->run.path)
@@ -68,11 +79,7 @@ void trainer_describe(struct trainer *t)
                                                 : "streamed to the GPU",
                     t->cfg->run.profile ? "timed, operator by operator"
                                         : "replayed as graphs");
-    if (t->ahead && ahead_own_directions(t->ahead))
-        trainer_say(t,
-                    "slow: cuDNN has no deterministic algorithm for %d directions of "
-                    "convolutions; own kernels take their place",
-                    ahead_own_directions(t->ahead));
+    trainer_say_slow(t);
     trainer_say(t, "model  %s: %zu parameters, %.1f MFLOP an image, %.0f MiB",
                 t->model->name, net_param_elements(t->net), net_flops(t->net) / 1e6,
                 (double)net_memory(t->net) / 1048576);

@@ -117,6 +117,7 @@ static void graphs(bool on_host)
               "%ld recorded, %ld replays", now.records - before.records,
               now.replays - before.replays);
     CHECK(strstr(said, "all in the GPU's memory"), "it says: %s", said);
+    CHECK(!strstr(said, "slow: cuDNN"), "it says: %s", said);
 }
 
 static void against_ref(void)

@@ -1,8 +1,10 @@
 /* cudnn_ranking.c -- what a convolution asks of cuDNN, played by functions of cuDNN's
  * names: activations and filters are described as nhwc, and the usual algorithm runs.
- * Where it does not fit or is refused when it is run, cuDNN is asked for its ranking,
- * and the first runs that is deterministic, fits the workspace and is not refused; if
- * there is none, that is said and no failure. */
+ * Where it does not fit or is refused when it is run, it runs without insisting on
+ * tensor cores, or cuDNN is asked for its ranking, and the first way runs that is
+ * deterministic, fits the workspace and is not refused, multiplying as it was ranked;
+ * if there is none, that is said and no failure. Wrong calls and libraries that lack a
+ * part are failures. */
 #define CUDNN_DISABLE_DEPRECATED_WARNINGS
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 #include "check.h"
@@ -19,8 +21,11 @@ enum {
 };
 
 static const int ranked[] = { USUAL, UNSTEADY, LARGE, UNKNOWN, REFUSED, RUNS };
-static int rankable; /* of these */
-static bool usual_fits, usual_runs;
+static int rankable;                            /* of these */
+static bool usual_fits, usual_runs, plain_fits; /* plain: by default, and it runs */
+static cudnnDataType_t type = CUDNN_DATA_BFLOAT16;
+static cudnnMathType_t insists = CUDNN_TENSOR_OP_MATH, math; /* as first told; now */
+static cudnnStatus_t broken_bytes, broken_run;
 static int tries, ran, ran_as, asked, fits_asked; /* ran_as: direction */
 static int tensor[2][4], filter[4];               /* as described: nchw */
 static int tensors;
@@ -30,11 +35,14 @@ static int tensors;
     {                                                                                  \
         (void)count;                                                                   \
         asked++;                                                                       \
+        CHECK(math == insists, "asked for math %d", (int)math);                        \
         for (*found = 0; *found < rankable; ++*found)                                  \
             perf[*found] = (cudnnConvolution##direction##AlgoPerf_t){                  \
                 .algo = ranked[*found],                                                \
                 .status = ranked[*found] == UNKNOWN ? CUDNN_STATUS_NOT_SUPPORTED       \
                                                     : CUDNN_STATUS_SUCCESS,            \
+                .mathType = ranked[*found] == RUNS ? CUDNN_DEFAULT_MATH                \
+                                                   : CUDNN_TENSOR_OP_MATH,             \
                 .determinism = ranked[*found] == UNSTEADY ? CUDNN_NON_DETERMINISTIC    \
                                                           : CUDNN_DETERMINISTIC,       \
             };                                                                         \
@@ -43,15 +51,21 @@ static int tensors;
 
 static cudnnStatus_t size_of(int algo, size_t *bytes)
 {
-    const bool fits = algo == USUAL ? usual_fits : algo != LARGE;
+    const bool plain = insists == CUDNN_TENSOR_OP_MATH && math == CUDNN_DEFAULT_MATH;
+    const bool fits = algo != USUAL ? algo != LARGE : plain ? plain_fits : usual_fits;
     *bytes = (size_t)ROOM + !fits;
     fits_asked++;
-    return CUDNN_STATUS_SUCCESS;
+    return broken_bytes;
 }
 
 static cudnnStatus_t run(int algo)
 {
     tries++;
+    if (broken_run != CUDNN_STATUS_SUCCESS)
+        return broken_run;
+    CHECK(algo != RUNS ||
+              math == (insists == CUDNN_FMA_MATH ? insists : CUDNN_DEFAULT_MATH),
+          "ran with math %d", (int)math);
     if (algo == REFUSED || (algo == USUAL && !usual_runs))
         return algo == REFUSED ? CUDNN_STATUS_BAD_PARAM
                                : CUDNN_STATUS_NOT_SUPPORTED_ARCH_MISMATCH;
@@ -167,28 +181,28 @@ cudnnStatus_t cudnnCreateConvolutionDescriptor(cudnnConvolutionDescriptor_t *out
     return CUDNN_STATUS_SUCCESS;
 }
 
-static cudnnStatus_t describe(int *to, cudnnTensorFormat_t format, cudnnDataType_t type,
-                              const int *size)
+static cudnnStatus_t describe(int *to, cudnnTensorFormat_t format,
+                              cudnnDataType_t described, const int *size)
 {
-    CHECK(format == CUDNN_TENSOR_NHWC && type == CUDNN_DATA_BFLOAT16, "not nhwc bf16");
+    CHECK(format == CUDNN_TENSOR_NHWC && described == type, "not nhwc");
     memcpy(to, size, 4 * sizeof *to);
     return CUDNN_STATUS_SUCCESS;
 }
 
 cudnnStatus_t cudnnSetTensor4dDescriptor(cudnnTensorDescriptor_t to,
                                          cudnnTensorFormat_t format,
-                                         cudnnDataType_t type, int n, int c, int h,
+                                         cudnnDataType_t kind, int n, int c, int h,
                                          int w)
 {
-    return describe((int *)to, format, type, (int[]){ n, c, h, w });
+    return describe((int *)to, format, kind, (int[]){ n, c, h, w });
 }
 
 cudnnStatus_t cudnnSetFilter4dDescriptor(cudnnFilterDescriptor_t to,
-                                         cudnnDataType_t type,
+                                         cudnnDataType_t kind,
                                          cudnnTensorFormat_t format, int k, int c,
                                          int h, int w)
 {
-    return describe((int *)to, format, type, (int[]){ k, c, h, w });
+    return describe((int *)to, format, kind, (int[]){ k, c, h, w });
 }
 
 cudnnStatus_t cudnnSetConvolution2dDescriptor(cudnnConvolutionDescriptor_t to, int py,
@@ -204,10 +218,13 @@ cudnnStatus_t cudnnSetConvolution2dDescriptor(cudnnConvolutionDescriptor_t to, i
 }
 
 cudnnStatus_t cudnnSetConvolutionMathType(cudnnConvolutionDescriptor_t to,
-                                          cudnnMathType_t math)
+                                          cudnnMathType_t now)
 {
     (void)to;
-    CHECK(math == CUDNN_TENSOR_OP_MATH, "math %d", (int)math);
+    CHECK(now == insists ||
+              (insists == CUDNN_TENSOR_OP_MATH && now == CUDNN_DEFAULT_MATH),
+          "math %d", (int)now);
+    math = now;
     return CUDNN_STATUS_SUCCESS;
 }
 
@@ -309,7 +326,14 @@ static void check_usual(void)
     CHECK(asked == 0 && fits_asked == 3, "asked %d times, if it fits %d", asked,
           fits_asked);
     cudnn_layer_free(l);
-    usual_runs = false;
+    usual_fits = false;
+    plain_fits = true;
+    l = open_layer(&shape);
+    check_runs(l, USUAL, 0);
+    CHECK(asked == 0 && math == CUDNN_DEFAULT_MATH, "asked %d times", asked);
+    cudnn_layer_free(l);
+    usual_fits = true;
+    usual_runs = plain_fits = false;
     l = open_layer(&shape);
     CHECK(asked == 0, "asked %d times before it is run", asked);
     check_runs(l, RUNS, 2);
@@ -329,11 +353,59 @@ static void check_unwanted(void)
     cudnn_layer_free(l);
 }
 
+/* Numbers of 32 bits as they are: no way with another multiplication. */
+static void check_exact(void)
+{
+    struct gpu_layer_shape s = shape;
+    s.dtype = SLUICE_F32;
+    type = CUDNN_DATA_FLOAT;
+    insists = CUDNN_FMA_MATH;
+    usual_fits = false;
+    rankable = 6;
+    struct cudnn_layer *l = open_layer(&s);
+    check_runs(l, RUNS, 1);
+    cudnn_layer_free(l);
+    type = CUDNN_DATA_BFLOAT16;
+    insists = CUDNN_TENSOR_OP_MATH;
+}
+
+static void expect_failure(const struct gpu_layer_shape *s, int code, const char *what)
+{
+    struct cuda cuda = { .room = ROOM };
+    struct sluice_error err = { 0 };
+    struct cudnn_layer *l;
+    const int rc = cudnn_layer_open(&l, &cuda, s, &err);
+    CHECK(rc == code && !l && strstr(err.message, what), "%d: %s", rc, err.message);
+    if (rc == 0)
+        cudnn_layer_free(l);
+    tensors = 0;
+}
+
+static void check_misuse(void)
+{
+    struct gpu_layer_shape large = shape;
+    struct sluice_error err = { 0 };
+    large.n = 1 << 27;
+    expect_failure(&large, SLUICE_EINVAL, "expected fewer than 2^31");
+    broken_bytes = CUDNN_STATUS_NOT_SUPPORTED_SUBLIBRARY_UNAVAILABLE;
+    expect_failure(&shape, SLUICE_EDEVICE, "cuDNN: ");
+    broken_bytes = CUDNN_STATUS_SUCCESS;
+    usual_fits = true;
+    struct cudnn_layer *l = open_layer(&shape);
+    broken_run = CUDNN_STATUS_BAD_PARAM_MISALIGNED_POINTER;
+    for (int direction = 0; direction < 3; direction++)
+        CHECK(go(l, direction, &err) == SLUICE_EDEVICE, "direction %d", direction);
+    broken_run = CUDNN_STATUS_SUCCESS;
+    cudnn_layer_free(l);
+}
+
 int main(void)
 {
     check_ranking(6, RUNS);
     check_ranking(5, -1);
     check_usual();
     check_unwanted();
+    check_exact();
+    check_misuse();
     return check_done();
 }

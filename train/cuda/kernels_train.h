@@ -200,7 +200,7 @@ enum gpu_update { UPDATE_SGD, UPDATE_NESTEROV, UPDATE_ADAM, UPDATE_ADAMW };
 
 struct update_args {
     enum gpu_update update;
-    const struct gpu_chunk *chunks; /* one for each block */
+    const struct gpu_chunk *chunks; /* one for each block, or for UPDATE_BLOCKS */
     int count;                      /* of chunks */
     float decay, beta2, eps;
     float clip;      /* 0: off */
@@ -211,46 +211,69 @@ struct update_args {
     const struct gpu_step *step;
 };
 
-SLUICE_HD static inline void update_sgd(const struct update_args *a,
-                                        const struct gpu_chunk *c, int i, float scale)
+enum {
+    UPDATE_BLOCKS = 4, /* of update_params for a chunk, so that a GPU is filled */
+};
+
+/* The same for all elements of a chunk, read once: what is stored might be it. */
+struct update_now {
+    float lr, momentum, decay, scale; /* scale: of gradients */
+    float size, root2;                /* Adam's */
+};
+
+SLUICE_HD static inline struct update_now update_now(const struct update_args *a,
+                                                     const struct gpu_chunk *c)
 {
-    const float lr = a->step->lr * c->lr_scale, keep = a->step->momentum;
-    const float grad = c->g[i] * scale + a->decay * c->decay_scale * c->w[i];
+    return (struct update_now){
+        .lr = a->step->lr * c->lr_scale,
+        .momentum = a->step->momentum,
+        .decay = a->decay * c->decay_scale,
+        .scale = a->control->grad_scale,
+        .size = a->scaled ? a->control->step_size : a->step->step_size,
+        .root2 = a->scaled ? a->control->root2 : a->step->root2,
+    };
+}
+
+SLUICE_HD static inline void update_sgd(const struct update_args *a,
+                                        const struct gpu_chunk *c, int i,
+                                        const struct update_now *now)
+{
+    const float w = c->w[i], keep = now->momentum;
+    const float grad = c->g[i] * now->scale + now->decay * w;
     const float buf = keep * c->m[i] + grad;
     c->m[i] = buf;
-    c->w[i] -= lr * (a->update == UPDATE_NESTEROV ? grad + keep * buf : buf);
+    c->w[i] = w - now->lr * (a->update == UPDATE_NESTEROV ? grad + keep * buf : buf);
 }
 
 SLUICE_HD static inline void update_adam(const struct update_args *a,
-                                         const struct gpu_chunk *c, int i, float scale)
+                                         const struct gpu_chunk *c, int i,
+                                         const struct update_now *now)
 {
-    const float beta1 = a->step->momentum, decay = a->decay * c->decay_scale;
-    const float l2 = a->update == UPDATE_ADAM ? decay : 0;
-    const float shrink =
-        a->update == UPDATE_ADAMW ? 1 - a->step->lr * c->lr_scale * decay : 1;
-    const float grad = c->g[i] * scale + l2 * c->w[i];
+    const float w = c->w[i], beta1 = now->momentum;
+    const float l2 = a->update == UPDATE_ADAM ? now->decay : 0;
+    const float shrink = a->update == UPDATE_ADAMW ? 1 - now->lr * now->decay : 1;
+    const float grad = c->g[i] * now->scale + l2 * w;
     const float first = beta1 * c->m[i] + (1 - beta1) * grad;
     const float second = a->beta2 * c->v[i] + (1 - a->beta2) * grad * grad;
-    const float size = a->scaled ? a->control->step_size : a->step->step_size;
-    const float root2 = a->scaled ? a->control->root2 : a->step->root2;
     c->m[i] = first;
     c->v[i] = second;
-    c->w[i] = c->w[i] * shrink -
-              size * c->lr_scale * first / (sqrtf(second) / root2 + a->eps);
+    c->w[i] = w * shrink -
+              now->size * c->lr_scale * first / (sqrtf(second) / now->root2 + a->eps);
 }
 
 SLUICE_HD static inline void update_params(const struct update_args *a,
                                            const struct spot *at)
 {
-    const struct gpu_chunk c = a->chunks[at->block];
-    const float scale = a->control->grad_scale;
+    const struct gpu_chunk c = a->chunks[at->block / UPDATE_BLOCKS];
+    const struct update_now now = update_now(a, &c);
+    const int first = at->block % UPDATE_BLOCKS * at->threads + at->thread;
     if (a->control->skip)
         return;
-    for (int i = at->thread; i < c.count; i += at->threads)
+    for (int i = first; i < c.count; i += UPDATE_BLOCKS * at->threads)
         if (a->update == UPDATE_SGD || a->update == UPDATE_NESTEROV)
-            update_sgd(a, &c, i, scale);
+            update_sgd(a, &c, i, &now);
         else
-            update_adam(a, &c, i, scale);
+            update_adam(a, &c, i, &now);
 }
 
 /* A block's chunk: lanes, then their sum. */

@@ -209,7 +209,18 @@ struct gpu_layer {
     struct gpu_layer_shape shape;
     struct cudnn_layer *conv;
     struct lt_layer *inner;
+    int own; /* directions that cuDNN does not do */
 };
+
+/* As it turns out when the layer is made, or first runs. */
+static void count_own(struct gpu *gpu, struct gpu_layer *layer)
+{
+    const struct cudnn_has has = cudnn_layer_has(layer->conv);
+    const int own = !has.forward + (layer->shape.wants_data && !has.data) +
+                    (layer->shape.wants_weight && !has.weight);
+    gpu->own_directions += own - layer->own;
+    layer->own = own;
+}
 
 static void layer_free(struct gpu *gpu, struct gpu_layer *layer)
 {
@@ -240,11 +251,8 @@ static int layer_open(struct gpu *gpu, struct gpu_layer **out,
         return rc;
     }
     layer->shape = *shape;
-    if (layer->conv) {
-        const struct cudnn_has has = cudnn_layer_has(layer->conv);
-        gpu->own_directions += !has.forward + (shape->wants_data && !has.data) +
-                               (shape->wants_weight && !has.weight);
-    }
+    if (layer->conv)
+        count_own(gpu, layer);
     *out = layer;
     return 0;
 }
@@ -256,7 +264,10 @@ static int layer_forward(struct gpu *gpu, struct gpu_layer *layer, const void *x
     if (layer->inner)
         return lt_layer_forward(layer->inner, c, x, w, y, err);
     const int rc = cudnn_layer_forward(layer->conv, c, x, w, y, err);
-    return rc < 0 ? rc : rc > 0 ? 0 : own_forward(gpu, &layer->shape, x, w, y, err);
+    if (rc)
+        return rc < 0 ? rc : 0;
+    count_own(gpu, layer);
+    return own_forward(gpu, &layer->shape, x, w, y, err);
 }
 
 static int layer_data(struct gpu *gpu, struct gpu_layer *layer, const void *dy,
@@ -266,7 +277,10 @@ static int layer_data(struct gpu *gpu, struct gpu_layer *layer, const void *dy,
     if (layer->inner)
         return lt_layer_data(layer->inner, c, dy, w, dx, err);
     const int rc = cudnn_layer_data(layer->conv, c, dy, w, dx, err);
-    return rc < 0 ? rc : rc > 0 ? 0 : own_data(gpu, &layer->shape, dy, w, dx, err);
+    if (rc)
+        return rc < 0 ? rc : 0;
+    count_own(gpu, layer);
+    return own_data(gpu, &layer->shape, dy, w, dx, err);
 }
 
 static int layer_weight(struct gpu *gpu, struct gpu_layer *layer, const void *x,
@@ -276,7 +290,10 @@ static int layer_weight(struct gpu *gpu, struct gpu_layer *layer, const void *x,
     if (layer->inner)
         return lt_layer_weight(layer->inner, c, x, dy, dw, err);
     const int rc = cudnn_layer_weight(layer->conv, c, x, dy, dw, err);
-    return rc < 0 ? rc : rc > 0 ? 0 : own_weight(gpu, &layer->shape, x, dy, dw, err);
+    if (rc)
+        return rc < 0 ? rc : 0;
+    count_own(gpu, layer);
+    return own_weight(gpu, &layer->shape, x, dy, dw, err);
 }
 
 static int multiply(struct gpu *gpu, const struct gpu_product *product, const float *a,

@@ -16,6 +16,7 @@ find_package(PkgConfig REQUIRED)
 find_package(JPEG REQUIRED)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 find_package(PNG REQUIRED)
+find_package(ZLIB REQUIRED)
 
 # The flags of every target of ours; CUDA sources get the language level only.
 add_library(sluice_flags INTERFACE)

@@ -125,6 +125,46 @@ done
 head -c 700 mnist/train-images-idx3-ubyte.gz >cut-images-idx3-ubyte.gz
 cp mnist/train-labels-idx1-ubyte.gz cut-labels-idx1-ubyte.gz
 bad 5 'runcated' mnist cut-images-idx3-ubyte.gz
+# gzip's own checksum and length: in stored blocks a flipped bit inflates like any other.
+mkdir flipped
+python3 - <<'EOF'
+import gzip, tarfile
+def flip(data, at):
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1:]
+def put(name, data):
+    open("flipped/" + name, "wb").write(data)
+labels = gzip.decompress(open("mnist/train-labels-idx1-ubyte.gz", "rb").read())
+images = gzip.compress(gzip.decompress(open("mnist/train-images-idx3-ubyte.gz", "rb").read()), 0)
+put("train-labels-idx1-ubyte.gz", gzip.compress(labels[:5]) + gzip.compress(labels[5:]) + bytes(700))
+put("train-images-idx3-ubyte.gz", flip(images, 9000))
+put("size-images-idx3-ubyte.gz", flip(images, len(images) - 2))
+put("tail-images-idx3-ubyte.gz", images + b"\0\0tail")
+for name in "size", "tail":
+    put(name + "-labels-idx1-ubyte.gz", gzip.compress(labels))
+tar = gzip.decompress(open("cifar-10-binary.tar.gz", "rb").read())
+packed = gzip.compress(tar, 0)
+put("a.tar.gz", flip(packed, packed.index(open("cifar-10-batches-bin/data_batch_2.bin", "rb").read()[100:200])))
+put("end.tar.gz", flip(packed, len(packed) - 6))  # behind the end of the archive
+put("members.tar.gz", gzip.compress(tar[:30000]) + gzip.compress(tar[30000:]) + bytes(100))
+put("list.csv.gz", flip(gzip.compress(b"path,label\na.jpg,1\n", 0), 30))
+with tarfile.open("flipped/inner.tar", "w") as out:
+    out.add("flipped/train-images-idx3-ubyte.gz")
+    out.add("flipped/train-labels-idx1-ubyte.gz")
+EOF
+damaged='damaged gzip data: incorrect'
+bad 5 "flipped/train-images-idx3-ubyte.gz: $damaged data check\$" mnist flipped
+bad 5 "flipped/inner.tar: train-images-idx3-ubyte.gz: $damaged data check\$" mnist flipped/inner.tar
+bad 5 "size-images-idx3-ubyte.gz: $damaged length check\$" mnist flipped/size-images-idx3-ubyte.gz
+bad 5 "tail-images-idx3-ubyte.gz: $damaged header check\$" mnist flipped/tail-images-idx3-ubyte.gz
+bad 5 "flipped/a.tar.gz: $damaged data check\$" cifar10 flipped/a.tar.gz
+bad 5 "flipped/end.tar.gz: $damaged data check\$" cifar10 flipped/end.tar.gz
+bad 5 "flipped/list.csv.gz: $damaged data check\$" folder flipped/list.csv.gz
+# Members of gzip one behind the other, and zeros behind the last, are whole.
+cp mnist/train-images-idx3-ubyte.gz flipped
+good mnist flipped n.sluice
+cmp m.sluice n.sluice || fail "members of gzip: another file"
+good cifar10 flipped/members.tar.gz n.sluice
+cmp a.sluice n.sluice || fail "members.tar.gz: another file"
 bad 5 'data_batch_1.bin is not in it' cifar10 cifar-100-binary.tar.gz
 bad 5 'train-images' mnist cifar-10-batches-bin
 bad 5 'multiple of 3073' cifar10 mnist/train-labels-idx1-ubyte.gz

@@ -1,5 +1,6 @@
 /* input.c -- archives and files through libarchive: it knows tar in every dialect and
- * every compression that publishers use, and says when one is truncated. */
+ * every compression that publishers use, and says when one is truncated. Of gzip it
+ * does not compare the checksum, so gunzip.c inflates that. */
 #include <archive.h>
 #include <archive_entry.h>
 #include <cjson/cJSON.h>
@@ -13,10 +14,18 @@
 
 #include <sluice/crc32c.h>
 
+#include "gunzip.h"
 #include "input.h"
 #include "options.h"
 
 enum { CHUNK = 1 << 20 };
+
+/* An archive, or one file that may be compressed. */
+struct opened {
+    struct archive *archive;
+    struct gunzip *gunzip; /* what the archive reads; NULL: it is not in gzip */
+    const char *path;      /* for messages */
+};
 
 bool input_is_folder(const char *path)
 {
@@ -41,13 +50,19 @@ bool input_is_plain(const char *path)
     return !input_is_folder(path) && !is_archive(path);
 }
 
-static int archive_fail(struct archive *a, const char *path, const char *member,
+/* member: of the archive; NULL: none. What gunzip has to say is the cause. */
+static int archive_fail(const struct opened *o, const char *member,
                         struct sluice_error *err)
 {
-    const char *text = archive_error_string(a);
+    const char *text = archive_error_string(o->archive);
+    const void *bytes;
+    const ssize_t n = o->gunzip ? gunzip_read(o->gunzip, &bytes, err) : 0;
+    if (n < 0)
+        return (int)n;
     return sluice_fail(
-        err, archive_errno(a) == ENOMEM ? SLUICE_ENOMEM : SLUICE_ECORRUPT, "%s%s%s: %s",
-        path, member ? ": " : "", member ? member : "", text ? text : "cannot be read");
+        err, archive_errno(o->archive) == ENOMEM ? SLUICE_ENOMEM : SLUICE_ECORRUPT,
+        "%s%s%s: %s", o->path, member ? ": " : "", member ? member : "",
+        text ? text : "cannot be read");
 }
 
 static int stopped(struct sluice_error *err)
@@ -56,8 +71,8 @@ static int stopped(struct sluice_error *err)
 }
 
 /* The present entry's bytes. */
-static int read_entry(struct archive *a, const char *path, struct input_file *f,
-                      size_t limit, struct sluice_error *err)
+static int read_entry(const struct opened *o, struct input_file *f, size_t limit,
+                      struct sluice_error *err)
 {
     size_t room = 0;
     f->size = 0;
@@ -66,32 +81,58 @@ static int read_entry(struct archive *a, const char *path, struct input_file *f,
             room = room ? room * 2 : CHUNK;
             uint8_t *more = realloc(f->data, room);
             if (!more)
-                return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", path);
+                return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", o->path);
             f->data = more;
         }
         if (cli_interrupted())
             return stopped(err);
-        ssize_t n = archive_read_data(a, f->data + f->size, room - f->size);
+        ssize_t n = archive_read_data(o->archive, f->data + f->size, room - f->size);
         if (n < 0)
-            return archive_fail(a, path, f->name, err);
+            return archive_fail(o, f->name, err);
         if (n == 0)
             return 0;
         f->size += (size_t)n;
         if (f->size > limit)
             return sluice_fail(err, SLUICE_ECORRUPT,
-                               "%s: %s: more than the expected %zu bytes", path,
+                               "%s: %s: more than the expected %zu bytes", o->path,
                                f->name, limit);
     }
 }
 
+static la_ssize_t next_bytes(struct archive *a, void *gunzip, const void **bytes)
+{
+    const ssize_t n = gunzip_read(gunzip, bytes, NULL);
+    if (n < 0)
+        archive_set_error(a, EIO, "damaged gzip data"); /* archive_fail knows more */
+    return n < 0 ? ARCHIVE_FATAL : n;
+}
+
+static void close_archive(struct opened *o)
+{
+    archive_read_free(o->archive);
+    gunzip_close(o->gunzip);
+}
+
+static int open_gunzip(struct opened *o, const struct input_file *packed,
+                       struct sluice_error *err)
+{
+    if (packed && !packed->size)
+        return 0;
+    FILE *file =
+        packed ? fmemopen(packed->data, packed->size, "rb") : fopen(o->path, "rb");
+    return file ? gunzip_open(&o->gunzip, file, o->path, err)
+                : sluice_fail(err, errno == ENOMEM ? SLUICE_ENOMEM : SLUICE_EIO,
+                              "%s: %s", o->path, strerror(errno));
+}
+
 /* The file at `path`, or `packed` if there is one: then `path` is for messages. A raw
  * one is no archive, but one file that may be compressed. */
-static int open_archive(struct archive **out, const char *path,
+static int open_archive(struct opened *o, const char *path,
                         const struct input_file *packed, bool raw,
                         struct sluice_error *err)
 {
-    struct archive *a = archive_read_new();
-    *out = NULL;
+    *o = (struct opened){ .archive = archive_read_new(), .path = path };
+    struct archive *a = o->archive;
     if (!a)
         return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", path);
     archive_read_support_filter_all(a);
@@ -101,22 +142,43 @@ static int open_archive(struct archive **out, const char *path,
         archive_read_support_format_tar(a);
         archive_read_support_format_zip(a);
     }
-    if ((packed ? archive_read_open_memory(a, packed->data, packed->size)
-                : archive_read_open_filename(a, path, CHUNK)) != ARCHIVE_OK) {
-        int rc = archive_fail(a, path, NULL, err);
-        archive_read_free(a);
-        return rc;
-    }
-    *out = a;
-    return 0;
+    int rc = open_gunzip(o, packed, err);
+    if (rc == 0 &&
+        (o->gunzip ? archive_read_open(a, o->gunzip, NULL, next_bytes, NULL)
+         : packed  ? archive_read_open_memory(a, packed->data, packed->size)
+                   : archive_read_open_filename(a, path, CHUNK)) != ARCHIVE_OK)
+        rc = archive_fail(o, NULL, err);
+    if (rc < 0)
+        close_archive(o);
+    return rc;
+}
+
+/* An archive ends before its file does: the checksum is behind all of it. */
+static int read_to_end(const struct opened *o, struct sluice_error *err)
+{
+    const void *bytes;
+    ssize_t n = 0;
+    while (o->gunzip && (n = gunzip_read(o->gunzip, &bytes, err)) > 0)
+        ;
+    return (int)n;
+}
+
+/* The one file that it is. */
+static int read_raw(const struct opened *o, struct input_file *f, size_t limit,
+                    struct sluice_error *err)
+{
+    struct archive_entry *entry;
+    const int rc = archive_read_next_header(o->archive, &entry) == ARCHIVE_OK
+                       ? read_entry(o, f, limit, err)
+                       : archive_fail(o, NULL, err);
+    return rc < 0 ? rc : read_to_end(o, err);
 }
 
 /* One file as it is, decompressed. */
 static int load_file(const char *path, struct input_file *f, size_t limit,
                      struct sluice_error *err)
 {
-    struct archive *a;
-    struct archive_entry *entry;
+    struct opened o;
     FILE *probe = fopen(path, "rb");
     if (!probe)
         return sluice_fail(err, SLUICE_EIO, "%s: %s", path, strerror(errno));
@@ -124,13 +186,11 @@ static int load_file(const char *path, struct input_file *f, size_t limit,
     fclose(probe);
     if (empty)
         return sluice_fail(err, SLUICE_ECORRUPT, "%s: the file is empty", path);
-    int rc = open_archive(&a, path, NULL, true, err);
+    int rc = open_archive(&o, path, NULL, true, err);
     if (rc < 0)
         return rc;
-    rc = archive_read_next_header(a, &entry) == ARCHIVE_OK
-             ? read_entry(a, path, f, limit, err)
-             : archive_fail(a, path, NULL, err);
-    archive_read_free(a);
+    rc = read_raw(&o, f, limit, err);
+    close_archive(&o);
     return rc;
 }
 
@@ -189,18 +249,17 @@ static bool is_called(const char *member, const char *wanted, bool *packed)
 }
 
 /* The present entry, which is compressed on its own. */
-static int read_packed(struct archive *a, const char *path, struct input_file *f,
-                       size_t limit, struct sluice_error *err)
+static int read_packed(const struct opened *o, struct input_file *f, size_t limit,
+                       struct sluice_error *err)
 {
     struct input_file packed = { .name = f->name };
-    struct archive *inner;
-    struct archive_entry *entry;
-    int rc = read_entry(a, path, &packed, limit, err);
+    struct opened inner;
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s: %s.gz", o->path, f->name);
+    int rc = read_entry(o, &packed, limit, err);
     if (rc == 0 && (rc = open_archive(&inner, path, &packed, true, err)) == 0) {
-        rc = archive_read_next_header(inner, &entry) == ARCHIVE_OK
-                 ? read_entry(inner, path, f, limit, err)
-                 : archive_fail(inner, path, f->name, err);
-        archive_read_free(inner);
+        rc = read_raw(&inner, f, limit, err);
+        close_archive(&inner);
     }
     free(packed.data);
     return rc;
@@ -216,7 +275,7 @@ static bool is_twin(const char *a, const char *b)
 
 /* The present entry, as the wanted file `f`; *found: the path of the one that it was
  * loaded from, or NULL. */
-static int load_member(struct archive *a, struct archive_entry *entry, const char *path,
+static int load_member(const struct opened *o, struct archive_entry *entry,
                        struct input_file *f, char **found, size_t limit,
                        struct sluice_error *err)
 {
@@ -225,49 +284,48 @@ static int load_member(struct archive *a, struct archive_entry *entry, const cha
     is_called(member_name(entry), f->name, &packed);
     if (archive_entry_hardlink(entry) || archive_entry_filetype(entry) == AE_IFLNK)
         return sluice_fail(err, SLUICE_ECORRUPT,
-                           "%.200s: %.200s is a link, expected the file itself", path,
-                           name);
+                           "%.200s: %.200s is a link, expected the file itself",
+                           o->path, name);
     if (*found && is_twin(*found, name))
         return 0;
     if (*found)
         return sluice_fail(err, SLUICE_ECORRUPT,
-                           "%.150s: expected one %s, found %.120s and %.120s", path,
+                           "%.150s: expected one %s, found %.120s and %.120s", o->path,
                            f->name, *found, name);
     if (!(*found = strdup(name)))
-        return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", path);
-    return packed ? read_packed(a, path, f, limit, err)
-                  : read_entry(a, path, f, limit, err);
+        return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", o->path);
+    return packed ? read_packed(o, f, limit, err) : read_entry(o, f, limit, err);
 }
 
 /* found: of each wanted file, the path of its member; all NULL. */
-static int load_found(struct archive *a, const char *path, struct input_file *files,
-                      char **found, int count, size_t limit, struct sluice_error *err)
+static int load_found(const struct opened *o, struct input_file *files, char **found,
+                      int count, size_t limit, struct sluice_error *err)
 {
     struct archive_entry *entry;
     bool packed;
     int rc;
-    while ((rc = next_member(a, &entry)) == ARCHIVE_OK) {
+    while ((rc = next_member(o->archive, &entry)) == ARCHIVE_OK) {
         const char *name = member_name(entry);
         if (cli_interrupted())
             return stopped(err);
         for (int i = 0; i < count; i++)
             if (is_called(name, files[i].name, &packed)) {
-                rc = load_member(a, entry, path, &files[i], &found[i], limit, err);
+                rc = load_member(o, entry, &files[i], &found[i], limit, err);
                 if (rc < 0)
                     return rc;
                 break;
             }
     }
-    return rc == ARCHIVE_EOF ? 0 : archive_fail(a, path, NULL, err);
+    return rc == ARCHIVE_EOF ? read_to_end(o, err) : archive_fail(o, NULL, err);
 }
 
-static int load_members(struct archive *a, const char *path, struct input_file *files,
-                        int count, size_t limit, struct sluice_error *err)
+static int load_members(const struct opened *o, struct input_file *files, int count,
+                        size_t limit, struct sluice_error *err)
 {
     char **found = calloc((size_t)count, sizeof(*found));
     if (!found)
-        return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", path);
-    const int rc = load_found(a, path, files, found, count, limit, err);
+        return sluice_fail(err, SLUICE_ENOMEM, "%s: no memory", o->path);
+    const int rc = load_found(o, files, found, count, limit, err);
     for (int i = 0; i < count; i++)
         free(found[i]);
     free(found);
@@ -277,23 +335,23 @@ static int load_members(struct archive *a, const char *path, struct input_file *
 bool input_has(const char *path, const char *name)
 {
     char where[PATH_MAX];
-    struct archive *a;
+    struct opened o;
     struct archive_entry *entry;
     bool found = false, packed;
     if (input_is_folder(path))
         return find_in(where, path, name, NULL) != 0; /* loading says what is wrong */
-    if (!is_archive(path) || open_archive(&a, path, NULL, false, NULL) < 0)
+    if (!is_archive(path) || open_archive(&o, path, NULL, false, NULL) < 0)
         return false;
-    while (!found && !cli_interrupted() && next_member(a, &entry) == ARCHIVE_OK)
+    while (!found && !cli_interrupted() && next_member(o.archive, &entry) == ARCHIVE_OK)
         found = is_called(member_name(entry), name, &packed);
-    archive_read_free(a);
+    close_archive(&o);
     return found;
 }
 
 int input_load(const char *path, struct input_file *files, int count, size_t limit,
                struct sluice_error *err)
 {
-    struct archive *a;
+    struct opened o;
     struct stat st;
     if (stat(path, &st) < 0)
         return sluice_fail(err, SLUICE_EIO, "%s: %s", path, strerror(errno));
@@ -303,11 +361,11 @@ int input_load(const char *path, struct input_file *files, int count, size_t lim
         return load_file(path, &files[0], limit, err);
     if (S_ISREG(st.st_mode) && !st.st_size)
         return sluice_fail(err, SLUICE_ECORRUPT, "%s: the file is empty", path);
-    int rc = open_archive(&a, path, NULL, false, err);
+    int rc = open_archive(&o, path, NULL, false, err);
     if (rc < 0)
         return rc;
-    rc = load_members(a, path, files, count, limit, err);
-    archive_read_free(a);
+    rc = load_members(&o, files, count, limit, err);
+    close_archive(&o);
     return rc;
 }
 

@@ -64,6 +64,31 @@ data = open("svhn/test_32x32.mat", "rb").read()
 at = data.index(struct.pack("<4i", 32, 32, 3, 5))
 open("more.mat", "wb").write(data[:at] + struct.pack("<4i", 32, 32, 3, 1 << 20) + data[at + 16:])'
   bad 5 'more.mat: X: more elements than the file can hold' svhn more.mat
+  # Behind the pixels lies their Adler-32; the second element is as good as the first.
+  python3 - <<'EOF'
+import struct, zlib
+def elements(data, at=128):
+    while at < len(data):
+        kind, size = struct.unpack_from("<II", data, at)
+        yield at, size
+        at += 8 + size
+data = open("svhn/train_32x32.mat", "rb").read()
+def put(name, data):
+    open(name, "wb").write(data)
+for name, (at, size) in zip("xy", elements(data)):
+    end = at + 8 + size
+    put(f"sum_{name}.mat", data[:end - 1] + bytes([data[end - 1] ^ 1]) + data[end:])
+    put(f"short_{name}.mat", data[:at + 4] + struct.pack("<I", size - 4) + data[at + 8:end - 4] + data[end:])
+(at, size), y = elements(data)
+stored = bytearray(zlib.compress(zlib.decompress(data[at + 8:at + 8 + size]), 0))
+stored[30000] ^= 1
+put("flip_x.mat", data[:at] + struct.pack("<II", 15, len(stored)) + stored + data[y[0]:])
+EOF
+  for name in x y; do
+    bad 5 "sum_$name.mat: the compressed element at byte [0-9]*: incorrect data check\$" svhn sum_$name.mat
+    bad 5 "short_$name.mat: the compressed element at byte [0-9]*: its data are truncated\$" svhn short_$name.mat
+  done
+  bad 5 'flip_x.mat: the compressed element at byte 128: incorrect data check$' svhn flip_x.mat
   bad 5 'expected a MATLAB file' svhn mnist/train-labels-idx1-ubyte.gz
 else
   grep -q 'lacks libmatio' err || fail "svhn: $(cat err)"

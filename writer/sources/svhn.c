@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "input.h"
+#include "mat_check.h"
 #include "source.h"
 
 #ifdef SLUICE_HAVE_MATIO
@@ -71,12 +72,15 @@ static int load(struct state *s, struct sluice_error *err)
     if (stat(s->path, &st) < 0)
         return sluice_fail(err, SLUICE_EIO, "%.300s: No such file or directory",
                            s->path);
+    int rc = mat_check(s->path, err);
+    if (rc < 0)
+        return rc;
     /* libmatio prints nothing as long as nobody asks it to keep a log. */
     mat_t *file = Mat_Open(s->path, MAT_ACC_RDONLY);
     if (!file)
         return sluice_fail(err, SLUICE_ECORRUPT, "%.300s: expected a MATLAB file",
                            s->path);
-    int rc = read_variable(s, file, "X", (uint64_t)st.st_size, &s->images, err);
+    rc = read_variable(s, file, "X", (uint64_t)st.st_size, &s->images, err);
     if (rc == 0)
         rc = read_variable(s, file, "y", (uint64_t)st.st_size, &s->labels, err);
     Mat_Close(file);

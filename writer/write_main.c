@@ -164,7 +164,8 @@ static int check_label(const struct sluice_schema *s, const struct sluice_value 
                        sample, values[i].integer, s->class_count);
 }
 
-/* Samples that --on-error=skip left out are told one by one, and counted. */
+/* Samples that --on-error=skip left out are told one by one, and counted. A failure to
+ * write is none of theirs. */
 static int copy_samples(struct source *src, struct sluice_writer *w, uint64_t count,
                         bool skip, uint64_t *skipped, struct progress *progress,
                         struct sluice_error *err)
@@ -176,16 +177,16 @@ static int copy_samples(struct source *src, struct sluice_writer *w, uint64_t co
         int rc = src->def->read(src, i, values, err);
         if (rc == 0)
             rc = check_label(&src->schema, values, i, err);
-        if (rc < 0 && skip && skippable(rc)) {
+        if (rc < 0 && !(skip && skippable(rc)))
+            return rc;
+        if (rc < 0) {
             progress_end(progress);
             fprintf(stderr, "%s: skipped: %s\n", program,
                     text_name(line, sizeof(line), err->message));
             ++*skipped;
-        } else if (rc == 0) {
-            rc = sluice_writer_append(w, values, err);
-        }
-        if (rc < 0 && !(skip && skippable(rc)))
+        } else if ((rc = sluice_writer_append(w, values, err)) < 0) {
             return rc;
+        }
         if (i % 64 == 0) {
             if (cli_interrupted())
                 return sluice_fail(err, SLUICE_ESTOPPED,

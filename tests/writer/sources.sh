@@ -213,6 +213,14 @@ sluice write cifar10 cifar-10-binary.tar.gz /nonexistent/x.sluice 2>err && fail 
 grep -q '/nonexistent/x.sluice' err || fail "no name of the output: $(cat err)"
 (ulimit -f 1; sluice write cifar10 cifar-10-binary.tar.gz big.sluice 2>err)
 [ $? = 3 ] || fail "file size limit: $(cat err)"
+# What skips samples does not skip the writer's own failure: it ends at once, with its words.
+python3 -c '
+import struct
+open("wide-images-idx3-ubyte", "wb").write(struct.pack(">IIII", 2051, 200, 400, 400) + bytes(32000000))
+open("wide-labels-idx1-ubyte", "wb").write(struct.pack(">II", 2049, 200) + bytes(200))'
+(ulimit -f 64; timeout 20 sluice write mnist wide-images-idx3-ubyte big.sluice --on-error=skip 2>err)
+status=$?
+[ $status = 3 ] && [ "$(wc -l <err)" = 1 ] && grep -q 'big.sluice.*: File too large' err || fail "file size limit, skipping: $status $(cat err)"
 [ -z "$(find . -name 'big.sluice*')" ] || fail "file size limit: left something"
 
 # Ctrl-C is heeded while an archive is unpacked: there are 20 GB of it, all of no interest.

@@ -187,12 +187,11 @@ static int copy_samples(struct source *src, struct sluice_writer *w, uint64_t co
         } else if ((rc = sluice_writer_append(w, values, err)) < 0) {
             return rc;
         }
-        if (i % 64 == 0) {
-            if (cli_interrupted())
-                return sluice_fail(err, SLUICE_ESTOPPED,
-                                   "interrupted; nothing was written");
+        if (cli_interrupted())
+            return sluice_fail(err, SLUICE_ESTOPPED,
+                               "interrupted; nothing was written");
+        if (i % 64 == 0)
             progress_update(progress, i, NULL);
-        }
     }
     return *skipped < count
                ? 0
@@ -308,6 +307,7 @@ static int convert(const struct options *opt, const char *const *arguments,
                      .trust = opt->trust,
                      .orient = opt->orient,
                      .sums = opt->mean_std == MEAN_STD_ON },
+        .limit = opt->limit,
         .threads = opt->threads ? opt->threads : sluice_cpus(),
     };
     struct source src = { .def = find_source(arguments[0], err) };

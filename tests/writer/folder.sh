@@ -144,6 +144,34 @@ sluice export odd.sluice odd2 --quiet && diff <(ls -b odd) <(ls -b odd2) || fail
 sluice write folder odd odd.sluice --on-error=skip --quiet 2>err
 [ $? = 1 ] && [ "$(wc -l <err)" = 1 ] && grep -q '/bad?name.png: expected' err || fail "odd names: skipped: $(cat err)"
 
+# Ctrl-C is heeded between pictures: while many large files are measured, and while few of
+# many pixels are written.
+rm -f x.sluice
+mkdir slow && cp "tree/c class/deep/56.jpg" slow/a.jpg && truncate -s 100M slow/a.jpg
+python3 -c '
+import struct, zlib
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+open("slow/b.png", "wb").write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 6000, 6000, 8, 2, 0, 0, 0)) +
+                               chunk(b"IDAT", zlib.compress(bytes(6000 * 18001), 1)) + chunk(b"IEND", b""))
+for name, n in ("a.jpg", 4000), ("b.png", 60):
+    open(f"slow/{name}.csv", "w").write(f"{name},1\n" * n)'
+for how in "a.jpg.csv --mode=raw" "b.png.csv --mode=jpg --max-side=8 --threads=1"; do
+  sluice write folder slow/$how x.sluice --quiet 2>err &
+  pid=$!
+  sleep 2
+  kill -TERM $pid
+  for _ in $(seq 100); do kill -0 $pid 2>/dev/null || break; sleep 0.1; done
+  kill -KILL $pid 2>/dev/null
+  wait $pid
+  status=$?
+  [ $status = 130 ] && grep -q 'interrupted; nothing was written' err && [ -z "$(find . -name 'x.sluice*')" ] ||
+    fail "$how: interrupted: $status $(cat err)"
+done
+timeout 20 sluice write folder slow/a.jpg.csv x.sluice --mode=raw --limit=1 --threads=1 --quiet 2>err ||
+  fail "--limit: measured too many: $(cat err)"
+rm -rf slow
+
 # A pipe that nobody writes to, as input or among pictures, keeps nobody waiting.
 mkfifo pipe
 printf 'pipe,a\n' >piped.csv

@@ -2,13 +2,17 @@
  * scaled by area, damage refused. Instead, `pictures make DIR` writes a tree for
  * folder.sh, `pictures pixels WIDTH CHANNELS FILE` a .sluice file of one picture. */
 #include <errno.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <png.h>
 #include <sluice/writer.h>
 
 #include "check.h"
+#include "options.h"
 #include "picture.h"
+#include "source.h"
 #include "support/jpegs.h"
 
 static struct picture_work work;
@@ -363,6 +367,24 @@ static int make_pixels(int width, int channels, const char *path)
     return check_done();
 }
 
+/* A signal is heeded while a folder is walked, too. Nothing can be read behind it. */
+static void interrupted(void)
+{
+    struct source src = { .def = &source_folder };
+    char folder[] = "/tmp/test_pictures-XXXXXX", file[64];
+    REQUIRE(mkdtemp(folder), "%s", strerror(errno));
+    snprintf(file, sizeof(file), "%s/a.jpg", folder);
+    FILE *f = fopen(file, "w");
+    REQUIRE(f && fclose(f) == 0, "%s", strerror(errno));
+    cli_catch_signals();
+    raise(SIGTERM);
+    const int rc = src.def->open(
+        &src, &(struct source_options){ .input = folder, .threads = 1 }, &err);
+    CHECK(rc == SLUICE_ESTOPPED, "%d: %s", rc, err.message);
+    unlink(file);
+    rmdir(folder);
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 5 && strcmp(argv[1], "pixels") == 0)
@@ -381,5 +403,6 @@ int main(int argc, char **argv)
     smaller();
     upright();
     picture_work_free(&work);
+    interrupted();
     return check_done();
 }

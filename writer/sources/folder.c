@@ -13,6 +13,7 @@
 
 #include "folder_list.h"
 #include "input.h"
+#include "options.h"
 #include "source.h"
 
 enum {
@@ -161,12 +162,14 @@ static void close_folder(struct source *src)
 
 /* Pixels of one size get a store of one stride. Files that cannot be measured do not
  * decide: they fail when it is their turn. */
-static void measure_all(struct state *s, uint32_t shape[4])
+static int measure_all(struct state *s, uint64_t limit, uint32_t shape[4],
+                       struct sluice_error *err)
 {
+    const size_t count = limit && limit < s->list.count ? limit : s->list.count;
     struct picture_work work = { 0 };
     bool same = true, grey = true, first = true;
     uint32_t h = 0, w = 0, h0 = 0, w0 = 0, c;
-    for (size_t i = 0; i < s->list.count; i++) {
+    for (size_t i = 0; i < count && !cli_interrupted(); i++) {
         uint8_t *bytes;
         size_t size;
         if (read_file(s->list.files[i].path, &bytes, &size, NULL) < 0)
@@ -183,6 +186,8 @@ static void measure_all(struct state *s, uint32_t shape[4])
         w0 = w;
     }
     picture_work_free(&work);
+    if (cli_interrupted())
+        return sluice_fail(err, SLUICE_ESTOPPED, "interrupted; nothing was written");
     const uint32_t max = s->options.max_side;
     s->options.channels = grey ? 1 : 3;
     if (!first && same && !(max && (h0 > max || w0 > max))) {
@@ -190,6 +195,7 @@ static void measure_all(struct state *s, uint32_t shape[4])
         shape[1] = w0;
         shape[2] = (uint32_t)s->options.channels;
     }
+    return 0;
 }
 
 static int start(struct state *s, int threads, struct sluice_error *err)
@@ -253,7 +259,7 @@ static int open_folder(struct source *src, const struct source_options *opt,
     s->fields[1] =
         (struct sluice_field){ "label", SLUICE_KIND_SCALAR, SLUICE_I32, 0, { 0 } };
     if (rc == 0 && s->options.mode == PICTURE_RAW)
-        measure_all(s, s->fields[0].shape);
+        rc = measure_all(s, opt->limit, s->fields[0].shape, err);
     if (rc == 0)
         rc = start(s, opt->threads, err);
     s->provenance = input_provenance_pictures("folder", opt->input, s->list.count);

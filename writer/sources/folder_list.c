@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "folder_list.h"
+#include "options.h"
 
 /* The folders that we are in, so that a link to one of them is seen. */
 struct trail {
@@ -153,6 +154,8 @@ static int walk(struct folder_list *list, const char *path, int label,
         return sluice_fail(err, SLUICE_EIO, "%s: %s", path, strerror(errno));
     for (int i = 0; i < n; i++) {
         char *full = NULL;
+        if (rc == 0 && cli_interrupted())
+            rc = sluice_fail(err, SLUICE_ESTOPPED, "interrupted; nothing was written");
         if (rc == 0 && asprintf(&full, "%s/%s", path, names[i]->d_name) < 0)
             rc = no_memory(path, err);
         else if (rc == 0)

@@ -12,6 +12,7 @@ struct source_options {
     int class_count;
     const char *variant; /* which of EMNIST's sets; NULL: the only one */
     bool transposed;     /* leave EMNIST's pictures as they lie in its files */
+    uint64_t limit;      /* samples that will be read at most; 0: all */
     /* For pictures in files of their own. */
     const char *root; /* where the paths of a list begin; NULL: beside the list */
     struct picture_options picture;

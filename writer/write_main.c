@@ -84,12 +84,17 @@ enum { CLASSES_MAX = 1000 };
 static int split_names(char *text, const char **names, struct sluice_error *err)
 {
     int n = 0;
-    char *rest = NULL;
-    for (char *name = strtok_r(text, ",", &rest); name;
-         name = strtok_r(NULL, ",", &rest)) {
+    for (char *name; (name = strsep(&text, ","));) {
         if (n == CLASSES_MAX)
             return sluice_fail(err, SLUICE_EINVAL, "--class-names: more than %d",
                                CLASSES_MAX);
+        if (!*name)
+            return sluice_fail(err, SLUICE_EINVAL, "--class-names: name %d is empty",
+                               n + 1);
+        for (int i = 0; i < n; i++)
+            if (strcmp(names[i], name) == 0)
+                return sluice_fail(err, SLUICE_EINVAL,
+                                   "--class-names: %.80s is named twice", name);
         names[n++] = name;
     }
     return n;
@@ -148,8 +153,9 @@ static bool skippable(int rc)
 }
 
 /* A label beyond the names that were given is a mistake in them. */
-static int check_label(const struct sluice_schema *s, const struct sluice_value *values,
-                       uint64_t sample, struct sluice_error *err)
+static int check_label(const struct sluice_schema *s, const char *input,
+                       const struct sluice_value *values, uint64_t sample,
+                       struct sluice_error *err)
 {
     int i = 0;
     while (i < s->field_count &&
@@ -160,15 +166,16 @@ static int check_label(const struct sluice_schema *s, const struct sluice_value 
     if (!s->class_count || i == s->field_count || values[i].integer < s->class_count)
         return 0;
     return sluice_fail(err, SLUICE_EINVAL,
-                       "sample %" PRIu64 ": label %" PRId64 ", names for %d classes",
-                       sample, values[i].integer, s->class_count);
+                       "%.300s: sample %" PRIu64 ": label %" PRId64
+                       ", names for %d classes",
+                       input, sample, values[i].integer, s->class_count);
 }
 
 /* Samples that --on-error=skip left out are told one by one, and counted. A failure to
  * write is none of theirs. */
-static int copy_samples(struct source *src, struct sluice_writer *w, uint64_t count,
-                        bool skip, uint64_t *skipped, struct progress *progress,
-                        struct sluice_error *err)
+static int copy_samples(struct source *src, const char *input, struct sluice_writer *w,
+                        uint64_t count, bool skip, uint64_t *skipped,
+                        struct progress *progress, struct sluice_error *err)
 {
     struct sluice_value values[SLUICE_FIELDS_MAX];
     char line[sizeof(err->message)];
@@ -176,7 +183,7 @@ static int copy_samples(struct source *src, struct sluice_writer *w, uint64_t co
         memset(values, 0, sizeof(*values) * (size_t)src->schema.field_count);
         int rc = src->def->read(src, i, values, err);
         if (rc == 0)
-            rc = check_label(&src->schema, values, i, err);
+            rc = check_label(&src->schema, input, values, i, err);
         if (rc < 0 && !(skip && skippable(rc)))
             return rc;
         if (rc < 0) {
@@ -218,15 +225,16 @@ static void print_summary(const struct options *opt, const char *path, uint64_t 
         printf("%s: %s samples skipped\n", path, text_count(samples, skipped));
 }
 
-static int write_file(struct source *src, const char *path, const struct options *opt,
-                      uint64_t count, uint64_t *skipped, struct sluice_error *err)
+static int write_file(struct source *src, const char *input, const char *path,
+                      const struct options *opt, uint64_t count, uint64_t *skipped,
+                      struct sluice_error *err)
 {
     struct sluice_writer *w = NULL;
     struct progress progress;
     progress_begin(&progress, "writing", "samples", count, opt->quiet);
     int rc = sluice_writer_begin(&w, path, &src->schema, err);
     if (rc == 0)
-        rc = copy_samples(src, w, count, opt->on_error == ON_ERROR_SKIP, skipped,
+        rc = copy_samples(src, input, w, count, opt->on_error == ON_ERROR_SKIP, skipped,
                           &progress, err);
     if (rc == 0)
         rc = sluice_writer_finish(w, err);
@@ -250,7 +258,7 @@ static int write_all(struct source *src, const char *const *paths,
                            "--compress: a file that is appended to keeps its own way");
     if (!opt->shuffle && !opt->append && !opt->dictionary) {
         src->schema.zstd_level = opt->compress;
-        return write_file(src, path, opt, count, skipped, err);
+        return write_file(src, paths[0], path, opt, count, skipped, err);
     }
     /* A name that no other process has, on another machine either; of one that is
      * killed no more is left than a temporary of it. */
@@ -262,7 +270,7 @@ static int write_all(struct source *src, const char *const *paths,
     close(fd);
     unlink(between);
     sluice_stale_remove(path);
-    int rc = write_file(src, between, opt, count, skipped, err);
+    int rc = write_file(src, paths[0], between, opt, count, skipped, err);
     if (rc == 0)
         rc = rearrange(between, path,
                        &(struct arrangement){ .source = paths[0],

@@ -130,5 +130,18 @@ sluice write folder tree/bad.csv out.sluice 2>err
 sluice write folder tree/bad.csv out.sluice --on-error=skip >out 2>err
 [ $? = 1 ] && grep -q '1 samples skipped' out || fail "missing, skipped: $(cat out err)"
 
+# A list whose name has .tar within is a list; given names are whole and each its own.
+cp tree/plain.csv tree/train.targets.csv
+same tree/train.targets.csv
+for names in a,b,a ,a,b a,b, a,,b; do
+  refused 2 '^sluice write: --class-names: ' refused.sluice sluice write folder tree/plain.csv refused.sluice --class-names="$names"
+done
+# Of a long path the end says which file it is.
+long=$(printf 'd%.0s' {1..200})
+mkdir -p "deep/c/$long/$long" && : >"deep/c/$long/$long/this.jpg"
+refused 5 'd/this.jpg: expected a JPEG' refused.sluice sluice write folder deep refused.sluice
+printf '%s\n' "$PWD/deep/c/$long/$long/this.jpg,a" >tree/long.csv
+refused 5 'long.csv: line 1: \.\.\..*d/this.jpg: expected a JPEG' refused.sluice sluice write folder tree/long.csv refused.sluice
+
 [ $failures = 0 ] && echo "all lists good"
 [ $failures = 0 ]

@@ -123,7 +123,7 @@ open("tiny/train-labels-idx1-ubyte", "wb").write(struct.pack(">II", 2049, 2) + b
 EOF
 good mnist tiny tiny.sluice --class-names=zero,one
 cmp tiny.sluice "$here/../fuzz/corpus/dataset/tiny.sluice" || fail "the golden file differs"
-bad 2 'sample 0: label 1, names for 1 classes' mnist tiny --class-names=zero
+bad 2 '^sluice write: tiny: sample 0: label 1, names for 1 classes' mnist tiny --class-names=zero
 
 # What does not go with what is there is named by what was typed.
 cp a.sluice longer.sluice

@@ -85,17 +85,27 @@ static int read_file(const char *path, uint8_t **bytes, size_t *size,
                                 got);
 }
 
+/* At most `most` bytes of a path, the last ones: they say which file it is. */
+static const char *end_of(char *out, size_t most, const char *path)
+{
+    const size_t n = strlen(path);
+    snprintf(out, most + 1, "%s%s", n > most ? "..." : "",
+             n > most ? path + n - (most - 3) : path);
+    return out;
+}
+
 /* The error of a picture, with the name of its file, and its line of a list. */
 static int name_file(const struct state *s, const struct folder_file *f, int rc,
                      struct sluice_error *err)
 {
     const struct sluice_error inner = *err;
+    char path[261];
     if (f->line)
         return sluice_fail(err, (enum sluice_code)rc,
-                           "%.100s: line %" PRIu64 ": %.160s: %.180s", s->root, f->line,
-                           f->path, inner.message);
-    return sluice_fail(err, (enum sluice_code)rc, "%.260s: %.200s", f->path,
-                       inner.message);
+                           "%.100s: line %" PRIu64 ": %s: %.180s", s->root, f->line,
+                           end_of(path, 160, f->path), inner.message);
+    return sluice_fail(err, (enum sluice_code)rc, "%s: %.200s",
+                       end_of(path, 260, f->path), inner.message);
 }
 
 static void prepare(struct state *s, struct picture_work *work, uint64_t i,

@@ -42,7 +42,12 @@ static bool is_archive(const char *path)
     for (int i = 0; dot && endings[i]; i++)
         if (strcmp(dot, endings[i]) == 0)
             return true;
-    return strstr(name, ".tar");
+    /* At the end, or before one more suffix: train.targets.csv is none. */
+    const char *tar = strstr(name, ".tar");
+    for (; tar; tar = strstr(tar + 1, ".tar"))
+        if (!tar[4] || (tar[4] == '.' && !strchr(tar + 5, '.')))
+            return true;
+    return false;
 }
 
 bool input_is_plain(const char *path)

@@ -119,6 +119,14 @@ bool config_parse_text(const char *text, char *out, size_t size)
     return true;
 }
 
+void config_full_path(char *path)
+{
+    char *full = *path ? realpath(path, NULL) : NULL;
+    if (full)
+        config_parse_text(full, path, CONFIG_TEXT);
+    free(full);
+}
+
 /* false: the text is no value of this option. */
 static bool parse(const struct config_option *o, void *values, const char *text)
 {

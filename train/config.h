@@ -12,6 +12,7 @@
 #include "optim.h"
 #include "schedule.h"
 #include "settings.h"
+#include "steering.h"
 
 enum {
     CONFIG_TEXT = 1024,  /* bytes of a text value */
@@ -158,6 +159,12 @@ const char *config_choice(char buf[64], const char *name, int value);
 struct optim_config config_optim(const struct config *cfg, uint64_t steps_per_epoch);
 struct schedule_config config_schedule(const struct config *cfg,
                                        uint64_t steps_per_epoch);
+struct plateau_config config_plateau(const struct config *cfg);
+bool config_is_plateau(const struct config *cfg); /* its schedule is that one */
+struct stop_config config_stop(const struct config *cfg);
+/* A network of `found` parameters, against model.max_parameters. */
+int config_check_parameters(const struct config *cfg, size_t found,
+                            struct sluice_error *err);
 
 /* Position of `text` in "a|b|c", or -1. */
 int choice_index(const char *choices, const char *text);

@@ -22,6 +22,9 @@ void config_help_options(FILE *to, const struct config_option *options);
 bool config_parse_real(const char *text, double *out);
 bool config_parse_bool(const char *text, bool *out);
 bool config_parse_text(const char *text, char *out, size_t size);
+/* A path (CONFIG_TEXT bytes) as a full one, so that a record stands wherever it is read
+ * from; as typed, if the full one is no text that the record could hold. */
+void config_full_path(char *path);
 /* Text that a YAML file holds as it stands: UTF-8 without control characters, line
  * breaks of any kind, byte order marks, and what is no character. */
 bool config_plain_text(const char *text);

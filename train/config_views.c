@@ -1,4 +1,6 @@
-/* config_views.c -- a configuration as the optimizer and the schedule take it. */
+/* config_views.c -- a configuration as the optimizer, the schedule and what steers
+ * a run take it. */
+#include <inttypes.h>
 #include <string.h>
 
 #include "config.h"
@@ -58,4 +60,43 @@ struct schedule_config config_schedule(const struct config *cfg,
         .max_momentum = cfg->schedule.max_momentum,
         .per_epoch = cfg->schedule.per_epoch,
     };
+}
+
+struct plateau_config config_plateau(const struct config *cfg)
+{
+    return (struct plateau_config){
+        .metric = (enum steering_metric)cfg->schedule.metric,
+        .factor = cfg->schedule.factor,
+        .threshold = cfg->schedule.threshold,
+        .min_lr = cfg->schedule.min_lr,
+        .patience = cfg->schedule.patience,
+        .cooldown = cfg->schedule.cooldown,
+    };
+}
+
+bool config_is_plateau(const struct config *cfg)
+{
+    return strcmp(schedule_name(cfg->schedule.name), "plateau") == 0;
+}
+
+struct stop_config config_stop(const struct config *cfg)
+{
+    return (struct stop_config){
+        .metric = (enum steering_metric)cfg->stop.metric,
+        .delta = cfg->stop.delta,
+        .target = cfg->stop.target,
+        .patience = cfg->stop.patience,
+    };
+}
+
+int config_check_parameters(const struct config *cfg, size_t found,
+                            struct sluice_error *err)
+{
+    const uint64_t most = cfg->model.max_parameters;
+    if (!most || found <= most)
+        return 0;
+    return sluice_fail(err, SLUICE_EINVAL,
+                       "model %s: expected at most %" PRIu64
+                       " parameters (model.max_parameters), found %zu",
+                       cfg->model.name, most, found);
 }

@@ -91,8 +91,10 @@ static bool has_params(const struct op *op)
 static void freeze_backbone(struct net *net)
 {
     int last = net_op_count(net) - 1;
-    while (last >= 0 && (net_op_at(net, last)->def == &op_linear ||
-                         !has_params(net_op_at(net, last))))
+    /* Linear layers of a gate are not the end's. */
+    while (
+        last >= 0 && net_op_at(net, last)->def != &op_gate &&
+        (net_op_at(net, last)->def == &op_linear || !has_params(net_op_at(net, last))))
         last--;
     if (last < 0)
         net_fail(net, "init.freeze=backbone: the network is of linear layers alone");

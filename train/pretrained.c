@@ -1,6 +1,7 @@
 /* pretrained.c -- see pretrained.h. */
 #include "pretrained.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -126,6 +127,23 @@ static int refuse_all(const struct loading *l, struct sluice_error *err)
                        l->report->path, count, theirs, ours);
 }
 
+/* Weights that no training could go on from. */
+static int check_values(const struct loading *l, const struct tensor *t,
+                        const struct safetensors_entry *e, struct sluice_error *err)
+{
+    const char *at = (const char *)l->bytes + l->st.data_at + e->begin;
+    for (size_t i = 0; i < tensor_elements(t); i++) {
+        float value;
+        memcpy(&value, at + i * sizeof(value), sizeof(value));
+        if (!isfinite(value))
+            return sluice_fail(err, SLUICE_EINVAL,
+                               "%.300s: tensor '%s' has values that are NaN or "
+                               "infinite",
+                               l->report->path, t->name);
+    }
+    return 0;
+}
+
 /* First everything is compared, then everything is copied. */
 static int copy(const struct loading *l, struct sluice_error *err)
 {
@@ -135,6 +153,8 @@ static int copy(const struct loading *l, struct sluice_error *err)
     for (int i = 0; i < tensor_count(l->net) && rc == 0; i++) {
         rc = match(l, tensor_at(l->net, i), &e, err);
         fitting += e != NULL;
+        if (rc == 0 && e)
+            rc = check_values(l, tensor_at(l->net, i), e, err);
     }
     if (rc < 0)
         return rc;

@@ -29,6 +29,12 @@ static int check(const struct trainer *t, struct sluice_error *err)
                            "distill.teacher: images that are mixed (%.80s) have no "
                            "logits of a teacher",
                            t->cfg->data.augment);
+    const double final = t->cfg->distill.temperature_final;
+    if (final > 0 && final < 0.01) /* squared, it leaves no gradient */
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "distill.temperature_final: expected 0, or a number from "
+                           "0.01 to 1000, found %g",
+                           final);
     return 0;
 }
 

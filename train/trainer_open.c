@@ -1,5 +1,4 @@
 /* trainer_open.c -- data, device and network of a run, new or continued. */
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,18 +32,6 @@ static int open_data_and_device(struct trainer *t, struct sluice_error *err)
     return rc;
 }
 
-static int check_size(const struct trainer *t, struct sluice_error *err)
-{
-    const uint64_t most = t->cfg->model.max_parameters;
-    const size_t found = net_param_elements(t->net);
-    if (!most || found <= most)
-        return 0;
-    return sluice_fail(err, SLUICE_EINVAL,
-                       "model %s: expected at most %" PRIu64
-                       " parameters (model.max_parameters), found %zu",
-                       t->model->name, most, found);
-}
-
 static int build_net(struct trainer *t, struct sluice_error *err)
 {
     const struct config *cfg = t->cfg;
@@ -66,7 +53,8 @@ static int build_net(struct trainer *t, struct sluice_error *err)
         return rc;
     t->model->build(t->net, &model);
     freeze(t->net, cfg->init.freeze, cfg->init.freeze_bn_stats);
-    if ((rc = net_finish(t->net, err)) < 0 || (rc = check_size(t, err)) < 0)
+    if ((rc = net_finish(t->net, err)) < 0 ||
+        (rc = config_check_parameters(cfg, net_param_elements(t->net), err)) < 0)
         return rc;
     return optim_create(&t->opt, t->net, &optim, err);
 }

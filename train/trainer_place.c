@@ -10,16 +10,6 @@
 #include "run_config.h"
 #include "trainer_parts.h"
 
-/* The record of a run stands wherever it is read from; as typed, if the full path is
- * no text that it could hold. */
-static void resolve_path(char path[CONFIG_TEXT])
-{
-    char *full = *path ? realpath(path, NULL) : NULL;
-    if (full)
-        config_parse_text(full, path, CONFIG_TEXT);
-    free(full);
-}
-
 static int write_config(struct trainer *t, struct sluice_error *err)
 {
     char path[RUN_PATH];
@@ -97,11 +87,11 @@ int trainer_place(struct trainer *t, const char *folder, struct sluice_error *er
     char path[RUN_PATH];
     int rc;
     if (!folder) {
-        resolve_path(t->cfg->data.train);
-        resolve_path(t->cfg->data.validation);
-        resolve_path(t->cfg->data.test);
-        resolve_path(t->cfg->distill.teacher);
-        resolve_path(t->cfg->init.from);
+        config_full_path(t->cfg->data.train);
+        config_full_path(t->cfg->data.validation);
+        config_full_path(t->cfg->data.test);
+        config_full_path(t->cfg->distill.teacher);
+        config_full_path(t->cfg->init.from);
         snprintf(t->cfg->data.augment, sizeof(t->cfg->data.augment), "%s",
                  sluice_augment_describe(t->train.augment));
         config_crc(t->crc, t->cfg);

@@ -1,14 +1,8 @@
 /* trainer_steer.c -- what tests during a run decide: the rate of schedule plateau, and
  * an early end. */
 #include <inttypes.h>
-#include <string.h>
 
 #include "trainer_parts.h"
-
-static bool is_plateau(const struct config *cfg)
-{
-    return strcmp(schedule_name(cfg->schedule.name), "plateau") == 0;
-}
 
 static bool stops(const struct config *cfg)
 {
@@ -22,7 +16,7 @@ int trainer_check_steering(const struct trainer *t, struct sluice_error *err)
                        : cfg->stop.target > 0 ? "stop.target"
                                               : "schedule.name=plateau";
     const bool by_test = cfg->eval.steer_by;
-    if (!is_plateau(cfg) && !stops(cfg))
+    if (!config_is_plateau(cfg) && !stops(cfg))
         return 0;
     if (!by_test && !t->validated)
         return sluice_fail(err, SLUICE_EINVAL,
@@ -53,7 +47,7 @@ void trainer_begin_steering(struct trainer *t)
     t->stop.any = extra_number(at, "stop_any", 0) != 0;
     t->stop.bad = (int)extra_number(at, "stop_bad", 0);
     t->stop.over = (enum stop_reason)extra_number(at, "stop_over", STOP_NOT);
-    if (is_plateau(t->cfg))
+    if (config_is_plateau(t->cfg))
         t->schedule.lr = t->plateau.lr;
 }
 
@@ -63,7 +57,7 @@ const char *trainer_steering_text(char buf[512], const struct trainer *t)
     const struct stop *s = &t->stop;
     size_t at = 0;
     *buf = 0;
-    if (is_plateau(t->cfg))
+    if (config_is_plateau(t->cfg))
         at = (size_t)snprintf(buf, 512,
                               ",\"plateau_lr\":%.17g,\"plateau_best\":%.17g,"
                               "\"plateau_any\":%d,\"plateau_bad\":%d,"
@@ -79,14 +73,7 @@ const char *trainer_steering_text(char buf[512], const struct trainer *t)
 
 static void steer_rate(struct trainer *t, const struct measured *m)
 {
-    const struct plateau_config c = {
-        .metric = (enum steering_metric)t->cfg->schedule.metric,
-        .factor = t->cfg->schedule.factor,
-        .threshold = t->cfg->schedule.threshold,
-        .min_lr = t->cfg->schedule.min_lr,
-        .patience = t->cfg->schedule.patience,
-        .cooldown = t->cfg->schedule.cooldown,
-    };
+    const struct plateau_config c = config_plateau(t->cfg);
     if (!plateau_take(&t->plateau, &c, m))
         return;
     t->schedule.lr = t->plateau.lr;
@@ -113,13 +100,8 @@ static void say_end(struct trainer *t, const struct measured *m)
 void trainer_steer(struct trainer *t)
 {
     const struct measured m = { t->evaluation.loss, t->evaluation.accuracy };
-    const struct stop_config c = {
-        .metric = (enum steering_metric)t->cfg->stop.metric,
-        .delta = t->cfg->stop.delta,
-        .target = t->cfg->stop.target,
-        .patience = t->cfg->stop.patience,
-    };
-    if (is_plateau(t->cfg))
+    const struct stop_config c = config_stop(t->cfg);
+    if (config_is_plateau(t->cfg))
         steer_rate(t, &m);
     if (stops(t->cfg) && stop_take(&t->stop, &c, &m))
         say_end(t, &m);

@@ -129,6 +129,16 @@ for label in label coarse_label; do
 done
 bad "coarse_label/trials/0001/.*: sample 0 of .*twotest.sluice: expected label 1, as the first study has, found 0$" \
   sluice stack label coarse_label --quiet
+# No test is twice as good as the one before: the rate falls.
+sluice stack good other training.epochs=4 schedule.name=plateau schedule.patience=0 schedule.threshold=1 \
+  optimizer.lr=0.05 run.dir=falling --quiet >out 2>err || fail "plateau: $(cat err)"
+python3 - <<'PYTHON' || fail "plateau: $(cat falling/latest/metrics.csv)"
+import csv
+lr = [float(r["lr"]) for r in csv.DictReader(open("falling/latest/metrics.csv"))]
+assert lr[0] == 0.05 and abs(lr[3] - 0.05 * 0.1 ** 2) < 1e-9 and sorted(lr, reverse=True) == lr, lr
+PYTHON
+bad "model .*: expected at most 5 parameters (model.max_parameters), found 36" \
+  sluice stack good other model.max_parameters=5 --quiet
 bad "nowhere.*: No such file" sluice stack nowhere
 bad "'data.train=x': expected folders of studies, then KEY=VALUE" sluice stack good data.train=x
 bad "expected 1 to 16 folders of studies, found 0" sluice stack seed=1

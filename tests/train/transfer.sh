@@ -65,6 +65,25 @@ PYTHON
 sluice train $tiny $three training.epochs=2 init.from=runs/latest init.head=keep >out 2>err &&
   grep -q '18 tensors copied, 0 unused; 0 left as made$' err || fail "kept: $(cat err)"
 
+# Gates are of the backbone, though linear layers, too: 4 x 256 + 4 numbers learn.
+sluice train $four model=se_resnet device=ref init.freeze=backbone training.batch_size=2 training.epochs=1 \
+  training.steps=1 data.validation_range=64-65 >out 2>err || fail "gates: $(cat err)"
+grep -q '^frozen backbone: [0-9]* parameters, 1028 ' err || fail "gates: $(cat err)"
+
+python3 - $source <<'PYTHON'
+import json, struct, sys
+from formats import safetensors
+raw, header, data = safetensors(sys.argv[1] + "/checkpoints/last.safetensors")
+header["__metadata__"] = {}
+at = header["fc2.weight"]["data_offsets"][0] + 8
+text = json.dumps(header).encode()
+with open("spoilt.safetensors", "wb") as f:
+    f.write(len(text).to_bytes(8, "little") + text + data[:at] + struct.pack("<f", float("nan")) + data[at + 4:])
+PYTHON
+bad "spoilt.safetensors: tensor 'fc2.weight' has values that are NaN or infinite" \
+  sluice train $tiny $three init.from=spoilt.safetensors
+bad "distill.temperature_final: expected 0, or a number from 0.01 to 1000, found 1e-300" \
+  sluice train $tiny $four distill.teacher=$source distill.temperature_final=1e-300
 bad "init.from: nothere: No such file" sluice train $tiny $three init.from=nothere
 bad "'fc3.weight' is 4x6, expected 3x6 by init.head=keep" \
   sluice train $tiny $three init.from=$source init.head=keep

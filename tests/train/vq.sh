@@ -132,6 +132,9 @@ bad 2 'expected images of 28x28x1, found 12x12x1' sluice vq train data.train=sma
 bad 2 'expected a label from 0 to 9' sluice vq train data.train=many.sluice data.test=test.sluice $run
 bad 3 'needs .* MB of memory, .* MB are free' sluice vq train $data stages=4000 options=200 $run
 bad 2 "products: expected.*found 'f16'" sluice vq train $data products=f16 $run
+bad 2 'steps: expected at least the 6 that the run has done, found 5' sluice vq train resume=a/latest steps=5
+grep -q '^steps: 6$' a/latest/config.yaml || fail "steps: $(grep steps a/latest/config.yaml)"
+mkdir elsewhere && (cd elsewhere && sluice vq eval ../a/latest) >out 2>err || fail "from another folder: $(cat err)"
 bad 2 'products: cannot change' sluice vq train resume=a/latest products=bf16
 bad 2 'hidden: cannot change' sluice vq train resume=a/latest hidden=9
 bad 2 "expected a checkpoint of sluice vq train, found one of model 'mnist_cnn'" sluice vq eval some/0000.safetensors

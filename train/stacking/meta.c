@@ -258,19 +258,16 @@ static int train_epoch(struct meta *m, const struct schedule_config *schedule,
     return try_held(m, e, err);
 }
 
-static int train(struct meta *m, const struct schedule_config *schedule,
-                 uint64_t *order, const struct meta_watch *watch,
-                 struct sluice_error *err)
+static int train(struct meta *m, struct schedule_config *schedule, uint64_t *order,
+                 const struct meta_watch *watch, struct sluice_error *err)
 {
     const struct config *cfg = m->cfg;
-    const struct stop_config stop = {
-        .metric = (enum steering_metric)cfg->stop.metric,
-        .delta = cfg->stop.delta,
-        .target = cfg->stop.target,
-        .patience = cfg->stop.patience,
-    };
+    const struct stop_config stop = config_stop(cfg);
+    const struct plateau_config plateau = config_plateau(cfg);
     const uint64_t steps = schedule->steps_per_epoch;
     struct stop state = { .over = STOP_NOT };
+    struct plateau rate;
+    plateau_begin(&rate, schedule->lr);
     for (int epoch = 1; (uint64_t)(epoch - 1) * steps < schedule->steps; epoch++) {
         struct meta_epoch e = { .epoch = epoch };
         if (watch->stopped(watch->ctx))
@@ -281,6 +278,8 @@ static int train(struct meta *m, const struct schedule_config *schedule,
         const struct measured held = { e.held_loss, e.held_accuracy };
         if (rc < 0 || stop_take(&state, &stop, &held))
             return rc;
+        if (config_is_plateau(cfg) && plateau_take(&rate, &plateau, &held))
+            schedule->lr = rate.lr;
     }
     return 0;
 }
@@ -310,7 +309,8 @@ static int open_all(struct meta *m, struct schedule_config *schedule,
     const struct optim_config optimizer = config_optim(m->cfg, steps);
     *schedule = config_schedule(m->cfg, steps);
     if ((rc = measure(m, err)) < 0 || (rc = schedule_check(schedule, err)) < 0 ||
-        (rc = open_device(m, err)) < 0 || (rc = build(m, err)) < 0)
+        (rc = open_device(m, err)) < 0 || (rc = build(m, err)) < 0 ||
+        (rc = config_check_parameters(m->cfg, net_param_elements(m->net), err)) < 0)
         return rc;
     init(m);
     return optim_create(&m->opt, m->net, &optimizer, err);

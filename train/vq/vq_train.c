@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "../clock.h"
+#include "../config_parts.h"
 #include "../run_dir.h"
 #include "../whole_file.h"
 #include "vq_session.h"
@@ -283,6 +284,8 @@ static void start(struct run *r)
 static int begin(struct run *r, struct sluice_error *err)
 {
     start(r);
+    config_full_path(r->cfg->train);
+    config_full_path(r->cfg->test);
     int rc = run_dir_create(&r->dir, r->cfg->dir, r->cfg->name, RUN_PLAIN, err);
     if (rc == 0)
         rc = run_dir_settle(&r->dir, write_record(r, err));
@@ -309,6 +312,11 @@ static int carry_on(struct run *r, const char *folder, struct sluice_error *err)
     r->s.data.train.taken = (uint64_t)extra_number(&r->at, "train_batches", 0);
     r->s.data.test.taken = (uint64_t)extra_number(&r->at, "test_batches", 0);
     r->seconds = extra_number(&r->at, "seconds", 0);
+    if (rc == 0 && r->cfg->steps < r->at.step)
+        rc = sluice_fail(err, SLUICE_EINVAL,
+                         "steps: expected at least the %" PRIu64
+                         " that the run has done, found %" PRIu64,
+                         r->at.step, (uint64_t)r->cfg->steps);
     return rc;
 }
 

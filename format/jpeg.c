@@ -238,8 +238,6 @@ static void choose_colours(struct sluice_jpeg *j)
 {
     struct jpeg_decompress_struct *info = &j->info;
     const enum sluice_jpeg_colour colour = colour_of(info);
-    if (colour == SLUICE_JPEG_CMYK && j->channels == 1)
-        refuse(j, SLUICE_EUNBUILT, "CMYK, and one channel is wanted");
     info->out_color_space = colour == SLUICE_JPEG_CMYK ? JCS_CMYK
                             : j->channels == 1         ? JCS_GRAYSCALE
                                                        : JCS_RGB;
@@ -287,13 +285,25 @@ static unsigned scaled(unsigned a, unsigned b)
     return (x + (x >> 8)) >> 8;
 }
 
-static void cmyk_to_rgb(const uint8_t *in, uint8_t *out, size_t width, bool inverted)
+/* BT.601's luma, rounded as libjpeg does it. */
+static uint8_t luma(const unsigned rgb[3])
+{
+    return (uint8_t)((19595 * rgb[0] + 38470 * rgb[1] + 7471 * rgb[2] + 32768) >> 16);
+}
+
+static void take_cmyk(const uint8_t *in, uint8_t *out, size_t width, int channels,
+                      bool inverted)
 {
     const unsigned flip = inverted ? 255 : 0;
-    for (size_t x = 0; x < width; x++, in += 4, out += 3) {
+    unsigned rgb[3];
+    for (size_t x = 0; x < width; x++, in += 4, out += channels) {
         const unsigned light = 255 - (in[3] ^ flip);
         for (int c = 0; c < 3; c++)
-            out[c] = (uint8_t)(light - scaled(in[c] ^ flip, light));
+            rgb[c] = light - scaled(in[c] ^ flip, light);
+        if (channels == 1)
+            *out = luma(rgb);
+        for (int c = 0; channels == 3 && c < 3; c++)
+            out[c] = (uint8_t)rgb[c];
     }
 }
 
@@ -301,7 +311,8 @@ static void take_row(struct sluice_jpeg *j, const uint8_t *row, size_t y)
 {
     const size_t width = j->rect.width, bytes = width * (size_t)j->channels;
     if (j->info.out_color_space == JCS_CMYK)
-        cmyk_to_rgb(row, j->out + y * bytes, width, j->info.saw_Adobe_marker);
+        take_cmyk(row, j->out + y * bytes, width, j->channels,
+                  j->info.saw_Adobe_marker);
     else
         memcpy(j->out + y * bytes, row, bytes);
 }

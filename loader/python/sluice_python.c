@@ -30,8 +30,9 @@ struct sluice_python {
     struct lease *leases;           /* (batches) */
     struct sluice_mix *mixes;       /* (batch_size) NULL: the pipeline does not mix */
     int batches, batch_size;
-    int label; /* column that is the class; -1: no columns */
-    int stop;  /* a descriptor: readable once Python has closed the loader */
+    bool measured; /* the file's statistics are of these images */
+    int label;     /* column that is the class; -1: no columns */
+    int stop;      /* a descriptor: readable once Python has closed the loader */
 };
 
 static int told(int rc, const struct sluice_error *err, char *message)
@@ -43,13 +44,22 @@ static int told(int rc, const struct sluice_error *err, char *message)
 
 /* ---- opening ---- */
 
-/* The file's statistics, which are NULL or `stored`, if they are of the channels that
- * images are loaded with: those of colours are none of grey. */
-static const double *stats_of(const struct sluice_loader *ld, const double *stored)
+/* The file's statistics are of its first image field. */
+static bool is_measured(const struct sluice_dataset *ds, const char *image_field)
 {
-    const struct sluice_dataset *ds = sluice_loader_dataset(ld);
+    return !image_field || sluice_dataset_find(ds, image_field) ==
+                               sluice_dataset_find_kind(ds, SLUICE_KIND_IMAGE);
+}
+
+/* They are NULL or `stored`, if they are of the images that are loaded, and of their
+ * channels: those of colours are none of grey. */
+static const double *stats_of(const struct sluice_python *p, const double *stored)
+{
+    const struct sluice_dataset *ds = sluice_loader_dataset(p->loader);
     const int has = sluice_dataset_directory(ds)->stats_channels;
-    return has == 1 || has == sluice_loader_source(ld).channels ? stored : NULL;
+    const int channels = sluice_loader_source(p->loader).channels;
+    const bool fits = has == channels || (has == 1 && channels <= SLUICE_STATS_MAX);
+    return p->measured && fits ? stored : NULL;
 }
 
 /* The pipeline needs the file's shape and statistics: a short look at it. */
@@ -69,13 +79,14 @@ static int make_pipeline(struct sluice_augment **out, const char *path,
     if (rc < 0)
         return rc;
     const struct sluice_dataset *ds = sluice_loader_dataset(ld);
+    const bool measured = is_measured(ds, o->loader.image_field);
     const struct sluice_augment_options options = {
         .source = sluice_loader_source(ld),
         .seed = o->loader.seed,
         .dtype = python_options_dtype(o),
         .layout = python_options_layout(o),
-        .mean = sluice_dataset_mean(ds),
-        .std = sluice_dataset_std(ds),
+        .mean = measured ? sluice_dataset_mean(ds) : NULL,
+        .std = measured ? sluice_dataset_std(ds) : NULL,
         .stats_channels = sluice_dataset_directory(ds)->stats_channels,
         .mixes = 1,
     };
@@ -107,10 +118,38 @@ static int find_label(const struct sluice_dataset *ds, const char *name)
     return -1;
 }
 
+static bool is_mixing(const struct sluice_python *p)
+{
+    return p->augment && sluice_augment_mixes(p->augment);
+}
+
+/* What mixed batches take, beside those that they are mixed of. */
+static size_t lease_bytes(const struct sluice_python *p)
+{
+    const size_t image = sluice_shape_bytes(&p->shape) + sizeof(*p->leases->partners) +
+                         sizeof(*p->leases->shares);
+    return is_mixing(p) ? (size_t)p->batches * (size_t)p->batch_size * image : 0;
+}
+
+/* The loader's part of the limit is what they leave. */
+static int share_limit(const struct sluice_python *p, size_t *limit, const char *path,
+                       struct sluice_error *err)
+{
+    const size_t own = lease_bytes(p);
+    if (*limit && *limit <= own)
+        return sluice_fail(
+            err, SLUICE_ENOMEM,
+            "%s: expected at most %zu bytes (memory_limit), found a need "
+            "of %zu for mixed batches alone",
+            path, *limit, own);
+    *limit -= *limit ? own : 0;
+    return 0;
+}
+
 static int make_leases(struct sluice_python *p, struct sluice_error *err)
 {
     const size_t images = (size_t)p->batch_size;
-    const bool mixes = p->augment && sluice_augment_mixes(p->augment);
+    const bool mixes = is_mixing(p);
     p->leases = calloc((size_t)p->batches, sizeof(*p->leases));
     p->mixes = mixes ? calloc(images, sizeof(*p->mixes)) : NULL;
     bool good = p->leases && (!mixes || p->mixes);
@@ -133,20 +172,24 @@ static int open_parsed(struct sluice_python *p, const char *path,
     int rc = 0;
     if (python_options_augmented(o))
         rc = make_pipeline(&p->augment, path, o, err);
-    if (rc == 0 && p->augment)
+    p->batches = o->loader.batches;
+    p->batch_size = o->loader.batch_size ? o->loader.batch_size : 256;
+    if (rc == 0 && p->augment) {
         o->loader.transform = sluice_augment_transform(p->augment);
+        p->shape = sluice_augment_shape(p->augment);
+        rc = share_limit(p, &o->loader.memory_limit, path, err);
+    }
     if (rc == 0)
         rc = sluice_loader_open(&p->loader, path, &o->loader, err);
     if (rc < 0)
         return rc;
-    p->shape =
-        p->augment ? sluice_augment_shape(p->augment) : sluice_loader_source(p->loader);
+    if (!p->augment)
+        p->shape = sluice_loader_source(p->loader);
+    p->measured = is_measured(sluice_loader_dataset(p->loader), o->loader.image_field);
     p->label = find_label(sluice_loader_dataset(p->loader), o->loader.class_field);
     if (o->loader.class_field && p->label < 0)
         return sluice_fail(err, SLUICE_EINVAL, "%s: no integer field %.40s", path,
                            o->loader.class_field);
-    p->batches = o->loader.batches;
-    p->batch_size = o->loader.batch_size ? o->loader.batch_size : 256;
     p->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (p->stop < 0)
         return sluice_fail(err, SLUICE_ENOMEM, "%s: no descriptor is left", path);
@@ -353,10 +396,11 @@ int sluice_python_stats(struct sluice_python *p, const char **names, double *val
 {
     struct sluice_loader_stats s;
     sluice_loader_stats(p->loader, &s);
+    const double own = (double)lease_bytes(p);
     const struct fact facts[] = {
         { "threads", s.threads },
-        { "memory", (double)s.memory },
-        { "memory_bound", (double)s.memory_bound },
+        { "memory", (double)s.memory + own },
+        { "memory_bound", (double)s.memory_bound + own },
         { "batches", (double)s.batches },
         { "samples", (double)s.samples },
         { "bytes_read", (double)s.bytes_read },
@@ -417,13 +461,13 @@ const char *sluice_python_class_name(struct sluice_python *p, int i)
 const double *sluice_python_mean(struct sluice_python *p)
 {
     const double *stored = sluice_dataset_mean(sluice_loader_dataset(p->loader));
-    return stats_of(p->loader, stored);
+    return stats_of(p, stored);
 }
 
 const double *sluice_python_std(struct sluice_python *p)
 {
     const double *stored = sluice_dataset_std(sluice_loader_dataset(p->loader));
-    return stats_of(p->loader, stored);
+    return stats_of(p, stored);
 }
 
 const char *sluice_python_option(int i, const char **help)

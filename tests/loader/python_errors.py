@@ -5,15 +5,18 @@ import gc
 import os
 import queue
 import re
+import select
 import signal
 import subprocess
 import sys
 import threading
 import time
 import unittest
+import unittest.mock
+import weakref
 
 from python_rig import (
-    BATCH, CHAIN, FILE, MODULE, README, SAMPLES, known, message, run, seen, settles_at, tasks,
+    BATCH, CHAIN, FILE, MAKE_TWO, MODULE, README, SAMPLES, known, message, run, seen, settles_at, tasks,
     work)
 import sluice
 from sluice import _loader
@@ -47,6 +50,10 @@ class Errors(unittest.TestCase):
         for name, found in (("class_weights", {0: 1}), ("subset", {1, 2}), ("scale", {1: 2}.keys())):
             with self.assertRaisesRegex(TypeError, f"^{name}: expected a list or an array, found a "):
                 sluice.Loader(FILE, **{name: found})
+        numpys = type("float64", (), {"tolist": lambda self: 0})
+        self.assertIn("dtype: expected one of f32|bf16|f16|u8, found float64", refuse(dtype=numpys))
+        with self.assertRaisesRegex(ValueError, "null byte"):
+            sluice.Loader(FILE + "\0junk")
         self.assertIn("no operation 'flop'", refuse(augment="flop"))
         self.assertIn("normalize: the file's mean is of 3 channels, the images have 1: give numbers",
                       refuse(augment="normalize", channels=1))
@@ -191,7 +198,52 @@ class Errors(unittest.TestCase):
             finally:
                 os._exit(2)
         self.assertEqual(os.waitpid(child, 0)[1], 0)
+        self.assertEqual(select.select([loader._handle.stopped], [], [], 0)[0], [],
+                         "the child's close() has stopped the parent's")
         self.assertEqual(len(seen(loader)), 8)
+
+    def test_closed_within_a_call(self):
+        """Another thread may close the loader while a call is in the library."""
+        def closes(*_):
+            loader.close()
+            gc.collect()
+            self.assertIsNotNone(handle(), "freed while it was used")
+            return -1
+        for name, call in (("stats", sluice.Loader.stats), ("io", sluice.Loader.stats),
+                           ("damage", sluice.Loader.damage)):
+            loader = sluice.Loader(FILE, batch_size=BATCH)
+            handle = weakref.ref(loader._handle)
+            with unittest.mock.patch.object(_loader.lib, name, closes):
+                try:
+                    call(loader)
+                except sluice.Error as e:
+                    self.assertIn("the loader is closed", str(e))
+            self.assertIsNone(loader._handle)
+
+    def test_memory_of_mixed_batches(self):
+        options = dict(batch_size=BATCH, batches=3, io="pread", threads=1)
+        plain, mixed = (sluice.Loader(FILE, augment=chain, **options) for chain in
+                        ("flip,normalize", "flip,normalize,mixup"))
+        more = mixed.stats()["memory_bound"] - plain.stats()["memory_bound"]
+        pixels = 3 * BATCH * 3072 * 4
+        self.assertTrue(pixels <= more <= 1.1 * pixels, more)
+        bound = mixed.stats()["memory_bound"]
+        sluice.Loader(FILE, augment="flip,normalize,mixup", memory_limit=bound, **options).close()
+        for limit in bound - 4096, pixels // 2:
+            self.assertIn("(memory_limit), found a need of", message(
+                "memory", sluice.Loader, FILE, augment="flip,normalize,mixup", memory_limit=limit, **options))
+
+    def test_statistics_of_another_field(self):
+        path = os.path.join(work.name, "two.sluice")
+        for channels in 3, 8:
+            subprocess.run([MAKE_TWO, path, str(channels)], check=True)
+            with sluice.Loader(path) as first:
+                self.assertEqual((first.shape, first.mean), ((4, 4, 1), (1.5,)))
+            with sluice.Loader(path, image_field="b") as loader:
+                self.assertEqual((loader.mean, loader.std), (None, None))
+            if channels == 3:
+                self.assertIn("the file does not say the mean", message(
+                    "invalid", sluice.Loader, path, image_field="b", augment="normalize"))
 
 
 class Lifetime(unittest.TestCase):

@@ -15,7 +15,7 @@ import unittest
 if os.environ.get("SLUICE_TEST_SKIP"):
     print("skipped:", os.environ["SLUICE_TEST_SKIP"])
     sys.exit(77)
-BIN, MODULE, README = sys.argv[1:4]
+BIN, MODULE, README, MAKE_TWO = sys.argv[1:5]
 sys.path[:0] = [MODULE, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support")]
 import sluice
 from formats import crc32c

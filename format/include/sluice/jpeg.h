@@ -11,7 +11,8 @@
  * picture is decoded whole or in part. Grey pictures give three equal channels if three
  * are wanted; colour ones their luma (BT.601) if one is. CMYK and YCCK become RGB
  * without a colour profile: with ink values c, m, y, k of 0 to 255 (Adobe stores
- * 255 - ink), R = (255 - k) - round(c (255 - k) / 255), as Pillow does it.
+ * 255 - ink), R = (255 - k) - round(c (255 - k) / 255), as Pillow does it; one channel
+ * is the luma of that.
  *
  * Damage is an error, never pixels: wrong codes, a premature end, missing restart
  * markers. Messages name neither file nor sample: the caller does.

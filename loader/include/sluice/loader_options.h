@@ -41,9 +41,9 @@ enum sluice_on_error {
     SLUICE_SKIP = 1,  /* the batch is shorter; one of which nothing is left is raised,
                          so that the number of batches never changes */
     SLUICE_SUBSTITUTE = 2, /* the batch keeps its size: the next undamaged one of the
-                              samples in use, by number (behind the last the first),
-                              stands there with its own id and labels; 64 damaged ones
-                              in a row are raised */
+                              samples in use, by number or by place in `subset`
+                              (behind the last the first), stands there with its own id
+                              and labels; 64 damaged ones in a row are raised */
 };
 
 /* Which part of an image is taken, and the size that it gets: needed where images

@@ -88,7 +88,7 @@ def option_text(name, value):
         return None
     if name == "dtype":
         known = getattr(value, "__name__", str(value)).rpartition(".")[2]
-        value = _DTYPES.get(known, value)
+        value = _DTYPES.get(known, known if isinstance(value, type) else value)
     if hasattr(value, "tolist"):  # numpy's, PyTorch's
         value = value.tolist()
     if isinstance(value, (str, bytes, os.PathLike)):

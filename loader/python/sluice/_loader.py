@@ -25,7 +25,7 @@ class Handle:
     def __init__(self, path, given):
         names = [name.encode() for name in given]
         values = [option_text(*option) for option in given.items()]
-        for value in values:
+        for value in (os.fsencode(path), *values):
             if value is not None and b"\0" in value:
                 raise ValueError("embedded null byte")
         pointer, message = ctypes.c_void_p(), ctypes.create_string_buffer(MESSAGE)
@@ -164,7 +164,8 @@ class Loader:
 
     def _facts(self, call):
         names, values = (ctypes.c_char_p * FACTS)(), (ctypes.c_double * FACTS)()
-        n = call(self._open().pointer, names, values)
+        handle = self._open()  # held: another thread may close the loader meanwhile
+        n = call(handle.pointer, names, values)
         return {names[i].decode(): int(v) if (v := values[i]).is_integer() else v
                 for i in range(n)}
 
@@ -200,7 +201,8 @@ class Loader:
         """Stop; threads that wait for a batch get an Error. Arrays stay valid, and the
         loader's threads and memory go when the last of them does."""
         handle, self._handle = self._handle, None
-        if handle is not None:
+        # In a forked child it would wake the parent's threads.
+        if handle is not None and handle.pid == os.getpid():
             lib.stop(handle.pointer)
 
     # ---- batches ----
@@ -317,7 +319,8 @@ class Loader:
         threads, wait_seconds is how long `for` waited."""
         stats = self._facts(lib.stats)
         name, reason = (ctypes.create_string_buffer(REASON) for _ in range(2))
-        lib.io(self._open().pointer, name, reason)
+        handle = self._open()
+        lib.io(handle.pointer, name, reason)
         stats.update(io=name.value.decode(), io_reason=reason.value.decode(),
                      wait_seconds=self._waited)
         return stats
@@ -325,8 +328,8 @@ class Loader:
     def damage(self):
         """The damaged samples that were skipped or replaced: {number: why}."""
         found, message = {}, ctypes.create_string_buffer(MESSAGE)
-        pointer, i = self._open().pointer, 0
-        while (sample := lib.damage(pointer, i, message)) >= 0:
+        handle, i = self._open(), 0
+        while (sample := lib.damage(handle.pointer, i, message)) >= 0:
             found[sample] = message.value.decode(errors="replace")
             i += 1
         return found

@@ -240,7 +240,7 @@ static void test_folder(void)
     CHECK(strcmp(t.trials[1].message, "a, \"b\" c") == 0, "'%s'", t.trials[1].message);
     CHECK(strcmp(t.trials[2].message, " blank") == 0, "'%s'", t.trials[2].message);
     CHECK(study_best(&t) == &t.trials[0], "the best");
-    t.trials[0].best = NAN;
+    t.trials[0].best = (double)NAN;
     CHECK(study_best(&t) == &t.trials[3], "the best behind one without accuracy");
     study_free(&t);
     /* Damaged. */

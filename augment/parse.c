@@ -136,7 +136,8 @@ static int settle(struct parser *ps, int number, bool *final, FILE *text)
     rc = ps->def->check ? ps->def->check(&ps->now, plan, ps->err) : 0;
     if (rc < 0)
         return rc;
-    const int turns = ps->now.turns ? ps->now.turns : 1;
+    const bool stepless = ps->def->id == OP_geometry || ps->def->id == OP_normalize;
+    const int turns = stepless ? 0 : ps->now.turns ? ps->now.turns : 1;
     const int used = plan->steps + plan->posts + plan->mixes;
     if (used + turns > STEPS_MAX)
         return sluice_fail(ps->err, SLUICE_EINVAL,

@@ -1,5 +1,6 @@
 /* exif.h -- the orientation that a camera left in a JPEG's APP1 marker (Exif 2.3, JEITA
- * CP-3451C, 4.6: a TIFF file behind "Exif\0\0"; tag 0x0112 of the first directory). */
+ * CP-3451C, 4.6: a TIFF file behind "Exif\0\0"; tag 0x0112 of the first directory) or,
+ * without those six bytes, in a PNG's chunk eXIf (PNG 3rd edition, 11.3.4.4). */
 #ifndef SLUICE_EXIF_H
 #define SLUICE_EXIF_H
 
@@ -14,13 +15,12 @@ static inline uint32_t exif_number(const uint8_t *p, int bytes, int big_endian)
     return n;
 }
 
-/* Sets *orientation if the marker says one of 1 to 8. */
-static inline void exif_orientation(const uint8_t *data, size_t size, int *orientation)
+/* Sets *orientation if the TIFF file says one of 1 to 8. */
+static inline void exif_tiff_orientation(const uint8_t *tiff, size_t length,
+                                         int *orientation)
 {
-    if (size < 6 + 8 || memcmp(data, "Exif\0\0", 6) != 0)
+    if (length < 8)
         return;
-    const uint8_t *tiff = data + 6;
-    const size_t length = size - 6;
     const int big = tiff[0] == 'M';
     const uint32_t at = exif_number(tiff + 4, 4, big);
     if (memcmp(tiff, big ? "MM\0*" : "II*\0", 4) != 0 || at > length - 2)
@@ -33,6 +33,13 @@ static inline void exif_orientation(const uint8_t *data, size_t size, int *orien
             exif_number(entry + 2, 2, big) == 3 && value >= 1 && value <= 8)
             *orientation = (int)value;
     }
+}
+
+/* As the marker says. */
+static inline void exif_orientation(const uint8_t *data, size_t size, int *orientation)
+{
+    if (size >= 6 && memcmp(data, "Exif\0\0", 6) == 0)
+        exif_tiff_orientation(data + 6, size - 6, orientation);
 }
 
 #endif

@@ -7,13 +7,12 @@
 #include <string.h>
 
 #include <jpeglib.h>
-/* behind it: */
-#include <jerror.h>
 
 #include <sluice/jpeg.h>
 
 #include "exif.h"
 #include "jpeg_baseline.h"
+#include "jpeg_damage.h"
 
 enum {
     BEFORE_MAX =
@@ -71,24 +70,11 @@ __attribute__((noreturn)) static void refuse(struct sluice_jpeg *j, int code,
     longjmp(j->jump, 1);
 }
 
-/* libjpeg goes on after these with made-up pixels; here that is damage. What else it
- * warns of (a wrong version number, bytes between markers) changes no pixel. */
+/* libjpeg would go on. */
 static void fail_on_damage(j_common_ptr info, int level)
 {
-    if (level >= 0)
-        return;
-    switch (info->err->msg_code) {
-    case JWRN_HIT_MARKER:
-    case JWRN_HUFF_BAD_CODE:
-    case JWRN_ARITH_BAD_CODE:
-    case JWRN_JPEG_EOF:
-    case JWRN_MUST_RESYNC:
-    case JWRN_NOT_SEQUENTIAL:
+    if (level < 0 && jpeg_is_damage(info->err->msg_code))
         fail_exit(info);
-        break;
-    default:
-        break;
-    }
 }
 
 static void say_nothing(j_common_ptr info)

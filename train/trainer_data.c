@@ -75,6 +75,17 @@ static int open_tests(struct trainer *t, struct sluice_error *err)
                   : check_apart(&t->train_info, &t->final_info, "data.test_range", err);
 }
 
+int trainer_check_test_range(const struct trainer *t, struct sluice_error *err)
+{
+    const struct config *cfg = t->cfg;
+    if (!*cfg->data.test_range || *cfg->data.test)
+        return 0;
+    return sluice_fail(
+        err, SLUICE_EINVAL,
+        "data.test_range: '%s': expected data.test beside it, found none",
+        cfg->data.test_range);
+}
+
 int trainer_open_data(struct trainer *t, struct sluice_error *err)
 {
     const struct config *cfg = t->cfg;

@@ -126,10 +126,10 @@ int trainer_distill_record(struct trainer *t, struct sluice_error *err)
                                      .temperature = t->distill.temperature };
     if (!t->distilled)
         return 0;
-    tfevents_scalar(t->events, "distill/student_loss", row.step, row.student);
-    tfevents_scalar(t->events, "distill/distill_loss", row.step, row.soft);
-    tfevents_scalar(t->events, "distill/alpha", row.step, row.alpha);
-    tfevents_scalar(t->events, "distill/temperature", row.step, row.temperature);
+    trainer_event(t, "distill/student_loss", row.student);
+    trainer_event(t, "distill/distill_loss", row.soft);
+    trainer_event(t, "distill/alpha", row.alpha);
+    trainer_event(t, "distill/temperature", row.temperature);
     return table_distill(t->distilled, &row, err);
 }
 

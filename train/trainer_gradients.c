@@ -55,6 +55,18 @@ int trainer_gradients_check(const struct trainer *t, struct sluice_error *err)
     return check_names(t, err);
 }
 
+static void record(struct trainer *t, const char *what, const char *name, uint64_t step,
+                   double value)
+{
+    char tag[160];
+    if (!isfinite(value))
+        return;
+    snprintf(tag, sizeof tag, "gradients/%s/%.96s", what, name);
+    tfevents_scalar(t->events, tag, step, value);
+    if (t->wandb)
+        wandb_value(t->wandb, tag, step, value);
+}
+
 static int write_row(struct trainer *t, const char *name,
                      const struct gradient_stats *s, struct sluice_error *err)
 {
@@ -64,12 +76,8 @@ static int write_row(struct trainer *t, const char *name,
                                       .quartile = { s->quartile[0], s->quartile[1],
                                                     s->quartile[2] },
                                       .norm = s->norm };
-    char tag[160];
-    snprintf(tag, sizeof tag, "gradients/norm/%.96s", name);
-    tfevents_scalar(t->events, tag, row.step, s->norm);
-    snprintf(tag, sizeof tag, "gradients/median/%.96s", name);
-    if (isfinite(s->quartile[1]))
-        tfevents_scalar(t->events, tag, row.step, s->quartile[1]);
+    record(t, "norm", name, row.step, s->norm);
+    record(t, "median", name, row.step, s->quartile[1]);
     return table_gradient(t->gradients, &row, err);
 }
 

@@ -150,8 +150,9 @@ int trainer_open_parts(struct trainer *t, struct sluice_error *err)
 
 int trainer_open(struct trainer *t, const char *folder, struct sluice_error *err)
 {
-    int rc = trainer_open_parts(t, err);
-    if (rc < 0 || (rc = trainer_gradients_check(t, err)) < 0 ||
+    int rc = folder ? 0 : trainer_check_test_range(t, err);
+    if (rc < 0 || (rc = trainer_open_parts(t, err)) < 0 ||
+        (rc = trainer_gradients_check(t, err)) < 0 ||
         (rc = trainer_distill_begin(t, !folder, err)) < 0 ||
         (rc = trainer_place(t, folder, err)) < 0 ||
         (rc = trainer_distill_keep(t, err)) < 0)

@@ -97,6 +97,8 @@ int trainer_flush_log(struct trainer *t, struct sluice_error *err);
 
 /* Files opened and checked; loaders on them, when the device is known. */
 int trainer_open_data(struct trainer *t, struct sluice_error *err);
+/* A part of no file? Asked when a run begins: one that goes on keeps its record. */
+int trainer_check_test_range(const struct trainer *t, struct sluice_error *err);
 /* Both are all samples of one file. */
 bool trainer_same_images(const struct data_info *train, const struct data_info *other);
 int trainer_open_feeds(struct trainer *t, struct sluice_error *err);

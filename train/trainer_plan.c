@@ -140,7 +140,9 @@ int trainer_plan(struct config *cfg, const struct trainer_watch *watch,
                  struct sluice_error *err)
 {
     struct trainer t = { .cfg = cfg, .watch = watch };
-    int rc = trainer_open_parts(&t, err);
+    int rc = trainer_check_test_range(&t, err);
+    if (rc == 0)
+        rc = trainer_open_parts(&t, err);
     if (rc == 0)
         rc = trainer_distill_try(&t, err);
     if (rc == 0)

@@ -73,15 +73,30 @@ static void put_row(struct wandb *w)
         w->last[i].fresh = false;
 }
 
-static void set_value(struct wandb *w, const char *tag, double value, bool fresh)
+/* Room for one more. */
+static bool has_room(struct wandb *w)
+{
+    if (w->tags < w->tags_room)
+        return true;
+    const int room = w->tags_room ? 2 * w->tags_room : 32;
+    struct wandb_last *last = realloc(w->last, (size_t)room * sizeof(*last));
+    if (!last)
+        return false;
+    w->last = last;
+    w->tags_room = room;
+    return true;
+}
+
+void wandb_set(struct wandb *w, const char *tag, double value, bool fresh)
 {
     int i = 0;
     while (i < w->tags && strncmp(w->last[i].tag, tag, TAG_MAX - 1) != 0)
         i++;
-    if (i == TAGS_MAX)
-        return;
-    if (i == w->tags)
+    if (i == w->tags) {
+        if (!has_room(w))
+            return;
         snprintf(w->last[w->tags++].tag, TAG_MAX, "%s", tag);
+    }
     w->last[i].value = value;
     w->last[i].fresh = fresh;
 }
@@ -92,7 +107,7 @@ void wandb_value(struct wandb *w, const char *tag, uint64_t step, double value)
         return;
     if (w->row && w->step != step)
         put_row(w);
-    set_value(w, tag, value, true);
+    wandb_set(w, tag, value, true);
     w->step = step;
     w->row = true;
 }
@@ -103,7 +118,7 @@ void wandb_summary(struct wandb *w, const char *tag, double value)
     put_row(w);
     if (!isfinite(value) || !proto_begin(&m))
         return;
-    set_value(w, tag, value, false);
+    wandb_set(w, tag, value, false);
     put_value(m.to, tag, value);
     wandb_record(w, SUMMARY, &m);
 }
@@ -145,5 +160,7 @@ void wandb_close(struct wandb *w)
         put_row(w);
         fclose(w->file);
     }
+    if (w)
+        free(w->last);
     free(w);
 }

@@ -149,46 +149,6 @@ static bool find_folder(struct wandb *w, const char *parent)
     return found;
 }
 
-struct scan {
-    struct wandb *w;
-    uint64_t step;
-};
-
-static uint64_t get_varint(const unsigned char **p, const unsigned char *end)
-{
-    uint64_t value = 0;
-    for (int shift = 0; *p < end && shift < 64; shift += 7) {
-        const unsigned char byte = *(*p)++;
-        value |= (uint64_t)(byte & 0x7f) << shift;
-        if (!(byte & 0x80))
-            break;
-    }
-    return value;
-}
-
-/* One of our own records: its number, then its field; a history begins with its step.
- */
-static bool keep_record(void *ctx, const unsigned char *record, size_t size)
-{
-    struct scan *s = ctx;
-    const unsigned char *p = record, *end = record + size;
-    if (get_varint(&p, end) != 1 << 3)
-        return false;
-    const uint64_t number = get_varint(&p, end), key = get_varint(&p, end);
-    if (key == (EXIT << 3 | 2))
-        return false;
-    if (key == (HISTORY << 3 | 2)) {
-        get_varint(&p, end);
-        if (get_varint(&p, end) != (2 << 3 | 2))
-            return false;
-        get_varint(&p, end);
-        if (get_varint(&p, end) != 1 << 3 || get_varint(&p, end) > s->step)
-            return false;
-    }
-    s->w->number = number;
-    return true;
-}
-
 /* When the run began, by its folder's name. */
 static double start_of(const char *folder)
 {
@@ -200,13 +160,12 @@ static double start_of(const char *folder)
 
 static int go_on(struct wandb *w, uint64_t step, struct sluice_error *err)
 {
-    struct scan scan = { w, step };
     char *bytes;
     size_t size;
     int rc = text_file_read(&bytes, &size, w->path, (size_t)1 << 31, err);
     if (rc < 0)
         return rc;
-    w->offset = wandb_log_scan(bytes, size, keep_record, &scan);
+    w->offset = wandb_kept(w, bytes, size, step);
     free(bytes);
     w->start = start_of(w->folder);
     if (!w->offset)

@@ -8,8 +8,7 @@
 #include "wandb_put.h"
 
 enum {
-    TAGS_MAX = 128, /* different ones */
-    TAG_MAX = 100,
+    TAG_MAX = 160,
     /* Numbers of Record's fields. */
     HISTORY = 2,
     SUMMARY = 3,
@@ -25,18 +24,23 @@ struct wandb {
     char id[9];
     uint64_t offset, number; /* the file's end; of the last record */
     double start;            /* of the run, seconds since 1970 */
-    struct {
+    struct wandb_last {
         char tag[TAG_MAX];
         double value;
         bool fresh; /* of the row that is being filled */
-    } last[TAGS_MAX];
-    int tags;
+    } * last;
+    int tags, tags_room;
     uint64_t step; /* of that row */
     bool row;
 };
 
 /* Append Record { 1 number; field { m } }, and free m. */
 void wandb_record(struct wandb *w, unsigned field, struct proto *m);
+/* A tag's last value, of the row that is being filled or not. */
+void wandb_set(struct wandb *w, const char *tag, double value, bool fresh);
+/* wandb_kept.c: how many of a file's bytes are records up to that step; their number,
+ * step and values are the run's. 0: it is no such file. */
+uint64_t wandb_kept(struct wandb *w, const void *bytes, size_t size, uint64_t step);
 /* Seconds since 1970. */
 double wandb_now(void);
 

@@ -85,6 +85,9 @@ static void descriptions(void)
               "geometry:mode=fused,rotate:degrees=3:fill=0/0/0,"
               "erase:p=0.5:scale=0.02/0.33:ratio=0.3/3.3:fill=random");
     describes("geometry,flip", "geometry:mode=exact,flip:p=0.5:mode=random");
+#define FOUR "identity,identity,identity,identity,"
+    describes(FOUR FOUR FOUR FOUR "normalize:mean=0:std=255",
+              FOUR FOUR FOUR FOUR "normalize:mean=0/0/0:std=255/255/255");
     describes("normalize:mean=0:std=255", "normalize:mean=0/0/0:std=255/255/255");
     describes("vertical_flip:p=1,vertical_flip:p=0",
               "vertical_flip:p=1:mode=random,vertical_flip:p=0:mode=random");

@@ -13,7 +13,7 @@ struct jpeg_make {
     int height, width;
     int colours;      /* 1 grey, 3 RGB, 4 CMYK */
     int across, down; /* luma samples per chroma sample: 1 or 2 */
-    int progressive;  /* or baseline */
+    int progressive;  /* or baseline; 2: the last bits are never sent */
     int quality;      /* 0: 85 */
     int orientation;  /* EXIF's; 0: no EXIF */
     uint32_t seed;    /* of the picture */
@@ -61,6 +61,8 @@ static inline uint8_t *jpeg_make(const struct jpeg_make *m, size_t *size)
     }
     if (m->progressive)
         jpeg_simple_progression(&info);
+    if (m->progressive == 2)
+        info.num_scans -= 2;
     jpeg_start_compress(&info, TRUE);
     if (m->orientation)
         jpeg_make_exif(&info, m->orientation);

@@ -173,6 +173,8 @@ bad "data.train_range: '0-96': expected FIRST-LAST within 0-95 of train.sluice" 
 for range in 5 7-3 -4 3- a-b 1-2-3 0-99999999999999999999; do
   bad "expected FIRST-LAST" sluice train $tiny data.train=train.sluice data.train_range=$range
 done
+bad "data.test_range: '0-9': expected data.test beside it, found none" \
+  sluice train $tiny data.train=train.sluice data.test_range=0-9 --dry-run
 bad "expected other samples in data.validation_range than in data.train_range, found 60" \
   sluice train $tiny data.train=train.sluice data.train_range=0-63 \
   data.validation=train.sluice data.validation_range=60-95

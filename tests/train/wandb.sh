@@ -9,7 +9,7 @@ tiny="model=cnn_small model.width=0.125 device=ref data.threads=1 training.batch
   data.train=train.sluice data.test=test.sluice run.log_every=4 optimizer.lr=0.05"
 
 # Every epoch of metrics.csv, every step of steps.csv, the configuration, the end.
-sluice train $tiny training.epochs=3 run.name=whole run.wandb=true run.wandb_project=stacked \
+sluice train $tiny training.epochs=3 run.name=whole run.wandb=true run.wandb_project=stacked run.gradients_every=5 \
   run.wandb_tags=baseline,short run.wandb_notes='a "quoted" note' >out 2>err || fail "$(cat err)"
 python3 "$reader" runs/latest/wandb/offline-run-*/run-*.wandb >records 2>err || fail "$(cat err)"
 python3 - <<'PYTHON' || fail "records: $(cat records)"
@@ -42,7 +42,12 @@ for row in csv.DictReader(open("runs/latest/metrics.csv")):
 for row in csv.DictReader(open("runs/latest/steps.csv")):
     expect(row["step"], "step/loss", row["loss"])
     expect(row["step"], "step/learning_rate", row["lr"])
-assert count == len(seen) == 3 * 11 + 4 * 2, (count, len(seen))
+for row in csv.DictReader(open("runs/latest/gradients.csv")):
+    expect(row["step"], "gradients/norm/" + row["parameter"], row["norm"])
+    if row["parameter"] != "all":
+        expect(row["step"], "gradients/median/" + row["parameter"], row["median"])
+gradients = len([key for _, key in seen if key.startswith("gradients/")])
+assert gradients > 3 * 2 * 4 and count == len(seen) == 3 * 11 + 4 * 2 + gradients, (count, len(seen))
 steps = [step for step, key in seen]
 assert steps == sorted(steps), "steps decrease"
 PYTHON
@@ -53,6 +58,31 @@ t = json.load(open("runs/latest/summary.json"))
 assert abs(s["test/accuracy"] - t["test_accuracy"]) < 1e-8 and s["epoch"] == 3, s
 PYTHON
 grep -q '^optimizer:$' runs/latest/wandb/*/files/config.yaml || fail "files/config.yaml"
+
+# Nothing is left to do: the record and its summary stay what they are.
+cp runs/latest/wandb/*/files/wandb-summary.json summary
+sluice train resume=runs/latest >out 2>err || fail "$(cat err)"
+python3 - <<'PYTHON' || fail "summary of a finished run: $(cat runs/latest/wandb/*/files/wandb-summary.json)"
+import glob, json
+was, now = json.load(open("summary")), json.load(open(glob.glob("runs/latest/wandb/*/files/wandb-summary.json")[0]))
+assert was == now and now["_step"] == 18 and len(now) > 30, now
+PYTHON
+python3 "$reader" runs/latest/wandb/offline-run-*/run-*.wandb | grep ^history | cmp - <(grep ^history records) ||
+  fail "history of a finished run"
+
+# A teacher's part.
+sluice train $tiny training.epochs=2 run.name=student run.wandb=true distill.teacher=runs/latest >out 2>err ||
+  fail "$(cat err)"
+python3 "$reader" runs/latest/wandb/offline-run-*/run-*.wandb >records 2>err || fail "$(cat err)"
+python3 - <<'PYTHON' || fail "distillation: $(grep distill records)"
+import csv, math
+seen = {tuple(line.split()[1:3]): float(line.split()[3]) for line in open("records") if line.startswith("history ")}
+rows = list(csv.DictReader(open("runs/latest/distill.csv")))
+assert len(rows) == 2
+for row in rows:
+    for key in ("student_loss", "distill_loss", "alpha", "temperature"):
+        assert math.isclose(seen[row["step"], "distill/" + key], float(row[key]), rel_tol=1e-5), (row, key)
+PYTHON
 
 # Interrupted and continued: nothing twice, nothing missing. Values of one step have no order.
 steps() { python3 "$reader" $1/wandb/offline-run-*/run-*.wandb | grep "^history [0-9]* step/loss\|^exit\|^history [0-9]* epoch"; }

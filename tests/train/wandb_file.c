@@ -81,6 +81,24 @@ static void expect(const char *tests, const char *want)
     CHECK(strcmp(got, want) == 0, "records are:\n%sexpected:\n%s", got, want);
 }
 
+/* Continued where nothing is left to do, the run knows what it knew. */
+static void test_summary(const char *want)
+{
+    struct wandb *w;
+    char path[512], file[600], text[256] = "";
+    REQUIRE(wandb_open(&w, folder, &about, 4, &err) == 0, "%s", err.message);
+    CHECK(wandb_finish(w, &err) == 0, "%s", err.message);
+    wandb_close(w);
+    find_file(path);
+    *strrchr(path, '/') = 0;
+    snprintf(file, sizeof(file), "%s/files/wandb-summary.json", path);
+    FILE *f = fopen(file, "r");
+    REQUIRE(f, "%s", path);
+    text[fread(text, 1, sizeof(text) - 1, f)] = 0;
+    fclose(f);
+    CHECK(strcmp(text, want) == 0, "summary is %sexpected %s", text, want);
+}
+
 static void test_records(const char *tests)
 {
     struct wandb *w;
@@ -109,6 +127,7 @@ static void test_records(const char *tests)
     wandb_close(w);
     expect(tests,
            BEGINNING ROW_1 ROW_3 "history 4 loss -1e+20\nsummary 4 loss -1e+20\n");
+    test_summary("{\"_step\": 4, \"loss\": -1e+20, \"acc\": 0.25}\n");
     REQUIRE(wandb_open(&w, folder, &about, 0, &err) == 0, "%s", err.message);
     wandb_close(w);
     expect(tests, BEGINNING);

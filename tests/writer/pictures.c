@@ -8,6 +8,7 @@
 
 #include <png.h>
 #include <sluice/writer.h>
+#include <zlib.h>
 
 #include "check.h"
 #include "options.h"
@@ -35,6 +36,23 @@ static uint8_t *png_make(int height, int width, uint32_t format, size_t *size)
     free(pixels);
     *size = room;
     return out;
+}
+
+/* With a chunk eXIf of that orientation, before the pixels or behind them. */
+static uint8_t *png_exif(uint8_t *png, size_t *size, int orientation, bool behind)
+{
+    uint8_t chunk[4 + 4 + 26 + 4] = "\0\0\0\x1a"
+                                    "eXIfII*\0\x8\0\0\0\1\0\x12\1\3\0\1\0\0\0";
+    const size_t at = behind ? *size - 12 : 8 + 25; /* IEND's place, or behind IHDR */
+    chunk[8 + 18] = (uint8_t)orientation;
+    const uint32_t crc = (uint32_t)crc32(0, chunk + 4, 4 + 26);
+    for (int i = 0; i < 4; i++)
+        chunk[sizeof(chunk) - 4 + (size_t)i] = (uint8_t)(crc >> (24 - 8 * i));
+    png = realloc(png, *size + sizeof(chunk));
+    memmove(png + at + sizeof(chunk), png + at, *size - at);
+    memcpy(png + at, chunk, sizeof(chunk));
+    *size += sizeof(chunk);
+    return png;
 }
 
 static int make(struct picture *p, const uint8_t *bytes, size_t size,
@@ -133,6 +151,127 @@ static void upright(void)
         free(stored);
         free(jpeg);
     }
+}
+
+/* As EXIF's orientation 6 says: the left edge was the top. */
+static size_t turned_wrongly(const uint8_t *flat, const uint8_t *upright, uint32_t h,
+                             uint32_t w)
+{
+    size_t wrong = 0;
+    for (uint32_t y = 0; y < w; y++)
+        for (uint32_t x = 0; x < h; x++)
+            wrong += memcmp(upright + (y * h + x) * 3, flat + ((h - 1 - x) * w + y) * 3,
+                            3) != 0;
+    return wrong;
+}
+
+/* A PNG is turned by its eXIf, wherever that stands. */
+static void upright_png(bool behind)
+{
+    enum { H = 9, W = 14 };
+    struct picture_options opt = { .mode = PICTURE_RAW };
+    struct picture flat, upright;
+    uint32_t height, width, channels;
+    size_t size;
+    uint8_t *png = png_exif(png_make(H, W, PNG_FORMAT_RGB, &size), &size, 6, behind);
+    REQUIRE(make(&flat, png, size, &opt) == 0, "%s", err.message);
+    CHECK(flat.height == H && flat.width == W, "%ux%u", flat.height, flat.width);
+    opt.orient = true;
+    REQUIRE(make(&upright, png, size, &opt) == 0, "%s", err.message);
+    REQUIRE(upright.height == W && upright.width == H && upright.channels == 3, "%ux%u",
+            upright.height, upright.width);
+    const size_t wrong = turned_wrongly(flat.data, upright.data, H, W);
+    CHECK(wrong == 0, "%zu pixels, chunk behind them: %d", wrong, behind);
+    CHECK(picture_measure(&work, png, size, &opt, &height, &width, &channels, &err) ==
+                  0 &&
+              height == W && width == H,
+          "%ux%u", height, width);
+    for (size_t n = 33; n < size; n += 5) /* its end is looked for, in vain */
+        CHECK(png_orientation(png, n) == (n >= 33 + 38 && !behind ? 6 : 1) ||
+                  (behind && n > size - 12),
+              "cut after %zu", n);
+    free(flat.data);
+    free(upright.data);
+    free(png);
+}
+
+static int orientation_of(const struct picture *p)
+{
+    struct sluice_jpeg_info info;
+    free(pixels_of(p->data, p->size, 3, &info));
+    return info.orientation;
+}
+
+/* What is made anew without being turned says still how it lies. */
+static void lying(void)
+{
+    struct picture_options opt = { .mode = PICTURE_JPG, .quality = 90 };
+    const struct jpeg_make m = { 24, 40, 3, 1, 1, 0, 90, 8, 7 };
+    struct picture p;
+    size_t size, png_size;
+    uint8_t *jpeg = jpeg_make(&m, &size);
+    uint8_t *png =
+        png_exif(png_make(9, 14, PNG_FORMAT_RGB, &png_size), &png_size, 3, false);
+    static const struct {
+        enum picture_mode mode;
+        uint32_t max_side;
+        bool orient;
+        int of_jpeg;
+    } cases[] = {
+        { PICTURE_JPG, 0, false, 8 },
+        { PICTURE_KEEP, 20, false, 8 },
+        { PICTURE_JPG, 0, true, 1 },
+        { PICTURE_KEEP, 20, true, 1 },
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        opt.mode = cases[i].mode;
+        opt.max_side = cases[i].max_side;
+        opt.orient = cases[i].orient;
+        REQUIRE(make(&p, jpeg, size, &opt) == 0, "%s", err.message);
+        CHECK(orientation_of(&p) == cases[i].of_jpeg, "case %zu: %d", i,
+              orientation_of(&p));
+        free(p.data);
+    }
+    opt = (struct picture_options){ .mode = PICTURE_JPG, .quality = 90 };
+    REQUIRE(make(&p, png, png_size, &opt) == 0, "%s", err.message);
+    CHECK(orientation_of(&p) == 3, "of a PNG: %d", orientation_of(&p));
+    free(p.data);
+    free(png);
+    free(jpeg);
+}
+
+static bool same_pixels(const struct picture *p, const uint8_t *jpeg, size_t size)
+{
+    struct sluice_jpeg_info info;
+    uint8_t *want = pixels_of(jpeg, size, 3, &info);
+    uint8_t *got = pixels_of(p->data, p->size, 3, &info);
+    const bool same = memcmp(want, got, (size_t)info.height * info.width * 3) == 0;
+    free(want);
+    free(got);
+    return same;
+}
+
+/* Of what libjpeg smooths, as its scans end early, the bytes are kept; a version number
+ * that nobody knows is no damage. */
+static void odd_progressive(void)
+{
+    const struct picture_options keep = { .mode = PICTURE_KEEP };
+    struct jpeg_make m = { 45, 71, 3, 2, 2, 2, 40, 0, 4 };
+    struct picture p;
+    size_t size;
+    uint8_t *data = jpeg_make(&m, &size);
+    REQUIRE(make(&p, data, size, &keep) == 0, "%s", err.message);
+    CHECK(same_pixels(&p, data, size), "pixels changed");
+    free(p.data);
+    free(data);
+    m.progressive = 1;
+    data = jpeg_make(&m, &size);
+    REQUIRE(memcmp(data + 6, "JFIF", 5) == 0 && data[11] == 1, "no JFIF");
+    data[11] = 3; /* major version */
+    const int rc = make(&p, data, size, &keep);
+    CHECK(rc == 0 && p.size != size && same_pixels(&p, data, size), "%s", err.message);
+    free(p.data);
+    free(data);
 }
 
 static void kept(int progressive)
@@ -286,6 +425,21 @@ static void area(void)
     CHECK(bad == 0, "%d of %d pixels differ", bad, HH * WW);
 }
 
+/* Far smaller, each pixel still counts alike. */
+static void area_of_many(void)
+{
+    enum { W = 5000, WW = 20, EACH = W / WW };
+    static uint8_t in[W], out[WW];
+    for (int at = 0; at < EACH; at++) {
+        memset(in, 0, sizeof(in));
+        for (int i = 0; i < WW; i++)
+            in[i * EACH + at] = 255;
+        REQUIRE(area_scale(in, 1, W, 1, out, 1, WW, &err) == 0, "%s", err.message);
+        for (int i = 0; i < WW; i++)
+            CHECK(out[i] == 1, "%d: %d of 255 at %d of %d", i, out[i], at, EACH);
+    }
+}
+
 static void smaller(void)
 {
     const struct jpeg_make m = { 90, 60, 3, 2, 2, 0, 0, 0, 4 };
@@ -400,8 +554,13 @@ int main(int argc, char **argv)
     png_pixels(PNG_FORMAT_GRAY, 1, 3, "grey as RGB");
     modes();
     area();
+    area_of_many();
     smaller();
     upright();
+    upright_png(false);
+    upright_png(true);
+    lying();
+    odd_progressive();
     picture_work_free(&work);
     interrupted();
     return check_done();

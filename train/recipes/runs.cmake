@@ -2,7 +2,7 @@
 # trainer; the other parts do not need it.
 pkg_check_modules(YAML QUIET IMPORTED_TARGET yaml-0.1)
 target_sources(sluice_train PRIVATE metrics.c metrics_heads.c plot.c table_read.c tfevents.c wandb.c
-  wandb_log.c wandb_open.c wandb_put.c)
+  wandb_kept.c wandb_log.c wandb_open.c wandb_put.c)
 if(NOT YAML_FOUND)
   message(STATUS "sluice: libyaml: no, so no sluice-train, sluice-eval and sluice-augment")
   return()

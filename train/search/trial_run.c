@@ -86,8 +86,10 @@ int trial_config(struct config *cfg, const struct study *s, const struct trial *
         add(&a, "%s", s->args[i]);
     if (t)
         add_trial(&a, s, t);
-    if (s->o.kind == STUDY_SPACE && !s->o.on_test)
+    if (s->o.kind == STUDY_SPACE && !s->o.on_test) {
         add(&a, "data.test=");
+        add(&a, "data.test_range=");
+    }
     if (a.rc == 0)
         a.rc = config_from_recipe(cfg, (const char *const *)a.at, a.count, err);
     for (int i = 0; i < a.count; i++)

@@ -3,24 +3,24 @@
 
 #include "picture.h"
 
-enum { ONE = 1 << 14 };
+enum { ONE = 1 << 24 }; /* 255 of it, and a half, fit 32 bits */
 
 /* Output position `i` of `n` covers [i * from / n, (i + 1) * from / n): the first
- * source position and the weights of all, which sum to ONE. Returns how many. */
+ * source position and the weights of all, differences of rounded shares of what lies
+ * before their ends, so that they sum to ONE. Returns how many. */
 static uint32_t cover(uint32_t i, uint32_t n, uint32_t from, uint32_t *first,
                       uint32_t *weight)
 {
     const uint64_t begin = (uint64_t)i * from, end = begin + from; /* in 1/n */
-    uint32_t count = 0, sum = 0;
+    uint32_t count = 0, before = 0;
     *first = (uint32_t)(begin / n);
     for (uint64_t at = *first; at * n < end; at++, count++) {
-        const uint64_t low = at * n > begin ? at * n : begin;
         const uint64_t high = (at + 1) * n < end ? (at + 1) * n : end;
         /* from is 0 for no caller: begin < end. NOLINTNEXTLINE(*-core.DivideZero) */
-        weight[count] = (uint32_t)((high - low) * ONE / from);
-        sum += weight[count];
+        const uint32_t until = (uint32_t)(((high - begin) * ONE + from / 2) / from);
+        weight[count] = until - before;
+        before = until;
     }
-    weight[count / 2] += ONE - sum;
     return count;
 }
 

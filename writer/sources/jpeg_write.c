@@ -7,6 +7,7 @@
 
 #include <jpeglib.h>
 
+#include "jpeg_damage.h"
 #include "picture.h"
 
 struct job {
@@ -27,9 +28,9 @@ static void fail_exit(j_common_ptr info)
 }
 
 /* A damaged picture must not be written anew as a whole one. */
-static void fail_on_warning(j_common_ptr info, int level)
+static void fail_on_damage(j_common_ptr info, int level)
 {
-    if (level < 0)
+    if (level < 0 && jpeg_is_damage(info->err->msg_code))
         fail_exit(info);
 }
 
@@ -38,7 +39,7 @@ static void begin(struct job *job)
     *job = (struct job){ .out = NULL };
     job->to.err = job->from.err = jpeg_std_error(&job->errors);
     job->errors.error_exit = fail_exit;
-    job->errors.emit_message = fail_on_warning;
+    job->errors.emit_message = fail_on_damage;
 }
 
 static int end(struct job *job, bool good, uint8_t **out, size_t *out_size,
@@ -55,9 +56,21 @@ static int end(struct job *job, bool good, uint8_t **out, size_t *out_size,
     return 0;
 }
 
+/* EXIF with one entry, the orientation: see ../../format/exif.h. */
+static void write_orientation(struct job *job, int orientation)
+{
+    const uint8_t marker[32] = {
+        'E',  'x',  'i', 'f', 0, 0, 'I', 'I', '*',
+        0,    8,    0,   0,   0,                                    /* directory at 8 */
+        1,    0,                                                    /* one entry */
+        0x12, 0x01, 3,   0,   1, 0, 0,   0,   (uint8_t)orientation, /* one short */
+    };
+    jpeg_write_marker(&job->to, JPEG_APP0 + 1, marker, sizeof(marker));
+}
+
 int jpeg_encode(const uint8_t *pixels, uint32_t height, uint32_t width,
-                uint32_t channels, int quality, uint8_t **out, size_t *out_size,
-                struct sluice_error *err)
+                uint32_t channels, int quality, int orientation, uint8_t **out,
+                size_t *out_size, struct sluice_error *err)
 {
     struct job job;
     begin(&job);
@@ -73,6 +86,8 @@ int jpeg_encode(const uint8_t *pixels, uint32_t height, uint32_t width,
     jpeg_set_quality(&job.to, quality, TRUE);
     job.to.dct_method = JDCT_ISLOW;
     jpeg_start_compress(&job.to, TRUE);
+    if (orientation != 1)
+        write_orientation(&job, orientation);
     while (job.to.next_scanline < height) {
         JSAMPROW row =
             (JSAMPROW)(pixels + (size_t)job.to.next_scanline * width * channels);
@@ -80,6 +95,17 @@ int jpeg_encode(const uint8_t *pixels, uint32_t height, uint32_t width,
     }
     jpeg_finish_compress(&job.to);
     return end(&job, true, out, out_size, err);
+}
+
+/* Did the scans send every bit? libjpeg smooths what of a progressive picture is not
+ * there yet; of a baseline one it would not. */
+static bool is_whole(const struct jpeg_decompress_struct *from)
+{
+    for (int c = 0; c < from->num_components; c++)
+        for (int k = 0; k < DCTSIZE2; k++)
+            if (from->coef_bits && from->coef_bits[c][k] != 0)
+                return false;
+    return true;
 }
 
 int jpeg_to_baseline(const uint8_t *bytes, size_t size, uint8_t **out, size_t *out_size,
@@ -95,6 +121,8 @@ int jpeg_to_baseline(const uint8_t *bytes, size_t size, uint8_t **out, size_t *o
     jpeg_save_markers(&job.from, JPEG_APP0 + 1, 0xffff);
     jpeg_read_header(&job.from, TRUE);
     jvirt_barray_ptr *coefficients = jpeg_read_coefficients(&job.from);
+    if (!is_whole(&job.from))
+        return end(&job, true, out, out_size, err);
     jpeg_mem_dest(&job.to, &job.out, &job.size);
     jpeg_copy_critical_parameters(&job.from, &job.to);
     /* Without it, inks would be read as what they are the opposite of. */

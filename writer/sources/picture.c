@@ -47,23 +47,52 @@ static int begin_jpeg(struct picture_work *w, const uint8_t *bytes, size_t size,
     return rc < 0 ? rc : sluice_jpeg_begin(w->decoder, bytes, size, info, err);
 }
 
+/* What a file's header says, of its pixels as they are stored. */
+struct header {
+    enum kind kind;
+    uint32_t height, width, channels; /* 1 or 3 */
+    int orientation;
+    bool progressive;
+};
+
+static int read_header(struct header *h, struct picture_work *w, const uint8_t *bytes,
+                       size_t size, struct sluice_error *err)
+{
+    struct sluice_jpeg_info info;
+    int rc = recognise(bytes, size, &h->kind, err);
+    if (rc < 0)
+        return rc;
+    if (h->kind == KIND_PNG) {
+        h->progressive = false;
+        h->orientation = png_orientation(bytes, size);
+        return png_decode(bytes, size, NULL, &h->height, &h->width, &h->channels, err);
+    }
+    if ((rc = begin_jpeg(w, bytes, size, &info, err)) < 0)
+        return rc;
+    h->height = info.height;
+    h->width = info.width;
+    h->channels = info.colour == SLUICE_JPEG_GREY ? 1 : 3;
+    h->orientation = info.orientation;
+    h->progressive = info.progressive;
+    return 0;
+}
+
+static bool exchanges(const struct header *h, const struct picture_options *opt)
+{
+    return opt->orient && h->orientation >= 5;
+}
+
 int picture_measure(struct picture_work *w, const uint8_t *bytes, size_t size,
                     const struct picture_options *opt, uint32_t *height,
                     uint32_t *width, uint32_t *channels, struct sluice_error *err)
 {
-    struct sluice_jpeg_info info;
-    enum kind kind;
-    int rc = recognise(bytes, size, &kind, err);
+    struct header h = { .orientation = 1 };
+    const int rc = read_header(&h, w, bytes, size, err);
     if (rc < 0)
         return rc;
-    if (kind == KIND_PNG)
-        return png_decode(bytes, size, NULL, height, width, channels, err);
-    if ((rc = begin_jpeg(w, bytes, size, &info, err)) < 0)
-        return rc;
-    const bool exchange = opt->orient && info.orientation >= 5;
-    *height = exchange ? info.width : info.height;
-    *width = exchange ? info.height : info.width;
-    *channels = info.colour == SLUICE_JPEG_GREY ? 1 : 3;
+    *height = exchanges(&h, opt) ? h.width : h.height;
+    *width = exchanges(&h, opt) ? h.height : h.width;
+    *channels = h.channels;
     return 0;
 }
 
@@ -77,29 +106,26 @@ static void swap_rooms(struct picture_work *w)
     w->scaled_room = room;
 }
 
-/* Into w->pixels, `p`'s size and channels. */
-static int decode(const struct picture *p, struct picture_work *w, const uint8_t *bytes,
-                  size_t size, bool orient, struct sluice_error *err)
+/* Into w->pixels, with so many channels, turned or not. A JPEG was begun. */
+static int decode(const struct header *h, uint32_t channels, struct picture_work *w,
+                  const uint8_t *bytes, size_t size, bool turn,
+                  struct sluice_error *err)
 {
-    struct sluice_jpeg_info info;
-    enum kind kind = KIND_JPEG;
-    struct picture same = *p;
-    const size_t need = (size_t)p->height * p->width * p->channels;
+    struct header same = *h;
+    const size_t need = (size_t)h->height * h->width * channels;
     int rc = grow(&w->pixels, &w->room, need, err);
-    if (rc < 0 || (rc = recognise(bytes, size, &kind, err)) < 0)
+    if (rc < 0)
         return rc;
-    if (kind == KIND_PNG)
-        return png_decode(bytes, size, w->pixels, &same.height, &same.width,
-                          &same.channels, err);
-    if ((rc = begin_jpeg(w, bytes, size, &info, err)) < 0)
-        return rc;
-    rc = sluice_jpeg_decode(w->decoder, NULL, (int)p->channels, w->pixels, err);
-    if (rc < 0 || !orient || info.orientation == 1)
+    if (h->kind == KIND_PNG)
+        rc = png_decode(bytes, size, w->pixels, &same.height, &same.width, &channels,
+                        err);
+    else
+        rc = sluice_jpeg_decode(w->decoder, NULL, (int)channels, w->pixels, err);
+    if (rc < 0 || !turn)
         return rc;
     if ((rc = grow(&w->scaled, &w->scaled_room, need, err)) < 0)
         return rc;
-    turn_upright(w->pixels, info.height, info.width, p->channels, info.orientation,
-                 w->scaled);
+    turn_upright(w->pixels, h->height, h->width, channels, h->orientation, w->scaled);
     swap_rooms(w);
     return 0;
 }
@@ -142,7 +168,7 @@ static bool wants_jpeg(const struct picture *p, bool is_jpeg, uint64_t sample,
     }
 }
 
-/* The file's own coefficients. */
+/* The file's own coefficients, and pixels. */
 static int keep_jpeg(struct picture *p, uint8_t *bytes, size_t size, bool progressive,
                      struct sluice_error *err)
 {
@@ -151,20 +177,19 @@ static int keep_jpeg(struct picture *p, uint8_t *bytes, size_t size, bool progre
     p->size = size;
     if (!progressive)
         return 0;
-    const int rc = jpeg_to_baseline(bytes, size, &p->data, &p->size, err);
-    if (rc == 0)
-        free(bytes);
-    return rc;
+    uint8_t *baseline;
+    const int rc = jpeg_to_baseline(bytes, size, &baseline, &size, err);
+    if (rc < 0 || !baseline)
+        return rc;
+    p->data = baseline;
+    p->size = size;
+    free(bytes);
+    return 0;
 }
 
-static int store_pixels(struct picture *p, const struct picture_work *w, bool as_jpeg,
-                        int quality, struct sluice_error *err)
+static int store_pixels(struct picture *p, const struct picture_work *w,
+                        struct sluice_error *err)
 {
-    if (as_jpeg) {
-        p->codec = SLUICE_CODEC_JPEG;
-        return jpeg_encode(w->pixels, p->height, p->width, p->channels, quality,
-                           &p->data, &p->size, err);
-    }
     p->codec = SLUICE_CODEC_RAW;
     p->size = (size_t)p->height * p->width * p->channels;
     p->data = malloc(p->size);
@@ -174,28 +199,35 @@ static int store_pixels(struct picture *p, const struct picture_work *w, bool as
     return 0;
 }
 
+static int make_jpeg(struct picture *p, const struct picture_work *w, int quality,
+                     int orientation, struct sluice_error *err)
+{
+    p->codec = SLUICE_CODEC_JPEG;
+    return jpeg_encode(w->pixels, p->height, p->width, p->channels, quality,
+                       orientation, &p->data, &p->size, err);
+}
+
 int picture_make(struct picture *out, struct picture_work *w, uint8_t *bytes,
                  size_t size, uint64_t sample, const struct picture_options *opt,
                  struct sluice_error *err)
 {
-    struct picture p = { 0 };
-    struct sluice_jpeg_info info = { .orientation = 1 };
-    enum kind kind = KIND_JPEG;
-    int rc =
-        picture_measure(w, bytes, size, opt, &p.height, &p.width, &p.channels, err);
-    if (rc < 0 || (rc = recognise(bytes, size, &kind, err)) < 0 ||
-        (kind == KIND_JPEG && (rc = begin_jpeg(w, bytes, size, &info, err)) < 0))
+    struct header h = { .orientation = 1 };
+    int rc = read_header(&h, w, bytes, size, err);
+    if (rc < 0)
         return rc;
+    struct picture p = { .height = exchanges(&h, opt) ? h.width : h.height,
+                         .width = exchanges(&h, opt) ? h.height : h.width,
+                         .channels = h.channels };
     const bool large =
         opt->max_side && (p.height > opt->max_side || p.width > opt->max_side);
-    const bool turned = opt->orient && info.orientation != 1;
-    const bool as_jpeg = wants_jpeg(&p, kind == KIND_JPEG, sample, opt);
+    const bool turned = opt->orient && h.orientation != 1;
+    const bool as_jpeg = wants_jpeg(&p, h.kind == KIND_JPEG, sample, opt);
     const bool keep =
-        as_jpeg && kind == KIND_JPEG && !large && !turned && opt->mode != PICTURE_JPG;
+        as_jpeg && h.kind == KIND_JPEG && !large && !turned && opt->mode != PICTURE_JPG;
     if (!as_jpeg && opt->channels)
         p.channels = (uint32_t)opt->channels;
     const bool decoded = !keep || !opt->trust;
-    if (decoded && (rc = decode(&p, w, bytes, size, opt->orient, err)) < 0)
+    if (decoded && (rc = decode(&h, p.channels, w, bytes, size, turned, err)) < 0)
         return rc;
     if (large && (rc = shrink(&p, w, opt->max_side, err)) < 0)
         return rc;
@@ -203,10 +235,15 @@ int picture_make(struct picture *out, struct picture_work *w, uint8_t *bytes,
         sums_of(&p.sums, w->pixels, (size_t)p.height * p.width * p.channels,
                 p.channels);
     if (keep)
-        rc = keep_jpeg(&p, bytes, size, info.progressive, err);
-    else if ((rc = store_pixels(&p, w, as_jpeg, opt->quality, err)) == 0)
+        rc = keep_jpeg(&p, bytes, size, h.progressive, err);
+    else if (as_jpeg)
+        rc = make_jpeg(&p, w, opt->quality, turned ? 1 : h.orientation, err);
+    else
+        rc = store_pixels(&p, w, err);
+    if (rc < 0)
+        return rc;
+    if (!keep)
         free(bytes);
-    if (rc == 0)
-        *out = p;
-    return rc;
+    *out = p;
+    return 0;
 }

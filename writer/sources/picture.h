@@ -17,7 +17,7 @@ enum picture_mode {
 
 /* Otherwise a JPEG that becomes a JPEG of the same size keeps its very coefficients:
  * baseline ones their bytes, progressive ones are written anew as baseline, which is
- * faster to decode and has the same pixels. */
+ * faster to decode, where that has the same pixels. */
 struct picture_options {
     enum picture_mode mode;
     int quality;       /* of JPEGs that are made */
@@ -60,17 +60,21 @@ int picture_measure(struct picture_work *work, const uint8_t *bytes, size_t size
                     uint32_t *width, uint32_t *channels, struct sluice_error *err);
 
 /* png.c: values of 8 bits as they are stored: palettes become colours, 16 bits are
- * scaled to 8, transparency is dropped. With `out` NULL only sizes are read, and
- * *channels is set: 1 for grey, else 3; otherwise `out` has room for height * width *
- * *channels. */
+ * scaled to 8, transparency is dropped. Not turned; see png_orientation. With `out`
+ * NULL only sizes are read, and *channels is set: 1 for grey, else 3; otherwise `out`
+ * has room for height * width * *channels. */
 int png_decode(const uint8_t *bytes, size_t size, uint8_t *out, uint32_t *height,
                uint32_t *width, uint32_t *channels, struct sluice_error *err);
+/* EXIF's, 1 to 8; 1 if it says none. */
+int png_orientation(const uint8_t *bytes, size_t size);
 
-/* jpeg_write.c: 1 or 3 channels, 4:2:0, to be freed. */
+/* jpeg_write.c: 1 or 3 channels, 4:2:0, to be freed; the orientation is noted in EXIF
+ * if it is not 1. */
 int jpeg_encode(const uint8_t *pixels, uint32_t height, uint32_t width,
-                uint32_t channels, int quality, uint8_t **out, size_t *out_size,
-                struct sluice_error *err);
-/* Losslessly to baseline; EXIF is kept. */
+                uint32_t channels, int quality, int orientation, uint8_t **out,
+                size_t *out_size, struct sluice_error *err);
+/* Losslessly to baseline; EXIF is kept. *out is NULL where baseline would have other
+ * pixels: some coefficients' last bits were never sent. */
 int jpeg_to_baseline(const uint8_t *bytes, size_t size, uint8_t **out, size_t *out_size,
                      struct sluice_error *err);
 
@@ -81,7 +85,7 @@ void turn_upright(const uint8_t *in, uint32_t height, uint32_t width, uint32_t c
                   int orientation, uint8_t *out);
 
 /* area.c: each output pixel is the average of the area that it covers, weights in
- * 2^-14, rounded once per direction. Sizes only shrink. */
+ * 2^-24, rounded once per direction. Sizes only shrink. */
 int area_scale(const uint8_t *in, uint32_t height, uint32_t width, uint32_t channels,
                uint8_t *out, uint32_t out_height, uint32_t out_width,
                struct sluice_error *err);

@@ -6,6 +6,7 @@
 
 #include <png.h>
 
+#include "exif.h"
 #include "picture.h"
 
 enum { PIXELS_MAX = 1 << 28 };
@@ -101,6 +102,22 @@ static int run(struct reading *r)
             png_get_color_type(r->png, r->info) & PNG_COLOR_MASK_COLOR ? 3 : 1;
     png_destroy_read_struct(&r->png, &r->info, NULL);
     return 0;
+}
+
+/* Wherever the chunk stands; libpng gives only what comes before the pixels. */
+int png_orientation(const uint8_t *bytes, size_t size)
+{
+    int orientation = 1;
+    size_t at = 8; /* behind the signature */
+    while (at <= size && size - at >= 12) {
+        const size_t length = exif_number(bytes + at, 4, 1);
+        if (length > size - at - 12)
+            break;
+        if (memcmp(bytes + at + 4, "eXIf", 4) == 0)
+            exif_tiff_orientation(bytes + at + 8, length, &orientation);
+        at += 12 + length;
+    }
+    return orientation;
 }
 
 int png_decode(const uint8_t *bytes, size_t size, uint8_t *out, uint32_t *height,

@@ -1,4 +1,5 @@
 /* wandb_kept.c -- the part of a file that a continued run keeps; see wandb.h. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,7 +58,7 @@ static void keep_item(struct wandb *w, struct span item)
     const double value = strtod(number, NULL);
     if (strcmp(tag, "_step") == 0 && value >= 0 && value < 0x1p63)
         w->step = (uint64_t)value;
-    else if (*tag && *tag != '_')
+    else if (*tag && *tag != '_' && isfinite(value))
         wandb_set(w, tag, value, false);
 }
 

@@ -3,6 +3,16 @@
 #include "fuzz.h"
 #include "picture.h"
 
+/* A JPEG that is stored has the size that is said of it, and lies upright if asked. */
+static void check_jpeg(struct picture_work *work, const struct picture *p, bool orient)
+{
+    struct sluice_jpeg_info info;
+    struct sluice_error err;
+    FUZZ_REQUIRE(sluice_jpeg_begin(work->decoder, p->data, p->size, &info, &err) == 0);
+    FUZZ_REQUIRE(info.height == p->height && info.width == p->width);
+    FUZZ_REQUIRE(!orient || info.orientation == 1);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct picture_work work;
@@ -40,6 +50,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     FUZZ_REQUIRE(p.codec == SLUICE_CODEC_JPEG ||
                  p.size == (size_t)p.height * p.width * p.channels);
     FUZZ_REQUIRE(!p.sums.channels || p.sums.pixels == (uint64_t)p.height * p.width);
+    if (p.codec == SLUICE_CODEC_JPEG && work.decoder)
+        check_jpeg(&work, &p, opt.orient);
     free(p.data);
     return 0;
 }

@@ -106,6 +106,8 @@ class Contents(unittest.TestCase):
     def test_help(self):
         loader = sluice.Loader(GREY, batch_size=7)
         self.assertEqual(repr(loader), f"<sluice.Loader {GREY!r}: 1 samples, batch_size=7>")
+        batch = next(iter(loader))
+        self.assertEqual(repr(batch), f"<sluice.Batch 0 of epoch 0: u8 {batch.images.shape}>")
         loader.close()
         self.assertIn("batch_size=7, closed>", repr(loader))
         for name, about in sluice.options().items():

@@ -93,6 +93,10 @@ class Batch:
     def __len__(self):
         return self._n
 
+    def __repr__(self):
+        return (f"<sluice.Batch {self.number} of epoch {self.epoch}: {self._images.dtype} "
+                f"{self._images.shape}>")
+
     def __reduce__(self):
         raise TypeError("sluice.Batch: is memory of its loader, and cannot be pickled: "
                         "copy its arrays (images.copy(), images.clone())")

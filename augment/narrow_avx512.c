@@ -2,11 +2,7 @@
 #include "narrow.h"
 
 #ifdef __x86_64__
-#include <immintrin.h>
-
-#define WIDE __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi")))
-/* dtype is a constant in each caller, so that the loop is for one type. */
-#define INLINE static inline __attribute__((always_inline)) WIDE
+#include "store_avx512.h"
 
 /* Two registers: a row. */
 struct row {
@@ -56,50 +52,31 @@ INLINE void paint(struct row *row, const struct row_mask *m, const uint8_t *colo
         _mm512_mask_mov_epi8(row->half[1], m->half[1], _mm512_load_si512(colour + 64));
 }
 
-INLINE void store(void *out, __m128i bytes, const struct narrow *n, int g, int dtype)
+/* Sixteen bytes of a row, the g-th. */
+INLINE void store_group(void *out, __m128i bytes, const struct narrow *n, int g,
+                        int dtype)
 {
-    const __mmask16 live = n->live[g];
-    if (dtype == SLUICE_U8) {
-        _mm_mask_storeu_epi8((uint8_t *)out + n->to[g], live, bytes);
-        return;
-    }
-    const __m512 v = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes));
-    const __m512 number = _mm512_add_ps(_mm512_mul_ps(v, _mm512_load_ps(n->gain[g])),
-                                        _mm512_load_ps(n->bias[g]));
-    if (dtype == SLUICE_F32) {
-        _mm512_mask_storeu_ps((float *)out + n->to[g], live, number);
-        return;
-    }
-    __m256i half;
-    if (dtype == SLUICE_F16) {
-        half = _mm512_cvtps_ph(number, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-    } else {
-        const __m512i u = _mm512_castps_si512(number);
-        const __m512i odd =
-            _mm512_and_si512(_mm512_srli_epi32(u, 16), _mm512_set1_epi32(1));
-        const __m512i up = _mm512_add_epi32(odd, _mm512_set1_epi32(0x7FFF));
-        half = _mm512_cvtepi32_epi16(_mm512_srli_epi32(_mm512_add_epi32(u, up), 16));
-    }
-    _mm256_mask_storeu_epi16((uint16_t *)out + n->to[g], live, half);
+    store(out, n->to[g], bytes, _mm512_load_ps(n->gain[g]), _mm512_load_ps(n->bias[g]),
+          n->live[g], dtype);
 }
 
 INLINE void store_row(void *out, struct row row, const struct narrow *n, int dtype)
 {
-    store(out, _mm512_castsi512_si128(row.half[0]), n, 0, dtype);
+    store_group(out, _mm512_castsi512_si128(row.half[0]), n, 0, dtype);
     if (n->groups > 1)
-        store(out, _mm512_extracti32x4_epi32(row.half[0], 1), n, 1, dtype);
+        store_group(out, _mm512_extracti32x4_epi32(row.half[0], 1), n, 1, dtype);
     if (n->groups > 2)
-        store(out, _mm512_extracti32x4_epi32(row.half[0], 2), n, 2, dtype);
+        store_group(out, _mm512_extracti32x4_epi32(row.half[0], 2), n, 2, dtype);
     if (n->groups > 3)
-        store(out, _mm512_extracti32x4_epi32(row.half[0], 3), n, 3, dtype);
+        store_group(out, _mm512_extracti32x4_epi32(row.half[0], 3), n, 3, dtype);
     if (n->groups > 4)
-        store(out, _mm512_castsi512_si128(row.half[1]), n, 4, dtype);
+        store_group(out, _mm512_castsi512_si128(row.half[1]), n, 4, dtype);
     if (n->groups > 5)
-        store(out, _mm512_extracti32x4_epi32(row.half[1], 1), n, 5, dtype);
+        store_group(out, _mm512_extracti32x4_epi32(row.half[1], 1), n, 5, dtype);
     if (n->groups > 6)
-        store(out, _mm512_extracti32x4_epi32(row.half[1], 2), n, 6, dtype);
+        store_group(out, _mm512_extracti32x4_epi32(row.half[1], 2), n, 6, dtype);
     if (n->groups > 7)
-        store(out, _mm512_extracti32x4_epi32(row.half[1], 3), n, 7, dtype);
+        store_group(out, _mm512_extracti32x4_epi32(row.half[1], 3), n, 7, dtype);
 }
 
 INLINE void run_as(const struct narrow *n, const struct plan *p,

@@ -54,10 +54,43 @@ static void print_scalar(const struct sluice_dataset *ds, int field, uint64_t sa
     }
 }
 
+static bool is_json(const struct sluice_field *f, const struct sluice_value *v)
+{
+    return f->kind == SLUICE_KIND_JSON && v->size;
+}
+
+/* Whoever wrote the file, every line is to be JSON. */
+static int check_json(const struct packed *p, uint64_t sample,
+                      const struct sluice_field *f, const struct sluice_value *v,
+                      struct sluice_error *err)
+{
+    char *text = malloc(v->size + 1);
+    if (!text)
+        return sluice_fail(err, SLUICE_ENOMEM, "no memory for %zu bytes", v->size);
+    memcpy(text, v->data, v->size);
+    text[v->size] = 0;
+    const bool valid = strlen(text) == v->size && json_valid(text);
+    free(text);
+    return valid ? 0
+                 : sluice_fail(err, SLUICE_ECORRUPT,
+                               "%.300s: sample %" PRIu64
+                               ": field %s: expected JSON, found %zu bytes that are "
+                               "none; --field=%s writes them",
+                               p->path, sample, f->name, v->size, f->name);
+}
+
+/* On one line: within strings JSON has no line's end, elsewhere it is a blank. */
+static void print_json(const struct sluice_value *v)
+{
+    const char *text = v->data;
+    for (size_t i = 0; i < v->size; i++)
+        putchar(text[i] == '\n' || text[i] == '\r' ? ' ' : text[i]);
+}
+
 static void print_payload(const struct sluice_field *f, const struct sluice_value *v)
 {
-    if (f->kind == SLUICE_KIND_JSON && v->size) {
-        fwrite(v->data, 1, v->size, stdout);
+    if (is_json(f, v)) {
+        print_json(v);
         return;
     }
     printf("{\"bytes\": %zu, \"crc32c\": \"%08x\"", v->size,
@@ -73,7 +106,12 @@ static int print_sample(struct packed *p, uint64_t sample, struct sluice_error *
 {
     struct sluice_value values[SLUICE_FIELDS_MAX];
     const int fields = sluice_dataset_field_count(p->dataset);
-    const int rc = packed_read(p, sample, values, err);
+    int rc = packed_read(p, sample, values, err);
+    for (int i = 0; i < fields && rc == 0; i++) {
+        const struct sluice_field *f = sluice_dataset_field(p->dataset, i);
+        if (is_json(f, &values[i]))
+            rc = check_json(p, sample, f, &values[i], err);
+    }
     if (rc < 0)
         return rc;
     printf("{\"sample\": %" PRIu64, sample);

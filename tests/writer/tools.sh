@@ -177,6 +177,17 @@ sluice info from.sluice | grep -q '^from \[{"files":.*"train"},{"files":.*"test"
   fail "cat: $(sluice cat m.sluice 3)"
 [ "$(sluice cat m.sluice 3 9 --field=image | od -An -tu1 | tr -s ' \n' ' ')" = " 12 13 14 15 36 37 38 39 " ] || fail "cat --field"
 bad 2 'expected numbers of samples below 10, found 10' sluice cat m.sluice 10
+
+# JSON from anywhere is looked at before a line says that it is some.
+"$2"/test_writer_make_notes notes.sluice '{"a": [1,
+ "b"]}' '' '{"a": ' '1 2' || fail "notes"
+[ "$(sluice cat notes.sluice 0 1)" = '{"sample": 0, "note": {"a": [1,  "b"]}}
+{"sample": 1, "note": {"bytes": 0, "crc32c": "00000000"}}' ] || fail "JSON: $(sluice cat notes.sluice 0 1)"
+for i in 2 3; do
+  bad 5 "notes.sluice: sample $i: field note: expected JSON, found [36] bytes that are none; --field=note" sluice cat notes.sluice $i
+  [ -z "$(sluice cat notes.sluice $i 2>/dev/null)" ] || fail "half a line"
+done
+[ "$(sluice cat notes.sluice 2 --field=note)" = '{"a": ' ] || fail "cat --field of no JSON"
 bad 2 "no field 'picture'" sluice cat m.sluice 1 --field=picture
 
 # Parts by shares: disjoint, complete, by classes; folds of the same size.

@@ -105,13 +105,20 @@ static int check_options(const struct sluice_loader_options *o, const char *path
                            "%s: size %d: expected a crop (random or center), which is "
                            "brought to it, found none",
                            path, c->size);
-    if (!(c->scale[0] >= 0 && c->scale[0] <= c->scale[1] && c->scale[1] <= 1 &&
-          c->ratio[0] <= c->ratio[1] && c->ratio[1] <= 1000 &&
-          (c->ratio[0] > 0 || c->ratio[1] == 0) && c->share >= 0 && c->share <= 1))
+    if (!(c->scale[0] >= 0 && c->scale[0] <= c->scale[1] && c->scale[1] <= 1))
+        return sluice_fail(
+            err, SLUICE_EINVAL,
+            "%s: scale: expected a rising pair from 0 to 1, found %g, %g", path,
+            c->scale[0], c->scale[1]);
+    if (!(c->ratio[0] <= c->ratio[1] && c->ratio[1] <= 1000 &&
+          (c->ratio[0] > 0 || (c->ratio[0] == 0 && c->ratio[1] == 0))))
         return sluice_fail(err, SLUICE_EINVAL,
-                           "%s: crop: scale %g to %g, ratio %g to %g, share %g: "
-                           "expected rising pairs, at most 1, 1000 and 1",
-                           path, c->scale[0], c->scale[1], c->ratio[0], c->ratio[1],
+                           "%s: ratio: expected a rising pair above 0, up to 1000, "
+                           "found %g, %g",
+                           path, c->ratio[0], c->ratio[1]);
+    if (!(c->share >= 0 && c->share <= 1))
+        return sluice_fail(err, SLUICE_EINVAL,
+                           "%s: share: expected above 0, up to 1, found %g", path,
                            c->share);
     if (!o->allocator.allocate != !o->allocator.release)
         return sluice_fail(err, SLUICE_EINVAL, "%s: half an allocator", path);

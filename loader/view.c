@@ -274,8 +274,8 @@ static int take_weights(struct sluice_loader *ld, struct sluice_error *err)
                    : 0;
     if (o->order != SLUICE_RANDOM)
         return sluice_fail(err, SLUICE_EINVAL,
-                           "%s: weights: expected the order RANDOM, since each place "
-                           "is drawn",
+                           "%s: balanced, class_weights, sample_weights: expected the "
+                           "order random, since each place is drawn",
                            ld->file.path);
     ld->count = o->epoch_samples ? o->epoch_samples : ld->in_use;
     return o->sample_weights ? weigh_samples(ld, err) : weigh_classes(ld, err);

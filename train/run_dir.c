@@ -293,8 +293,12 @@ int text_file_read(char **text, size_t *size, const char *path, size_t most,
                    struct sluice_error *err)
 {
     struct stat st;
-    FILE *f = fopen(path, "re");
+    /* A FIFO is refused below; it is not waited for. */
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
     int rc = 0;
+    if (fd >= 0 && !f)
+        close(fd);
     *text = NULL;
     *size = 0;
     if (!f || fstat(fileno(f), &st) < 0)

@@ -99,7 +99,7 @@ static int sync_records(struct trainer *t, struct sluice_error *err)
     for (int i = 0; i < 4 && rc == 0; i++)
         rc = table_sync(tables[i], err);
     if (rc == 0 && t->wandb)
-        rc = wandb_flush(t->wandb, err);
+        rc = wandb_sync(t->wandb, err);
     return rc;
 }
 

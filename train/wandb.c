@@ -129,6 +129,12 @@ int wandb_flush(struct wandb *w, struct sluice_error *err)
     return file_flush(w->file, w->path, err);
 }
 
+int wandb_sync(struct wandb *w, struct sluice_error *err)
+{
+    put_row(w);
+    return file_sync(w->file, w->path, err);
+}
+
 static int write_summary(const struct wandb *w, struct sluice_error *err)
 {
     char path[RUN_PATH];

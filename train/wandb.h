@@ -22,7 +22,8 @@ struct wandb_about {
 };
 
 /* The file in `folder`, cut behind the last record whose step is at most `step`: what
- * came after happens again; a new one if none is there. */
+ * came after happens again. A new one if none is there, or its beginning is not whole.
+ */
 int wandb_open(struct wandb **out, const char *folder, const struct wandb_about *about,
                uint64_t step, struct sluice_error *err);
 /* Values of one step become one row; steps never decrease. Numbers that are not finite
@@ -31,6 +32,7 @@ void wandb_value(struct wandb *w, const char *tag, uint64_t step, double value);
 /* What is known at the end, of no step. */
 void wandb_summary(struct wandb *w, const char *tag, double value);
 int wandb_flush(struct wandb *w, struct sluice_error *err);
+int wandb_sync(struct wandb *w, struct sluice_error *err); /* and onto the disk */
 /* The run is complete: exit status 0, the summary's file. */
 int wandb_finish(struct wandb *w, struct sluice_error *err);
 void wandb_close(struct wandb *w); /* NULL is fine */

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -106,6 +107,22 @@ static int write_config(const struct wandb *w, const struct wandb_about *about,
     return file_commit(&f, err);
 }
 
+/* The files in a folder that is there. */
+static int begin(struct wandb *w, const struct wandb_about *about,
+                 struct sluice_error *err)
+{
+    const int rc = write_config(w, about, err);
+    if (rc < 0)
+        return rc;
+    if (!(w->file = fopen(w->path, "we")))
+        return sluice_fail(err, SLUICE_EIO, "%.300s: %s", w->path, strerror(errno));
+    wandb_log_begin(w->file, &w->offset);
+    w->number = 0;
+    put_header(w);
+    put_run(w, about);
+    return file_flush(w->file, w->path, err);
+}
+
 static int create(struct wandb *w, const char *parent, const struct wandb_about *about,
                   struct sluice_error *err)
 {
@@ -120,15 +137,9 @@ static int create(struct wandb *w, const char *parent, const struct wandb_about 
     snprintf(w->folder, sizeof(w->folder), "%.1700s/offline-run-%s-%s", parent, stamp,
              w->id);
     snprintf(w->path, sizeof(w->path), "%.1900s/run-%s.wandb", w->folder, w->id);
-    if ((rc = make_folder(parent, err)) < 0 || (rc = make_folder(w->folder, err)) < 0 ||
-        (rc = write_config(w, about, err)) < 0)
+    if ((rc = make_folder(parent, err)) < 0 || (rc = make_folder(w->folder, err)) < 0)
         return rc;
-    if (!(w->file = fopen(w->path, "wxe")))
-        return sluice_fail(err, SLUICE_EIO, "%.300s: %s", w->path, strerror(errno));
-    wandb_log_begin(w->file, &w->offset);
-    put_header(w);
-    put_run(w, about);
-    return file_flush(w->file, w->path, err);
+    return begin(w, about, err);
 }
 
 /* The folder offline-run-<15 letters>-<id> in `parent`; false: none is there. */
@@ -158,18 +169,29 @@ static double start_of(const char *folder)
                                                              : wandb_now();
 }
 
-static int go_on(struct wandb *w, uint64_t step, struct sluice_error *err)
+/* A run that was killed before its header and configuration were written has no more
+ * than the file's first bytes. */
+static int go_on(struct wandb *w, const struct wandb_about *about, uint64_t step,
+                 struct sluice_error *err)
 {
     char *bytes;
     size_t size;
+    struct stat st;
+    w->start = start_of(w->folder);
+    if (stat(w->path, &st) < 0 ? errno == ENOENT : st.st_size < BEGINNING)
+        return begin(w, about, err);
     int rc = text_file_read(&bytes, &size, w->path, (size_t)1 << 31, err);
     if (rc < 0)
         return rc;
     w->offset = wandb_kept(w, bytes, size, step);
     free(bytes);
-    w->start = start_of(w->folder);
     if (!w->offset)
-        return sluice_fail(err, SLUICE_ECORRUPT, "%.300s: no W&B file", w->path);
+        return sluice_fail(err, SLUICE_ECORRUPT,
+                           "%.300s: expected a record for Weights & Biases, found "
+                           "another file; with its folder elsewhere a new one begins",
+                           w->path);
+    if (w->number < 2)
+        return begin(w, about, err);
     if (truncate(w->path, (off_t)w->offset) < 0 || !(w->file = fopen(w->path, "ae")))
         return sluice_fail(err, SLUICE_EIO, "%.300s: %s", w->path, strerror(errno));
     return 0;
@@ -185,7 +207,8 @@ int wandb_open(struct wandb **out, const char *folder, const struct wandb_about 
     if (!w)
         return sluice_fail(err, SLUICE_ENOMEM, "%.300s: out of memory", folder);
     snprintf(parent, sizeof(parent), "%.1600s/wandb", folder);
-    rc = find_folder(w, parent) ? go_on(w, step, err) : create(w, parent, about, err);
+    rc = find_folder(w, parent) ? go_on(w, about, step, err)
+                                : create(w, parent, about, err);
     if (rc < 0)
         wandb_close(w);
     else

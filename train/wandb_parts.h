@@ -9,6 +9,7 @@
 
 enum {
     TAG_MAX = 160,
+    BEGINNING = 7, /* bytes, of wandb_log.h */
     /* Numbers of Record's fields. */
     HISTORY = 2,
     SUMMARY = 3,

@@ -45,7 +45,7 @@ static const struct option option_table[] = {
     { "world", INT, AT(loader.world), 1, 1e6, NULL, "processes that share every epoch: 1" },
     { "io", CHOICE, AT(loader.io), 0, 0, "auto|resident|uring|direct|pread", "backend: auto" },
     { "queue_depth", INT, AT(loader.queue_depth), 1, 4096, NULL, "reads in flight, of all threads together: 64" },
-    { "memory_budget", SIZE, AT(loader.memory_budget), 1, 1e15, NULL, "bytes that `resident` may hold in this process: a quarter of free memory, divided by world" },
+    { "memory_budget", SIZE, AT(loader.memory_budget), 1, 1e15, NULL, "bytes that `resident` may hold, for this loader: a quarter of free memory, divided by world" },
     { "memory_limit", SIZE, AT(loader.memory_limit), 1, 1e15, NULL, "bytes that the loader may hold in all: no limit" },
     { "on_error", CHOICE, AT(loader.on_error), 0, 0, "raise|skip|substitute", "damaged samples: raise" },
     { "subset", IDS, AT(subset), 0, 0, NULL, "sample numbers to use: all" },
@@ -64,8 +64,8 @@ static const struct option option_table[] = {
     { "crop", CHOICE, AT(loader.crop.kind), 0, 0, "none|random|center", "RandomResizedCrop, or the square in the middle: none" },
     { "size", INT, AT(loader.crop.size), 1, 16384, NULL, "height and width behind a crop: 224" },
     { "scale", PAIR, AT(loader.crop.scale), 0, 1, NULL, "crop=random: share of the area: 0.08, 1" },
-    { "ratio", PAIR, AT(loader.crop.ratio), 0, 1000, NULL, "crop=random: width / height: 3/4, 4/3" },
-    { "share", REAL, AT(loader.crop.share), 0, 1, NULL, "crop=center: of the shorter side: 224/256" },
+    { "ratio", PAIR, AT(loader.crop.ratio), 0.001, 1000, NULL, "crop=random: width / height: 3/4, 4/3" },
+    { "share", REAL, AT(loader.crop.share), 0.001, 1, NULL, "crop=center: of the shorter side: 224/256" },
     { "jpeg", CHOICE, AT(loader.jpeg), 0, 0, "auto|libjpeg|plain|avx2|avx512", "what decodes JPEGs: auto" },
     { "channels", INT, AT(loader.channels), 1, 3, NULL, "1 or 3: what all images have, if none is a JPEG, else 3" },
     { "augment", TEXT, AT(augment), 0, 0, NULL, "a pipeline, as in flip,translate:pad=4,normalize: none" },
@@ -133,7 +133,8 @@ static int refuse(const struct option *o, const char *text, struct sluice_error 
     if (o->min != 0 || o->max != 0)
         return sluice_fail(err, SLUICE_EINVAL,
                            "%s: expected %s, %.15g to %.15g, found %.80s%s", o->name,
-                           wanted[o->kind], o->min, o->max, text, hint(o, text));
+                           wanted[o->kind == UINT64 ? INT : o->kind], o->min, o->max,
+                           text, hint(o, text));
     return sluice_fail(err, SLUICE_EINVAL, "%s: expected %s, found %.80s", o->name,
                        wanted[o->kind], text);
 }
@@ -248,7 +249,7 @@ static int set_value(const struct option *o, struct python_options *options,
         *(double *)slot = real;
         break;
     case PAIR:
-        good = set_pair(o, text, slot);
+        good = set_pair(o, text, slot) && ((const double *)slot)[1] > 0;
         break;
     case TEXT:
         *(const char **)slot = text;

@@ -39,6 +39,15 @@ class Errors(unittest.TestCase):
         self.assertIn("class_weights: expected numbers", refuse(class_weights=["1", "2x"]))
         self.assertIn("sample 500 of 500", refuse(subset=[500]))
         self.assertIn("scale: expected two numbers", refuse(scale=(0.1, 0.5, 0.7)))
+        for name, value in (("share", 0), ("scale", (0, 0)), ("ratio", (0, 0)), ("ratio", (0, 1))):
+            self.assertRegex(refuse(**{name: value}), f"^{name}: expected ")
+        self.assertIn("scale: expected a rising pair from 0 to 1, found 0.5, 0.1",
+                      refuse(crop="random", size=8, scale=(0.5, 0.1)))
+        self.assertIn("ratio: expected a rising pair above 0, up to 1000, found 2, 1",
+                      refuse(crop="random", size=8, ratio=(2, 1)))
+        self.assertIn("block: expected a whole number, 1 to 1000000000000, found 0", refuse(block=0))
+        self.assertIn("balanced, class_weights, sample_weights: expected the order random",
+                      refuse(balanced=True, order="sequential"))
         self.assertIn("memory_budget: expected a number of bytes", refuse(memory_budget="2T"))
         self.assertIn("found 0 (leave it out for one per CPU)", refuse(threads=0))
         self.assertIn("2 to 10000, found 1 (a loop holds one", refuse(batches=1))

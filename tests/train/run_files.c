@@ -182,6 +182,13 @@ static void test_tables(void)
     write_text(path, "epoch,st");
     REQUIRE(table_open(&t, path, TABLE_EPOCHS, 1, &err) == 0, "%s", err.message);
     expect_text(path, heading);
+    in_folder(want, "fifo");
+    REQUIRE(mkfifo(want, 0600) == 0, "%s", want);
+    char *text;
+    size_t size;
+    CHECK(text_file_read(&text, &size, want, 1 << 20, &err) == SLUICE_EINVAL && !text,
+          "a FIFO is read");
+    unlink(want);
     synced = 0;
     add_epoch(t, row(2));
     CHECK(table_sync(t, &err) == 0 && table_sync(NULL, &err) == 0 && synced == 1,

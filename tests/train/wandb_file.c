@@ -99,6 +99,13 @@ static void test_summary(const char *want)
     CHECK(strcmp(text, want) == 0, "summary is %sexpected %s", text, want);
 }
 
+static void spoil(const char *path, long at, const char *text)
+{
+    FILE *f = fopen(path, "r+");
+    REQUIRE(f && fseek(f, at, SEEK_SET) == 0 && fputs(text, f) >= 0 && fclose(f) == 0,
+            "%s", path);
+}
+
 static void test_records(const char *tests)
 {
     struct wandb *w;
@@ -131,7 +138,19 @@ static void test_records(const char *tests)
     REQUIRE(wandb_open(&w, folder, &about, 0, &err) == 0, "%s", err.message);
     wandb_close(w);
     expect(tests, BEGINNING);
-    REQUIRE(truncate(path, 3) == 0, "%s", path);
+    /* Killed while it began, or damaged there: it begins anew. */
+    for (int i = 0; i < 3; i++) {
+        if (i < 2)
+            REQUIRE(truncate(path, 3) == 0, "%s", path);
+        if (i == 1)
+            REQUIRE(unlink(path) == 0, "%s", path);
+        if (i == 2)
+            spoil(path, 20, "X");
+        REQUIRE(wandb_open(&w, folder, &about, 3, &err) == 0, "%s", err.message);
+        wandb_close(w);
+        expect(tests, BEGINNING);
+    }
+    spoil(path, 0, "another file");
     CHECK(wandb_open(&w, folder, &about, 9, &err) == SLUICE_ECORRUPT && !w, "%s",
           err.message);
     CHECK(wandb_open(&w, "/nonexistent", &about, 0, &err) == SLUICE_EIO && !w, "%s",

@@ -190,6 +190,18 @@ static void upright_png(bool behind)
         CHECK(png_orientation(png, n) == (n >= 33 + 38 && !behind ? 6 : 1) ||
                   (behind && n > size - 12),
               "cut after %zu", n);
+    uint8_t *exif = memmem(png, size, "eXIf", 4);
+    REQUIRE(exif, "no chunk");
+    exif[4 + 26] ^= 1;
+    CHECK(png_orientation(png, size) == 1, "a wrong checksum");
+    exif[4 + 26] ^= 1;
+    if (behind) { /* exchanged with IEND, it is behind the picture */
+        uint8_t end[12];
+        memcpy(end, png + size - 12, 12);
+        memmove(exif - 4 + 12, exif - 4, 38);
+        memcpy(exif - 4, end, 12);
+        CHECK(png_orientation(png, size) == 1, "behind the end");
+    }
     free(flat.data);
     free(upright.data);
     free(png);
@@ -271,6 +283,35 @@ static void odd_progressive(void)
     const int rc = make(&p, data, size, &keep);
     CHECK(rc == 0 && p.size != size && same_pixels(&p, data, size), "%s", err.message);
     free(p.data);
+    free(data);
+}
+
+/* Scans without end are refused by whoever reads them first. */
+static void many_scans(void)
+{
+    enum { MORE = 120 };
+    const struct jpeg_make m = { 16, 16, 3, 1, 1, 1, 40, 0, 4 };
+    struct picture_options keep = { .mode = PICTURE_KEEP };
+    struct picture p;
+    size_t size, at, end;
+    uint8_t *data = jpeg_make(&m, &size);
+    for (at = 2; data[at] != 0xff || data[at + 1] != 0xda;)
+        at++;
+    for (end = at + 2; data[end] != 0xff || data[end + 1] == 0;)
+        end++;
+    const size_t scan = end - at, all = size + MORE * scan;
+    uint8_t *many = malloc(all);
+    memcpy(many, data, end);
+    for (size_t i = 0; i < MORE; i++)
+        memcpy(many + end + i * scan, data + at, scan);
+    memcpy(many + end + MORE * scan, data + end, size - end);
+    for (int trust = 0; trust < 2; trust++) {
+        keep.trust = trust;
+        CHECK(make(&p, many, all, &keep) < 0 &&
+                  strstr(err.message, "more than 100 scans"),
+              "%s", err.message);
+    }
+    free(many);
     free(data);
 }
 
@@ -561,6 +602,7 @@ int main(int argc, char **argv)
     upright_png(true);
     lying();
     odd_progressive();
+    many_scans();
     picture_work_free(&work);
     interrupted();
     return check_done();

@@ -10,12 +10,18 @@
 #include "jpeg_damage.h"
 #include "picture.h"
 
+enum {
+    SCANS_MAX = 100,
+    MEMORY_MAX = 1 << 30,
+};
+
 struct job {
     struct jpeg_error_mgr errors; /* first: callbacks find us by it */
     jmp_buf jump;
     char message[JMSG_LENGTH_MAX];
     struct jpeg_compress_struct to;
     struct jpeg_decompress_struct from;
+    struct jpeg_progress_mgr progress; /* of `from` */
     unsigned char *out;
     unsigned long size;
 };
@@ -32,6 +38,16 @@ static void fail_on_damage(j_common_ptr info, int level)
 {
     if (level < 0 && jpeg_is_damage(info->err->msg_code))
         fail_exit(info);
+}
+
+/* As ../../format/jpeg.c refuses them, which need not have seen this picture. */
+static void count_scans(j_common_ptr info)
+{
+    struct job *job = (struct job *)info->err;
+    if (job->from.input_scan_number <= SCANS_MAX)
+        return;
+    snprintf(job->message, sizeof(job->message), "more than %d scans", SCANS_MAX);
+    longjmp(job->jump, 1);
 }
 
 static void begin(struct job *job)
@@ -117,6 +133,9 @@ int jpeg_to_baseline(const uint8_t *bytes, size_t size, uint8_t **out, size_t *o
         return end(&job, false, out, out_size, err);
     jpeg_create_decompress(&job.from);
     jpeg_create_compress(&job.to);
+    job.progress.progress_monitor = count_scans;
+    job.from.progress = &job.progress;
+    job.from.mem->max_memory_to_use = MEMORY_MAX;
     jpeg_mem_src(&job.from, bytes, (unsigned long)size);
     jpeg_save_markers(&job.from, JPEG_APP0 + 1, 0xffff);
     jpeg_read_header(&job.from, TRUE);

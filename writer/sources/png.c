@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <png.h>
+#include <zlib.h>
 
 #include "exif.h"
 #include "picture.h"
@@ -104,7 +105,7 @@ static int run(struct reading *r)
     return 0;
 }
 
-/* Wherever the chunk stands; libpng gives only what comes before the pixels. */
+/* Wherever the whole chunk stands; libpng gives only what comes before the pixels. */
 int png_orientation(const uint8_t *bytes, size_t size)
 {
     int orientation = 1;
@@ -113,8 +114,13 @@ int png_orientation(const uint8_t *bytes, size_t size)
         const size_t length = exif_number(bytes + at, 4, 1);
         if (length > size - at - 12)
             break;
-        if (memcmp(bytes + at + 4, "eXIf", 4) == 0)
-            exif_tiff_orientation(bytes + at + 8, length, &orientation);
+        const uint8_t *type = bytes + at + 4;
+        if (memcmp(type, "IEND", 4) == 0)
+            break;
+        if (memcmp(type, "eXIf", 4) == 0 &&
+            exif_number(type + 4 + length, 4, 1) ==
+                (uint32_t)crc32(0, type, (uInt)(4 + length)))
+            exif_tiff_orientation(type + 4, length, &orientation);
         at += 12 + length;
     }
     return orientation;

@@ -88,8 +88,8 @@ struct sluice_loader_options {
     enum sluice_io io;             /* AUTO */
     enum sluice_on_error on_error; /* RAISE */
     int queue_depth;               /* reads in flight: 64 */
-    size_t memory_budget;          /* bytes of payload that RESIDENT may hold in this
-                                      process: a quarter of the address space free at
+    size_t memory_budget;          /* bytes of payload that RESIDENT may hold, for
+                                      this loader: a quarter of the address space free at
                                       open, and of the memory divided by `world`, whose
                                       ranks are taken to be all on this machine */
     size_t memory_limit;           /* bytes that the loader may hold in all; what

@@ -84,7 +84,7 @@ class Loader:
         share: float | None = None,
         jpeg: Literal["auto", "libjpeg", "plain", "avx2", "avx512"] | None = None,
         channels: int | None = None,
-        augment: str | None = None,
+        augment: str | Sequence[str] | None = None,
         dtype: Literal["f32", "bf16", "f16", "u8"] | Any | None = None,
         layout: Literal["nhwc", "nchw"] | None = None,
     ) -> None: ...

@@ -1,6 +1,7 @@
 /* tfevents.c -- TensorBoard's event files; see tfevents.h. */
 #include <dirent.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -180,21 +181,36 @@ static uint64_t step_of(const unsigned char *m, size_t size)
     return step;
 }
 
-/* Bytes of the whole records at the front whose step is at most `step`. */
-static size_t good_bytes(const char *text, size_t size, uint64_t step)
+/* Bytes of the whole record at the front of that many; 0: there is none. */
+static size_t whole_record(const unsigned char *p, size_t size)
 {
-    const unsigned char *p = (const unsigned char *)text;
-    size_t at = 0;
-    while (size - at >= FRAME) {
-        uint64_t n = get_little(p + at, 8);
-        if (n > RECORD_MAX || n > size - at - FRAME ||
-            masked(p + at, 8) != get_little(p + at + 8, 4) ||
-            masked(p + at + 12, n) != get_little(p + at + 12 + n, 4) ||
-            step_of(p + at + 12, n) > step)
-            break;
-        at += n + FRAME;
+    if (size < FRAME || masked(p, 8) != get_little(p + 8, 4))
+        return 0;
+    const uint64_t n = get_little(p, 8);
+    const bool whole = n <= RECORD_MAX && n <= size - FRAME &&
+                       masked(p + 12, n) == get_little(p + 12 + n, 4);
+    return whole ? (size_t)n + FRAME : 0;
+}
+
+/* What of an event file goes on. */
+struct kept {
+    size_t bytes; /* of the whole records at the front up to a step */
+    bool damaged; /* there is no such record behind them, but whole ones are further on
+                   */
+};
+
+static struct kept keep(const unsigned char *p, size_t size, uint64_t step)
+{
+    struct kept k = { 0, false };
+    size_t n;
+    while ((n = whole_record(p + k.bytes, size - k.bytes))) {
+        if (step_of(p + k.bytes + 12, n - FRAME) > step)
+            return k;
+        k.bytes += n;
     }
-    return at;
+    for (size_t at = k.bytes; !k.damaged && at < size; at++)
+        k.damaged = whole_record(p + at, size - at);
+    return k;
 }
 
 static int find_file(char path[RUN_PATH], const char *folder, struct sluice_error *err)
@@ -220,9 +236,14 @@ int tfevents_continue(struct tfevents **out, const char *folder, uint64_t step,
         return rc < 0 ? rc : tfevents_create(out, folder, err);
     if ((rc = text_file_read(&text, &size, path, (size_t)1 << 30, err)) < 0)
         return rc;
-    size = good_bytes(text, size, step);
+    const struct kept kept = keep((const unsigned char *)text, size, step);
     free(text);
-    if (truncate(path, (off_t)size) < 0)
+    if (kept.damaged)
+        return sluice_fail(err, SLUICE_ECORRUPT,
+                           "%.300s: damaged at byte %zu, with whole records behind it; "
+                           "move the file away to go on without them",
+                           path, kept.bytes);
+    if (truncate(path, (off_t)kept.bytes) < 0)
         return sluice_fail(err, SLUICE_EIO, "%.300s: %s", path, strerror(errno));
     return open_file(out, path, "ae", err);
 }

@@ -18,7 +18,8 @@ struct tfevents;
 int tfevents_create(struct tfevents **out, const char *folder,
                     struct sluice_error *err);
 /* The file that is in `folder` (a new one if none is), cut behind the last whole
- * record whose step is at most `step`: what came after happens again. */
+ * record whose step is at most `step`: what came after happens again. A record torn at
+ * its end is cut too; a damaged one with whole ones behind it is SLUICE_ECORRUPT. */
 int tfevents_continue(struct tfevents **out, const char *folder, uint64_t step,
                       struct sluice_error *err);
 /* Write errors are kept and reported by tfevents_flush. */

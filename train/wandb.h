@@ -23,7 +23,8 @@ struct wandb_about {
 
 /* The file in `folder`, cut behind the last record whose step is at most `step`: what
  * came after happens again. A new one if none is there, or its beginning is not whole.
- */
+ * A record torn at its end is cut too; a damaged one with whole ones behind it is
+ * SLUICE_ECORRUPT. */
 int wandb_open(struct wandb **out, const char *folder, const struct wandb_about *about,
                uint64_t step, struct sluice_error *err);
 /* Values of one step become one row; steps never decrease. Numbers that are not finite

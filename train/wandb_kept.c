@@ -93,8 +93,9 @@ static bool keep_record(void *ctx, const unsigned char *record, size_t size)
     return true;
 }
 
-uint64_t wandb_kept(struct wandb *w, const void *bytes, size_t size, uint64_t step)
+uint64_t wandb_kept(struct wandb *w, const void *bytes, size_t size, uint64_t step,
+                    bool *damaged)
 {
     struct scan scan = { w, step };
-    return wandb_log_scan(bytes, size, keep_record, &scan);
+    return wandb_log_scan(bytes, size, keep_record, &scan, damaged);
 }

@@ -101,24 +101,38 @@ static bool get_fragment(struct fragment *f, const unsigned char *bytes, size_t 
     *f = (struct fragment){ p + HEADER, (size_t)p[4] | (size_t)p[5] << 8, p[6], 0 };
     f->end = at + HEADER + f->size;
     return f->end <= size && f->size <= BLOCK - HEADER - at % BLOCK &&
+           f->type >= WHOLE && f->type <= LAST &&
            crc == fragment_crc(p[6], f->data, f->size);
+}
+
+/* Is a whole fragment behind a place where none is: in the rest of its block, byte by
+ * byte, or at the front of a later one? */
+static bool any_fragment(const unsigned char *bytes, size_t size, size_t at)
+{
+    const size_t next = at + BLOCK - at % BLOCK;
+    struct fragment f;
+    bool found = false;
+    for (; !found && at < size; at += at < next ? 1 : BLOCK)
+        found = get_fragment(&f, bytes, size, at);
+    return found;
 }
 
 size_t wandb_log_scan(const void *bytes, size_t size,
                       bool (*keep)(void *ctx, const unsigned char *record, size_t size),
-                      void *ctx)
+                      void *ctx, bool *damaged)
 {
     unsigned char *record = malloc(size + 1);
     struct fragment f;
     size_t good = HEADER, at = HEADER, have = 0;
     bool within = false; /* of a record: its first fragment may be empty */
+    *damaged = false;
     if (!record || size < HEADER || memcmp(bytes, beginning, HEADER) != 0) {
         free(record);
         return 0;
     }
     while (get_fragment(&f, bytes, size, at)) {
         const bool begins = f.type == WHOLE || f.type == FIRST;
-        if (begins == within || f.type < WHOLE || f.type > LAST)
+        if (begins == within)
             break;
         memcpy(record + have, f.data, f.size);
         have += f.size;
@@ -126,11 +140,14 @@ size_t wandb_log_scan(const void *bytes, size_t size,
         within = f.type == FIRST || f.type == MIDDLE;
         if (within)
             continue;
-        if (!keep(ctx, record, have))
-            break;
+        if (!keep(ctx, record, have)) {
+            free(record);
+            return good;
+        }
         have = 0;
         good = at;
     }
     free(record);
+    *damaged = any_fragment(bytes, size, at);
     return good;
 }

@@ -22,9 +22,9 @@ void wandb_log_append(FILE *to, uint64_t *offset, const void *record, size_t siz
 
 /* The whole records at the front, until `keep` says no, a fragment is torn or damaged,
  * or the file ends: returns the bytes that they take. The record is lent. 0: not even
- * the beginning is one. */
+ * the beginning is one. *damaged: whole fragments stand behind one that is not. */
 size_t wandb_log_scan(const void *bytes, size_t size,
                       bool (*keep)(void *ctx, const unsigned char *record, size_t size),
-                      void *ctx);
+                      void *ctx, bool *damaged);
 
 #endif

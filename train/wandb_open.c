@@ -2,6 +2,7 @@
  * continued; see wandb.h. */
 #include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -176,6 +177,7 @@ static int go_on(struct wandb *w, const struct wandb_about *about, uint64_t step
 {
     char *bytes;
     size_t size;
+    bool damaged;
     struct stat st;
     w->start = start_of(w->folder);
     if (stat(w->path, &st) < 0 ? errno == ENOENT : st.st_size < BEGINNING)
@@ -183,13 +185,19 @@ static int go_on(struct wandb *w, const struct wandb_about *about, uint64_t step
     int rc = text_file_read(&bytes, &size, w->path, (size_t)1 << 31, err);
     if (rc < 0)
         return rc;
-    w->offset = wandb_kept(w, bytes, size, step);
+    w->offset = wandb_kept(w, bytes, size, step, &damaged);
     free(bytes);
     if (!w->offset)
         return sluice_fail(err, SLUICE_ECORRUPT,
                            "%.300s: expected a record for Weights & Biases, found "
                            "another file; with its folder elsewhere a new one begins",
                            w->path);
+    if (damaged)
+        return sluice_fail(err, SLUICE_ECORRUPT,
+                           "%.300s: damaged behind byte %" PRIu64
+                           ", with whole records further on; with its folder elsewhere "
+                           "a new one begins",
+                           w->path, w->offset);
     if (w->number < 2)
         return begin(w, about, err);
     if (truncate(w->path, (off_t)w->offset) < 0 || !(w->file = fopen(w->path, "ae")))

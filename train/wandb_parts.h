@@ -40,8 +40,10 @@ void wandb_record(struct wandb *w, unsigned field, struct proto *m);
 /* A tag's last value, of the row that is being filled or not. */
 void wandb_set(struct wandb *w, const char *tag, double value, bool fresh);
 /* wandb_kept.c: how many of a file's bytes are records up to that step; their number,
- * step and values are the run's. 0: it is no such file. */
-uint64_t wandb_kept(struct wandb *w, const void *bytes, size_t size, uint64_t step);
+ * step and values are the run's. 0: it is no such file. *damaged: see wandb_log_scan.
+ */
+uint64_t wandb_kept(struct wandb *w, const void *bytes, size_t size, uint64_t step,
+                    bool *damaged);
 /* Seconds since 1970. */
 double wandb_now(void);
 

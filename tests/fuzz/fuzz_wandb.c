@@ -32,7 +32,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         size -= 1 + n;
     }
     FUZZ_REQUIRE(fclose(to) == 0);
-    const uint64_t kept = wandb_kept(&w, bytes, length, 5);
+    bool damaged;
+    const uint64_t kept = wandb_kept(&w, bytes, length, 5, &damaged);
+    FUZZ_REQUIRE(!damaged);
     int i = 0;
     while (i <= records && ends[i] != kept)
         i++;

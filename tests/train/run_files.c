@@ -60,6 +60,15 @@ static void expect_events(const char *tests, const char *want)
     CHECK(strcmp(got, want) == 0, "events are:\n%sexpected:\n%s", got, want);
 }
 
+static void flip_byte(const char *path, long at)
+{
+    FILE *f = fopen(path, "r+");
+    REQUIRE(f && fseek(f, at, SEEK_SET) == 0, "%s", path);
+    const int byte = fgetc(f);
+    REQUIRE(fseek(f, at, SEEK_SET) == 0 && fputc(byte ^ 1, f) >= 0 && fclose(f) == 0,
+            "%s", path);
+}
+
 static void test_events(const char *tests)
 {
     struct tfevents *t = NULL;
@@ -87,6 +96,16 @@ static void test_events(const char *tests)
     tfevents_scalar(t, "test/loss", 301, 3);
     CHECK(tfevents_flush(t, &err) == 0, "%s", err.message);
     tfevents_close(t);
+    expect_events(tests, "1 train/loss 0.5\n300 train/loss 0.25\n301 test/loss 3\n");
+    /* A byte in the middle is damaged: what stands behind it is neither cut nor kept.
+     */
+    struct stat st;
+    REQUIRE(stat(path, &st) == 0, "%s", path);
+    flip_byte(path, st.st_size / 2);
+    CHECK(tfevents_continue(&t, folder, 301, &err) == SLUICE_ECORRUPT &&
+              strstr(err.message, "damaged at byte"),
+          "%s", err.message);
+    flip_byte(path, st.st_size / 2);
     expect_events(tests, "1 train/loss 0.5\n300 train/loss 0.25\n301 test/loss 3\n");
     unlink(path);
     t = NULL;

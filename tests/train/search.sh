@@ -251,6 +251,8 @@ refused 2 'grid: the recipe has changed since' none sluice search --resume=grid
 sed -i 's/^seed: .*/seed: none/' list/study.yaml
 sluice search --resume=list >out 2>err
 [ $? = 5 ] && grep -q "study.yaml: seed: expected a whole number, found 'none'" err || fail "seed: $(cat err)"
+sed -i 's/^argument_1: .*/argument_1:/' folds/study.yaml
+refused 5 'study.yaml: argument_1: expected an argument, found none' none sluice search --resume=folds
 sed -i '2s/^1,/9,/' plateau/search_results.csv
 sluice search --resume=plateau >out 2>err
 [ $? = 5 ] && grep -q 'search_results.csv: line 2: not a trial of this study' err || fail "damaged: $(cat err)"

@@ -204,6 +204,47 @@ static void compare(const struct trial *a, const struct trial *b, int values)
               "epoch %d: %.17g", i + 1, b->curve.at[i]);
 }
 
+/* A word of the table's fourth line, which is that of trial 3, is another. */
+static void test_damaged_rows(const char *path)
+{
+    static const struct {
+        const char *was, *is;
+    } cases[] = {
+        { "3,", "3x," },         { ",0.88,", ",1.88," },  { ",0.88,", ",-0.5," },
+        { ",0.88,", ",nan," },   { ",0.88,", ",0.88x," }, { ",0.88,", ",0,88," },
+        { ",0.000,", ",-1.0," }, { ",0.000,", ",," },     { ",0.000,", ",1e999," },
+        { " -", " x" },          { "0.333", "2.333" },    { "0.333", "-0.333" },
+        { " -", "  -" },         { "\" blank\"", "a,b" }, { "\" blank\"", "a" },
+    };
+    char file[160], line[512], *text, *rest;
+    size_t size;
+    snprintf(file, sizeof(file), "%s/search_results.csv", path);
+    REQUIRE(text_file_read(&text, &size, file, 1 << 20, &err) == 0, "%s", err.message);
+    rest = text;
+    for (int i = 0; i < 3; i++)
+        rest = strchr(rest, '\n') + 1;
+    snprintf(line, sizeof(line), "%.*s", (int)strcspn(rest, "\n") + 1, rest);
+    const int before = (int)(rest - text);
+    rest += strlen(line);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct study t = { .count = 0 };
+        const char *was = strstr(line, cases[i].was);
+        REQUIRE(was, "case %zu: no '%s' in %s", i, cases[i].was, line);
+        FILE *f = fopen(file, "w");
+        REQUIRE(f, "%s", file);
+        fprintf(f, "%.*s%.*s%s%s%s", before, text, (int)(was - line), line, cases[i].is,
+                was + strlen(cases[i].was), rest);
+        fclose(f);
+        const int rc = study_load(&t, path, &err);
+        const bool message = i + 1 == sizeof(cases) / sizeof(*cases);
+        CHECK(rc == (message ? 0 : SLUICE_ECORRUPT), "case %zu: %d", i, rc);
+        CHECK(message || strstr(err.message, "line 4: not a trial"), "case %zu: %s", i,
+              err.message);
+        study_free(&t);
+    }
+    free(text);
+}
+
 static void test_folder(void)
 {
     struct study s, t = { .count = 0 };
@@ -243,6 +284,7 @@ static void test_folder(void)
     t.trials[0].best = (double)NAN;
     CHECK(study_best(&t) == &t.trials[3], "the best behind one without accuracy");
     study_free(&t);
+    test_damaged_rows(path);
     /* Damaged. */
     snprintf(file, sizeof(file), "%s/search_results.csv", path);
     REQUIRE(truncate(file, 30) == 0, "%s", file);

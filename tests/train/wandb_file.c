@@ -106,6 +106,44 @@ static void spoil(const char *path, long at, const char *text)
             "%s", path);
 }
 
+/* Of a file that begins well, no more than a torn first record. */
+static void cut_beginning(const char *path)
+{
+    spoil(path, 20, "X");
+    REQUIRE(truncate(path, 30) == 0, "%s", path);
+}
+
+static uint64_t bytes_of(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) < 0 ? 0 : (uint64_t)st.st_size;
+}
+
+/* A byte in the middle is damaged: what stands behind it is neither cut nor kept. */
+static void test_damage(const char *path)
+{
+    struct wandb *w;
+    for (uint64_t step = 1; step <= 1000; step += 333) {
+        REQUIRE(wandb_open(&w, folder, &about, step - 1, &err) == 0, "%s", err.message);
+        wandb_value(w, "loss", step, 1);
+        wandb_close(w);
+    }
+    const uint64_t size = bytes_of(path);
+    FILE *f = fopen(path, "r");
+    REQUIRE(f && fseek(f, (long)size / 2, SEEK_SET) == 0, "%s", path);
+    const char old[2] = { (char)fgetc(f), 0 }, other[2] = { (char)(old[0] ^ 1), 0 };
+    fclose(f);
+    spoil(path, (long)size / 2, other);
+    CHECK(wandb_open(&w, folder, &about, 1000, &err) == SLUICE_ECORRUPT && !w &&
+              strstr(err.message, "damaged behind byte"),
+          "%s", err.message);
+    CHECK(bytes_of(path) == size, "the file was cut");
+    spoil(path, (long)size / 2, old);
+    REQUIRE(wandb_open(&w, folder, &about, 1000, &err) == 0, "%s", err.message);
+    wandb_close(w);
+    CHECK(bytes_of(path) == size, "a whole file was cut");
+}
+
 static void test_records(const char *tests)
 {
     struct wandb *w;
@@ -138,18 +176,19 @@ static void test_records(const char *tests)
     REQUIRE(wandb_open(&w, folder, &about, 0, &err) == 0, "%s", err.message);
     wandb_close(w);
     expect(tests, BEGINNING);
-    /* Killed while it began, or damaged there: it begins anew. */
+    /* Killed while it began: it begins anew. */
     for (int i = 0; i < 3; i++) {
         if (i < 2)
             REQUIRE(truncate(path, 3) == 0, "%s", path);
         if (i == 1)
             REQUIRE(unlink(path) == 0, "%s", path);
         if (i == 2)
-            spoil(path, 20, "X");
+            cut_beginning(path);
         REQUIRE(wandb_open(&w, folder, &about, 3, &err) == 0, "%s", err.message);
         wandb_close(w);
         expect(tests, BEGINNING);
     }
+    test_damage(path);
     spoil(path, 0, "another file");
     CHECK(wandb_open(&w, folder, &about, 9, &err) == SLUICE_ECORRUPT && !w, "%s",
           err.message);
@@ -208,6 +247,7 @@ static void test_log(void)
         char *bytes = NULL;
         size_t size = 0, seen[2] = { 0 };
         uint64_t offset;
+        bool damaged;
         FILE *to = open_memstream(&bytes, &size);
         REQUIRE(to, "memory");
         wandb_log_begin(to, &offset);
@@ -216,13 +256,19 @@ static void test_log(void)
         wandb_log_append(to, &offset, data, 0);
         fclose(to);
         CHECK(offset == size, "%llu of %zu", (unsigned long long)offset, size);
-        CHECK(wandb_log_scan(bytes, size, keep_all, seen) == size, "first %zu", first);
+        CHECK(wandb_log_scan(bytes, size, keep_all, seen, &damaged) == size,
+              "first %zu", first);
+        CHECK(!damaged, "first %zu", first);
         CHECK(seen[0] == 3 && seen[1] == first + 70000, "%zu records of %zu", seen[0],
               seen[1]);
         bytes[size / 2] ^= 1;
         seen[0] = 0;
-        wandb_log_scan(bytes, size, keep_all, seen);
+        wandb_log_scan(bytes, size, keep_all, seen, &damaged);
         CHECK(seen[0] == 1, "%zu records before the damage", seen[0]);
+        CHECK(damaged, "first %zu", first);
+        bytes[size / 2] ^= 1;
+        wandb_log_scan(bytes, size - 8, keep_all, seen, &damaged);
+        CHECK(!damaged, "torn within its last record, first %zu", first);
         free(bytes);
     }
 }

@@ -118,46 +118,55 @@ static char *take(char **at)
     return out;
 }
 
-static double take_number(char **at)
+/* Nothing is NaN; false: another text than a number from 0 to `most`. */
+static bool get_measure(double *out, const char *text, double most)
 {
-    const char *text = take(at);
-    return *text ? strtod(text, NULL) : (double)NAN;
+    char *end;
+    *out = *text ? strtod(text, &end) : (double)NAN;
+    return !*text || (!*end && *out >= 0 && *out <= most);
 }
 
-static int parse_curve(struct curve *c, char *text, struct sluice_error *err)
+/* Accuracies, the epochs' without one as "-". */
+static bool parse_curve(struct curve *c, char *text, struct sluice_error *err, int *rc)
 {
-    char *item;
-    int rc = 0;
-    for (int epoch = 1; *text && rc == 0 && (item = strsep(&text, " ")); epoch++) {
-        rc = curve_set(c, epoch, *item == '-' ? (double)NAN : strtod(item, NULL), err);
-        if (!text)
-            break;
+    const char *item;
+    double accuracy;
+    bool good = true;
+    if (!*text)
+        return true;
+    for (int epoch = 1; good && *rc == 0 && (item = strsep(&text, " ")); epoch++) {
+        good = *item && get_measure(&accuracy, strcmp(item, "-") == 0 ? "" : item, 1);
+        if (good)
+            *rc = curve_set(c, epoch, accuracy, err);
     }
-    return rc;
+    return good;
 }
 
 static int parse_trial(struct study *s, char *line, const char *path,
                        struct sluice_error *err)
 {
     struct trial *t;
+    char number[16];
     int rc = study_add_trial(s, &t, err);
     if (rc < 0)
         return rc;
-    const bool counted = atoi(take(&line)) == s->count;
+    snprintf(number, sizeof(number), "%d", s->count);
+    bool good = strcmp(take(&line), number) == 0;
     snprintf(t->name, sizeof(t->name), "%s", take(&line));
     const int state = choice_index(STUDY_STATES, take(&line));
     t->state = (enum trial_state)state;
-    t->best = take_number(&line);
-    t->final = take_number(&line);
-    t->test = take_number(&line);
-    t->seconds = take_number(&line);
-    for (int i = 0; i < s->space.count; i++)
+    good &= state >= 0;
+    good &= get_measure(&t->best, take(&line), 1);
+    good &= get_measure(&t->final, take(&line), 1);
+    good &= get_measure(&t->test, take(&line), 1);
+    good &= get_measure(&t->seconds, take(&line), 1e12) && !isnan(t->seconds);
+    for (int i = 0; i < s->space.count; i++) {
         t->values[i] = param_value(&s->space.at[i], take(&line));
-    rc = parse_curve(&t->curve, take(&line), err);
+        good &= !isnan(t->values[i]);
+    }
+    good &= parse_curve(&t->curve, take(&line), err, &rc);
     snprintf(t->message, sizeof(t->message), "%s", take(&line));
-    bool good = counted && state >= 0;
-    for (int i = 0; i < s->space.count; i++)
-        good = good && !isnan(t->values[i]);
+    good &= !*line;
     return rc < 0 || good ? rc
                           : sluice_fail(err, SLUICE_ECORRUPT,
                                         "%.300s: line %d: not a trial of this study",
@@ -360,7 +369,10 @@ static void get_options(struct reader *r, struct study *s)
         const struct setting *e = settings_find(r->from, key);
         if (!e)
             break;
-        r->rc = study_add_arg(s, e->value, r->err);
+        r->rc = *e->value ? study_add_arg(s, e->value, r->err)
+                          : sluice_fail(r->err, SLUICE_ECORRUPT,
+                                        "%.300s: %s: expected an argument, found none",
+                                        r->path, key);
     }
 }
 

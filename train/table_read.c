@@ -62,6 +62,26 @@ static int choose(struct choice *out, const struct number_table *t, const char *
     return 0;
 }
 
+/* Every line of text has as many fields as the heading. What a table takes in memory is
+ * bounded by its file by that. */
+static int check_lines(const char *path, const char *text, int columns,
+                       struct sluice_error *err)
+{
+    for (int line = 2; text && *text; line++) {
+        const char *end = strchr(text, '\n');
+        int fields = 1;
+        for (const char *c = text; end && c < end; c++)
+            fields += *c == ',';
+        if (end && fields != columns)
+            return sluice_fail(err, SLUICE_ECORRUPT,
+                               "%.300s: line %d: expected %d numbers, as in the first "
+                               "line, found %d",
+                               path, line, columns, fields);
+        text = end ? end + 1 : NULL;
+    }
+    return 0;
+}
+
 static int fill(struct number_table *t, const char *path, char *text, const char *only,
                 struct sluice_error *err)
 {
@@ -69,6 +89,9 @@ static int fill(struct number_table *t, const char *path, char *text, const char
     const int lines = rest ? count_of(rest, '\n') : 0;
     struct choice chosen;
     t->columns = count_of(heading, ',') + 1;
+    int rc = check_lines(path, rest, t->columns, err);
+    if (rc < 0)
+        return rc;
     t->heading = strdup(heading);
     t->at = calloc((size_t)lines * (size_t)t->columns + 1, sizeof *t->at);
     if (!t->heading || !t->at)
@@ -76,7 +99,7 @@ static int fill(struct number_table *t, const char *path, char *text, const char
                            lines);
     for (char *c = t->heading; *c; c++)
         *c = *c == ',' ? 0 : *c;
-    const int rc = choose(&chosen, t, path, only, err);
+    rc = choose(&chosen, t, path, only, err);
     for (int i = 0; i < lines && rc == 0; i++)
         t->rows += take_line(t->at + (size_t)t->rows * (size_t)t->columns, t->columns,
                              strsep(&rest, "\n"), &chosen);

@@ -14,7 +14,8 @@ struct number_table {
 
 /* The whole rows of the file at `path`; a torn last one is left out. `only` is
  * "COLUMN=TEXT", for the rows that have this text there, or NULL, for all. Without such
- * a column, or such a row: SLUICE_EINVAL. */
+ * a column, or such a row: SLUICE_EINVAL. A row of more or fewer fields than the
+ * heading: SLUICE_ECORRUPT. */
 int number_table_read(struct number_table *t, const char *path, const char *only,
                       struct sluice_error *err);
 void number_table_free(struct number_table *t);

@@ -65,5 +65,9 @@ bad_plot "expected COLUMN=TEXT with one of its columns, found 'fc2.weight'" thin
 bad_plot "only: expected one for all runs or 2, found 3" thin thick $gradients --only=a=b,c=d,e=f
 bad_plot "nothere: no run: config.yaml: No such file" nothere
 refused 3 "nothere.csv: No such file" no.svg sluice plot runs/latest --table=nothere.csv --out=no.svg
+# A row is as long as the heading, or there is no saying which number is which.
+printf 'epoch,loss\n1,5\n2,4,3\n3,3\n' >runs/latest/rows.csv
+refused 5 "rows.csv: line 3: expected 2 numbers, as in the first line, found 3" no.svg \
+  sluice plot runs/latest --table=rows.csv --what=loss --out=no.svg
 refused 2 "chart.png: charts are SVG: expected a name that ends in .svg" chart.png sluice plot runs/latest --out=chart.png
 [ $failures = 0 ]

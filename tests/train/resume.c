@@ -6,8 +6,11 @@
  * continued; "distill": they learn from its logits; "steered": tests halve the rate
  * and end the run; or "stack": a network of several losses. */
 #include <signal.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "gpu_on_host.h"
@@ -21,6 +24,8 @@ enum {
     EPOCHS = 3,
     STEPS = STEPS_PER_EPOCH * EPOCHS,
     STOPPED = 30, /* exit status of a run that was told to stop */
+    UNSYNCED =
+        31, /* of one that saved a checkpoint before its records were on the disk */
 };
 
 static const char *folder, *device, *precision;
@@ -63,6 +68,53 @@ static int is_stopped(void *ctx)
     return plan_now->stop && step_now >= plan_now->stop;
 }
 
+/* What of a run's records is on the disk. */
+static struct synced {
+    char path[320];
+    off_t size;
+} synced[8];
+static int synced_count;
+
+static void note_synced(const char *path, int fd)
+{
+    struct stat st;
+    int i = 0;
+    while (i < synced_count && strcmp(synced[i].path, path) != 0)
+        i++;
+    REQUIRE(i < 8 && fstat(fd, &st) == 0, "%s", path);
+    snprintf(synced[i].path, sizeof(synced[i].path), "%s", path);
+    synced[i].size = st.st_size;
+    synced_count += i == synced_count;
+}
+
+/* A checkpoint counts on metrics.csv, steps.csv, distill.csv and the records for
+ * TensorBoard and Weights & Biases. */
+static void check_synced(void)
+{
+    struct stat st;
+    bool good = synced_count == 4 + distills;
+    for (int i = 0; i < synced_count; i++)
+        good &= stat(synced[i].path, &st) == 0 && st.st_size == synced[i].size;
+    if (!good)
+        _exit(UNSYNCED);
+}
+
+/* In place of the C library's: a checkpoint's own comes behind those of the records. */
+int fsync(int fd)
+{
+    char link[64], path[320];
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    const ssize_t n = readlink(link, path, sizeof(path) - 1);
+    path[n < 0 ? 0 : n] = 0;
+    const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+    if (strstr(name, "last.safetensors"))
+        check_synced();
+    else if (strstr(name, "events.out.") || strstr(name, ".csv") ||
+             strstr(name, ".wandb"))
+        note_synced(path, fd);
+    return (int)syscall(SYS_fsync, fd);
+}
+
 /* In a child: train or continue; the exit status says how it ended. */
 static _Noreturn void child(const char *run_folder, const struct plan *plan)
 {
@@ -87,9 +139,10 @@ static _Noreturn void child(const char *run_folder, const struct plan *plan)
         stacked ? "model={name: stack, bases: [resnet18, se_resnet], features: 4}"
                 : "model=cnn_small";
     const char *const args[] = {
-        plan->save, dir, "run.log_every=1", dev, prec, train, test, "threads=2",
-        "data.threads=2", model, stacked ? "model.width=0.0625" : "model.width=0.125",
-        "model.dropout=0.2", stacked ? "model.meta=[6]" : "seed=5", "seed=5",
+        plan->save, dir, "run.log_every=1", "run.wandb=true", dev, prec, train, test,
+        "threads=2", "data.threads=2", model,
+        stacked ? "model.width=0.0625" : "model.width=0.125", "model.dropout=0.2",
+        stacked ? "model.meta=[6]" : "seed=5", "seed=5",
         steered ? "training.epochs=7" : "training.epochs=3", "training.batch_size=16",
         augment, "optimizer={name: adam, lr: 3e-3}",
         steered ? "schedule={name: plateau, patience: 0, factor: 0.5, threshold: 0.9}"
